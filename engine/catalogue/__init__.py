@@ -1,0 +1,79 @@
+"""The catalogue: every metric once, with its symbol, unit, kind, equation, cost and meaning.
+
+Session columns, panels, exports, help texts and documentation are generated from it. ``metric.py`` defines what an
+entry is, ``steps.py`` and ``layers.py`` hold the entries, a file a scope; this file looks them up.
+"""
+
+from __future__ import annotations
+
+import difflib
+
+from engine.catalogue.layers import LAYER_METRICS
+from engine.catalogue.metric import Cost, Kind, MeasuredIn, Metric, Scope
+from engine.catalogue.steps import STEP_METRICS
+from engine.errors import UsageError
+
+__all__ = [
+    "CATALOGUE",
+    "LAYER_COLUMNS",
+    "LAYER_METRICS",
+    "STEP_COLUMNS",
+    "STEP_METRICS",
+    "Cost",
+    "Kind",
+    "MeasuredIn",
+    "Metric",
+    "Scope",
+    "kind_in_run",
+    "metric",
+]
+
+CATALOGUE: dict[str, Metric] = {entry.name: entry for entry in STEP_METRICS + LAYER_METRICS}
+STEP_COLUMNS: tuple[str, ...] = tuple(entry.name for entry in STEP_METRICS)
+LAYER_COLUMNS: tuple[str, ...] = tuple(entry.name for entry in LAYER_METRICS)
+
+_NEEDS_SMOOTHNESS = frozenset(
+    {"predicted_lemma1", "predicted_descent", "predicted_lemma10", "lemma13_bound", "radius_bound"}
+)
+_NEEDS_PL = frozenset(
+    {"lemma13_bound", "stability_beta", "generalization_bound", "generalization_bound_compositional"}
+)
+
+
+def kind_in_run(metric: Metric, *, activation: str, loss: str) -> Kind:
+    """The kind of a metric for one network: some theorems need smoothness or the PL property.
+
+    Args:
+        metric: The entry.
+        activation: ``relu`` or ``tanh``.
+        loss: Name of the loss.
+
+    Returns:
+        The metric's own kind, or ``heuristic`` where this network breaks the theorem behind it: second-order
+        statements for ReLU (kinks), PL statements under cross-entropy (its infimum is not attained).
+    """
+    if activation == "relu" and metric.name in _NEEDS_SMOOTHNESS:
+        return "heuristic"
+    if loss == "cross_entropy" and metric.name in _NEEDS_PL:
+        return "heuristic"
+    return metric.kind
+
+
+def metric(name: str) -> Metric:
+    """Look an entry up.
+
+    Args:
+        name: A metric's name.
+
+    Returns:
+        The entry.
+
+    Raises:
+        UsageError: There is no such metric; the sentence names the nearest ones.
+    """
+    try:
+        return CATALOGUE[name]
+    except KeyError:
+        near = difflib.get_close_matches(name, CATALOGUE, n=3, cutoff=0.4)
+        hint = f"Did you mean {', '.join(near)}?" if near else "`wnt-tui explain` lists them all."
+        raise UsageError(f"There is no metric {name!r}.", hint) from None

@@ -1,0 +1,239 @@
+"""Catalogue entries with one number a step. Row k describes θ_k before its update; see each meaning."""
+
+from __future__ import annotations
+
+from engine.catalogue.metric import Metric
+
+_TRAINING = (
+    Metric(
+        "loss", "f", "loss", "step", "exact", "free", "none", "Eq. 5", "(1/n) Σ_i ℓ_i(θ_k)",
+        "Training loss, the mean over the n examples.",
+        "`mse` is ½‖softmax(o)−y‖², `mse_logits` ½‖o−y‖²; torch's MSELoss is neither.", log=True,
+    ),
+    Metric(
+        "accuracy", "acc", "1", "step", "exact", "free", "none", "", "share of examples with argmax o = label",
+        "Training accuracy.", "The paper leaves out runs that end at or below 12%.",
+    ),
+    Metric(
+        "test_loss", "f_test", "loss", "step", "exact", "forward", "core", "", "mean ℓ over the test examples",
+        "Loss on the test images, which are preprocessed with the training statistics.", log=True,
+    ),
+    Metric(
+        "test_accuracy", "acc_test", "1", "step", "exact", "forward", "core", "",
+        "share of test examples with argmax o = label", "Accuracy on the test images.",
+    ),
+    Metric(
+        "lr", "η", "1", "step", "exact", "free", "none", "Eq. 2", "θ_{k+1} = θ_k − η∇f(θ_k)",
+        "Learning rate of the update from this row to the next; empty in the last row.",
+        "The lemmas presume η = 1/L; the predictions marked `descent` use the real η.",
+    ),
+    Metric(
+        "grad_norm", "‖∇f‖", "1", "step", "exact", "free", "none", "", "√Σ_l ‖∂f/∂W_l‖²_F",
+        "Norm of the gradient of the training loss.", log=True,
+    ),
+)  # fmt: skip
+
+_OPTIMISATION = (
+    Metric(
+        "sample_grad_norm_max", "max_i‖∇ℓ_i‖", "1", "step", "exact", "free", "core", "B.1",
+        "‖∇ℓ_i‖² = Σ_l ‖a_{l−1,i}‖²‖δ_{l,i}‖²",
+        "Largest per-example gradient norm, the local Lipschitz constant G of the loss.",
+        "No per-example gradient is ever formed: norms factor over layers.", log=True,
+    ),
+    Metric(
+        "pl", "μ", "1", "step", "exact", "free", "core", "Eq. 46", "‖∇f‖²/(2(f − f*))",
+        "Local Polyak-Łojasiewicz constant: how much gradient there is for the loss that is left.",
+        "With local μ, Lemma 1's prediction is f − ‖g‖²/(2L) for any f*: it says no more than descent does.",
+        log=True,
+    ),
+    Metric(
+        "pl_samplewise", "μ_s", "1", "step", "exact", "free", "core", "Eq. 47", "E‖∇ℓ_i‖²/(2E ℓ_i)",
+        "Eq. 47's sample-wise constant.",
+        "The paper equates it with Eq. 46; it is another number and never smaller (Jensen).", log=True,
+    ),
+    Metric(
+        "smoothness_hessian", "λ_max(∇²f)", "1", "step", "estimate", "products", "all", "Lemma 1",
+        "largest eigenvalue of the Hessian (not the largest in modulus), by warm-started Lanczos",
+        "Curvature in the steepest direction; a Ritz value, so at most the true λ_max.",
+        "For ReLU the Hessian exists almost everywhere but bounds nothing across kinks.", log=True,
+    ),
+    Metric(
+        "smoothness_hessian_residual", "‖Hv−θv‖", "1", "step", "exact", "products", "all", "Lemma 1",
+        "‖∇²f v − θ v‖ of the unit Ritz vector", "An eigenvalue of ∇²f lies within this distance of the Ritz value.",
+        log=True,
+    ),
+    Metric(
+        "smoothness_ggn", "λ_max(GGN)", "1", "step", "estimate", "products", "all", "Lemma 3",
+        "λ_max(JᵀH_ℓJ)/n; for mse the positive part, λ_max(JᵀS²J)/n with S = diag p − ppᵀ",
+        "Largest eigenvalue of the Gauss–Newton matrix.",
+        "Lemma 3's smoothness bound omits Σ∂L·∇²F, so it bounds this matrix and not the Hessian.", log=True,
+    ),
+    Metric(
+        "smoothness_step", "L_step", "1", "step", "exact", "free", "core", "Lemma 1",
+        "2(f_k − f_{k−1} + η‖g‖²)/(η²‖g‖²), g = ∇f(θ_{k−1})",
+        "The smoothness that would have made the descent lemma exact on the step that led here; can be negative.",
+        "Not in the paper.", log=True,
+    ),
+    Metric(
+        "smoothness_step_resolution", "±L_step", "1", "step", "estimate", "free", "core", "Lemma 1",
+        "4·eps·f/(η²‖g‖²)", "What rounding of the loss leaves uncertain in L_step.", log=True,
+    ),
+    Metric(
+        "smoothness_secant", "L_sec", "1", "step", "lower", "free", "core", "Eq. 15",
+        "‖g_k − g_{k−1}‖/‖θ_k − θ_{k−1}‖",
+        "Change of the gradient over the last step: a lower bound on any Lipschitz constant of the gradient there.",
+        "Not in the paper.", log=True,
+    ),
+    Metric(
+        "smoothness_bound", "L_bound", "1", "step", "upper", "spectrum", "core", "Lemmas 4, 9",
+        "mean_i(L_ℓ J_i² + G_{ℓ,i} H_i), the parameter-space recursion over layers",
+        "A proved bound on the smoothness of the loss at θ; not defined for ReLU.",
+        "The paper's Lemmas 4 and 9 compose in input space and cannot serve Lemmas 1, 2, 13.", log=True,
+    ),
+    Metric(
+        "lipschitz_bound", "G_bound", "1", "step", "upper", "spectrum", "core", "Lemmas 4, 9",
+        "max_i G_{ℓ,i} J_i, J the Lipschitz constant of an output in the parameters",
+        "A proved bound on every per-example gradient norm.", log=True,
+    ),
+)  # fmt: skip
+
+_PREDICTIONS = (
+    Metric(
+        "predicted_lemma1", "f̂_L1", "loss", "step", "heuristic", "products", "all", "Lemma 1, Eq. 3",
+        "f* + (1 − μ/L)(f − f*) = f − ‖g‖²/(2L), L = λ_max(∇²f), all of row k−1",
+        "Loss that Lemma 1 promises for this row; it presumes η = 1/L and a global L.",
+        "Identical to the descent lemma for any f*: the local PL constant cancels.", log=True,
+    ),
+    Metric(
+        "predicted_descent", "f̂_desc", "loss", "step", "heuristic", "free", "core", "Lemma 1",
+        "f − η(1 − ηL/2)‖g‖², L = L_step of row k−1",
+        "The same lemma at the real learning rate; promises nothing when η > 2/L.", "Not in the paper.", log=True,
+    ),
+    Metric(
+        "predicted_lemma10", "f̂_L10", "loss", "step", "heuristic", "products", "all", "Lemma 10, B.3",
+        "f − ‖g‖²/(8L), L = λ_max(∇²f) of row k−1",
+        "Lemma 10 (weakly PL) with the paper's estimate of the distance to the minimiser.",
+        "Four times looser than Lemma 1; the paper draws it for cross-entropy.", log=True,
+    ),
+    Metric(
+        "ratio_lemma1", "f/f̂_L1", "1", "step", "heuristic", "products", "all", "Fig. 2a",
+        "f_k / predicted_lemma1", "Actual over predicted loss: below 1 the network did better than Lemma 1.",
+        "The paper finds it too conservative early and good later; compare the null ratio.",
+    ),
+    Metric(
+        "ratio_descent", "f/f̂_desc", "1", "step", "heuristic", "free", "core", "Fig. 2a",
+        "f_k / predicted_descent", "Actual over predicted loss of the descent lemma at the real learning rate.",
+    ),
+    Metric(
+        "ratio_lemma10", "f/f̂_L10", "1", "step", "heuristic", "products", "all", "Fig. 6a, 6b",
+        "f_k / predicted_lemma10", "Actual over predicted loss of Lemma 10.",
+    ),
+    Metric(
+        "ratio_null", "f/f_{k−1}", "1", "step", "exact", "free", "core", "",
+        "f_k / f_{k−1}", "Predicting no change at all: a ratio near 1 late in training can be trivial.",
+        "Not in the paper.",
+    ),
+    Metric(
+        "decrease_ratio", "Δf/Δf̂", "1", "step", "heuristic", "free", "core", "",
+        "(f_{k−1} − f_k)/(f_{k−1} − predicted_descent)",
+        "Actual over predicted decrease: 1 when the prediction is exact, whatever the loss.", "Not in the paper.",
+    ),
+    Metric(
+        "lemma13_bound", "f̂_L13", "loss", "step", "heuristic", "free", "core", "Lemma 13, Eq. 49",
+        "f* + (f_0 − f*) Π_i (1 − 2ημ_i(1 − ηL_i/2)), L_i = max(0, L_step of row i+1)",
+        "Lemma 13 at the real η, multiplied up from step 0.",
+        "The paper's form is Π(1 − μ_i/L), for η = 1/L.", log=True,
+    ),
+    Metric(
+        "distance_init", "‖θ−θ₀‖", "1", "step", "exact", "free", "core", "Eq. 4", "√Σ_l ‖W_l − W_l(0)‖²_F",
+        "Distance of the parameters from their initialisation.", log=True,
+    ),
+    Metric(
+        "radius_bound", "R_bound", "1", "step", "estimate", "free", "core", "Eq. 4",
+        "η√(2L(f⁰ − f*))/(1 − √γ), γ = 1 − 2ημ(1 − ηL/2), μ = min, L = max so far",
+        "How far Lemma 1 lets the parameters travel; empty for η ≥ 2/L.",
+        "Eq. 4 has a spurious 1/L on its left and presumes η = 1/L.", log=True,
+    ),
+)  # fmt: skip
+
+_GENERALIZATION = (
+    Metric(
+        "stability_beta", "β", "loss", "step", "heuristic", "free", "core", "Eq. 6",
+        "2√ε_A·√(2G²/μ) + (2G²/μ)/(n−1), ε_A = R − f*, G = max_i‖∇ℓ_i‖",
+        "Pointwise stability of gradient descent, with the local constants.", log=True,
+    ),
+    Metric(
+        "generalization_bound", "B_local", "loss", "step", "heuristic", "free", "core", "Lemma 2, Eq. 7",
+        "√((M² + 12Mnβ)/(2nδ)) with local G and μ",
+        "Bound on |test − train| risk from local constants; vacuous when it is at least M.",
+        "With local μ it cannot fall below the floor: non-vacuity needs at least R < δM/24 and n > 1/(2δ).",
+        log=True,
+    ),
+    Metric(
+        "generalization_bound_compositional", "B_comp", "loss", "step", "heuristic", "spectrum", "core",
+        "Lemmas 2, 4, 9", "the same with G = lipschitz_bound",
+        "The bound with a proved Lipschitz constant instead of the measured one.", log=True,
+    ),
+    Metric(
+        "generalization_floor", "B_floor", "loss", "step", "exact", "free", "core", "Lemma 2",
+        "generalization_bound at r = G/‖∇f‖ = 1, at least √(24M(R − f*)/δ)",
+        "What the bound could be at best with local μ, whatever the network.",
+        "Why Fig. 4 is vacuous: measured r is 16 to 71 and even r = 1 does not suffice.", log=True,
+    ),
+    Metric(
+        "generalization_gap", "|R_test−R|", "loss", "step", "exact", "forward", "core", "Eq. 7",
+        "|test_loss − loss|", "What the bound is to be held against.", log=True,
+    ),
+)  # fmt: skip
+
+_KERNEL = (
+    Metric(
+        "ntk_lambda_min", "λ_min(K)", "1", "step", "estimate", "products", "all", "Eq. 11, Lemma 3",
+        "smallest eigenvalue of K = JJᵀ (nk×nk), by Lanczos; a Ritz value, so at least the true λ_min",
+        "Worst direction of the empirical neural tangent kernel of the outputs.", log=True,
+    ),
+    Metric(
+        "ntk_lambda_max", "λ_max(K)", "1", "step", "estimate", "products", "all", "Eq. 11, Lemma 3",
+        "largest eigenvalue of K = JJᵀ, by warm-started Lanczos; a Ritz value, so at most the true λ_max",
+        "Best direction of the empirical neural tangent kernel of the outputs.", log=True,
+    ),
+    Metric(
+        "ntk_log10_cond", "log₁₀κ(K)", "1", "step", "estimate", "products", "all", "Eq. 11",
+        "log₁₀(λ_max(K)/max(λ_min(K), ρ))", "Log-conditioning of the tangent kernel, beside that of G.",
+        "Lemma 11 is about G and not about the NTK.",
+    ),
+    Metric(
+        "ntk_residual", "‖Kv−θv‖", "1", "step", "exact", "products", "all", "",
+        "largest residual norm of the two unit Ritz vectors", "How far the NTK's extremes may be off.", log=True,
+    ),
+    Metric(
+        "pntk_lambda_min", "λ_min(pNTK)", "1", "step", "upper", "spectrum", "all", "",
+        "smallest eigenvalue of the n×n kernel with the one cotangent 1/√k",
+        "Compressed kernel: λ_min(K) ≤ this.", log=True,
+    ),
+    Metric(
+        "pntk_lambda_max", "λ_max(pNTK)", "1", "step", "lower", "spectrum", "all", "",
+        "largest eigenvalue of the n×n kernel with the one cotangent 1/√k",
+        "Compressed kernel: this ≤ λ_max(K).", log=True,
+    ),
+)  # fmt: skip
+
+_COST = (
+    Metric(
+        "step_seconds", "t_step", "seconds", "step", "exact", "free", "none", "", "wall clock",
+        "Forward pass, backward pass and update of this row's step.",
+    ),
+    Metric(
+        "measure_seconds", "t_meas", "seconds", "step", "exact", "free", "core", "", "wall clock",
+        "Everything measured beyond the step, the test set's forward pass left out.",
+    ),
+)  # fmt: skip
+
+STEP_METRICS: tuple[Metric, ...] = (
+    *_TRAINING,
+    *_OPTIMISATION,
+    *_PREDICTIONS,
+    *_GENERALIZATION,
+    *_KERNEL,
+    *_COST,
+)

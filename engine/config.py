@@ -1,0 +1,238 @@
+"""RunConfig: everything that determines a run, frozen and validated, in one place.
+
+The command line, TOML files, environment variables and the session file are all views of this dataclass: each
+field carries its own help, domain and choices, so that a new option is one new field.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from engine.errors import ConfigError
+
+Activation = Literal["relu", "tanh"]
+Loss = Literal["mse", "mse_logits", "cross_entropy"]
+DType = Literal["float32", "float64"]
+MeasureSet = Literal["none", "core", "all"]
+
+MAX_WIDTH = 1_000_000
+MAX_DEPTH = 1_000
+
+
+def _option(
+    default: Any,
+    help_text: str,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    short: str = "",
+) -> Any:
+    """Make a dataclass field that knows its help text and its domain."""
+    return field(
+        default=default,
+        metadata={
+            "help": help_text,
+            "at_least": at_least,
+            "at_most": at_most,
+            "above": above,
+            "below": below,
+            "short": short,
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """What a run is. Two equal configurations on the same machine and software give bit-identical runs.
+
+    Raises:
+        ConfigError: A value has the wrong type or is outside its domain; the sentence names the option.
+    """
+
+    width: int = _option(500, "Neurons in every hidden layer.", at_least=1, at_most=MAX_WIDTH)
+    depth: int = _option(9, "Weight matrices, output layer included.", at_least=2, at_most=MAX_DEPTH)
+    examples: int = _option(250, "Training examples n (full batch).", at_least=1)
+    test_examples: int | None = _option(None, "Test examples; default: as many as --examples.", at_least=0)
+    activation: Activation = _option("relu", "Activation, normalised to zero mean and unit variance.")
+    loss: Loss = _option("mse", "mse: ½‖softmax(o)−y‖²; mse_logits: ½‖o−y‖²; cross_entropy.")
+    lr: float = _option(0.01, "Learning rate η.", above=0.0)
+    steps: int = _option(80, "Gradient steps T; a run of T steps leaves T+1 rows.", at_least=0)
+    seed: int = _option(0, "Seed of the weights and of the choice of examples.", at_least=0, at_most=2**63 - 1)
+    renormalize: bool = _option(False, "Rescale each example to norm √width after every hidden layer.")
+    center: bool = _option(True, "Centre and scale the input per channel before putting it on the sphere.")
+    bias: bool = _option(False, "Add biases (initialised to 0).")
+    data: str = _option("auto", "auto, cifar10, digits, gaussian or FILE.npz.")
+    data_dir: str | None = _option(None, "Where CIFAR-10 lies on disk.")
+    device: str = _option("auto", "auto, cpu, cuda or cuda:N.")
+    dtype: DType = _option("float32", "Precision of training; Gram matrices and spectra are always float64.")
+    measure: MeasureSet = _option("all", "What is measured: none, core (no Hessian, no NTK) or all.")
+    every: int = _option(1, "Measure at every K-th step.", at_least=1)
+    f_star: float = _option(0.0, "Infimum f* of the loss, for μ and the predictions.")
+    delta: float = _option(0.05, "Failure probability δ of the generalization bound.", above=0.0, below=1.0)
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for spec in fields(self):
+            value = _checked(spec.name, getattr(self, spec.name), hints[spec.name], spec.metadata)
+            object.__setattr__(self, spec.name, value)
+
+    @property
+    def resolved_test_examples(self) -> int:
+        """Number of test images: ``test_examples``, or as many as there are training examples."""
+        return self.examples if self.test_examples is None else self.test_examples
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionary of all fields, in declaration order."""
+        return asdict(self)
+
+    def to_json(self) -> str:
+        """One line of JSON, the form stored in a session."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+
+    def to_toml(self) -> str:
+        """TOML text that ``--config`` reads back; unset options are left out (TOML has no null)."""
+        lines = []
+        for name, value in self.to_dict().items():
+            if value is None:
+                continue
+            # JSON's scalars are TOML's: quoted strings, true/false, integers; repr keeps a float exact.
+            text = repr(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
+            lines.append(f"{name} = {text}")
+        return "\n".join(lines) + "\n"
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], *, origin: str = "") -> RunConfig:
+        """Build a configuration from names and values; names may use ``-`` or ``_``.
+
+        Args:
+            values: Option names to values; absent options take their defaults.
+            origin: Where the values came from, named in errors.
+
+        Returns:
+            The validated configuration.
+
+        Raises:
+            ConfigError: An unknown name, or a value out of its domain.
+        """
+        known = {spec.name for spec in fields(cls)}
+        cleaned = {str(name).replace("-", "_"): value for name, value in values.items()}
+        unknown = sorted(set(cleaned) - known)
+        if unknown:
+            where = f" in {origin}" if origin else ""
+            raise ConfigError(
+                f"Unknown option {unknown[0]!r}{where}.", f"Known options: {', '.join(sorted(known))}."
+            )
+        return cls(**cleaned)
+
+    @classmethod
+    def from_json(cls, text: str, *, origin: str = "") -> RunConfig:
+        """Read what :meth:`to_json` wrote.
+
+        Args:
+            text: A JSON object.
+            origin: Where the text came from, named in errors.
+
+        Returns:
+            The validated configuration.
+
+        Raises:
+            ConfigError: Not a JSON object, or a bad value in it.
+        """
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"The configuration{_of(origin)} is not valid JSON: {error}.") from None
+        if not isinstance(values, dict):
+            raise ConfigError(f"The configuration{_of(origin)} is not a JSON object.")
+        return cls.from_mapping(values, origin=origin)
+
+    @classmethod
+    def from_toml_file(cls, path: str | Path) -> RunConfig:
+        """Read a ``--config`` file.
+
+        Args:
+            path: A TOML file with option names as top-level keys.
+
+        Returns:
+            The validated configuration.
+
+        Raises:
+            ConfigError: The file cannot be read, is not TOML, or has a bad value in it.
+        """
+        return cls.from_mapping(read_toml(path), origin=str(path))
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Read a TOML file of options.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its top-level table.
+
+    Raises:
+        ConfigError: The file cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"Cannot read {path}: {error.strerror or error}.") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} is not a TOML file: {error}.") from None
+
+
+def option_flag(name: str) -> str:
+    """The command-line flag of a field, ``test_examples`` → ``--test-examples``."""
+    return "--" + name.replace("_", "-")
+
+
+def _of(origin: str) -> str:
+    return f" of {origin}" if origin else ""
+
+
+def _checked(name: str, value: Any, hint: Any, domain: Mapping[str, Any]) -> Any:
+    """Return the value in its declared type, or raise ConfigError with one sentence."""
+    flag = option_flag(name)
+    if get_origin(hint) is Literal:
+        choices = get_args(hint)
+        if value not in choices:
+            raise ConfigError(f"{flag} {value} is not known.", f"Choose one of: {', '.join(choices)}.")
+        return value
+    optional = type(None) in get_args(hint)
+    if value is None and optional:
+        return None
+    kinds = tuple(kind for kind in (get_args(hint) or (hint,)) if kind is not type(None))
+    kind = kinds[0]
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    # bool is an int to Python; an option that takes one must say which.
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        noun = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
+        raise ConfigError(f"{flag} takes {noun}, not {value!r}.")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        _check_range(flag, value, domain)
+    return value
+
+
+def _check_range(flag: str, value: float, domain: Mapping[str, Any]) -> None:
+    if not math.isfinite(value):
+        raise ConfigError(f"{flag} is {value}.", "Give a finite number.")
+    rules = (
+        ("at_least", lambda bound: value >= bound, "at least"),
+        ("at_most", lambda bound: value <= bound, "at most"),
+        ("above", lambda bound: value > bound, "above"),
+        ("below", lambda bound: value < bound, "below"),
+    )
+    for key, holds, words in rules:
+        bound = domain.get(key)
+        if bound is not None and not holds(bound):
+            raise ConfigError(f"{flag} is {value}, but must be {words} {bound:g}.")

@@ -1,0 +1,44 @@
+"""Errors a user can do something about: one sentence and a way out, never a traceback."""
+
+from __future__ import annotations
+
+
+class WntError(Exception):
+    """A failure with a sentence for the person at the terminal.
+
+    Args:
+        message: What is wrong, in one sentence, naming the offending value.
+        hint: The way out, in one sentence; may be empty.
+    """
+
+    exit_code: int = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".rstrip()
+
+
+class UsageError(WntError):
+    """The command line, configuration file or data was asked for something impossible (exit code 2)."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A configuration value is out of its domain."""
+
+
+class DataError(UsageError):
+    """A data set is missing, malformed or too small."""
+
+
+class SessionError(WntError):
+    """A session file cannot be opened, read or written."""
+
+
+class DeviceError(WntError):
+    """The requested device is missing, unusable or out of memory."""

@@ -1,0 +1,54 @@
+"""What the trainer yields and a session stores: one step, its layers and what happened in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+EventKind = Literal[
+    "start", "pause", "resume", "lr", "diverged", "finished", "stopped", "failed", "notice", "blocked", "violation"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened at a step.
+
+    Attributes:
+        step: The step at which it took effect.
+        kind: What sort of thing it is.
+        message: One sentence for people.
+        layer: The layer it concerns, or None.
+        data: Numbers that belong to it, JSON-compatible.
+    """
+
+    step: int
+    kind: EventKind
+    message: str
+    layer: int | None = None
+    data: Mapping[str, float | int | str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """Row k: θ_k before the update to θ_{k+1}.
+
+    Attributes:
+        step: k, from 0.
+        values: Step metrics by catalogue name; what is absent was not computed (NULL in a session).
+        layers: Layer metrics by catalogue name, each of shape (depth + 1,), float64, NaN where not computed.
+        events: What happened at this step.
+    """
+
+    step: int
+    values: Mapping[str, float]
+    layers: Mapping[str, NDArray[np.float64]]
+    events: tuple[Event, ...] = ()
+
+    def __getitem__(self, name: str) -> float | NDArray[np.float64]:
+        """The value of a step metric, or the layers' values of a layer metric."""
+        return self.values[name] if name in self.values else self.layers[name]

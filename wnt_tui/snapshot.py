@@ -1,0 +1,169 @@
+"""What the screen is drawn from: an immutable view of a session at one moment, and the cursor's view of it.
+
+``source.py`` builds snapshots from a session file; panels only read them. Nothing here touches a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config import RunConfig
+from engine.record import Event
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerBand:
+    """One layer metric over steps, reduced to blocks of steps.
+
+    Attributes:
+        first: First step of each block, shape (blocks,), ascending.
+        last: Last step of each block, shape (blocks,); equal to ``first`` where nothing was reduced.
+        low: Smallest finite value in the block, shape (blocks, depth + 1), NaN where there is none.
+        high: Largest finite value in the block, same shape.
+    """
+
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    low: Array
+    high: Array
+
+
+class LayerView(Protocol):
+    """Access to the layers' table of a session, on demand and bounded."""
+
+    def at(self, step: int) -> Mapping[str, Array]:
+        """All layer metrics at a step, each of shape (depth + 1,), NaN where not computed; {} if no such row."""
+        ...
+
+    def band(self, name: str, first: int, last: int, blocks: int) -> LayerBand:
+        """One layer metric over steps first..last in at most about ``blocks`` blocks."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EngineView:
+    """What is known of the engine.
+
+    Attributes:
+        alive: Whether a process holds the session's lock.
+        state: ``starting``, ``running``, ``paused``, ``finished``, ``stopped``, ``diverged``, ``failed``, or
+            ``died`` when the file says it lives and no process holds the lock.
+        message: A sentence of the engine's, for example why it failed; may be empty.
+        device: Where it computes, for people: ``cuda:0 H200``, ``cpu``.
+        blocked_since: Unix time since when recording waits for the disk, or None.
+    """
+
+    alive: bool
+    state: str
+    message: str
+    device: str
+    blocked_since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A session at one moment.
+
+    Attributes:
+        name: The session's name for people (file name without suffix).
+        config: Its configuration.
+        meta: The session's ``meta`` table, plain text.
+        data_name: The resolved data set, for people: ``cifar10``.
+        engine: State of its engine.
+        step: Steps of the rows, ascending, shape (rows,).
+        columns: Step metrics by catalogue name, each of shape (rows,), NaN for NULL.
+        layers: The layers' table.
+        events: All events, by step.
+        version: Grows whenever anything here changed; equal versions mean equal content.
+    """
+
+    name: str
+    config: RunConfig
+    meta: Mapping[str, str]
+    data_name: str
+    engine: EngineView
+    step: NDArray[np.int64]
+    columns: Mapping[str, Array]
+    layers: LayerView
+    events: Sequence[Event] = field(default_factory=tuple)
+    version: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return int(self.step.shape[0])
+
+    @property
+    def last_step(self) -> int:
+        """Step of the newest row, −1 before the first."""
+        return int(self.step[-1]) if self.rows else -1
+
+    def column(self, name: str) -> Array:
+        """A step metric, shape (rows,); all NaN if the session does not have it.
+
+        Args:
+            name: A catalogue name.
+
+        Returns:
+            The values, NaN where not computed.
+        """
+        values = self.columns.get(name)
+        return np.full(self.rows, np.nan) if values is None else values
+
+    def index_of(self, step: int) -> int:
+        """Row index of the newest row at or before a step, −1 if there is none.
+
+        Args:
+            step: A step.
+
+        Returns:
+            An index into ``step`` and the columns.
+        """
+        return int(np.searchsorted(self.step, step, side="right")) - 1
+
+    def value(self, name: str, step: int) -> float:
+        """A step metric at exactly this step, NaN if there is no such row or it was not computed.
+
+        Args:
+            name: A catalogue name.
+            step: A step.
+
+        Returns:
+            The value or NaN.
+        """
+        index = self.index_of(step)
+        if index < 0 or int(self.step[index]) != step:
+            return float("nan")
+        return float(self.column(name)[index])
+
+
+@dataclass(frozen=True, slots=True)
+class PanelView:
+    """All that a panel may look at to draw itself.
+
+    Attributes:
+        snapshot: The session.
+        cursor: The step every panel shows.
+        first: First step of the visible window.
+        last: Last step of the visible window (the run's planned last step while live, so that axes stay put).
+        layer: The selected layer, 0 … depth − 1.
+        width: Columns inside the border.
+        height: Rows inside the border.
+        log: The panel's log-axis toggle.
+    """
+
+    snapshot: Snapshot
+    cursor: int
+    first: int
+    last: int
+    layer: int
+    width: int
+    height: int
+    log: bool
