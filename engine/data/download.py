@@ -1,0 +1,56 @@
+"""Getting CIFAR-10, when and only when a person asks for it."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import urllib.error
+from pathlib import Path
+
+from engine.data.locate import CIFAR10_FOLDER
+from engine.data.torchvision_import import torchvision_datasets
+from engine.errors import DataError
+
+_TIMEOUT_SECONDS = 30.0
+
+
+def download_cifar10(directory: str | Path) -> Path:
+    """Download CIFAR-10 (170 MB), with torchvision's progress bar on stderr and its checksums.
+
+    Files that are already there and whole are not downloaded again.
+
+    Args:
+        directory: Where to; made if need be.
+
+    Returns:
+        The folder with the images.
+
+    Raises:
+        DataError: No network, no space, no permission, or what arrived is not CIFAR-10.
+    """
+    directory = Path(directory)
+    datasets = torchvision_datasets()
+    # urllib waits for ever by default; a dead network should end with a sentence.
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_TIMEOUT_SECONDS)
+    try:
+        for train in (True, False):
+            datasets.CIFAR10(str(directory), train=train, download=True)
+    except urllib.error.URLError as error:
+        raise DataError(
+            f"CIFAR-10 could not be downloaded: {error.reason}.",
+            f"Check the network, or copy the folder {CIFAR10_FOLDER} into {directory}.",
+        ) from None
+    except OSError as error:
+        raise DataError(_cannot_write(directory, error), "Give another place with --data-dir.") from None
+    except RuntimeError as error:
+        raise DataError(f"What was downloaded is not CIFAR-10: {error}.", "Try again.") from None
+    finally:
+        socket.setdefaulttimeout(before)
+    return directory / CIFAR10_FOLDER
+
+
+def _cannot_write(directory: Path, error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return f"There is no space left for CIFAR-10 in {directory}."
+    return f"CIFAR-10 could not be saved in {directory}: {error.strerror or error}."

@@ -1,0 +1,59 @@
+"""Where CIFAR-10 is looked for on disk, and where it is downloaded to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+CIFAR10_FOLDER = "cifar-10-batches-py"
+"""The folder that the official archive unpacks to, and that torchvision reads."""
+
+DATA_DIR_VARIABLE = "WNT_DATA_DIR"
+
+
+def search_directories(data_dir: str | None) -> list[Path]:
+    """The places that are searched, first to last.
+
+    Args:
+        data_dir: The value of ``--data-dir``, or None.
+
+    Returns:
+        ``--data-dir``, ``$WNT_DATA_DIR``, ``~/.cache/wnt-tui`` and ``./data``, those that are set.
+    """
+    named = [data_dir, os.environ.get(DATA_DIR_VARIABLE)]
+    cache = Path("~") / ".cache" / "wnt-tui"
+    return [*(_expanded(Path(text)) for text in named if text), _expanded(cache), Path("data")]
+
+
+def find_cifar10(data_dir: str | None) -> Path | None:
+    """The first searched directory that contains CIFAR-10's folder.
+
+    Args:
+        data_dir: The value of ``--data-dir``, or None.
+
+    Returns:
+        The directory to give to torchvision as its root, or None.
+    """
+    for directory in search_directories(data_dir):
+        if (directory / CIFAR10_FOLDER).is_dir():
+            return directory
+    return None
+
+
+def download_directory(data_dir: str | None) -> Path:
+    """Where a download goes: the first place that the search would look in and that is set.
+
+    Args:
+        data_dir: The value of ``--data-dir``, or None.
+
+    Returns:
+        ``--data-dir``, else ``$WNT_DATA_DIR``, else ``~/.cache/wnt-tui``.
+    """
+    return search_directories(data_dir)[0]
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # an account without a home directory
+        return path
