@@ -1,0 +1,108 @@
+"""Where tensors live: resolving ``--device``, and making results repeatable there."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from engine.errors import DeviceError
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedDevice:
+    """A usable device.
+
+    Attributes:
+        device: For torch.
+        label: For people: ``cpu (2 threads)``, ``cuda:0 NVIDIA H200``.
+        notice: A sentence if the choice deserves one, else empty.
+    """
+
+    device: torch.device
+    label: str
+    notice: str = ""
+
+
+def resolve_device(name: str) -> ResolvedDevice:
+    """Turn ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` into a device that works.
+
+    Args:
+        name: What was asked for.
+
+    Returns:
+        The device.
+
+    Raises:
+        DeviceError: The name is unknown, or the device is missing or its driver unusable. ``auto`` raises too where
+            a GPU is visible to this torch and cannot be used: a silent CPU would cost somebody a night.
+    """
+    if name == "cpu":
+        return _cpu()
+    if name == "auto":
+        problem = _cuda_problem()
+        if problem is None:
+            return _cuda(0)
+        gpu_present = Path("/proc/driver/nvidia/version").exists()
+        if gpu_present and torch.version.cuda is not None:
+            raise DeviceError(f"There is a GPU but torch cannot use it: {problem}", "Use --device cpu to go on without.")
+        notice = "An NVIDIA GPU is present, but this torch was built without CUDA: running on the CPU."
+        return _cpu(notice if gpu_present else "")
+    kind, _, index = name.partition(":")
+    if kind != "cuda" or (index and not index.isdigit()) or name.endswith(":"):
+        raise DeviceError(f"--device {name} is not known.", "Choose auto, cpu, cuda or cuda:N.")
+    problem = _cuda_problem()
+    if problem is not None:
+        raise DeviceError(f"--device {name} cannot be used: {problem}", "Use --device cpu or auto.")
+    number = int(index or 0)
+    if number >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise DeviceError(f"--device {name} does not exist: there are {count} CUDA devices.", "They count from 0.")
+    return _cuda(number)
+
+
+def make_deterministic() -> None:
+    """Ask for bit-repeatable kernels and full float32 products (TF32 off).
+
+    Must run before the first CUDA call: cuBLAS reads its workspace setting once.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_float32_matmul_precision("highest")
+    torch.use_deterministic_algorithms(True)
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for the device, so that clocks tell the truth; nothing to do on a CPU.
+
+    Args:
+        device: The device.
+    """
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _cpu(notice: str = "") -> ResolvedDevice:
+    threads = torch.get_num_threads()
+    return ResolvedDevice(torch.device("cpu"), f"cpu · {threads} thread{'s' if threads != 1 else ''}", notice)
+
+
+def _cuda(index: int) -> ResolvedDevice:
+    return ResolvedDevice(torch.device("cuda", index), f"cuda:{index} {torch.cuda.get_device_name(index)}")
+
+
+def _cuda_problem() -> str | None:
+    """Why CUDA cannot be used, in torch's own words, or None if it can."""
+    if torch.version.cuda is None:
+        return "this torch was built without CUDA."
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            if torch.cuda.is_available():
+                torch.cuda.init()
+                return None
+        except RuntimeError as error:
+            return str(error).splitlines()[0]
+    return str(caught[0].message).splitlines()[0] if caught else "no CUDA device was found."

@@ -1,0 +1,122 @@
+"""The three losses on logits: values, gradients, and products with their Hessian, a row an example.
+
+All of it is n×k work, so it is done in float64 whatever the training precision: the loss differences that the
+predictions live on are then limited by the logits and not by the summation. Shapes: o, v (n, k); y (n,) labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class LossRows:
+    """A loss at some logits, example by example.
+
+    Attributes:
+        values: ℓ_i, (n,), float64.
+        gradient: ∂ℓ_i/∂o_i, (n, k), float64.
+        hessian_product: v ↦ ∇²ℓ_i v_i, (n, k) → (n, k), in the dtype of v.
+        gauss_newton_factor: v ↦ B_i v_i with B_iB_iᵀ the positive part of ∇²ℓ_i that Gauss–Newton keeps.
+        gauss_newton_factor_transpose: v ↦ B_iᵀ v_i.
+    """
+
+    values: Tensor
+    gradient: Tensor
+    hessian_product: Callable[[Tensor], Tensor]
+    gauss_newton_factor: Callable[[Tensor], Tensor]
+    gauss_newton_factor_transpose: Callable[[Tensor], Tensor]
+
+
+def evaluate(name: str, output: Tensor, labels: Tensor) -> LossRows:
+    """Evaluate a loss.
+
+    Args:
+        name: ``mse`` (½‖softmax(o) − y‖²), ``mse_logits`` (½‖o − y‖²) or ``cross_entropy``.
+        output: Logits, (n, k).
+        labels: Class indices, (n,).
+
+    Returns:
+        Values, gradients and Hessian products. torch's MSELoss divides by k and has no ½: it is neither ``mse``.
+    """
+    o = output.to(torch.float64)
+    y = torch.nn.functional.one_hot(labels, o.shape[1]).to(torch.float64)
+    return _LOSSES[name](o, y)
+
+
+def values(name: str, output: Tensor, labels: Tensor) -> Tensor:
+    """ℓ_i alone.
+
+    Args:
+        name: See :func:`evaluate`.
+        output: Logits, (n, k).
+        labels: Class indices, (n,).
+
+    Returns:
+        Shape (n,), float64.
+    """
+    return evaluate(name, output, labels).values
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).sum(dim=-1, keepdim=True)
+
+
+def _mse(o: Tensor, y: Tensor) -> LossRows:
+    p = torch.softmax(o, dim=-1)
+    r = p - y
+
+    def softmax_jacobian(v: Tensor) -> Tensor:  # S v, S = diag p − ppᵀ
+        q = p.to(v.dtype)
+        return q * (v - _dot(q, v))
+
+    def hessian(v: Tensor) -> Tensor:
+        q, s = p.to(v.dtype), r.to(v.dtype)
+        dp = softmax_jacobian(v)
+        return dp * (s - _dot(q, s)) + q * (dp - _dot(dp, s) - _dot(q, dp))
+
+    # ∇²ℓ = S² + (indefinite rest): Gauss–Newton splits at p, so its factor is S itself.
+    return LossRows(0.5 * (r * r).sum(dim=-1), p * (r - _dot(p, r)), hessian, softmax_jacobian, softmax_jacobian)
+
+
+def _mse_logits(o: Tensor, y: Tensor) -> LossRows:
+    r = o - y
+
+    def identity(v: Tensor) -> Tensor:
+        return v
+
+    return LossRows(0.5 * (r * r).sum(dim=-1), r, identity, identity, identity)
+
+
+def _cross_entropy(o: Tensor, y: Tensor) -> LossRows:
+    p = torch.softmax(o, dim=-1)
+    # −log softmax read off at the label (a product with y would make −∞·0 of an underflow).
+    value = -torch.log_softmax(o, dim=-1).gather(-1, y.argmax(dim=-1, keepdim=True)).squeeze(-1)
+
+    def hessian(v: Tensor) -> Tensor:
+        q = p.to(v.dtype)
+        return q * (v - _dot(q, v))
+
+    # With q = √p, B = diag q − p qᵀ satisfies BBᵀ = diag p − ppᵀ, because Σp = 1.
+    def factor(v: Tensor) -> Tensor:
+        q = p.to(v.dtype)
+        root = q.sqrt()
+        return root * v - q * _dot(root, v)
+
+    def factor_transpose(v: Tensor) -> Tensor:
+        q = p.to(v.dtype)
+        root = q.sqrt()
+        return root * v - root * _dot(q, v)
+
+    return LossRows(value, p - y, hessian, factor, factor_transpose)
+
+
+_LOSSES: dict[str, Callable[[Tensor, Tensor], LossRows]] = {
+    "mse": _mse,
+    "mse_logits": _mse_logits,
+    "cross_entropy": _cross_entropy,
+}

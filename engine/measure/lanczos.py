@@ -1,0 +1,144 @@
+"""Extreme eigenvalues of symmetric operators: Lanczos with full reorthogonalisation, warm starts and residuals.
+
+A Ritz value θ of unit Ritz vector v is a lower estimate of λ_max and an upper estimate of λ_min; some eigenvalue lies
+within ‖Av − θv‖ of it. Both numbers are returned: a caller that needs a bound widens by the residual.
+Reference: Parlett, The Symmetric Eigenvalue Problem, chapter 13.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Operator = Callable[[Tensor], Tensor]
+
+# A basis is kept whole for reorthogonalisation; beyond this many bytes the iteration restarts from its Ritz vector.
+_BASIS_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class RitzPair:
+    """An approximate extreme eigenpair.
+
+    Attributes:
+        value: θ.
+        vector: Unit Ritz vector, (dimension,), a warm start for the next call.
+        residual: ‖Av − θv‖, by the Lanczos recurrence, never below rounding.
+        products: Operator products spent.
+    """
+
+    value: float
+    vector: Tensor
+    residual: float
+    products: int
+
+
+def extreme_eigenpair(
+    operator: Operator,
+    start: Tensor,
+    which: Literal["largest", "smallest"],
+    *,
+    tolerance: float,
+    max_products: int,
+) -> RitzPair:
+    """The largest or smallest eigenvalue (not the largest in modulus) of a symmetric operator.
+
+    Args:
+        operator: v ↦ Av for v of shape (dimension,), in the dtype and on the device of ``start``.
+        start: Starting vector, not zero; a previous Ritz vector makes it warm.
+        which: Which end of the spectrum.
+        tolerance: Stop when the residual is at most this times the largest |θ| seen.
+        max_products: Stop after so many products at the latest; the residual says how good the result is.
+
+    Returns:
+        The Ritz pair. A non-finite operator gives a pair of NaN value and residual. Cost: the products, plus
+        4·dimension·j flops for the j-th.
+    """
+    limit = max(2, min(max_products, _BASIS_BYTES // (start.numel() * start.element_size())))
+    spent, vector = 0, start
+    while True:
+        pair = _sweep(operator, vector, which, tolerance, min(limit, max_products - spent))
+        spent += pair.products
+        # NaN compares false with everything: a non-finite operator ends here too.
+        unfinished = pair.residual > tolerance * abs(pair.value)
+        if not unfinished or spent >= max_products or pair.products == 0:
+            return RitzPair(pair.value, pair.vector, pair.residual, spent)
+        vector = pair.vector
+
+
+def _sweep(operator: Operator, start: Tensor, which: str, tolerance: float, products: int) -> RitzPair:
+    """One Lanczos run without restart."""
+    epsilon = torch.finfo(start.dtype).eps
+    norm = float(torch.linalg.vector_norm(start))
+    if not np.isfinite(norm) or norm == 0.0:
+        return RitzPair(float("nan"), start, float("nan"), 0)
+    # Rows are added as they are needed: a warm start converges long before the limit.
+    basis = [start / norm]
+    diagonal: list[float] = []
+    off: list[float] = []
+    while True:
+        w = operator(basis[-1])
+        alpha = float(torch.dot(basis[-1], w))
+        if not np.isfinite(alpha):
+            return RitzPair(float("nan"), start, float("nan"), len(basis))
+        diagonal.append(alpha)
+        q = torch.stack(basis) if len(basis) > 1 else basis[0][None]
+        # Twice is enough: orthogonality to working precision (Kahan–Parlett).
+        for _ in range(2):
+            w = w - q.T @ (q @ w)
+        beta = float(torch.linalg.vector_norm(w))
+        values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(off, 1) + np.diag(off, -1))
+        pick = -1 if which == "largest" else 0
+        theta, weights = float(values[pick]), vectors[:, pick]
+        scale = max(abs(float(values[0])), abs(float(values[-1])))
+        residual = max(beta * abs(float(weights[-1])), epsilon * scale)
+        closed = beta <= 4 * epsilon * scale * len(basis) or len(basis) == start.numel()
+        if residual <= tolerance * scale or closed or len(basis) >= products:
+            vector = q.T @ torch.as_tensor(weights, dtype=start.dtype, device=start.device)
+            return RitzPair(theta, vector / torch.linalg.vector_norm(vector), residual, len(basis))
+        basis.append(w / beta)
+        off.append(beta)
+
+
+def spectral_norm_upper(matrix: Tensor, start: Tensor | None, *, tolerance: float = 1e-9) -> tuple[float, Tensor]:
+    """‖M‖₂ from above, up to the residual: what bounds may be computed from.
+
+    Args:
+        matrix: Shape (p, q), float64.
+        start: A right singular vector to start from, (q,), or None.
+        tolerance: Relative tolerance on the residual of MᵀM.
+
+    Returns:
+        √(θ + residual) ≥ θ-part of ‖M‖₂ and the Ritz vector, for the next call. Cost: 4pq flops a product. Falls back
+        to a dense solver (O(min(p,q)²·max(p,q))) where the products do not converge; a zero matrix gives 0.
+    """
+    p, q = matrix.shape
+    transposed = p < q
+    m = matrix.T if transposed else matrix  # tall: work in the smaller dimension
+    if not bool(m.any()):
+        return 0.0, start if start is not None else m.new_ones(m.shape[1])
+    if m.shape[1] > _DENSE_BELOW:
+        vector = start if start is not None and start.shape == (m.shape[1],) else _probe(m)
+        pair = extreme_eigenpair(
+            lambda v: m.T @ (m @ v), vector, "largest", tolerance=tolerance, max_products=_NORM_PRODUCTS
+        )
+        if pair.residual <= 10 * tolerance * pair.value or not np.isfinite(pair.value):
+            return float(np.sqrt(pair.value + pair.residual)), pair.vector
+        start = pair.vector
+    value = float(torch.linalg.eigvalsh(m.T @ m)[-1].clamp(min=0.0)) if bool(torch.isfinite(m).all()) else np.nan
+    return float(np.sqrt(value)), start if start is not None else m.new_ones(m.shape[1])
+
+
+_DENSE_BELOW = 65
+_NORM_PRODUCTS = 200
+
+
+def _probe(matrix: Tensor) -> Tensor:
+    """A start that is not orthogonal to anything in particular, the same in every run: seeded Gaussian noise."""
+    generator = torch.Generator(device="cpu").manual_seed(0)
+    return torch.randn(matrix.shape[1], generator=generator, dtype=torch.float64).to(matrix.device)

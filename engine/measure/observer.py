@@ -1,0 +1,115 @@
+"""The observer: which measurements make up a row, and what they carry from row to row.
+
+It reads passes and never writes parameters. What it carries is warm starts, the pass of step 0 (for the distances
+from initialisation) and the previous row (for the transition's quantities).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.config import RunConfig
+from engine.measure.curvature import Curvature
+from engine.measure.layers import LayerMeasures
+from engine.measure.network_bounds import network_bounds
+from engine.measure.risk import risk_bounds
+from engine.measure.sample_gradients import squared_norms
+from engine.measure.trajectory import Trajectory
+from engine.network import Network
+from engine.theory.infinite_width import infinite_width_lines
+from engine.theory.polyak_lojasiewicz import pl_constant, pl_samplewise
+from engine.training_pass import TestPass, TrainingPass
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured at a row.
+
+    Attributes:
+        values: Step metrics by catalogue name; NaN where a quantity is not defined.
+        layers: Layer metrics by catalogue name, (depth + 1,), NaN where there is none.
+    """
+
+    values: dict[str, float]
+    layers: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+
+
+class Observer:
+    """Measures rows in the order of their steps.
+
+    Args:
+        config: What is to be measured, and with which f*, δ.
+        network: The network in training; read only.
+        x_train: The prepared training inputs, (n, d), for the infinite-width lines.
+    """
+
+    def __init__(self, config: RunConfig, network: Network, x_train: NDArray[np.float64]) -> None:
+        self._config = config
+        self._network = network
+        self._x_train = x_train
+        self._layers = LayerMeasures(network)
+        self._curvature = Curvature()
+        self._trajectory = Trajectory(config.f_star, torch.finfo(network.weights[0].dtype).eps)
+
+    def observe(self, step: int, current: TrainingPass, test: TestPass | None) -> Measured:
+        """Measure a row.
+
+        Args:
+            step: Its step.
+            current: The pass at its parameters.
+            test: The test set at its parameters, or None if there is none.
+
+        Returns:
+            The set ``config.measure`` names.
+        """
+        config = self._config
+        f, g = current.loss, current.grad_norm
+        squares = squared_norms(current.run, current.signals, bias=config.bias)
+        sample_norm = float(squares.max().sqrt())
+        values = {
+            "sample_grad_norm_max": sample_norm,
+            "pl": float(pl_constant(f, g, config.f_star)),
+            "pl_samplewise": float(pl_samplewise(f, float(squares.mean()), config.f_star)),
+        }
+        if test is not None:
+            values |= {
+                "test_loss": test.loss,
+                "test_accuracy": test.accuracy,
+                "generalization_gap": abs(test.loss - f),
+            }
+        if config.measure == "all":
+            values |= self._curvature.measure(self._network, current)
+        layers = self._layers.measure(step, current.run)
+        values |= network_bounds(self._network, current, layers["weight_norm"], config.loss)
+        values |= self._trajectory.transition(step, current, values)
+        values |= risk_bounds(config, current, test, sample_norm, values["lipschitz_bound"])
+        if step == 0:
+            layers |= self._infinite_width()
+        return Measured(values, layers)
+
+    def remember(self, step: int, current: TrainingPass) -> None:
+        """Keep what the next row's transition needs; called for every row, measured or not.
+
+        Args:
+            step: Its step.
+            current: The pass at its parameters.
+        """
+        self._trajectory.remember(step, current)
+
+    def before_update(self, lr: float) -> None:
+        """Tell that θ is about to move.
+
+        Args:
+            lr: The learning rate of the update.
+        """
+        if self._config.measure != "none":
+            self._layers.keep_initial()
+        self._trajectory.moved(lr)
+
+    def _infinite_width(self) -> Mapping[str, NDArray[np.float64]]:
+        return infinite_width_lines(self._x_train, self._config.activation, self._config.depth)

@@ -1,0 +1,212 @@
+"""Full-batch gradient descent, one row at a time.
+
+Row k describes θ_k before the update to θ_{k+1}. The pass that yields the gradient is the pass that every measurement
+reads; measuring never touches the parameters, so that training is bit-identical whatever is measured.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine import losses
+from engine.config import RunConfig
+from engine.data import DataSet, load
+from engine.device import make_deterministic, resolve_device, synchronize
+from engine.errors import ConfigError
+from engine.measure.observer import Observer
+from engine.network import Network, backward_signals, forward, initialise, logits, parameter_gradients
+from engine.record import Event, StepRecord
+from engine.training_pass import TestPass, TrainingPass
+
+__all__ = ["StepRecord", "Trainer"]
+
+_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensors:
+    """A data set on the device."""
+
+    x_train: Tensor
+    y_train: Tensor
+    x_test: Tensor
+    y_test: Tensor
+
+
+class Trainer:
+    """One run: data, network, its training and its measurements.
+
+    As a library: ``for record in Trainer(RunConfig(width=200)).run(): print(record["loss"])``. For control between
+    steps call :meth:`observe` and :meth:`advance` in turn.
+
+    Args:
+        config: What to run.
+        data: A data set to use instead of loading ``config.data``.
+
+    Raises:
+        DataError: The data cannot be had.
+        DeviceError: The device cannot be used.
+    """
+
+    def __init__(self, config: RunConfig, data: DataSet | None = None) -> None:
+        make_deterministic()
+        self.config = config
+        self.resolved = resolve_device(config.device)
+        self.data = load(config) if data is None else data
+        self.device = self.resolved.device
+        dtype = _DTYPES[config.dtype]
+        self._tensors = _Tensors(
+            torch.as_tensor(self.data.x_train).to(self.device, dtype),
+            torch.as_tensor(self.data.y_train).to(self.device),
+            torch.as_tensor(self.data.x_test).to(self.device, dtype),
+            torch.as_tensor(self.data.y_test).to(self.device),
+        )
+        self.network: Network = initialise(
+            inputs=self.data.x_train.shape[1],
+            width=config.width,
+            depth=config.depth,
+            classes=self.data.classes,
+            activation=config.activation,
+            renormalize=config.renormalize,
+            bias=config.bias,
+            seed=config.seed,
+            device=self.device,
+            dtype=dtype,
+        )
+        self.step = 0
+        self.lr = config.lr
+        self.diverged = False
+        self._observer = Observer(config, self.network, self.data.x_train)
+        self._gradients: list[Tensor] | None = None
+        self._seconds = 0.0
+
+    def set_lr(self, lr: float) -> None:
+        """Change the learning rate of the updates from the current step on.
+
+        Args:
+            lr: Finite and positive.
+
+        Raises:
+            ConfigError: It is not.
+        """
+        self.lr = replace(self.config, lr=lr).lr
+
+    def observe(self, *, final: bool = False) -> StepRecord:
+        """Run the pass at θ_k and measure it: row k.
+
+        Args:
+            final: Whether no update will follow, which leaves the row's lr empty.
+
+        Returns:
+            The row. ``self.diverged`` is set when the loss or its gradient is not finite.
+
+        Raises:
+            ConfigError: The row of this step has been observed already.
+        """
+        if self._gradients is not None:
+            raise ConfigError(f"Step {self.step} has been observed already.", "Call advance() first.")
+        began = time.perf_counter()
+        current = self._pass()
+        synchronize(self.device)
+        step_seconds = self._seconds + time.perf_counter() - began
+        self._gradients = current.gradients
+        self.diverged = not (math.isfinite(current.loss) and math.isfinite(current.grad_norm))
+        values = {
+            "loss": current.loss,
+            "accuracy": current.accuracy,
+            "grad_norm": current.grad_norm,
+            "step_seconds": step_seconds,
+        }
+        if not (final or self.diverged):
+            values["lr"] = self.lr
+        layers: dict[str, NDArray[np.float64]] = {}
+        if self._is_measured():
+            test = self._test_pass()
+            began = time.perf_counter()
+            measured = self._observer.observe(self.step, current, test)
+            synchronize(self.device)
+            values |= measured.values | {"measure_seconds": time.perf_counter() - began}
+            layers = measured.layers
+        self._observer.remember(self.step, current)
+        events = (self._divergence(current),) if self.diverged else ()
+        # NaN means "not computed" in a record: what was computed and is NaN is told by the divergence event.
+        return StepRecord(self.step, {k: v for k, v in values.items() if not math.isnan(v)}, layers, events)
+
+    def advance(self) -> None:
+        """Update θ_k to θ_{k+1} with the gradient of the row observed last.
+
+        Raises:
+            ConfigError: The current step has not been observed.
+        """
+        if self._gradients is None:
+            raise ConfigError(f"Step {self.step} has not been observed.", "Call observe() first.")
+        began = time.perf_counter()
+        self._observer.before_update(self.lr)
+        for parameter, gradient in zip(self.network.parameters(), self._gradients, strict=True):
+            parameter.add_(gradient, alpha=-self.lr)
+        self._gradients = None
+        self.step += 1
+        self._seconds = time.perf_counter() - began
+
+    def run(self) -> Iterator[StepRecord]:
+        """Train for ``config.steps`` updates.
+
+        Yields:
+            Rows 0 … ``config.steps``, or until the run diverges: the diverged row is the last.
+        """
+        while True:
+            final = self.step >= self.config.steps
+            yield self.observe(final=final)
+            if final or self.diverged:
+                return
+            self.advance()
+
+    def _pass(self) -> TrainingPass:
+        x, y = self._tensors.x_train, self._tensors.y_train
+        run = forward(self.network, x)
+        loss = losses.evaluate(self.config.loss, run.output, y)
+        signals = backward_signals(self.network, run, loss.gradient.to(x.dtype))
+        gradients = parameter_gradients(self.network, run, signals)
+        squares = [torch.linalg.vector_norm(g, dtype=torch.float64).square() for g in gradients]
+        return TrainingPass(
+            run=run,
+            rows=loss,
+            signals=signals,
+            gradients=gradients,
+            loss=float(loss.values.mean()),
+            accuracy=_accuracy(run.output, y),
+            grad_norm=math.sqrt(float(torch.stack(squares).sum())),
+        )
+
+    def _is_measured(self) -> bool:
+        # A diverged row has nothing left to measure: every quantity would be infinite or undefined.
+        return self.config.measure != "none" and self.step % self.config.every == 0 and not self.diverged
+
+    def _test_pass(self) -> TestPass | None:
+        if self._tensors.x_test.shape[0] == 0:
+            return None
+        output = logits(self.network, self._tensors.x_test)
+        rows = losses.values(self.config.loss, output, self._tensors.y_test)
+        return TestPass(float(rows.mean()), _accuracy(output, self._tensors.y_test), float(rows.max()))
+
+    def _divergence(self, current: TrainingPass) -> Event:
+        what = "loss" if not math.isfinite(current.loss) else "gradient"
+        number = current.loss if what == "loss" else current.grad_norm
+        return Event(
+            self.step,
+            "diverged",
+            f"Diverged at step {self.step}: the {what} is {number}.",
+            data={"loss": str(current.loss), "grad_norm": str(current.grad_norm)},
+        )
+
+
+def _accuracy(output: Tensor, labels: Tensor) -> float:
+    return float((output.argmax(dim=1) == labels).to(torch.float64).mean())

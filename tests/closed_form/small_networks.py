@@ -1,0 +1,112 @@
+"""Small networks in float64 whose derivatives autograd gives by brute force: the oracle of many tests.
+
+The function below is written from the definition of the network, not from the engine's code.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine import losses
+from engine.network import Network, backward_signals, forward, initialise, parameter_gradients
+from engine.training_pass import TrainingPass
+
+CASES = list(itertools.product(["relu", "tanh"], [False, True], [False, True]))
+LOSSES = ["mse", "mse_logits", "cross_entropy"]
+
+
+@dataclass(frozen=True)
+class Small:
+    network: Network
+    x: Tensor
+    y: Tensor
+    loss: str
+
+    def output(self, flat: Tensor, x: Tensor | None = None) -> Tensor:
+        """Logits as a function of the flattened parameters, by the definition."""
+        shapes = [p.shape for p in self.network.parameters()]
+        parts = [p.view(s) for p, s in zip(flat.split([s.numel() for s in shapes]), shapes, strict=True)]
+        depth, act = self.network.depth, self.network.activation
+        a = self.x if x is None else x
+        for m in range(depth):
+            h = a @ parts[m].T
+            if self.network.biases is not None:
+                h = h + parts[depth + m]
+            if m == depth - 1:
+                return h
+            phi = torch.relu(h) if act.name == "relu" else torch.tanh(h)
+            a = act.scale * phi - act.shift
+            if self.network.renormalize:
+                a = a * (a.shape[1] ** 0.5 / a.norm(dim=1, keepdim=True))
+        raise AssertionError
+
+    def sample_losses(self, flat: Tensor) -> Tensor:
+        o = self.output(flat)
+        if self.loss == "cross_entropy":
+            return torch.nn.functional.cross_entropy(o, self.y, reduction="none")
+        target = torch.nn.functional.one_hot(self.y, o.shape[1]).to(o.dtype)
+        p = torch.softmax(o, dim=1) if self.loss == "mse" else o
+        return 0.5 * ((p - target) ** 2).sum(dim=1)
+
+    def mean_loss(self, flat: Tensor) -> Tensor:
+        return self.sample_losses(flat).mean()
+
+    def flat(self) -> Tensor:
+        return torch.cat([p.reshape(-1) for p in self.network.parameters()])
+
+    def training_pass(self) -> TrainingPass:
+        run = forward(self.network, self.x)
+        rows = losses.evaluate(self.loss, run.output, self.y)
+        signals = backward_signals(self.network, run, rows.gradient)
+        gradients = parameter_gradients(self.network, run, signals)
+        flat = torch.cat([g.reshape(-1) for g in gradients])
+        accuracy = float((run.output.argmax(1) == self.y).double().mean())
+        return TrainingPass(run, rows, signals, gradients, float(rows.values.mean()), accuracy, float(flat.norm()))
+
+
+def small(
+    activation: str = "tanh",
+    renormalize: bool = False,
+    bias: bool = False,
+    loss: str = "mse",
+    *,
+    n: int = 6,
+    d: int = 5,
+    width: int = 7,
+    depth: int = 3,
+    classes: int = 3,
+    seed: int = 1,
+) -> Small:
+    network = initialise(
+        inputs=d,
+        width=width,
+        depth=depth,
+        classes=classes,
+        activation=activation,
+        renormalize=renormalize,
+        bias=bias,
+        seed=seed,
+        device=torch.device("cpu"),
+        dtype=torch.float64,
+    )
+    generator = torch.Generator().manual_seed(seed + 100)
+    if network.biases is not None:
+        network.biases = [0.3 * torch.randn(b.shape, generator=generator, dtype=b.dtype) for b in network.biases]
+    x = torch.randn(n, d, generator=generator, dtype=torch.float64)
+    x = x * (d**0.5 / x.norm(dim=1, keepdim=True))
+    y = torch.randint(classes, (n,), generator=generator)
+    return Small(network, x, y, loss)
+
+
+def dense_hessian(case: Small) -> Tensor:
+    return torch.autograd.functional.hessian(case.mean_loss, case.flat())
+
+
+def dense_jacobian(case: Small) -> Tensor:
+    """J of all logits, (n·k, parameters)."""
+    j = torch.autograd.functional.jacobian(case.output, case.flat())
+    return j.reshape(-1, j.shape[-1])

@@ -1,0 +1,54 @@
+"""Losses and their logit Hessians against the definitions."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from engine.losses import evaluate
+from tests.closed_form.small_networks import LOSSES
+
+
+def definition(name, o, y):
+    target = torch.nn.functional.one_hot(y, o.shape[-1]).to(o.dtype)
+    if name == "mse":
+        return 0.5 * (torch.softmax(o, -1) - target).square().sum(-1)
+    if name == "mse_logits":
+        return 0.5 * (o - target).square().sum(-1)
+    return -o.gather(-1, y[:, None]).squeeze(-1) + torch.logsumexp(o, -1)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_values_gradients_and_hessians_are_those_of_the_definition(name):
+    generator = torch.Generator().manual_seed(0)
+    o = 2 * torch.randn(5, 4, generator=generator, dtype=torch.float64)
+    y = torch.tensor([0, 3, 1, 1, 2])
+    rows = evaluate(name, o, y)
+    torch.testing.assert_close(rows.values, definition(name, o, y))
+    for i in range(5):
+        one = lambda v, i=i: definition(name, v[None], y[i : i + 1])[0]  # noqa: E731  (a closure for autograd)
+        gradient = torch.autograd.functional.jacobian(one, o[i])
+        hessian = torch.autograd.functional.hessian(one, o[i])
+        torch.testing.assert_close(rows.gradient[i], gradient)
+        for v in torch.eye(4, dtype=torch.float64):
+            product = rows.hessian_product(v.expand(5, 4).clone())[i]
+            torch.testing.assert_close(product, hessian @ v)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_gauss_newton_factor_squares_to_the_kept_part_of_the_logit_hessian(name):
+    o = torch.tensor([[0.3, -1.0, 2.0, 0.1]], dtype=torch.float64)
+    rows = evaluate(name, o, torch.tensor([1]))
+    p = torch.softmax(o[0], 0)
+    s = torch.diag(p) - torch.outer(p, p)
+    kept = {"mse": s @ s, "mse_logits": torch.eye(4, dtype=torch.float64), "cross_entropy": s}[name]
+    eye = torch.eye(4, dtype=torch.float64)
+    factor = torch.stack([rows.gauss_newton_factor(v[None])[0] for v in eye], dim=1)
+    transpose = torch.stack([rows.gauss_newton_factor_transpose(v[None])[0] for v in eye], dim=1)
+    torch.testing.assert_close(factor @ transpose, kept)
+    torch.testing.assert_close(transpose, factor.T)
+
+
+def test_a_confidently_wrong_example_has_a_finite_cross_entropy():
+    rows = evaluate("cross_entropy", torch.tensor([[0.0, 2000.0]]), torch.tensor([0]))
+    assert float(rows.values) == pytest.approx(2000.0)

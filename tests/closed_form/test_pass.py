@@ -1,0 +1,58 @@
+"""The hand-written pass against the definition differentiated by autograd."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from engine.measure.hessian import HessianOperator
+from engine.measure.lanczos import extreme_eigenpair
+from engine.measure.sample_gradients import squared_norms
+from tests.closed_form.small_networks import CASES, LOSSES, dense_hessian, small
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("activation", "renormalize", "bias"), CASES)
+def test_loss_and_gradient_are_those_of_the_definition(activation, renormalize, bias, loss):
+    case = small(activation, renormalize, bias, loss)
+    flat = case.flat().requires_grad_()
+    value = case.mean_loss(flat)
+    (expected,) = torch.autograd.grad(value, flat)
+    found = case.training_pass()
+    assert found.loss == pytest.approx(float(value.detach()), rel=1e-12)
+    torch.testing.assert_close(torch.cat([g.reshape(-1) for g in found.gradients]), expected, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("activation", "renormalize", "bias"), CASES)
+def test_sample_gradient_norms_are_those_of_single_examples(activation, renormalize, bias, loss):
+    case = small(activation, renormalize, bias, loss)
+    jacobian = torch.autograd.functional.jacobian(case.sample_losses, case.flat())
+    found = case.training_pass()
+    squares = squared_norms(found.run, found.signals, bias=bias)
+    torch.testing.assert_close(squares, jacobian.square().sum(dim=1), rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("activation", "renormalize", "bias"), CASES)
+def test_hessian_products_are_those_of_the_dense_hessian(activation, renormalize, bias, loss):
+    case = small(activation, renormalize, bias, loss)
+    dense = dense_hessian(case)
+    found = case.training_pass()
+    operator = HessianOperator(case.network, found.run, found.signals, found.rows)
+    assert operator.dimension == dense.shape[0]
+    columns = torch.stack([operator(v) for v in torch.eye(dense.shape[0], dtype=torch.float64)])
+    torch.testing.assert_close(columns, dense, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_largest_hessian_eigenvalue_is_the_dense_one_even_where_a_negative_one_is_larger_in_modulus(loss):
+    case = small("tanh", False, True, loss)
+    dense = torch.linalg.eigvalsh(dense_hessian(case))
+    found = case.training_pass()
+    operator = HessianOperator(case.network, found.run, found.signals, found.rows)
+    start = torch.cat([g.reshape(-1) for g in found.gradients])
+    for which, expected in (("largest", dense[-1]), ("smallest", dense[0])):
+        pair = extreme_eigenpair(operator, start, which, tolerance=1e-10, max_products=500)
+        assert pair.value == pytest.approx(float(expected), rel=1e-9)
+        assert abs(pair.value - float(expected)) <= pair.residual + 1e-14
