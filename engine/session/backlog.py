@@ -1,0 +1,263 @@
+"""The bounded queue between the engine and the file, and the thread that empties it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.errors import SessionError
+from engine.record import Event
+from engine.session.opening import damaged, primary_code, sentence_of
+from engine.session.recording import Item, Recorder, queued_event
+
+_TICK = 1.0
+"""Seconds between signs of life, and between passive checkpoints."""
+
+_QUIET = 10.0
+"""Seconds within which recording that is blocked again is the same episode, and no new event."""
+
+_RETRIES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+"""Seconds before each new attempt to write; the last is repeated."""
+
+# What can pass by itself: a disk that is freed or mounted again, a lock that is given back.
+_PASSING = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+
+
+class Backlog:
+    """What is not written yet. Everything is written in the order in which it was added, and nothing is dropped.
+
+    The thread takes all there is, writes it in one transaction and repeats; what it is writing still counts against
+    the limit. An episode in which recording is blocked begins when the queue is full or writing fails; it leaves one
+    event and shows as ``blocked_since`` in the engine's row, as far as that can be written.
+
+    Args:
+        path: The session, for sentences.
+        connection: The connection that writes, used by nobody else from now on.
+        limit: Bytes that may wait.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, limit: int) -> None:
+        self._path = path
+        self._connection = connection
+        self._recorder = Recorder(connection)
+        self._limit = limit
+        self._identity = _identity(path)
+        mutex = threading.Lock()
+        self._more = threading.Condition(mutex)
+        self._less = threading.Condition(mutex)
+        self._items: list[Item] = []
+        self._engine: dict[str, Any] = {}
+        self._bytes = 0
+        self._busy = False
+        self._waiting = False
+        self._last_step = -1
+        self._blocked_since: float | None = None
+        self._blocked_last = float("-inf")
+        self._obstacle = ""
+        self._astray = ""
+        self._failure: SessionError | None = None
+        self._closing = False
+        self._given_up = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="session-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps the thread from writing, in one sentence, or None."""
+        if self._failure is not None:
+            return self._failure.message
+        return self._obstacle or self._astray or None
+
+    @property
+    def blocked_since(self) -> float | None:
+        """Unix time since when recording is blocked, or None."""
+        return self._blocked_since
+
+    def add(self, item: Item | None, engine: Mapping[str, Any] | None = None) -> None:
+        """Add something and return at once.
+
+        Args:
+            item: What to record, or None.
+            engine: Columns of the engine's row, written together with all that was added before.
+
+        Raises:
+            SessionError: The session cannot be written any more.
+        """
+        with self._more:
+            self._append(item, engine)
+
+    def add_when_there_is_room(self, item: Item, step: int) -> None:
+        """Add something large; wait as long as the queue is full.
+
+        Args:
+            item: What to record. What is larger than the limit is taken when nothing else waits.
+            step: The step it belongs to.
+
+        Raises:
+            SessionError: The session cannot be written any more.
+        """
+        with self._less:
+            self._last_step = step
+            if self._is_full(item.size):
+                self._block("the disk does not keep up")
+                self._waiting = True
+                try:
+                    self._less.wait_for(lambda: self._failure is not None or not self._is_full(item.size))
+                finally:
+                    self._waiting = False
+                    self._blocked_last = time.monotonic()
+            self._append(item, None)
+
+    def flush(self, timeout: float | None) -> bool:
+        """Wait until all that was added is in the file.
+
+        Args:
+            timeout: Seconds to wait at most; None is for ever.
+
+        Returns:
+            Whether it is.
+        """
+        with self._less:
+            self._less.wait_for(lambda: self._failure is not None or self._is_empty(), timeout)
+            return self._failure is None and self._is_empty()
+
+    def finish(self, timeout: float | None) -> None:
+        """Write all there is and end the thread.
+
+        Args:
+            timeout: Seconds to wait for the disk at most; None is for ever.
+
+        Raises:
+            SessionError: Not everything could be written.
+        """
+        with self._more:
+            self._closing = True
+            self._more.notify_all()
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            self._given_up.set()
+            self._thread.join(_TICK)
+            if self._failure is None:
+                raise SessionError(f"Not everything could be written to {self._path}.", self.trouble or "")
+        if self._failure is not None:
+            raise self._failure
+
+    def _is_full(self, size: int) -> bool:
+        return self._bytes > 0 and self._bytes + size > self._limit
+
+    def _is_empty(self) -> bool:
+        return not (self._items or self._engine or self._busy)
+
+    def _append(self, item: Item | None, engine: Mapping[str, Any] | None) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if item is not None:
+            self._items.append(item)
+            self._bytes += item.size
+        self._engine.update(engine or {})
+        self._more.notify_all()
+
+    def _block(self, reason: str) -> None:
+        """Begin an episode, or go on with one; the mutex is held."""
+        if self._blocked_since is None:
+            self._blocked_since = time.time()
+            if time.monotonic() - self._blocked_last > _QUIET:
+                event = Event(self._last_step, "blocked", f"Recording waits: {reason}.")
+                self._append(queued_event(event, self._blocked_since), None)
+            self._append(None, {"blocked_since": self._blocked_since})
+        self._blocked_last = time.monotonic()
+
+    def _unblock(self) -> None:
+        """End the episode if nothing has been in the way for a tick; the mutex is held."""
+        quiet = time.monotonic() - self._blocked_last
+        if self._blocked_since is not None and not self._waiting and (quiet > _TICK or self._closing):
+            self._blocked_since = None
+            self._append(None, {"blocked_since": None})
+
+    def _run(self) -> None:
+        next_tick = time.monotonic() + _TICK
+        while True:
+            with self._more:
+                while not (self._items or self._engine or self._closing):
+                    left = next_tick - time.monotonic()
+                    if left <= 0:
+                        break
+                    self._more.wait(left)
+                items, engine, size = self._items, self._engine, self._bytes
+                if self._closing and not items and not engine:
+                    return
+                self._items, self._engine, self._busy = [], {}, True
+            written = self._write(items, engine)
+            with self._less:
+                self._bytes -= size
+                self._busy = False
+                if written:
+                    self._unblock()
+                self._less.notify_all()
+            if not written:
+                return
+            if time.monotonic() >= next_tick:
+                self._tick()
+                next_tick = time.monotonic() + _TICK
+
+    def _write(self, items: list[Item], engine: Mapping[str, Any]) -> bool:
+        """Write a batch, however long it takes; False if it cannot be written at all."""
+        attempt = 0
+        while True:
+            try:
+                self._recorder.write(items, {"heartbeat": time.time(), **engine})
+            except sqlite3.Error as error:
+                if primary_code(error) not in _PASSING:
+                    return self._fail(sentence_of(error))
+                with self._more:
+                    self._obstacle = f"Recording waits: {sentence_of(error)} ({self._path})."
+                    self._block(sentence_of(error))
+                # A small write can succeed where a large one cannot, and then viewers know.
+                with contextlib.suppress(sqlite3.Error):
+                    self._recorder.write((), {"heartbeat": time.time(), "blocked_since": self._blocked_since})
+            except Exception as error:
+                return self._fail(str(error))
+            else:
+                self._obstacle = ""
+                return True
+            if self._given_up.wait(_RETRIES[min(attempt, len(_RETRIES) - 1)]):
+                return self._fail("it was closed before the disk was back")
+            attempt += 1
+
+    def _fail(self, reason: str) -> bool:
+        with self._less:
+            hint = damaged(self._path).hint if reason == "it is damaged" else ""
+            self._failure = SessionError(f"Recording in {self._path} failed: {reason}.", hint)
+            self._less.notify_all()
+        return False
+
+    def _tick(self) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        astray = self._identity is not None and _identity(self._path) != self._identity
+        self._astray = f"{self._path} was moved or removed while it is being recorded." if astray else ""
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

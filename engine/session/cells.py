@@ -1,0 +1,79 @@
+"""Stored cells turned into values of the type they should have: SQLite checks no types, and files have authors."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.session.schema import LARGEST_STEP
+from engine.session.text import plain_text
+
+_NUMBERS = {float, int, type(None)}
+
+
+def number_matrix(rows: Sequence[Sequence[Any]], columns: int) -> NDArray[np.float64]:
+    """Rows of numbers as an array.
+
+    Args:
+        rows: Rows as SQLite gave them.
+        columns: Cells in a row.
+
+    Returns:
+        Shape (columns, rows), each column contiguous; NaN for NULL and for whatever is no number.
+    """
+    if not rows:
+        return np.empty((columns, 0))
+    if not set(map(type, chain.from_iterable(rows))) <= _NUMBERS:
+        rows = [[cell if type(cell) in _NUMBERS else None for cell in row] for row in rows]
+    return np.ascontiguousarray(np.array(rows, dtype=np.float64).reshape(len(rows), columns).T)
+
+
+def real(cell: object) -> float:
+    """A cell as a number, NaN if it is none."""
+    return float(cell) if isinstance(cell, (int, float)) else math.nan
+
+
+def real_or_none(cell: object) -> float | None:
+    """A cell as a finite number, None if it is none."""
+    value = real(cell)
+    return value if math.isfinite(value) else None
+
+
+def whole(cell: object, default: int) -> int:
+    """A cell as a whole number that a step or a process can have, or the default."""
+    return cell if isinstance(cell, int) and -LARGEST_STEP <= cell <= LARGEST_STEP else default
+
+
+def whole_or_none(cell: object) -> int | None:
+    """A cell as a whole number, None if it is none."""
+    return cell if isinstance(cell, int) and -LARGEST_STEP <= cell <= LARGEST_STEP else None
+
+
+def scalars(cell: object) -> dict[str, float | int | str | bool | None]:
+    """A cell of JSON as names and plain values.
+
+    Args:
+        cell: A cell that should hold a JSON object.
+
+    Returns:
+        Its entries that are numbers, truth values, null or text (made plain); {} if it is no such thing.
+    """
+    if not isinstance(cell, str):
+        return {}
+    try:
+        found = json.loads(cell)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {
+        plain_text(name): plain_text(value) if isinstance(value, str) else value
+        for name, value in found.items()
+        if value is None or isinstance(value, (bool, int, float, str))
+    }

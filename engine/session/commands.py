@@ -1,0 +1,98 @@
+"""Commands to the engine, from a viewer's side: a row in the session, and the engine's answer in the same row."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from engine.errors import SessionError
+from engine.session.liveness import engine_alive
+from engine.session.opening import connect, sentence_of
+from engine.session.reader import SessionReader
+from engine.session.rows import Argument, CommandAnswer
+from engine.session.vocabulary import check_arguments
+
+_POLL_SECONDS = 0.02
+
+
+def send(
+    path: str | Path, name: str, arguments: Mapping[str, Argument] | None = None, sender: str = ""
+) -> int:
+    """Ask the engine of a session for something.
+
+    Args:
+        path: The session file.
+        name: ``pause``, ``resume``, ``step`` (``{"n": 10}``), ``stop`` or ``lr`` (``{"lr": 0.01}``).
+        arguments: What the command needs.
+        sender: Who asks, for people.
+
+    Returns:
+        The command's number, for :func:`wait`.
+
+    Raises:
+        UsageError: There is no such command, or its arguments are out of their domain.
+        SessionError: Not a session, or its engine is not running, or the session cannot be written.
+    """
+    checked = check_arguments(name, arguments or {})
+    session = Path(path)
+    with SessionReader(session):
+        pass  # refuses what is not a session, before anything is written to it
+    if not engine_alive(session):
+        raise _not_running(session)
+    connection = None
+    try:
+        connection = connect(session, "rw", seconds=5.0)
+        cursor = connection.execute(
+            "INSERT INTO commands (time, sender, name, arguments) VALUES (?, ?, ?, ?)",
+            (time.time(), sender, name, json.dumps(checked, allow_nan=False)),
+        )
+        return int(cursor.lastrowid or 0)
+    except sqlite3.Error as error:
+        raise SessionError(
+            f"Cannot send {name!r} to the engine of {session}: {sentence_of(error)}.",
+            "Only who may write to the session can command its engine.",
+        ) from None
+    finally:
+        if connection is not None:
+            connection.close()
+
+
+def wait(path: str | Path, command_id: int, timeout: float = 5.0) -> CommandAnswer:
+    """Wait for the engine's answer; it comes between steps, so a slow step delays it.
+
+    Args:
+        path: The session file.
+        command_id: What :func:`send` returned.
+        timeout: Seconds to wait at most.
+
+    Returns:
+        The answer; its state is ``pending`` where the time was up first.
+
+    Raises:
+        SessionError: There is no such command, or the engine ended without an answer.
+    """
+    deadline = time.monotonic() + timeout
+    with SessionReader(path) as reader:
+        while True:
+            # Asked before the row is read: an engine answers first and dies then.
+            alive = engine_alive(path)
+            answer = reader.answer(command_id)
+            if answer is None:
+                raise SessionError(f"{path} has no command {command_id}.")
+            if answer.state != "pending":
+                return answer
+            if not alive:
+                raise _not_running(Path(path))
+            if time.monotonic() >= deadline:
+                return answer
+            time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
+
+
+def _not_running(session: Path) -> SessionError:
+    return SessionError(
+        f"{session.stem}: its engine is not running.",
+        f"`wnt-tui replay {session}` shows what it recorded.",
+    )

@@ -1,0 +1,106 @@
+"""A new session file: whole, with its configuration, from the moment it can be seen; and the writer's connection."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from engine.config import RunConfig
+from engine.errors import SessionError
+from engine.session.filesystem import appearing, filesystem_type, is_network_type
+from engine.session.opening import connect, sentence_of
+from engine.session.schema import DDL, ENGINE_COLUMNS, insert_into
+
+BUSY_SECONDS = 30.0
+_OWN_KEYS = frozenset({"config", "created"})
+
+
+def create_session(path: Path, config: RunConfig, meta: Mapping[str, str]) -> None:
+    """Make a new session file, readable by its owner only.
+
+    Args:
+        path: Where; nothing may be there.
+        config: The run's configuration.
+        meta: What else is known of the run at its start: versions, device, data fingerprint, parent …
+
+    Raises:
+        SessionError: Something is there already, or nothing can be written there.
+        ValueError: ``meta`` has a key that is written here.
+    """
+    if _OWN_KEYS & set(meta):
+        raise ValueError(f"meta may not contain {sorted(_OWN_KEYS & set(meta))[0]!r}.")
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    facts = {"config": config.to_json(), "created": created, **meta}
+    with appearing(path) as draft:
+        connection = connect(draft, "rw", seconds=BUSY_SECONDS)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in DDL:
+                connection.execute(statement)
+            connection.executemany(insert_into("meta", ("key", "value")), list(facts.items()))
+            engine = {**fresh_engine(), "id": 1}
+            connection.execute(insert_into("engine", tuple(engine)), tuple(engine.values()))
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise SessionError(
+                f"Cannot write {path}: {sentence_of(error)}.", "Give a --session on a disk with room."
+            ) from None
+        finally:
+            connection.close()
+
+
+def fresh_engine() -> dict[str, str | int | float | None]:
+    """The engine's row at its start.
+
+    Returns:
+        Every column but the id.
+    """
+    now = time.time()
+    row: dict[str, str | int | float | None] = dict.fromkeys(ENGINE_COLUMNS)
+    row |= {"pid": os.getpid(), "host": socket.gethostname(), "state": "starting", "step": -1, "message": ""}
+    return row | {"heartbeat": now, "started": now, "device": ""}
+
+
+def connect_writer(path: Path) -> tuple[sqlite3.Connection, str]:
+    """Connect the writer and choose the journal: WAL, or a rollback journal where WAL does not work.
+
+    Args:
+        path: An existing session.
+
+    Returns:
+        The connection, and a sentence if it is not WAL, else "".
+
+    Raises:
+        SessionError: The session cannot be written.
+    """
+    kind = filesystem_type(path)
+    wanted = "DELETE" if is_network_type(kind) else "WAL"
+    connection = None
+    try:
+        connection = connect(path, "rw", seconds=BUSY_SECONDS)
+        mode = connection.execute(f"PRAGMA journal_mode = {wanted}").fetchone()[0]
+        # A rollback journal is safe against power cuts only with FULL; WAL with NORMAL can lose the last
+        # commits then, never the file.
+        for pragma in (
+            f"synchronous = {'NORMAL' if mode == 'wal' else 'FULL'}",
+            "wal_autocheckpoint = 1000",
+            f"journal_size_limit = {64 * 2**20}",
+            "trusted_schema = OFF",
+        ):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+    except sqlite3.Error as error:
+        if connection is not None:
+            connection.close()
+        raise SessionError(
+            f"Cannot write {path}: {sentence_of(error)}.",
+            "Give a --session in a folder that you may write to.",
+        ) from None
+    if mode == "wal":
+        return connection, ""
+    where = f"a network file system ({kind})" if wanted == "DELETE" else "a file system without shared memory"
+    return connection, f"The session lies on {where}: recording uses a rollback journal, which is slower."

@@ -1,0 +1,135 @@
+"""Where a session lies: network file systems, the files beside it, and files that appear whole or not at all.
+
+Nothing here opens an existing session: closing it would drop the SQLite locks of this process (they are POSIX
+locks, which belong to process and file and not to a descriptor).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from engine.errors import SessionError
+
+_NETWORK_TYPES = frozenset(
+    "9p acfs afs beegfs ceph cifs coda davfs fhgfs gfs gfs2 glusterfs gpfs lustre mmfs ncp ncpfs nfs nfs4 ocfs2"
+    " orangefs panfs prl_fs pvfs2 smb2 smb3 smbfs vboxsf vmhgfs wekafs".split()
+)
+_NETWORK_FUSE = frozenset(
+    "sshfs s3fs rclone goofys gcsfuse glusterfs ceph cephfs juicefs davfs moosefs mfs vmhgfs-fuse curlftpfs".split()
+)
+_MOUNTS = Path("/proc/mounts")
+
+
+def filesystem_type(path: str | Path, mounts: str | None = None) -> str:
+    """The type of the file system that a path lies on.
+
+    Args:
+        path: A file or folder, which need not exist.
+        mounts: Text in the form of ``/proc/mounts``; None reads that file.
+
+    Returns:
+        The type as the system names it (``ext4``, ``nfs4``, ``fuse.sshfs``), "" where the system does not say.
+    """
+    if mounts is None:
+        try:
+            mounts = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
+        except OSError:
+            return ""
+    real = Path(os.path.realpath(path))
+    best, found = -1, ""
+    for line in mounts.splitlines():
+        parts = line.split()
+        if len(parts) < 3:
+            continue
+        mount = Path(re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), parts[1]))
+        # A later mount on the same folder hides an earlier one, hence >=.
+        if real.is_relative_to(mount) and len(mount.parts) >= best:
+            best, found = len(mount.parts), parts[2]
+    return found
+
+
+def is_network_type(kind: str) -> bool:
+    """Whether a type of file system is shared between machines, which SQLite's WAL cannot be.
+
+    Args:
+        kind: A type as :func:`filesystem_type` gives it.
+
+    Returns:
+        True for the network file systems known here.
+    """
+    name = kind.lower()
+    return name in _NETWORK_TYPES or (
+        name.startswith("fuse.") and name.removeprefix("fuse.") in _NETWORK_FUSE
+    )
+
+
+def side_files(session: Path) -> tuple[Path, ...]:
+    """The files that SQLite keeps beside a session and that belong to its content.
+
+    Args:
+        session: The session file.
+
+    Returns:
+        Those of ``SESSION-wal`` and ``SESSION-journal`` that exist.
+    """
+    beside = (session.with_name(session.name + suffix) for suffix in ("-wal", "-journal"))
+    return tuple(path for path in beside if path.exists())
+
+
+@contextlib.contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """Make a new file that appears at its place whole or not at all, readable by its owner only.
+
+    Args:
+        path: Where it is to appear; nothing may be there.
+
+    Yields:
+        An empty file in the same folder, to be filled and closed; it is moved to its place afterwards and
+        removed if anything fails.
+
+    Raises:
+        SessionError: Something is at the path already, or nothing can be written there.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        _refuse_existing(path)
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        try:
+            yield draft
+            _place(draft, path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                draft.unlink()
+            for left in side_files(draft):
+                left.unlink(missing_ok=True)
+    except OSError as error:
+        raise SessionError(
+            f"Cannot write {path}: {error.strerror or error}.",
+            "Give a path in a folder that you may write to.",
+        ) from None
+
+
+def _place(draft: Path, path: Path) -> None:
+    try:
+        os.link(draft, path)  # unlike a rename it never replaces what is there
+    except FileExistsError:
+        _refuse_existing(path)
+        raise
+    except OSError:  # a file system without hard links
+        _refuse_existing(path)
+        draft.rename(path)
+
+
+def _refuse_existing(path: Path) -> None:
+    if path.exists() or path.is_symlink():
+        raise SessionError(f"{path} exists already.", "History is never overwritten: give another path.")
+    left = side_files(path)
+    if left:
+        raise SessionError(
+            f"{left[0]} is left over from another session.",
+            "Move it away or give another path; SQLite would mix them.",
+        )

@@ -1,0 +1,240 @@
+"""Who is there: the engine's lock, which is its liveness, and the mark of a viewer that is looking.
+
+Both are ``flock`` on a small file beside the session. The system drops them when their process ends, however it
+ends; a pid check would take a viewer's own unreaped child for alive, and a heartbeat fails when the clock is set.
+The pid in the lock file and in the session is for people only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import socket
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from engine.errors import SessionError
+
+_PATIENCE = 1.0
+"""Seconds in which a taker tries again: someone who only asks holds a shared lock for some microseconds."""
+
+_HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
+
+
+def lock_path(session: str | Path) -> Path:
+    """The file whose lock the session's engine holds for life.
+
+    Args:
+        session: The session file; links are followed, so that two names of a file have one lock.
+
+    Returns:
+        ``SESSION.lock``.
+    """
+    return _beside(session, ".lock")
+
+
+def viewers_path(session: str | Path) -> Path:
+    """The file on which the session's viewers hold shared locks.
+
+    Args:
+        session: The session file.
+
+    Returns:
+        ``SESSION.viewers``.
+    """
+    return _beside(session, ".viewers")
+
+
+def engine_alive(session: str | Path) -> bool:
+    """Whether an engine holds the session's lock; asking disturbs nobody and needs no write permission.
+
+    Args:
+        session: The session file.
+
+    Returns:
+        True while a process holds the lock; False if none does, or there is no lock file that may be read.
+    """
+    return _held(lock_path(session), fcntl.LOCK_SH)
+
+
+def viewer_attached(session: str | Path) -> bool:
+    """Whether any viewer is looking at the session.
+
+    Args:
+        session: The session file.
+
+    Returns:
+        True while at least one :class:`ViewerMark` is set.
+    """
+    return _held(viewers_path(session), fcntl.LOCK_EX)
+
+
+class EngineLock:
+    """The lock that an engine holds for life; a second engine on the same session is refused.
+
+    Use it as a context manager around everything that writes. The file is removed on an orderly end and otherwise
+    left, unlocked, which means the same.
+
+    Args:
+        session: The session file, which need not exist yet; its folder must.
+    """
+
+    def __init__(self, session: str | Path) -> None:
+        self._session = Path(session)
+        self._path = lock_path(session)
+        self._fd: int | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._fd is not None
+
+    def acquire(self) -> None:
+        """Take the lock.
+
+        Raises:
+            SessionError: Another engine holds it, or the lock file cannot be made there.
+        """
+        deadline = time.monotonic() + _PATIENCE
+        while self._fd is None:
+            try:
+                self._fd = _lock_file(self._path, fcntl.LOCK_EX)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise SessionError(
+                        f"Another engine is already writing {self._session}{_holder(self._path)}.",
+                        f"`wnt-tui attach {self._session}` watches it.",
+                    ) from None
+                time.sleep(0.005)
+            except OSError as error:
+                raise SessionError(
+                    f"Cannot lock {self._path}: {error.strerror or error}.",
+                    "Give a --session in an existing folder that you may write to and that supports file locks.",
+                ) from None
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Give the lock back and remove its file; does nothing if it is not held."""
+        if self._fd is None:
+            return
+        # Removed while still held: whoever opened the old file meanwhile notices that it is no longer there.
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+        os.close(self._fd)
+        self._fd = None
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+class ViewerMark:
+    """Says for as long as it is set that a viewer is looking, so that a finished engine waits for it.
+
+    Where nothing can be written (another's session, a read-only disk) it is silently not set.
+
+    Args:
+        session: The session file.
+    """
+
+    def __init__(self, session: str | Path) -> None:
+        self._path = viewers_path(session)
+        self._fd: int | None = None
+
+    def set(self) -> bool:
+        """Set the mark.
+
+        Returns:
+            Whether it is set.
+        """
+        deadline = time.monotonic() + _PATIENCE
+        while self._fd is None:
+            try:
+                self._fd = _lock_file(self._path, fcntl.LOCK_SH)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(0.005)
+            except OSError:
+                return False
+        return True
+
+    def clear(self) -> None:
+        """Take the mark back; the last viewer removes the file."""
+        if self._fd is None:
+            return
+        with contextlib.suppress(OSError):
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._path.unlink()
+        os.close(self._fd)
+        self._fd = None
+
+    def __enter__(self) -> Self:
+        self.set()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.clear()
+
+
+def _beside(session: str | Path, suffix: str) -> Path:
+    real = Path(os.path.realpath(session))
+    return real.with_name(real.name + suffix)
+
+
+def _lock_file(path: Path, kind: int) -> int:
+    """Open and lock the file that is at the path when the lock is had; the descriptor is not inherited."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            there = os.stat(path)
+        except FileNotFoundError:
+            os.close(descriptor)
+            continue
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno in _HELD:
+                raise BlockingIOError(error.errno, error.strerror) from None
+            raise
+        if os.path.samestat(there, os.fstat(descriptor)):
+            return descriptor
+        os.close(descriptor)
+
+
+def _held(path: Path, kind: int) -> bool:
+    """Whether someone else's lock is in the way of this kind of lock."""
+    try:
+        # Network file systems give an exclusive lock only on a file that is open for writing.
+        descriptor = os.open(path, os.O_RDWR if kind == fcntl.LOCK_EX else os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in _HELD
+    else:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _holder(path: Path) -> str:
+    """Whom the lock file names, in brackets, for people."""
+    try:
+        pid, _, host = path.read_text(encoding="utf-8", errors="replace").strip().partition(" ")
+    except OSError:
+        return ""
+    return f" (process {pid} on {host})" if pid.isdigit() and host.isprintable() else ""

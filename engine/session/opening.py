@@ -1,0 +1,305 @@
+"""Opening a session's file to read it, wherever it lies and whoever wrote it.
+
+A session is tried read-write, then read-only, then as immutable if nothing lies beside it that SQLite would have
+to take in. A ``-wal`` (or a journal) that cannot be opened in place is copied with its session to a temporary folder
+and read there. Copying is done by another process: opening and closing the file in this one would drop the SQLite
+locks that this process holds on it (POSIX locks belong to process and file).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from engine.errors import SessionError
+from engine.session.filesystem import side_files
+from engine.session.schema import APPLICATION_ID, PRIMARY_KEYS, USER_VERSION, quoted
+
+How = Literal["read-write", "read-only", "immutable", "copy"]
+Mode = Literal["rw", "ro", "immutable"]
+
+READER_BUSY_SECONDS = 5.0
+LONGEST_VALUE = 16 * 2**20
+"""Bytes of one stored text that a reader takes; tensors have their own limit."""
+
+_COPY_PATIENCE = 600.0
+
+# Run by another interpreter: argv is the session and the copy. The WAL is copied after the session; where it was
+# begun anew meanwhile (its header changed), the pair does not belong together and is copied again.
+_COPY_PROGRAM = """
+import os, shutil, sys
+source, copy = sys.argv[1:]
+def header(name):
+    try:
+        with open(name, "rb") as file:
+            return file.read(32)
+    except FileNotFoundError:
+        return b""
+for attempt in range(20):
+    before = header(source + "-wal")
+    for suffix in ("", "-wal", "-journal"):
+        try:
+            shutil.copyfile(source + suffix, copy + suffix)
+        except FileNotFoundError:
+            if not suffix:
+                raise
+            if os.path.exists(copy + suffix):
+                os.remove(copy + suffix)
+    if header(copy + "-wal") == before == header(source + "-wal"):
+        break
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session that is open for reading.
+
+    Attributes:
+        connection: Reads only; every statement is its own transaction.
+        how: ``read-write`` and ``read-only`` follow a live engine; ``immutable`` and ``copy`` do not.
+        columns: Columns of each table that the file has.
+        folder: The temporary folder of a copy, or None.
+    """
+
+    connection: sqlite3.Connection
+    how: How
+    columns: dict[str, tuple[str, ...]]
+    folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def close(self) -> None:
+        """Close the connection and remove the copy, if there is one."""
+        self.connection.close()
+        if self.folder is not None:
+            self.folder.cleanup()
+
+
+def connect(path: Path, mode: Mode, *, seconds: float) -> sqlite3.Connection:
+    """Connect to an existing file, in autocommit.
+
+    Args:
+        path: The file; it is never created.
+        mode: ``rw``, ``ro``, or ``immutable``: nobody writes it, and nothing lies beside it.
+        seconds: How long to wait for a lock.
+
+    Returns:
+        The connection, usable from one thread at a time.
+    """
+    option = "mode=ro&immutable=1" if mode == "immutable" else f"mode={mode}"
+    return sqlite3.connect(
+        f"file:{quote(str(path.absolute()))}?{option}",
+        uri=True,
+        timeout=seconds,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def open_session(path: str | Path) -> OpenSession:
+    """Open a session for reading and check that it is one.
+
+    Args:
+        path: The session file.
+
+    Returns:
+        The open session.
+
+    Raises:
+        SessionError: There is no such file, or it is no session, or a newer program's, or damaged, or unreadable.
+    """
+    session = Path(path)
+    _check_file(session)
+    attempts: list[tuple[Mode, How]] = [("rw", "read-write"), ("ro", "read-only")]
+    if not side_files(session):
+        attempts.append(("immutable", "immutable"))
+    for mode, how in attempts:
+        with contextlib.suppress(sqlite3.OperationalError):
+            return _opened(session, session, mode, how)
+    if not side_files(session):
+        raise SessionError(f"Cannot open {session}.", "Check that you may read it.")
+    return _open_copy(session)
+
+
+def sentence_of(error: sqlite3.Error) -> str:
+    """What went wrong, in words that fit into a sentence.
+
+    Args:
+        error: An error of SQLite's.
+
+    Returns:
+        For example ``the disk is full``.
+    """
+    words = {
+        sqlite3.SQLITE_FULL: "the disk is full",
+        sqlite3.SQLITE_BUSY: "another program has locked it",
+        sqlite3.SQLITE_LOCKED: "another program has locked it",
+        sqlite3.SQLITE_IOERR: "reading or writing the disk failed",
+        sqlite3.SQLITE_READONLY: "it may not be written",
+        sqlite3.SQLITE_CANTOPEN: "it, or a file beside it, cannot be opened",
+        sqlite3.SQLITE_CORRUPT: "it is damaged",
+        sqlite3.SQLITE_NOTADB: "it is damaged",
+    }
+    return words.get(primary_code(error), str(error))
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code.
+
+    Args:
+        error: An error of SQLite's.
+
+    Returns:
+        The code, 1 where the error carries none.
+    """
+    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
+
+
+def not_a_session(session: Path) -> SessionError:
+    """The refusal of a file that is something else.
+
+    Args:
+        session: The file.
+
+    Returns:
+        The error to raise.
+    """
+    return SessionError(f"{session} is not a wnt-tui session.", "`wnt-tui ls` lists the sessions there are.")
+
+
+def damaged(session: Path) -> SessionError:
+    """The refusal of a file that SQLite cannot read through.
+
+    Args:
+        session: The file.
+
+    Returns:
+        The error to raise.
+    """
+    return SessionError(
+        f"{session} is damaged.",
+        f"`sqlite3 {session} .recover` of SQLite's own shell saves what can be read.",
+    )
+
+
+def checked_columns(connection: sqlite3.Connection, session: Path) -> dict[str, tuple[str, ...]]:
+    """Check that a connection leads to a session that this program can read.
+
+    Args:
+        connection: An open connection.
+        session: Name of the session, for errors.
+
+    Returns:
+        Columns of each of its tables.
+
+    Raises:
+        SessionError: It is no session, or a newer program's.
+    """
+    identity = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if identity != APPLICATION_ID or version < 1:
+        raise not_a_session(session)
+    if version > USER_VERSION:
+        raise SessionError(
+            f"{session} was written by a newer wnt-tui (format {version}; this one reads up to {USER_VERSION}).",
+            "Upgrade wnt-tui to open it.",
+        )
+    # A stranger's file may hold views, triggers and virtual tables under our names, which run code of their own.
+    entries = connection.execute("SELECT type, name, rootpage FROM sqlite_master LIMIT 1000").fetchall()
+    tables = {name for kind, name, page in entries if kind == "table" and isinstance(page, int) and page > 0}
+    if not set(PRIMARY_KEYS) <= tables or any(kind not in {"table", "index"} for kind, _, _ in entries):
+        raise not_a_session(session)
+    columns = {}
+    for table, key in PRIMARY_KEYS.items():
+        described = connection.execute(f"PRAGMA table_info({quoted(table)})").fetchall()
+        columns[table] = tuple(str(column[1]) for column in described)
+        ranks = {column[5]: column[1] for column in described if column[5]}
+        if tuple(ranks[rank] for rank in sorted(ranks)) != key:
+            raise not_a_session(session)
+    return columns
+
+
+def _check_file(session: Path) -> None:
+    try:
+        kind = session.stat().st_mode
+    except FileNotFoundError:
+        raise SessionError(
+            f"There is no session {session}.", "`wnt-tui ls` lists the sessions there are."
+        ) from None
+    except OSError as error:
+        raise SessionError(f"Cannot open {session}: {error.strerror or error}.") from None
+    if not stat.S_ISREG(kind):
+        raise not_a_session(session)
+
+
+def _opened(file: Path, session: Path, mode: Mode, how: How) -> OpenSession:
+    """Open and check; sqlite3.OperationalError means that another mode may work."""
+    connection = connect(file, mode, seconds=READER_BUSY_SECONDS)
+    try:
+        _restrict(connection)
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        return OpenSession(connection, how, checked_columns(connection, session))
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if primary_code(error) == sqlite3.SQLITE_BUSY:
+            raise SessionError(
+                f"{session} is locked by another program.", "Close what else has it open and try again."
+            ) from None
+        raise
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        if primary_code(error) == sqlite3.SQLITE_NOTADB:
+            raise not_a_session(session) from None
+        raise damaged(session) from None
+    except SessionError:
+        connection.close()
+        raise
+
+
+def _restrict(connection: sqlite3.Connection) -> None:
+    """What a reader of a stranger's file does without."""
+    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, 1_000_000)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, 1)
+    for pragma in (
+        "trusted_schema = OFF",
+        "cell_size_check = ON",
+        "mmap_size = 0",
+        "query_only = ON",
+        "wal_autocheckpoint = 0",
+    ):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+
+
+def _open_copy(session: Path) -> OpenSession:
+    folder = tempfile.TemporaryDirectory(prefix="wnt-tui-", ignore_cleanup_errors=True)
+    copy = Path(folder.name) / "session.wnt"
+    try:
+        finished = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _COPY_PROGRAM, str(session.absolute()), str(copy)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_COPY_PATIENCE,
+            check=False,
+        )
+        if finished.returncode:
+            raise SessionError(
+                f"Cannot open {session}, nor copy it to {folder.name}.",
+                "Check that you may read it and that there is room for temporary files.",
+            )
+        opened = _opened(copy, session, "rw", "copy")
+    except (OSError, subprocess.TimeoutExpired, sqlite3.OperationalError):
+        folder.cleanup()
+        raise SessionError(f"Cannot open {session}.", "Check that you may read it.") from None
+    except SessionError:
+        folder.cleanup()
+        raise
+    return OpenSession(opened.connection, "copy", opened.columns, folder)

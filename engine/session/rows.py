@@ -1,0 +1,151 @@
+"""What is read from a session, as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.record import Event
+
+CommandState = Literal["pending", "done", "refused"]
+Argument = float | int | str | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """An event as it is stored.
+
+    Attributes:
+        id: Its number in the session, from 1, in the order of writing.
+        time: Unix time at which it was recorded, NaN if the file does not say.
+        event: What happened.
+    """
+
+    id: int
+    time: float
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRow:
+    """What the session says of its engine, and whether that engine lives.
+
+    Attributes:
+        pid: Its process, for display only; 0 if unknown.
+        host: The machine it runs on, for display only.
+        state: ``starting``, ``running``, ``paused``, ``finished``, ``stopped``, ``diverged``, ``failed``, or
+            ``died`` where the file says that it lives and no process holds the lock.
+        step: The step it is at, −1 before the first.
+        message: A sentence of the engine's, for example why it failed; may be empty.
+        heartbeat: Unix time of its last sign of life, for display only, or None.
+        started: Unix time of its start, or None.
+        ended: Unix time of its orderly end, or None.
+        device: Where it computes, for people.
+        blocked_since: Unix time since when recording waits for the disk, or None.
+        alive: Whether a process holds the session's lock.
+    """
+
+    pid: int
+    host: str
+    state: str
+    step: int
+    message: str
+    heartbeat: float | None
+    started: float | None
+    ended: float | None
+    device: str
+    blocked_since: float | None
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command to the engine, and its answer once there is one.
+
+    Attributes:
+        id: Its number in the session.
+        time: Unix time at which it was sent, NaN if the file does not say.
+        sender: Who sent it, for people.
+        name: ``pause``, ``resume``, ``step``, ``stop`` or ``lr``.
+        arguments: What it needs, for example ``{"n": 10}``.
+        state: ``pending``, ``done`` or ``refused``.
+        step: The step at which it took effect, or None.
+        reply: A sentence of the engine's; may be empty.
+        answered: Unix time of the answer, or None.
+    """
+
+    id: int
+    time: float
+    sender: str
+    name: str
+    arguments: Mapping[str, Argument]
+    state: CommandState
+    step: int | None
+    reply: str
+    answered: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandAnswer:
+    """What became of a command.
+
+    Attributes:
+        id: The command's number.
+        state: ``done``, ``refused``, or ``pending`` where the time was up before the engine answered.
+        step: The step at which it took effect, or None.
+        reply: A sentence of the engine's; may be empty.
+    """
+
+    id: int
+    state: CommandState
+    step: int | None
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor of a checkpoint in safetensors' encoding: little-endian, row-major, no header.
+
+    Attributes:
+        dtype: ``F32``, ``F64``, ``I64`` …, as safetensors names it.
+        shape: Its shape.
+        data: Its bytes.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes
+
+
+class LayerBlocks(NamedTuple):
+    """One layer metric over steps, reduced to blocks of steps.
+
+    Attributes:
+        first: First step of each block, shape (blocks,), ascending.
+        last: Last step of each block, shape (blocks,); equal to ``first`` where nothing was reduced.
+        low: Smallest finite value in the block, shape (blocks, depth + 1), NaN where there is none.
+        high: Largest finite value in the block, same shape.
+    """
+
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+class LayerRows(NamedTuple):
+    """Rows of the layers' table.
+
+    Attributes:
+        step: Step of each row, shape (rows,), ascending.
+        layer: Layer of each row, shape (rows,), ascending within a step.
+        columns: Layer metrics by catalogue name, each of shape (rows,), NaN where not computed.
+    """
+
+    step: NDArray[np.int64]
+    layer: NDArray[np.int64]
+    columns: dict[str, NDArray[np.float64]]

@@ -1,0 +1,115 @@
+"""The tables of a session file, generated from the catalogue: a new metric is a new column and nothing else.
+
+``steps`` has a row a step, ``layers`` a row a step and layer, ``layer_extremes`` the smallest and largest finite
+value of each layer metric over each whole block of 64 steps, for overviews. NULL is "not computed"; ±∞ is kept.
+"""
+
+from __future__ import annotations
+
+from engine.catalogue import LAYER_COLUMNS, STEP_COLUMNS
+
+APPLICATION_ID = 0x774E_5431
+"""``wNT1``, in the header of every session: what makes an SQLite file one of ours."""
+
+USER_VERSION = 1
+"""Version of the tables. A file with a greater one is refused; columns may be added without raising it."""
+
+BLOCK_STEPS = 64
+"""Steps of a block of ``layer_extremes``; block b is steps 64·b … 64·b + 63."""
+
+LARGEST_STEP = 2**53
+"""Steps beyond it are no steps: nothing this program writes, and floats could not tell them apart."""
+
+ENGINE_COLUMNS = (
+    "pid",
+    "host",
+    "state",
+    "step",
+    "message",
+    "heartbeat",
+    "started",
+    "ended",
+    "device",
+    "blocked_since",
+)
+EVENT_COLUMNS = ("id", "time", "step", "kind", "layer", "message", "data")
+COMMAND_COLUMNS = ("id", "time", "sender", "name", "arguments", "state", "step", "reply", "answered")
+
+PRIMARY_KEYS = {
+    "meta": ("key",),
+    "steps": ("step",),
+    "layers": ("step", "layer"),
+    "events": ("id",),
+    "commands": ("id",),
+    "engine": ("id",),
+    "checkpoints": ("step", "name"),
+    "layer_extremes": ("block", "layer"),
+}
+"""Every table of a session and its primary key, which readers insist on."""
+
+
+def quoted(name: str) -> str:
+    """An identifier as SQL takes it, whatever is in it.
+
+    Args:
+        name: Name of a table or column.
+
+    Returns:
+        The name in double quotes.
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def extreme_columns(name: str) -> tuple[str, str]:
+    """The two columns of ``layer_extremes`` that belong to a layer metric.
+
+    Args:
+        name: A layer metric of the catalogue.
+
+    Returns:
+        Names of the columns of its smallest and its largest value.
+    """
+    return f"min_{name}", f"max_{name}"
+
+
+def insert_into(table: str, columns: tuple[str, ...]) -> str:
+    """An INSERT with a placeholder for each column; it fails where the row exists, for history is never overwritten.
+
+    Args:
+        table: Name of the table.
+        columns: Names of its columns, in the order of the values.
+
+    Returns:
+        The statement.
+    """
+    names = ", ".join(quoted(name) for name in columns)
+    return f"INSERT INTO {quoted(table)} ({names}) VALUES ({', '.join('?' * len(columns))})"
+
+
+def _reals(names: tuple[str, ...]) -> str:
+    return ", ".join(f"{quoted(name)} REAL" for name in names)
+
+
+EXTREME_COLUMNS = tuple(column for name in LAYER_COLUMNS for column in extreme_columns(name))
+
+DDL: tuple[str, ...] = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    f"CREATE TABLE steps (step INTEGER PRIMARY KEY, time REAL, {_reals(STEP_COLUMNS)})",
+    f"CREATE TABLE layers (step INTEGER, layer INTEGER, {_reals(LAYER_COLUMNS)}, PRIMARY KEY (step, layer))"
+    " WITHOUT ROWID",
+    "CREATE TABLE events (id INTEGER PRIMARY KEY, time REAL, step INTEGER, kind TEXT, layer INTEGER, message TEXT,"
+    " data TEXT)",
+    "CREATE TABLE commands (id INTEGER PRIMARY KEY, time REAL, sender TEXT, name TEXT, arguments TEXT,"
+    " state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'done', 'refused')), step INTEGER,"
+    " reply TEXT, answered REAL)",
+    "CREATE INDEX commands_pending ON commands (id) WHERE state = 'pending'",
+    "CREATE TABLE engine (id INTEGER PRIMARY KEY CHECK (id = 1), pid INTEGER, host TEXT, state TEXT, step INTEGER,"
+    " message TEXT, heartbeat REAL, started REAL, ended REAL, device TEXT, blocked_since REAL)",
+    "CREATE TABLE checkpoints (step INTEGER, name TEXT, dtype TEXT, shape TEXT, data BLOB,"
+    " PRIMARY KEY (step, name))",
+    f"CREATE TABLE layer_extremes (block INTEGER, layer INTEGER, {_reals(EXTREME_COLUMNS)},"
+    " PRIMARY KEY (block, layer)) WITHOUT ROWID",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {USER_VERSION}",
+)
+"""Run in one transaction: a file has all of it or none."""

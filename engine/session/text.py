@@ -1,0 +1,42 @@
+"""Text that came out of a file, made safe to show: a session from a stranger is data, not terminal commands."""
+
+from __future__ import annotations
+
+import unicodedata
+
+LONGEST_TEXT = 4096
+"""Characters kept of one stored sentence; nothing this program writes comes near it."""
+
+# Marks that reorder what follows them: a stored name could show itself as another.
+_REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_BREAKS = frozenset("\t\n\v\f\r\x85\u2028\u2029")
+
+
+def plain_text(value: object, *, limit: int = LONGEST_TEXT) -> str:
+    """Make one line of printable text of a stored value.
+
+    Line breaks and tabs become spaces; control characters (escape sequences), lone surrogates and marks that
+    change the direction of writing are removed; what is too long is cut and ends in ``…``.
+
+    Args:
+        value: What the file gave: text, or anything else, which is then written as Python writes it; None is "".
+        limit: The longest text returned, in characters.
+
+    Returns:
+        The text on one line.
+    """
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else str(value)
+    cut = text[: limit + 1]
+    if not (cut.isprintable() and cut.isascii()):
+        cut = "".join(map(_plain_character, cut))
+    return cut if len(text) <= limit else cut[: limit - 1] + "…"
+
+
+def _plain_character(character: str) -> str:
+    if character in _BREAKS:
+        return " "
+    if character in _REORDERING or unicodedata.category(character) in {"Cc", "Cs"}:
+        return ""
+    return character

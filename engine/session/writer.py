@@ -1,0 +1,298 @@
+"""The engine's side of a session: records go into a queue, a thread writes them, nothing is ever dropped.
+
+``put`` costs some tens of microseconds and waits only when the queue is full, which is how a disk that does not
+keep up pauses the engine between two steps. The thread writes what is queued in one transaction and repeats; it
+never waits to fill a batch, so that a step is visible to viewers some milliseconds after it was put.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from engine.config import RunConfig
+from engine.errors import SessionError, UsageError
+from engine.record import Event, StepRecord
+from engine.session.backlog import Backlog
+from engine.session.creation import BUSY_SECONDS, connect_writer, create_session, fresh_engine
+from engine.session.opening import checked_columns, connect, sentence_of
+from engine.session.reader import SessionReader, command_from
+from engine.session.recording import (
+    QueuedAnswer,
+    QueuedMeta,
+    QueuedRefusal,
+    QueuedTensors,
+    queued_event,
+    queued_step,
+)
+from engine.session.rows import Command, CommandState, Tensor
+from engine.session.schema import COMMAND_COLUMNS, LARGEST_STEP
+from engine.session.vocabulary import check_arguments
+
+QUEUE_BYTES = 32 * 2**20
+LARGEST_TENSOR = 10**9
+"""SQLite's own limit on one value, in bytes."""
+
+_CLOSING_SECONDS = 0.5
+"""How long the end waits for viewers that read at this moment."""
+
+_PENDING = f"SELECT {', '.join(COMMAND_COLUMNS)} FROM commands WHERE state = 'pending' ORDER BY id LIMIT 100"
+_LIVING_STATES = frozenset({"starting", "running", "paused"})
+
+
+class SessionWriter:
+    """Records a run; made by :meth:`create` or :meth:`open`, under an :class:`EngineLock`, and a context manager.
+
+    Args:
+        path: An existing session.
+        queue_bytes: Bytes that may wait to be written before ``put`` waits.
+
+    Raises:
+        SessionError: Not a session, or it cannot be written.
+    """
+
+    def __init__(self, path: Path, *, queue_bytes: int = QUEUE_BYTES) -> None:
+        self.path = path
+        self._limit = queue_bytes
+        self._connection, notice = connect_writer(path)
+        try:
+            checked_columns(self._connection, path)
+            self._last_step: int = self._connection.execute(
+                "SELECT ifnull(max(step), -1) FROM steps"
+            ).fetchone()[0]
+            self._polling = connect(path, "rw", seconds=BUSY_SECONDS)
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise SessionError(f"Cannot open {path}: {sentence_of(error)}.") from None
+        except SessionError:
+            self._connection.close()
+            raise
+        self._backlog = Backlog(path, self._connection, queue_bytes)
+        self._state = "starting"
+        self._answered: set[int] = set()
+        self._closed = False
+        if notice:
+            self.put_event(Event(self._last_step, "notice", notice))
+
+    @classmethod
+    def create(
+        cls, path: str | Path, config: RunConfig, meta: Mapping[str, str], *, queue_bytes: int = QUEUE_BYTES
+    ) -> Self:
+        """Make a new session, which appears with its configuration in it, and open it for writing.
+
+        Args:
+            path: Where; nothing may be there.
+            config: The run's configuration.
+            meta: What else is known of the run at its start; ``config`` and ``created`` are added.
+            queue_bytes: Bytes that may wait to be written before ``put`` waits.
+
+        Returns:
+            The writer.
+        """
+        create_session(Path(path), config, meta)
+        return cls(Path(path), queue_bytes=queue_bytes)
+
+    @classmethod
+    def open(cls, path: str | Path, *, queue_bytes: int = QUEUE_BYTES) -> Self:
+        """Go on with a session whose engine has ended, after its last row.
+
+        Commands that were left unanswered are refused.
+
+        Args:
+            path: The session.
+            queue_bytes: Bytes that may wait to be written before ``put`` waits.
+
+        Returns:
+            The writer.
+        """
+        with SessionReader(path):
+            pass  # refuses what is not a session, before anything is written to it
+        writer = cls(Path(path), queue_bytes=queue_bytes)
+        writer._backlog.add(QueuedRefusal("The engine it was sent to has ended."), fresh_engine())
+        writer.set_engine(step=writer.last_step)
+        return writer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None and self._state in _LIVING_STATES:
+            self.set_engine(state="failed", message=str(error) or type(error).__name__)
+        self.close()
+
+    @property
+    def last_step(self) -> int:
+        """The newest step put, −1 before the first."""
+        return self._last_step
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps the thread from writing, in one sentence, or None."""
+        return self._backlog.trouble
+
+    @property
+    def blocked_since(self) -> float | None:
+        """Unix time since when recording is blocked (the queue full, or the disk), or None."""
+        return self._backlog.blocked_since
+
+    def put(self, record: StepRecord) -> None:
+        """Record a step; returns at once unless the queue is full.
+
+        Args:
+            record: The step, greater than all before.
+
+        Raises:
+            SessionError: The step is recorded already, or the session cannot be written any more.
+        """
+        if not self._last_step < record.step <= LARGEST_STEP:
+            raise SessionError(
+                f"Step {record.step} cannot follow step {self._last_step} in {self.path}.",
+                "History is never overwritten: branch into a new session.",
+            )
+        item = queued_step(record, time.time())
+        self._backlog.add_when_there_is_room(item, record.step)
+        self._last_step = record.step
+
+    def put_event(self, event: Event) -> None:
+        """Record an event that belongs to no row; never waits.
+
+        Args:
+            event: What happened.
+        """
+        self._backlog.add(queued_event(event, time.time()))
+
+    def put_meta(self, items: Mapping[str, str]) -> None:
+        """Record facts about the run that were not known at its start; none may be recorded twice.
+
+        Args:
+            items: Keys of ``meta`` that are new, and their values.
+        """
+        self._backlog.add(QueuedMeta(tuple(items.items())))
+
+    def put_checkpoint(self, step: int, tensors: Mapping[str, Tensor]) -> None:
+        """Record the tensors from which training can go on at a step, a row a tensor.
+
+        Args:
+            step: The step; none may have two checkpoints.
+            tensors: Tensors by name.
+
+        Raises:
+            SessionError: A tensor is too large for one value of SQLite's.
+        """
+        for name, tensor in tensors.items():
+            if len(tensor.data) > LARGEST_TENSOR:
+                raise SessionError(
+                    f"Tensor {name!r} has {len(tensor.data):,} bytes, and a session holds {LARGEST_TENSOR:,} at most."
+                )
+        item = QueuedTensors(step, dict(tensors))
+        self._backlog.add_when_there_is_room(item, step)
+
+    def set_engine(
+        self,
+        *,
+        state: str | None = None,
+        step: int | None = None,
+        message: str | None = None,
+        device: str | None = None,
+    ) -> None:
+        """Say how the engine is; visible together with all that was put before.
+
+        Args:
+            state: ``starting``, ``running``, ``paused``, ``finished``, ``stopped``, ``diverged`` or ``failed``.
+            step: The step it is at.
+            message: A sentence for people; "" takes it back.
+            device: Where it computes, for people.
+        """
+        given = {"state": state, "step": step, "message": message, "device": device}
+        self._state = state or self._state
+        self._backlog.add(None, {name: value for name, value in given.items() if value is not None})
+
+    def pending_commands(self) -> list[Command]:
+        """The commands that wait for an answer, oldest first; costs some tens of microseconds.
+
+        A command comes again with every call until :meth:`answer` was called for it. Commands that make no sense are
+        refused here and do not come at all. Where the session cannot be read just now there are none.
+
+        Returns:
+            The commands, with complete and valid arguments.
+        """
+        try:
+            rows = self._polling.execute(_PENDING).fetchall()
+        except sqlite3.OperationalError:
+            return []
+        sensible = []
+        for command in map(command_from, rows):
+            if command.id in self._answered:
+                continue
+            try:
+                check_arguments(command.name, command.arguments)
+            except UsageError as error:
+                self.answer(command.id, "refused", None, str(error))
+            else:
+                sensible.append(command)
+        return sensible
+
+    def answer(self, command_id: int, state: CommandState, step: int | None, reply: str = "") -> None:
+        """Answer a command; never waits.
+
+        Args:
+            command_id: The command.
+            state: ``done`` or ``refused``.
+            step: The step at which it took effect, or None.
+            reply: A sentence for people.
+        """
+        self._answered.add(command_id)
+        self._backlog.add(QueuedAnswer(command_id, state, step, reply, time.time()))
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until all that was put is in the file.
+
+        Args:
+            timeout: Seconds to wait at most; None is for ever.
+
+        Returns:
+            Whether it is.
+        """
+        return self._backlog.flush(timeout)
+
+    def close(self, timeout: float | None = None) -> None:
+        """Write what is queued, say that the engine ended, and make the session one file if no viewer has it open.
+
+        Args:
+            timeout: Seconds to wait for the disk at most; None waits until all is written.
+
+        Raises:
+            SessionError: Not everything could be written.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        ended: dict[str, str | float] = {"ended": time.time()}
+        if self._state in _LIVING_STATES:
+            ended["state"] = self._state = "stopped"
+        with contextlib.suppress(SessionError):
+            self._backlog.add(QueuedRefusal("The engine has ended."), ended)
+        try:
+            self._backlog.finish(timeout)
+        finally:
+            self._polling.close()
+        _leave_one_file(self._connection)
+
+
+def _leave_one_file(connection: sqlite3.Connection) -> None:
+    """Close; a viewer that has the session open keeps its side files, which is fine."""
+    for pragma in (
+        f"busy_timeout = {int(1000 * _CLOSING_SECONDS)}",
+        "wal_checkpoint(TRUNCATE)",
+        "journal_mode = DELETE",
+    ):
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+    connection.close()
