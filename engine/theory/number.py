@@ -1,0 +1,28 @@
+"""Formulas that take numbers or arrays alike: NaN where a quantity is not defined, and never a warning."""
+
+from __future__ import annotations
+
+from typing import TypeVar, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+FloatOrArray = TypeVar("FloatOrArray", float, NDArray[np.float64])
+"""Numbers in, a number out; arrays in, an array out. The first argument says which."""
+
+
+def defined(like: FloatOrArray, value: ArrayLike, where: ArrayLike = True) -> FloatOrArray:
+    """A result in the type of its first argument, NaN where it is not defined or not finite.
+
+    Args:
+        like: The argument whose type the result takes.
+        value: The result of a formula.
+        where: Where the formula is defined.
+
+    Returns:
+        A float if the result has no axes, else an array.
+    """
+    result = np.where(np.isfinite(value) & np.asarray(where, dtype=bool), value, np.nan)
+    return cast(FloatOrArray, float(result) if result.ndim == 0 else result)
