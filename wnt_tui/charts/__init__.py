@@ -1,0 +1,1 @@
+"""Charts as pure functions: series, viewport, size and palette in, strips out."""

@@ -1,0 +1,304 @@
+"""Axes: bounds that no non-finite value can poison, projection to [0, 1], and ticks that never overlap."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wnt_tui.charts.number import significant
+from wnt_tui.glyphs import Glyphs
+
+Array = NDArray[np.float64]
+
+# Spans narrower than this part of the values are rounding, not signal: the axis does not zoom into them.
+_RELATIVE_FLOOR = 1e-6
+_LARGEST = 1e308
+_SMALLEST = 1e-300
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A labelled place on an axis.
+
+    Attributes:
+        value: Where it is.
+        fraction: The same as a fraction of the axis, in [0, 1].
+        label: Its text.
+    """
+
+    value: float
+    fraction: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A stretch of numbers, linear or logarithmic.
+
+    Attributes:
+        low: Lower end, finite; positive on a logarithmic axis.
+        high: Upper end, finite and above ``low``.
+        log: Whether it is logarithmic.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+
+    def project(self, values: Array) -> Array:
+        """Where values lie: 0 at the lower end, 1 at the upper, beyond outside.
+
+        Args:
+            values: Any numbers, any shape.
+
+        Returns:
+            Fractions, NaN where a value is not finite or has no logarithm.
+        """
+        values = np.asarray(values, dtype=np.float64)
+        with np.errstate(all="ignore"):
+            if self.log:
+                inside = np.isfinite(values) & (values > 0)
+                logs = np.log10(np.where(inside, values, 1.0))
+                low, high = math.log10(self.low), math.log10(self.high)
+                return np.where(inside, (logs - low) / (high - low), np.nan)
+            # Scaled first, so that high − low cannot overflow.
+            scale = max(abs(self.low), abs(self.high))
+            span = self.high / scale - self.low / scale
+            fraction = (values / scale - self.low / scale) / span
+            return np.where(np.isfinite(values), fraction, np.nan)
+
+    def at(self, fraction: float) -> float:
+        """The value at a fraction of the axis.
+
+        Args:
+            fraction: 0 for the lower end, 1 for the upper.
+
+        Returns:
+            The value.
+        """
+        if self.log:
+            low, high = math.log10(self.low), math.log10(self.high)
+            return float(10.0 ** (low + fraction * (high - low)))
+        return float(self.low * (1 - fraction) + self.high * fraction)
+
+    def ticks(self, count: int, glyphs: Glyphs, *, integers: bool = False) -> list[Tick]:
+        """About ``count`` ticks at round numbers, ascending, all inside the axis.
+
+        Args:
+            count: Ticks there is room for, at least 1.
+            glyphs: How powers of ten are written.
+            integers: Whether only whole numbers make sense (steps, layers).
+
+        Returns:
+            The ticks; never more than ``count + 1``, at least one.
+        """
+        count = max(count, 1)
+        pairs = self._log_ticks(count, glyphs) if self.log else self._linear_ticks(count, integers)
+        fractions = self.project(np.array([value for value, _ in pairs], dtype=np.float64))
+        ticks = [
+            Tick(value, float(fraction), glyphs.text(label))
+            for (value, label), fraction in zip(pairs, fractions, strict=True)
+            if -1e-9 <= fraction <= 1 + 1e-9
+        ]
+        if ticks:
+            return ticks
+        middle = self.at(0.5)
+        return [Tick(middle, 0.5, glyphs.text(significant(middle, 3)))]
+
+    def _linear_ticks(self, count: int, integers: bool) -> list[tuple[float, str]]:
+        scale = max(abs(self.low), abs(self.high))
+        if scale < _SMALLEST:
+            return [(value, significant(value, 2)) for value in (self.low, self.high)]
+        step = _nice_step(self.high / count - self.low / count)
+        if integers:
+            step = max(step, 1.0)
+        first = math.ceil(self.low / step - 1e-9)
+        last = math.floor(self.high / step + 1e-9)
+        values = [index * step for index in range(first, min(last, first + count) + 1)]
+        return list(zip(values, _labels(values, step, integers), strict=True))
+
+    def _log_ticks(self, count: int, glyphs: Glyphs) -> list[tuple[float, str]]:
+        low, high = math.log10(self.low), math.log10(self.high)
+        first, last = math.ceil(low - 1e-9), math.floor(high + 1e-9)
+        if last - first >= 2 or (last - first == 1 and count <= 2):
+            stride = _nice_stride((last - first) / count)
+            start = math.ceil(first / stride) * stride
+            exponents = range(start, last + 1, stride)
+            return [(10.0**e, glyphs.power_of_ten(e)) for e in exponents if e > -324]
+        fine = [m * 10.0**e for e in range(first - 1, last + 1) if -308 < e < 308 for m in (1, 2, 5)]
+        fine = [value for value in fine if self.low <= value <= self.high]
+        if 2 <= len(fine) <= count + 1:
+            return [(value, _plain(value)) for value in fine]
+        if len(fine) > count + 1:
+            return [(10.0**e, glyphs.power_of_ten(e)) for e in range(first, last + 1) if e > -324]
+        return Axis(self.low, self.high)._linear_ticks(min(count, 4), False)
+
+
+def fit_axis(values: Iterable[Array], *, log: bool, margin: float = 0.04) -> Axis | None:
+    """The axis that shows all finite values (all positive ones on a logarithmic axis).
+
+    Args:
+        values: Arrays of any shape.
+        log: Whether the axis is logarithmic.
+        margin: What to add at both ends, as a part of the span.
+
+    Returns:
+        The axis, or None if there is nothing to show. A constant gets room above and below.
+    """
+    low, high = math.inf, -math.inf
+    for array in values:
+        kept = array[np.isfinite(array) & (array > 0)] if log else array[np.isfinite(array)]
+        if kept.size:
+            low, high = min(low, float(kept.min())), max(high, float(kept.max()))
+    if low > high:
+        return None
+    return widened(low, high, log=log, margin=margin)
+
+
+def widened(low: float, high: float, *, log: bool, margin: float = 0.04) -> Axis:
+    """An axis from ``low`` to ``high`` with a margin, also where both are equal.
+
+    Args:
+        low: Smallest value, finite; positive if ``log``.
+        high: Largest value, finite.
+        log: Whether the axis is logarithmic.
+        margin: What to add at both ends, as a part of the span.
+
+    Returns:
+        The axis.
+    """
+    if log:
+        lower, upper = math.log10(low), math.log10(high)
+        # A third of a decade at least: below that a log axis only magnifies noise.
+        pad = max(margin * (upper - lower), (0.1 - (upper - lower)) / 2, 0.01)
+        # Down to the smallest denormal, 10^−323.3, and not below: 10^−324 is 0.
+        return Axis(10.0 ** max(lower - pad, -323.0), 10.0 ** min(upper + pad, 308.0), True)
+    size = max(abs(low), abs(high))
+    if size == 0:
+        return Axis(-1.0, 1.0)
+    span = high / size - low / size
+    pad = size * max(margin * span, 0.05 if span < _RELATIVE_FLOOR else 0.0)
+    low, high = low - pad, high + pad
+    if not low < high:
+        return Axis(-_SMALLEST, _SMALLEST)
+    return Axis(max(low, -_LARGEST), min(high, _LARGEST))
+
+
+def place_rows(axis: Axis, rows: int, glyphs: Glyphs) -> list[tuple[int, str]]:
+    """Ticks of a vertical axis by row, 0 at the top.
+
+    Args:
+        axis: The axis.
+        rows: Rows it spans, at least 1.
+        glyphs: How numbers are written.
+
+    Returns:
+        Row and label of each, no two in neighbouring rows.
+    """
+    placed: list[tuple[int, str]] = []
+    for tick in axis.ticks(max(rows // 3, 2), glyphs):
+        row = cell_of(1 - tick.fraction, rows, 4)
+        if all(abs(row - other) >= 2 for other, _ in placed):
+            placed.append((row, tick.label))
+    return placed
+
+
+def place_columns(
+    axis: Axis, columns: int, glyphs: Glyphs, taken: range | None = None
+) -> list[tuple[int, int, str]]:
+    """Ticks of a horizontal axis of whole numbers by column.
+
+    Args:
+        axis: The axis.
+        columns: Columns it spans, at least 1.
+        glyphs: How numbers are written.
+        taken: Columns already in use by another label.
+
+    Returns:
+        Column of the tick, first column of its label, and the label, ascending; labels lie inside and at least
+        one cell apart.
+    """
+    placed: list[tuple[int, int, str]] = []
+    end = -1
+    for tick in axis.ticks(max(columns // 8, 1), glyphs, integers=True):
+        column = cell_of(tick.fraction, columns, 2)
+        start = min(max(column - len(tick.label) // 2, 0), columns - len(tick.label))
+        stop = start + len(tick.label)
+        clear = taken is None or stop < taken.start or start > taken.stop
+        if start > end and start >= 0 and clear:
+            placed.append((column, start, tick.label))
+            end = stop
+    return placed
+
+
+def cell_of(fraction: float, cells: int, dots: int) -> int:
+    """The cell in which a fraction of an axis falls, as the rasteriser rounds it.
+
+    Args:
+        fraction: Fraction of the axis; clipped to [0, 1].
+        cells: Cells along the axis.
+        dots: Dots a cell along the axis.
+
+    Returns:
+        A cell, 0 … cells − 1.
+    """
+    clipped = min(max(fraction, 0.0), 1.0)
+    return min(int(clipped * (cells * dots - 1) + 0.5) // dots, cells - 1)
+
+
+def _nice_step(raw: float) -> float:
+    """The smallest of 1, 2, 5 × 10^k at or above a positive number."""
+    exponent = math.floor(math.log10(max(raw, _SMALLEST)))
+    base = 10.0**exponent
+    for factor in (1.0, 2.0, 5.0, 10.0):
+        if factor * base >= raw * (1 - 1e-9):
+            return factor * base
+    return 10.0 * base
+
+
+def _nice_stride(raw: float) -> int:
+    for stride in (1, 2, 3, 5, 10, 20, 50, 100, 200):
+        if stride >= raw:
+            return stride
+    return 500
+
+
+def _labels(values: list[float], step: float, integers: bool) -> list[str]:
+    """Labels of equally spaced values, all with the same decimals or the same exponent."""
+    size = max((abs(value) for value in values), default=0.0)
+    if integers:
+        return [_whole(value, step) for value in values]
+    exponent = math.floor(math.log10(size)) if size >= _SMALLEST else 0
+    if exponent >= 5 or (size and exponent < -3):
+        decimals = max(exponent - math.floor(math.log10(step) + 1e-9), 0)
+        scale = 10.0**exponent
+        return [
+            "0" if value == 0 else _signed(f"{value / scale:.{decimals}f}e{exponent}") for value in values
+        ]
+    decimals = max(-math.floor(math.log10(step) + 1e-9), 0)
+    return [_signed(f"{value + 0.0:.{decimals}f}") for value in values]
+
+
+def _whole(value: float, step: float) -> str:
+    if step >= 1e6:
+        return _signed(f"{value / 1e6:.0f}M")
+    if step >= 1e3:
+        return _signed(f"{value / 1e3:.0f}k")
+    return _signed(f"{value:.0f}")
+
+
+def _plain(value: float) -> str:
+    """A 1-2-5 value of a logarithmic axis: ``0.02``, ``5``, ``2e-5``."""
+    return (
+        f"{value:g}"
+        if 1e-3 <= value < 1e5
+        else f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    )
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", "−", 1) if text.startswith("-") else text

@@ -1,0 +1,203 @@
+"""A grid of characters and styles that becomes Textual strips.
+
+A strip's cost on a slow link is its number of style changes, so blank cells take the style of the cell before
+them: they look the same and merge into one segment.
+"""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from wnt_tui.themes import Palette
+
+_SPACE = 32
+
+
+class Canvas:
+    """``height`` rows of ``width`` cells, each one character with one style.
+
+    Args:
+        width: Columns; at least 1 is drawn on.
+        height: Rows.
+        palette: Ground style and glyphs.
+    """
+
+    def __init__(self, width: int, height: int, palette: Palette) -> None:
+        self.width = max(width, 0)
+        self.height = max(height, 0)
+        self.palette = palette
+        self.characters: NDArray[np.uint32] = np.full((self.height, self.width), _SPACE, dtype="<u4")
+        self.styles: NDArray[np.int16] = np.zeros((self.height, self.width), dtype=np.int16)
+        self._registry: dict[Style, int] = {palette.base: 0}
+
+    def style_id(self, style: Style) -> int:
+        """Number of a style on this canvas.
+
+        Args:
+            style: Any style.
+
+        Returns:
+            Its number, the same for equal styles.
+        """
+        return self._registry.setdefault(style, len(self._registry))
+
+    def registered(self) -> tuple[Style, ...]:
+        """The styles in use, by number.
+
+        Returns:
+            The styles.
+        """
+        return tuple(self._registry)
+
+    def set_cell(self, column: int, row: int, character: str, style: Style) -> None:
+        """Set one cell inside the canvas to a character known to be drawable.
+
+        Args:
+            column: Column.
+            row: Row.
+            character: One character.
+            style: Its style.
+        """
+        self.characters[row, column] = ord(character)
+        self.styles[row, column] = self.style_id(style)
+
+    def put(self, column: int, row: int, text: str, style: Style) -> None:
+        """Write a text; what lies outside the canvas is cut off.
+
+        Args:
+            column: Column of the first character, may be negative.
+            row: Row.
+            text: Any text.
+            style: Its style.
+        """
+        if not 0 <= row < self.height:
+            return
+        clean = self.palette.glyphs.text(text)
+        start = max(column, 0)
+        clean = clean[start - column : max(self.width - column, 0)]
+        if not clean:
+            return
+        end = start + len(clean)
+        self.characters[row, start:end] = np.frombuffer(clean.encode("utf-32-le"), dtype="<u4")
+        self.styles[row, start:end] = self.style_id(style)
+
+    def put_right(self, column: int, row: int, text: str, style: Style) -> None:
+        """Write a text that ends just before a column.
+
+        Args:
+            column: Column after the last character.
+            row: Row.
+            text: Any text.
+            style: Its style.
+        """
+        self.put(column - len(self.palette.glyphs.text(text)), row, text, style)
+
+    def put_pieces(self, column: int, row: int, pieces: list[tuple[str, Style]]) -> int:
+        """Write texts one after the other.
+
+        Args:
+            column: Column of the first character.
+            row: Row.
+            pieces: Texts with their styles.
+
+        Returns:
+            The column after the last character.
+        """
+        for text, style in pieces:
+            self.put(column, row, text, style)
+            column += len(self.palette.glyphs.text(text))
+        return column
+
+    def is_blank(self, column: int, row: int) -> bool:
+        """Whether nothing was written in a cell.
+
+        Args:
+            column: Column.
+            row: Row.
+
+        Returns:
+            True for a space, also outside the canvas.
+        """
+        if not (0 <= row < self.height and 0 <= column < self.width):
+            return True
+        return int(self.characters[row, column]) == _SPACE
+
+    def message(
+        self, text: str, style: Style, *, left: int = 0, top: int = 0, bottom: int | None = None
+    ) -> None:
+        """Write a sentence in the middle, wrapped.
+
+        Args:
+            text: The sentence.
+            style: Its style.
+            left: First column it may use.
+            top: First row it may use.
+            bottom: Row after the last it may use; None for the canvas's end.
+        """
+        room = max((self.height if bottom is None else bottom) - top, 0)
+        width = self.width - left
+        if width < 1 or room < 1:
+            return
+        margin = 2 if width > 24 else 0
+        clean = self.palette.glyphs.text(text)
+        lines = textwrap.wrap(clean, max(width - 2 * margin, 1))[:room]
+        first = top + (room - len(lines)) // 2
+        for number, line in enumerate(lines):
+            self.put(left + (width - len(line)) // 2, first + number, line, style)
+
+    def to_strips(self) -> list[Strip]:
+        """The canvas as strips, one a row, each exactly as wide as the canvas.
+
+        Returns:
+            The strips.
+        """
+        if self.width == 0:
+            return [Strip([], 0) for _ in range(self.height)]
+        styles = list(self._registry)
+        ids = self._neighbours_styles(styles)
+        change = ids[:, 1:] != ids[:, :-1]
+        strips = []
+        for row in range(self.height):
+            text = self.characters[row].tobytes().decode("utf-32-le")
+            cuts = [0, *(np.flatnonzero(change[row]) + 1).tolist(), self.width]
+            segments = [
+                Segment(text[start:end], styles[ids[row, start]])
+                for start, end in zip(cuts, cuts[1:], strict=False)
+            ]
+            strips.append(Strip(segments, self.width))
+        return strips
+
+    def _neighbours_styles(self, styles: list[Style]) -> NDArray[np.int16]:
+        """Style numbers in which blank cells have taken the style of the nearest cell before them."""
+        ground = self.palette.base.bgcolor
+        lends = np.array(
+            [style.bgcolor == ground and not (style.reverse or style.underline) for style in styles]
+        )
+        blank = (self.characters == _SPACE) & (lends[self.styles])
+        # Column of the last cell before each one that is not blank; the first column stands for itself.
+        source = np.where(blank, 0, np.arange(self.width))
+        source = np.maximum.accumulate(source, axis=1)
+        lent = np.take_along_axis(self.styles, source, axis=1)
+        return np.where(blank & lends[lent], lent, np.where(blank, 0, self.styles)).astype(np.int16)
+
+
+def text_strip(pieces: list[tuple[str, Style]], width: int, palette: Palette) -> Strip:
+    """One line of text as a strip of exactly ``width`` cells.
+
+    Args:
+        pieces: Texts with their styles.
+        width: Cells.
+        palette: Ground style and glyphs.
+
+    Returns:
+        The strip.
+    """
+    canvas = Canvas(width, 1, palette)
+    canvas.put_pieces(0, 0, pieces)
+    return canvas.to_strips()[0]

@@ -1,0 +1,276 @@
+"""Heat maps: one row a layer, one column a stretch of steps, colour or density for the value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.style import Style
+from textual.strip import Strip
+
+from wnt_tui.charts.axes import Axis, cell_of, fit_axis, place_columns
+from wnt_tui.charts.canvas import Canvas
+from wnt_tui.charts.number import significant
+from wnt_tui.themes import Palette
+
+Array = NDArray[np.float64]
+
+_UPPER_HALF = "▀"
+_LOWER_HALF = "▄"
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """What to draw.
+
+    Attributes:
+        starts: First step of each block, ascending, shape (blocks,).
+        stops: Last step that each block stands for, same shape.
+        values: Values, shape (blocks, layers); NaN is left blank.
+        first: Left end of the window.
+        last: Right end.
+        cursor: Step of the cursor, or None.
+        selected: The selected layer, marked, or None.
+        log: Whether colour follows the logarithm of the value.
+        name: What the colours mean, beside the colour bar.
+        message: What to say where there is nothing to draw.
+    """
+
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+    values: Array
+    first: int
+    last: int
+    cursor: int | None = None
+    selected: int | None = None
+    log: bool = False
+    name: str = ""
+    message: str = "no data yet"
+
+
+def draw_heatmap(chart: HeatMap, width: int, height: int, palette: Palette) -> list[Strip]:
+    """Draw a heat map, layer 0 at the bottom.
+
+    Args:
+        chart: What to draw.
+        width: Cells across.
+        height: Rows.
+        palette: Ramp and glyphs.
+
+    Returns:
+        ``height`` strips, each ``width`` cells wide.
+    """
+    canvas = Canvas(width, height, palette)
+    if width < 1 or height < 1:
+        return canvas.to_strips()
+    scale = fit_axis([chart.values], log=chart.log, margin=0.0)
+    if scale is None:
+        canvas.message(chart.message, palette.dim)
+        return canvas.to_strips()
+    layers = chart.values.shape[1]
+    bar = 1 if height >= 5 else 0
+    footer = 2 if height >= 8 else (1 if height >= 4 else 0)
+    rows = max(height - bar - footer, 1)
+    left = max(len(str(layers - 1)) + 2, 6) if width >= 16 else 0
+    columns = width - left
+    cells = column_values(chart, columns)
+    if bar:
+        _colour_bar(canvas, chart, scale, left)
+    owners = layer_rows(layers, rows, halves=palette.heat_is_ground)
+    _cells(canvas, scale, cells, owners, left, bar)
+    _frame(canvas, chart, owners, left, bar, rows, footer)
+    return canvas.to_strips()
+
+
+def column_values(chart: HeatMap, columns: int) -> Array:
+    """The largest value of the blocks that overlap each column.
+
+    Args:
+        chart: The chart.
+        columns: Columns of the map.
+
+    Returns:
+        Shape (columns, layers); NaN where no block reaches.
+    """
+    blocks, layers = chart.values.shape
+    out = np.full((columns, layers), np.nan)
+    if not blocks or not columns:
+        return out
+    span = chart.last - chart.first + 1
+    edges = chart.first + np.arange(columns + 1) * (span / columns)
+    # Steps are cells of width 1, so that the column of step k is where the axis puts k.
+    begin = np.searchsorted(chart.stops + 1, edges[:-1], side="right")
+    end = np.searchsorted(chart.starts, edges[1:], side="left")
+    for column in range(columns):
+        part = chart.values[begin[column] : end[column]]
+        part = part[np.isfinite(part).any(axis=1)]
+        if part.size:
+            out[column] = np.fmax.reduce(np.where(np.isfinite(part), part, np.nan), axis=0)
+    return out
+
+
+def layer_rows(layers: int, rows: int, *, halves: bool) -> NDArray[np.int64]:
+    """Which layer each half row shows.
+
+    Args:
+        layers: Number of layers.
+        rows: Rows there are.
+        halves: Whether a row may be split between two layers.
+
+    Returns:
+        Layer numbers, shape (2·rows,), from the top; −1 for an empty half. With more layers than fit, each half
+        stands for several and names the first of them.
+    """
+    slots = 2 * rows if halves else rows
+    owners = np.full(slots, -1, dtype=np.int64)
+    if layers <= slots:
+        tall = slots // layers
+        upwards = np.repeat(np.arange(layers), tall)
+    else:
+        upwards = np.arange(slots) * layers // slots
+    owners[slots - upwards.size :] = upwards[::-1]
+    return owners if halves else np.repeat(owners, 2)
+
+
+def _levels(scale: Axis, values: Array, steps: int) -> NDArray[np.int64]:
+    """Number in the ramp of each value, −1 for what has none."""
+    place = scale.project(values)
+    known = np.isfinite(place)
+    level = np.clip(np.where(known, place, 0.0) * steps, 0, steps - 1).astype(np.int64)
+    return np.where(known, level, -1)
+
+
+def _cells(
+    canvas: Canvas, scale: Axis, values: Array, owners: NDArray[np.int64], left: int, top: int
+) -> None:
+    palette = canvas.palette
+    columns, layers = values.shape
+    shown = np.full((owners.size, columns), np.nan)
+    for half, owner in enumerate(owners):
+        if owner < 0:
+            continue
+        # Where several layers share a row it shows the worst of them, as it does for steps.
+        above = owners[:half][owners[:half] != owner]
+        stop = layers if not above.size or above[-1] < 0 else int(above[-1])
+        group = values[:, owner : max(stop, owner + 1)]
+        known = np.isfinite(group).any(axis=1)
+        shown[half, known] = np.nanmax(group[known], axis=1)
+    level = _levels(scale, shown, len(palette.heat))
+    for row in range(owners.size // 2):
+        upper, lower = level[2 * row], level[2 * row + 1]
+        for column in range(columns):
+            _cell(canvas, left + column, top + row, int(upper[column]), int(lower[column]))
+
+
+def _cell(canvas: Canvas, column: int, row: int, upper: int, lower: int) -> None:
+    palette = canvas.palette
+    if upper == lower:
+        if upper >= 0:
+            canvas.set_cell(column, row, palette.heat_glyphs[upper], palette.heat[upper])
+    elif not palette.heat_is_ground:
+        level = max(upper, lower)
+        canvas.set_cell(column, row, palette.heat_glyphs[level], palette.heat[level])
+    elif upper < 0:
+        canvas.set_cell(column, row, _LOWER_HALF, _ink(palette, lower, -1))
+    else:
+        canvas.set_cell(column, row, _UPPER_HALF, _ink(palette, upper, lower))
+
+
+def _ink(palette: Palette, ink: int, ground: int) -> Style:
+    """A style with one level of the ramp as ink on another, or on the panel's ground."""
+    below = palette.base if ground < 0 else palette.heat[ground]
+    return Style(color=palette.heat[ink].bgcolor, bgcolor=below.bgcolor)
+
+
+def _colour_bar(canvas: Canvas, chart: HeatMap, scale: Axis, left: int) -> None:
+    palette = canvas.palette
+    low, high = significant(scale.low, 3), significant(scale.high, 3)
+    name = palette.glyphs.text(chart.name)
+    room = canvas.width - left - len(low) - len(high) - 2
+    if name and room - len(name) - 2 >= 8:
+        canvas.put_right(canvas.width, 0, name, palette.dim)
+        room -= len(name) + 2
+    length = min(room, 2 * len(palette.heat))
+    if length < 2:
+        return
+    canvas.put(left, 0, low, palette.label)
+    start = left + len(low) + 1
+    for column in range(length):
+        level = column * len(palette.heat) // length
+        canvas.set_cell(start + column, 0, palette.heat_glyphs[level], palette.heat[level])
+    canvas.put(start + length + 1, 0, high, palette.label)
+
+
+def _frame(
+    canvas: Canvas, chart: HeatMap, owners: NDArray[np.int64], left: int, top: int, rows: int, footer: int
+) -> None:
+    palette, glyphs = canvas.palette, canvas.palette.glyphs
+    layers = chart.values.shape[1]
+    columns = canvas.width - left
+    if left:
+        _layer_labels(canvas, chart, owners, left, top, layers)
+    axis = Axis(chart.first - 0.5, chart.last + 0.5)
+    if footer == 2:
+        canvas.put(left, top + rows, glyphs.axis_h * columns, palette.axis)
+        if left:
+            canvas.put(left - 1, top + rows, glyphs.corner, palette.axis)
+    taken = None
+    label_row = top + rows + footer - 1
+    if chart.cursor is not None and chart.first <= chart.cursor <= chart.last:
+        column = cell_of(float(axis.project(np.array([float(chart.cursor)]))[0]), columns, 2)
+        for row in range(top, top + rows):
+            _cross(canvas, left + column, row)
+        text = str(chart.cursor)
+        start = min(max(column - len(text) // 2, 0), columns - len(text))
+        if footer and start >= 0:
+            canvas.put(left + start, label_row, text, palette.cursor_label)
+            taken = range(start, start + len(text))
+    if footer:
+        if left > 5:
+            canvas.put_right(left - 1, label_row, "step", palette.dim)
+        for tick, start, text in place_columns(axis, columns, glyphs, taken):
+            canvas.put(left + start, label_row, text, palette.label)
+            if footer == 2:
+                canvas.put(left + tick, top + rows, glyphs.tick_h, palette.axis)
+        if footer == 2 and taken is not None:
+            canvas.put(left + column, top + rows, glyphs.cursor_foot, palette.cursor_label)
+
+
+def _layer_labels(
+    canvas: Canvas, chart: HeatMap, owners: NDArray[np.int64], left: int, top: int, layers: int
+) -> None:
+    palette, glyphs = canvas.palette, canvas.palette.glyphs
+    for row in range(owners.size // 2):
+        canvas.put(left - 1, top + row, glyphs.axis_v, palette.axis)
+    last_row = canvas.height
+    for layer in range(layers):
+        halves = np.flatnonzero(owners == layer)
+        if not halves.size:
+            continue
+        row = top + int(halves.mean() + 0.5) // 2
+        chosen = layer == chart.selected
+        if row < last_row or chosen:
+            style = palette.cursor_label if chosen else palette.label
+            mark = glyphs.selected if chosen else ""
+            canvas.put(0, row, " " * (left - 1), palette.label)
+            canvas.put_right(left - 1, row, f"{mark}{layer}", style)
+            last_row = row
+
+
+def _cross(canvas: Canvas, column: int, row: int) -> None:
+    """The cursor over a heat cell: its line in bright ink on the cell's own ground."""
+    palette = canvas.palette
+    style = list(canvas.registered())[int(canvas.styles[row, column])]
+    if style == palette.base:
+        canvas.set_cell(column, row, palette.glyphs.cursor, palette.cursor)
+        return
+    character = chr(int(canvas.characters[row, column]))
+    ground = style.bgcolor
+    if character == _UPPER_HALF:
+        ground = style.color
+    if palette.heat_is_ground:
+        ink = Style.parse("bold #ffffff")
+        canvas.set_cell(column, row, palette.glyphs.cursor, ink + Style(bgcolor=ground))
+    else:
+        canvas.set_cell(column, row, palette.glyphs.cursor, palette.strong)

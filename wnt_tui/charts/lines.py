@@ -1,0 +1,324 @@
+"""Line charts: several series over steps or layers, with axes, legend, cursor and reference lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from textual.strip import Strip
+
+from wnt_tui.charts.axes import Axis, cell_of, fit_axis, place_columns, place_rows, widened
+from wnt_tui.charts.canvas import Canvas
+from wnt_tui.charts.legend import Entry, draw_legend, series_entry
+from wnt_tui.charts.raster import Dash, braille, dots, spans
+from wnt_tui.themes import Palette
+
+Array = NDArray[np.float64]
+
+# An optional series may stretch the axis to this many times what the others need.
+_STRETCH = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A line to draw.
+
+    Attributes:
+        name: Its name in the legend.
+        x: Abscissas, ascending and finite, shape (points,).
+        y: Ordinates, same shape; a non-finite value is a gap, as is one ≤ 0 on a logarithmic axis.
+        color: Its number in the palette: colour and marker.
+        dash: Its pattern.
+        points: Whether to mark every point, for few points such as layers.
+        bounds: Where the value is only known to be at least ``y``, same shape; None for nowhere.
+        optional: Whether the axis need not show it: the legend says "off scale" where it would squeeze the rest.
+    """
+
+    name: str
+    x: Array
+    y: Array
+    color: int = 0
+    dash: Dash = "solid"
+    points: bool = False
+    bounds: NDArray[np.bool_] | None = None
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A horizontal line with a label.
+
+    Attributes:
+        value: Where it is; not drawn if it is not finite or has no place on the axis.
+        label: Its text, at the right end.
+        optional: Whether the axis need not show it.
+    """
+
+    value: float
+    label: str
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LineChart:
+    """What to draw.
+
+    Attributes:
+        series: Later ones are drawn over earlier ones; the legend names the topmost first.
+        first: Left end of the horizontal axis.
+        last: Right end.
+        log: Whether the vertical axis is logarithmic.
+        cursor: Where the vertical cursor line stands, or None.
+        x_name: What the horizontal axis counts.
+        references: Horizontal lines.
+        notes: Short remarks after the legend, as ``(text, role)`` with a role of the palette.
+        message: What to say where there is nothing to draw.
+        legend_rows: Rows that the legend may take.
+    """
+
+    series: tuple[Series, ...]
+    first: float
+    last: float
+    log: bool = False
+    cursor: float | None = None
+    x_name: str = "step"
+    references: tuple[Reference, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+    message: str = "no data yet"
+    legend_rows: int = 2
+
+
+@dataclass(slots=True)
+class _Frame:
+    """Where the plot lies on the canvas."""
+
+    left: int
+    top: int
+    columns: int
+    rows: int
+    x: Axis
+    y: Axis
+    off_scale: dict[str, str] = field(default_factory=dict)
+
+
+def draw_lines(chart: LineChart, width: int, height: int, palette: Palette) -> list[Strip]:
+    """Draw a line chart.
+
+    Args:
+        chart: What to draw.
+        width: Cells across.
+        height: Rows.
+        palette: Styles and glyphs.
+
+    Returns:
+        ``height`` strips, each ``width`` cells wide.
+    """
+    canvas = Canvas(width, height, palette)
+    if width < 1 or height < 1:
+        return canvas.to_strips()
+    x_axis = _x_axis(chart)
+    visible = [_windowed(series, x_axis) for series in chart.series]
+    y_axis, off_scale = _y_axis(chart, visible)
+    if y_axis is None:
+        notes = [
+            Entry("", palette.glyphs.text(text), palette.dim, getattr(palette, role))
+            for text, role in chart.notes
+        ]
+        top = draw_legend(canvas, notes, left=0, most_rows=min(chart.legend_rows, height // 4))
+        canvas.message(chart.message, palette.dim, top=top)
+        return canvas.to_strips()
+    top = _legend(canvas, chart, off_scale)
+    footer = 2 if height - top >= 5 else (1 if height - top >= 3 else 0)
+    rows = max(height - top - footer, 1)
+    labels = place_rows(y_axis, rows, palette.glyphs) if width >= 16 else []
+    gutter = max((len(label) for _, label in labels), default=0)
+    gutter = min(max(gutter, len(chart.x_name) if footer else 0), width // 3) if labels else 0
+    left = gutter + 1 if labels else 0
+    frame = _Frame(left, top, width - left, rows, x_axis, y_axis, off_scale)
+
+    _axes(canvas, chart, frame, labels, footer)
+    _references(canvas, chart, frame)
+    _plot(canvas, visible, frame)
+    _cursor(canvas, chart, frame)
+    _markers(canvas, chart, visible, frame)
+    return canvas.to_strips()
+
+
+def _x_axis(chart: LineChart) -> Axis:
+    first, last = float(chart.first), float(chart.last)
+    return Axis(first, last) if first < last else Axis(first - 0.5, first + 0.5)
+
+
+def _windowed(series: Series, axis: Axis) -> Series:
+    """The part of a series in the window, with one neighbour on either side so that lines run to the edge."""
+    low = max(int(np.searchsorted(series.x, axis.low, side="left")) - 1, 0)
+    high = int(np.searchsorted(series.x, axis.high, side="right")) + 1
+    if low == 0 and high >= series.x.size:
+        return series
+    bounds = None if series.bounds is None else series.bounds[low:high]
+    return Series(
+        series.name, series.x[low:high], series.y[low:high], series.color, series.dash, series.points, bounds,
+        series.optional,
+    )  # fmt: skip
+
+
+def _inside(series: Series, axis: Axis) -> Array:
+    """Ordinates of the points that the window really holds."""
+    return series.y[(series.x >= axis.low) & (series.x <= axis.high)]
+
+
+def _y_axis(chart: LineChart, visible: list[Series]) -> tuple[Axis | None, dict[str, str]]:
+    """The vertical axis, and which optional things it does not reach, with the side they are on."""
+    x_axis = _x_axis(chart)
+    needed = [_inside(series, x_axis) for series in visible if not series.optional]
+    axis = fit_axis(needed, log=chart.log)
+    required = [np.array([line.value]) for line in chart.references if not line.optional]
+    if axis is None:
+        everything = [_inside(series, x_axis) for series in visible]
+        return fit_axis(everything, log=chart.log), {}
+    if required:
+        axis = fit_axis([*needed, *required], log=chart.log) or axis
+    off_scale: dict[str, str] = {}
+    extras = [(series.name, _inside(series, x_axis)) for series in visible if series.optional]
+    extras += [(line.label, np.array([line.value])) for line in chart.references if line.optional]
+    bottom, top = axis.low, axis.high
+    for name, values in extras:
+        place = axis.project(values)
+        place = place[np.isfinite(place)]
+        if not place.size:
+            continue
+        if place.max() > _STRETCH or place.min() < 1 - _STRETCH:
+            off_scale[name] = "↑" if place.max() > _STRETCH else "↓"
+        # What does fit of it is shown whole.
+        reach = place[(place <= _STRETCH) & (place >= 1 - _STRETCH)]
+        if reach.size and name not in off_scale:
+            bottom, top = min(bottom, axis.at(float(reach.min()))), max(top, axis.at(float(reach.max())))
+    if (bottom, top) != (axis.low, axis.high):
+        axis = widened(bottom, top, log=chart.log, margin=0.02)
+    return axis, off_scale
+
+
+def _legend(canvas: Canvas, chart: LineChart, off_scale: dict[str, str]) -> int:
+    palette = canvas.palette
+    most_rows = min(chart.legend_rows, (canvas.height - 3) // 3)
+    if most_rows < 1:
+        return 0
+    entries = []
+    for series in reversed(chart.series):
+        name = series.name
+        if name in off_scale:
+            name += f" {off_scale[name]} off scale"
+        entries.append(series_entry(name, series.color, series.dash, palette))
+    for text, role in chart.notes:
+        entries.append(Entry("", palette.glyphs.text(text), palette.dim, getattr(palette, role)))
+    return draw_legend(canvas, entries, left=0, most_rows=most_rows)
+
+
+def _axes(
+    canvas: Canvas, chart: LineChart, frame: _Frame, labels: list[tuple[int, str]], footer: int
+) -> None:
+    palette, glyphs = canvas.palette, canvas.palette.glyphs
+    if frame.left:
+        for row in range(frame.rows):
+            canvas.put(frame.left - 1, frame.top + row, glyphs.axis_v, palette.axis)
+        for row, label in labels:
+            canvas.put_right(frame.left - 1, frame.top + row, label, palette.label)
+            canvas.put(frame.left - 1, frame.top + row, glyphs.tick_v, palette.axis)
+    if not footer:
+        return
+    label_row = frame.top + frame.rows + footer - 1
+    axis_row = frame.top + frame.rows if footer == 2 else None
+    if axis_row is not None:
+        canvas.put(frame.left, axis_row, glyphs.axis_h * frame.columns, palette.axis)
+        if frame.left:
+            canvas.put(frame.left - 1, axis_row, glyphs.corner, palette.axis)
+    if frame.left > len(chart.x_name):
+        canvas.put_right(frame.left - 1, label_row, chart.x_name, palette.dim)
+    taken = None
+    if chart.cursor is not None and frame.x.low <= chart.cursor <= frame.x.high:
+        text = f"{chart.cursor:g}" if abs(chart.cursor) < 1e6 else f"{chart.cursor:.0f}"
+        column = _column(frame, chart.cursor)
+        start = min(max(column - len(text) // 2, 0), frame.columns - len(text))
+        if start >= 0:
+            canvas.put(frame.left + start, label_row, text, palette.cursor_label)
+            taken = range(start, start + len(text))
+    for column, start, text in place_columns(frame.x, frame.columns, glyphs, taken):
+        canvas.put(frame.left + start, label_row, text, palette.label)
+        if axis_row is not None:
+            canvas.put(frame.left + column, axis_row, glyphs.tick_h, palette.axis)
+    if axis_row is not None and taken is not None and chart.cursor is not None:
+        canvas.put(
+            frame.left + _column(frame, chart.cursor), axis_row, glyphs.cursor_foot, palette.cursor_label
+        )
+
+
+def _references(canvas: Canvas, chart: LineChart, frame: _Frame) -> None:
+    palette, glyphs = canvas.palette, canvas.palette.glyphs
+    for line in chart.references:
+        fraction = float(frame.y.project(np.array([line.value]))[0])
+        if not 0 <= fraction <= 1:
+            continue
+        row = frame.top + cell_of(1 - fraction, frame.rows, 4)
+        canvas.put(frame.left, row, glyphs.reference * frame.columns, palette.axis)
+        text = glyphs.cut(line.label, max(frame.columns // 2, 1))
+        canvas.put_right(frame.left + frame.columns, row, text, palette.reference)
+
+
+def _plot(canvas: Canvas, visible: list[Series], frame: _Frame) -> None:
+    palette, glyphs = canvas.palette, canvas.palette.glyphs
+    across, down = (2, 4) if glyphs.unicode else (1, 1)
+    rows, columns = frame.rows * down, frame.columns * across
+    union = np.zeros((rows, columns), dtype=bool)
+    region = np.s_[frame.top : frame.top + frame.rows, frame.left : frame.left + frame.columns]
+    characters, styles = canvas.characters[region], canvas.styles[region]
+    for series in visible:
+        stretch = spans(frame.x.project(series.x), frame.y.project(series.y), columns, rows)
+        mask = dots(stretch, rows, series.dash if glyphs.unicode else "solid")
+        if glyphs.unicode:
+            union |= mask
+            touched = mask.reshape(frame.rows, 4, frame.columns, 2).any(axis=(1, 3))
+        else:
+            touched = mask
+            characters[touched] = ord(glyphs.trace[series.color % len(glyphs.trace)])
+        styles[touched] = canvas.style_id(palette.series_style(series.color))
+    if glyphs.unicode:
+        drawn = braille(union)
+        np.copyto(characters, drawn, where=drawn != ord(" "))
+
+
+def _cursor(canvas: Canvas, chart: LineChart, frame: _Frame) -> None:
+    if chart.cursor is None or not frame.x.low <= chart.cursor <= frame.x.high:
+        return
+    palette = canvas.palette
+    column = frame.left + _column(frame, chart.cursor)
+    for row in range(frame.top, frame.top + frame.rows):
+        blank = canvas.is_blank(column, row)
+        if blank or chr(int(canvas.characters[row, column])) == palette.glyphs.reference:
+            canvas.put(column, row, palette.glyphs.cursor, palette.cursor)
+
+
+def _markers(canvas: Canvas, chart: LineChart, visible: list[Series], frame: _Frame) -> None:
+    """Shapes: at every point where asked for, at a point that stands alone, and at the cursor."""
+    palette, glyphs = canvas.palette, canvas.palette.glyphs
+    for series in visible:
+        style = palette.series_style(series.color)
+        shape = glyphs.markers[series.color % len(glyphs.markers)]
+        across, up = frame.x.project(series.x), frame.y.project(series.y)
+        shown = (across >= 0) & (across <= 1) & (up >= 0) & (up <= 1)
+        if not series.points:
+            finite = np.isfinite(up)
+            alone = finite.copy()
+            alone[1:] &= ~finite[:-1]
+            alone[:-1] &= ~finite[1:]
+            at_cursor = np.zeros_like(finite) if chart.cursor is None else series.x == chart.cursor
+            shown &= alone | at_cursor
+        for index in np.flatnonzero(shown):
+            row = frame.top + cell_of(1 - float(up[index]), frame.rows, 4)
+            column = frame.left + cell_of(float(across[index]), frame.columns, 2)
+            lower = series.bounds is not None and bool(series.bounds[index])
+            canvas.put(column, row, glyphs.lower_bound if lower else shape, style)
+
+
+def _column(frame: _Frame, value: float) -> int:
+    return cell_of(float(frame.x.project(np.array([value]))[0]), frame.columns, 2)

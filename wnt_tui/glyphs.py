@@ -1,0 +1,147 @@
+"""The characters the screen is drawn with: Unicode with braille, or plain ASCII.
+
+Every text that reaches a strip passes through :meth:`Glyphs.text`, so that an ASCII terminal never receives a
+Greek letter and no terminal ever receives a control character out of a stored session.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+# What the catalogue and the panels write, in words an ASCII terminal can show. Widths change, so texts are
+# translated before they are laid out, never after.
+_ASCII = {
+    "λ": "lambda", "μ": "mu", "η": "eta", "κ": "kappa", "ρ": "rho", "σ": "sigma", "δ": "delta", "Δ": "d",
+    "θ": "theta", "Θ": "Theta", "Σ": "Sum", "Π": "Prod", "β": "beta", "ε": "eps", "φ": "phi", "γ": "gamma",
+    "∇": "grad ", "∞": "inf", "≤": "<=", "≥": ">=", "≠": "!=", "≈": "~", "×": "x", "·": "-", "−": "-", "–": "-",
+    "—": "-", "…": "...", "‖": "||", "√": "sqrt", "²": "^2", "ᵀ": "^T", "₀": "_0", "₁": "_1", "₂": "_2",
+    "→": "->", "←": "<-", "↑": "^", "↓": "v", "½": "1/2", "⟨": "<", "⟩": ">", "ℓ": "l", "Ł": "L", "ł": "l",
+    "“": '"', "”": '"', "’": "'", "✓": "ok", "✗": "NO", "∈": "in", "⊙": "o", "₁₀": "10", "ᵢ": "_i", "⁰": "^0",
+    "●": "*", "◆": "#", "▸": ">", "○": "o", "─": "-", "│": "|", "∂": "d", "∫": "int", "±": "+/-",
+    "⁻": "^-", "¹": "^1", "³": "^3", "⁴": "^4", "⁵": "^5", "⁶": "^6", "⁷": "^7", "⁸": "^8", "⁹": "^9",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """One set of characters.
+
+    Attributes:
+        unicode: Whether anything beyond ASCII may be written.
+        axis_v: Vertical axis line.
+        axis_h: Horizontal axis line.
+        tick_v: Tick on the vertical axis line.
+        tick_h: Tick on the horizontal axis line.
+        corner: Where the axis lines meet.
+        cursor: The vertical cursor line.
+        cursor_foot: The cursor on the horizontal axis line.
+        selected: Marks the selected layer.
+        reference: A horizontal reference line.
+        lower_bound: Marks a point of which the true value is known to be at or above.
+        markers: One shape a series, drawn at the cursor and in the legend.
+        trace: One character a series where there is no braille.
+        bar: A block of the colour bar.
+        ellipsis: Ends a text that was cut.
+    """
+
+    unicode: bool = True
+    axis_v: str = "│"
+    axis_h: str = "─"
+    tick_v: str = "┤"
+    tick_h: str = "┬"
+    corner: str = "╰"
+    cursor: str = "│"
+    cursor_foot: str = "┴"
+    selected: str = "▸"
+    reference: str = "╌"
+    lower_bound: str = "△"
+    markers: tuple[str, ...] = ("●", "◆", "▲", "■", "○", "◇", "□")
+    trace: tuple[str, ...] = ("●", "◆", "▲", "■", "○", "◇", "□")
+    bar: str = "█"
+    ellipsis: str = "…"
+
+    def text(self, text: str) -> str:
+        """A text as it may be drawn: no control characters, one cell a character, ASCII if need be.
+
+        Args:
+            text: Any text, also one out of a file from a stranger.
+
+        Returns:
+            The text; its length is its width in cells.
+        """
+        return _drawable(text, self.unicode)
+
+    def power_of_ten(self, exponent: int) -> str:
+        """``10⁻³``, or ``1e-3`` in ASCII.
+
+        Args:
+            exponent: A power of ten.
+
+        Returns:
+            The label of that decade.
+        """
+        if self.unicode:
+            return "10" + str(exponent).translate(_SUPERSCRIPTS)
+        return f"1e{exponent}"
+
+    def cut(self, text: str, width: int) -> str:
+        """A text in at most ``width`` cells, ending in an ellipsis where it was cut.
+
+        Args:
+            text: Any text.
+            width: Cells there are.
+
+        Returns:
+            A drawable text.
+        """
+        clean = self.text(text)
+        if len(clean) <= width:
+            return clean
+        if width <= len(self.ellipsis):
+            return clean[: max(width, 0)]
+        return clean[: width - len(self.ellipsis)].rstrip() + self.ellipsis
+
+
+@lru_cache(maxsize=4096)
+def _drawable(text: str, keep_unicode: bool) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    out = []
+    for character in unicodedata.normalize("NFC", text):
+        if character in "\t\n\r":
+            out.append(" ")
+        elif not character.isprintable() or unicodedata.combining(character):
+            # Escape sequences, zero-width and combining characters: a cell grid has no place for them.
+            continue
+        elif not keep_unicode and not character.isascii():
+            out.append(_ASCII.get(character, "?"))
+        elif unicodedata.east_asian_width(character) in "WF":
+            out.append("?")
+        else:
+            out.append(character)
+    return "".join(out)
+
+
+UNICODE = Glyphs()
+
+ASCII = Glyphs(
+    unicode=False,
+    axis_v="|",
+    axis_h="-",
+    tick_v="+",
+    tick_h="+",
+    corner="+",
+    cursor="|",
+    cursor_foot="^",
+    selected=">",
+    reference="-",
+    lower_bound="^",
+    markers=("*", "+", "x", "o", "#", "@", "%"),
+    trace=("*", "+", "x", "o", "#", "@", "%"),
+    bar="#",
+    ellipsis="..",
+)

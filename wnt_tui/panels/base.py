@@ -1,0 +1,297 @@
+"""What a panel is, and what all panels share: picking series out of a snapshot and saying why there are none."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.text import Text
+from textual.strip import Strip
+
+from engine.catalogue import Kind, kind_in_run, metric
+from engine.config import RunConfig
+from wnt_tui.charts.lines import Series
+from wnt_tui.charts.number import marked
+from wnt_tui.charts.raster import Dash
+from wnt_tui.panels.help import panel_help
+from wnt_tui.snapshot import PanelView
+from wnt_tui.themes import Palette
+
+Array = NDArray[np.float64]
+
+_SETS = ("none", "core", "all")
+
+
+class Panel(ABC):
+    """One panel of the dashboard: a pure object, no state.
+
+    Attributes:
+        number: 1 … 9, its place on the dashboard.
+        key: The key that jumps to it.
+        title: What stands in its border.
+        metrics: Catalogue names of what it shows.
+        log_default: Whether its axis starts out logarithmic.
+        about: How to read it, the opening of its help.
+    """
+
+    number: ClassVar[int]
+    key: ClassVar[str]
+    title: ClassVar[str]
+    metrics: ClassVar[tuple[str, ...]]
+    log_default: ClassVar[bool] = False
+    about: ClassVar[str] = ""
+
+    @abstractmethod
+    def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
+        """Draw the inside of the panel.
+
+        Args:
+            view: What to draw and how large.
+            palette: Styles and glyphs.
+
+        Returns:
+            ``view.height`` strips, each ``view.width`` cells wide.
+        """
+
+    @abstractmethod
+    def subtitle_parts(self, view: PanelView) -> list[str]:
+        """Exact values at the cursor with marks of their kind, the most important first.
+
+        Args:
+            view: What is shown.
+
+        Returns:
+            Short texts; as many as fit are shown.
+        """
+
+    def subtitle(self, view: PanelView) -> str:
+        """The line in the lower border.
+
+        Args:
+            view: What is shown.
+
+        Returns:
+            Values at the cursor, no wider than the panel allows; empty before the first row.
+        """
+        if view.snapshot.rows == 0:
+            return ""
+        room = max(view.width - 4, 0)
+        text = ""
+        for part in self.subtitle_parts(view):
+            longer = part if not text else f"{text} · {part}"
+            if part and len(longer) <= room:
+                text = longer
+        return text
+
+    def help(self, config: RunConfig | None = None) -> Text:
+        """The panel's help in the theory's words.
+
+        Args:
+            config: The run, which decides which statements are theorems; None for the general case.
+
+        Returns:
+            Text made from ``about`` and the catalogue.
+        """
+        return panel_help(f"{self.number} {self.title}", self.about, self.metrics, config)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The layers' values that a panel shows for the cursor.
+
+    Attributes:
+        step: Their step, the newest measured one at or before the cursor; −1 if there is none.
+        values: Layer metrics by name; empty if there is none.
+        remark: Says so if ``step`` is not the cursor's step; may be empty.
+    """
+
+    step: int
+    values: Mapping[str, Array]
+    remark: str
+
+    def layer_values(self, name: str, depth: int) -> Array:
+        """A metric of the layers 0 … depth − 1.
+
+        Args:
+            name: Catalogue name.
+            depth: Number of Gram matrices.
+
+        Returns:
+            Shape (depth,), NaN where not computed.
+        """
+        out = np.full(depth, np.nan)
+        values = self.values.get(name)
+        if values is not None:
+            part = np.asarray(values, dtype=np.float64)[:depth]
+            out[: part.size] = part
+        return out
+
+    def value(self, name: str, layer: int) -> float:
+        """A metric at one layer.
+
+        Args:
+            name: Catalogue name.
+            layer: The layer.
+
+        Returns:
+            The value, NaN if it was not computed.
+        """
+        values = self.values.get(name)
+        if values is None or not 0 <= layer < len(values):
+            return float("nan")
+        return float(values[layer])
+
+
+def moment(view: PanelView) -> Moment:
+    """The layers at the cursor, or at the newest measured step before it, which is then said.
+
+    Args:
+        view: What is shown.
+
+    Returns:
+        The values and their step.
+    """
+    snapshot = view.snapshot
+    index = snapshot.index_of(view.cursor)
+    if index < 0:
+        return Moment(-1, {}, "")
+    step = int(snapshot.step[index])
+    every = snapshot.config.every
+    candidates = dict.fromkeys((step, step - step % every))
+    for candidate in candidates:
+        values = snapshot.layers.at(candidate)
+        if any(np.isfinite(array).any() for name, array in values.items() if name not in _FIXED):
+            remark = "" if candidate == view.cursor else f"at step {candidate}"
+            return Moment(candidate, values, remark)
+    return Moment(step, {}, "")
+
+
+_FIXED = frozenset(
+    {"infinite_lambda_min", "infinite_lambda_max", "lemma12_lambda_min", "definition6_lambda_max"}
+)
+
+
+def step_series(
+    view: PanelView, name: str, label: str, color: int, dash: Dash = "solid", *, optional: bool = False
+) -> Series:
+    """A step metric as a series, without the rows that ``--every`` leaves out.
+
+    A row that should have been measured and has no value stays in and is a gap; one that was never to be measured
+    must not break the line.
+
+    Args:
+        view: What is shown.
+        name: Catalogue name.
+        label: Name in the legend.
+        color: Its number in the palette.
+        dash: Its dash.
+        optional: Whether the axis need not reach it.
+
+    Returns:
+        The series, with the rows of the window and a neighbour on either side.
+    """
+    snapshot = view.snapshot
+    # One measured neighbour beyond either edge lets the line run to it.
+    every = snapshot.config.every
+    low = max(int(np.searchsorted(snapshot.step, view.first)) - every, 0)
+    high = int(np.searchsorted(snapshot.step, view.last, side="right")) + every
+    step, values = snapshot.step[low:high], snapshot.column(name)[low:high]
+    if every > 1:
+        keep = np.isfinite(values) | (step % every == 0)
+        step, values = step[keep], values[keep]
+    return Series(label, step.astype(np.float64), values, color, dash, optional=optional)
+
+
+def kind_of(view: PanelView, name: str) -> Kind:
+    """How a metric is to be read in this run.
+
+    Args:
+        view: What is shown.
+        name: Catalogue name.
+
+    Returns:
+        Its kind.
+    """
+    config = view.snapshot.config
+    return kind_in_run(metric(name), activation=config.activation, loss=config.loss)
+
+
+def at_cursor(view: PanelView, name: str, symbol: str, digits: int = 4) -> str:
+    """A step metric at the cursor with the mark of its kind: ``L 12.6 est``.
+
+    Args:
+        view: What is shown.
+        name: Catalogue name.
+        symbol: What stands before the number.
+        digits: Significant digits.
+
+    Returns:
+        The text.
+    """
+    return marked(symbol, view.snapshot.value(name, view.cursor), kind_of(view, name), digits)
+
+
+def why_empty(view: PanelView, metrics: tuple[str, ...]) -> str:
+    """Why a panel has nothing to draw, and what would change that.
+
+    Args:
+        view: What is shown.
+        metrics: Catalogue names the panel wanted.
+
+    Returns:
+        A sentence.
+    """
+    snapshot = view.snapshot
+    needed = min((metric(name).measured_in for name in metrics), key=_SETS.index)
+    if _SETS.index(snapshot.config.measure) < _SETS.index(needed):
+        return f"not measured: --measure {needed}"
+    if snapshot.rows == 0:
+        return _why_no_rows(view)
+    if view.last < int(snapshot.step[0]) or view.first > snapshot.last_step:
+        return f"no rows in steps {view.first}–{view.last}; the newest is {snapshot.last_step}"
+    if view.cursor < int(snapshot.step[0]):
+        return f"the first row is step {int(snapshot.step[0])}"
+    every = snapshot.config.every
+    if every > 1:
+        return f"no finite values here (measured at every {every}th step)"
+    return "no finite values here"
+
+
+def _why_no_rows(view: PanelView) -> str:
+    engine = view.snapshot.engine
+    if engine.state == "starting":
+        return "no data yet — the engine is starting"
+    if engine.state == "running":
+        return "no data yet — step 0 is being measured"
+    if engine.state == "paused":
+        return "no data yet — the engine is paused before step 0"
+    reason = f": {engine.message}" if engine.message else ""
+    return f"no data — the engine {_ENDS.get(engine.state, engine.state)} before step 0{reason}"
+
+
+_ENDS = {
+    "failed": "failed",
+    "died": "died",
+    "stopped": "was stopped",
+    "finished": "ended",
+    "diverged": "diverged",
+}
+
+
+def diverged_note(view: PanelView) -> tuple[tuple[str, str], ...]:
+    """A note for a run that diverged inside the window.
+
+    Args:
+        view: What is shown.
+
+    Returns:
+        No note, or one.
+    """
+    for event in view.snapshot.events:
+        if event.kind == "diverged" and view.first <= event.step <= view.last:
+            return ((f"diverged at step {event.step}", "bad"),)
+    return ()

@@ -1,0 +1,132 @@
+"""Panel 5: λ_min of the selected layer over training, above the five rungs of Eq. 13."""
+
+from __future__ import annotations
+
+import numpy as np
+from textual.strip import Strip
+
+from wnt_tui.charts.lines import LineChart, Series, draw_lines
+from wnt_tui.charts.number import significant
+from wnt_tui.charts.raster import Dash
+from wnt_tui.panels.base import Panel, moment, why_empty
+from wnt_tui.snapshot import LayerBand, PanelView
+from wnt_tui.themes import Palette
+
+# Metric, name in the legend, colour, dash; weakest first, so that the strongest is drawn on top.
+_RUNGS: tuple[tuple[str, str, int, Dash], ...] = (
+    ("eq13_weights", "‖ΔW‖", 5, "sparse"),
+    ("eq13_features", "‖ΔF‖_F", 3, "dashdot"),
+    ("eq13_features_op", "‖ΔF‖₂", 2, "dotted"),
+    ("eq13_fro", "fro", 4, "long"),
+    ("eq13_op", "op", 1, "dashed"),
+)
+
+
+class EigenvaluePanel(Panel):
+    """λ_min(G) of one layer and its lower bounds against the step."""
+
+    number = 5
+    key = "5"
+    title = "λmin and its bounds (Eq. 13)"
+    metrics = ("lambda_min", "eq13_op", "eq13_fro", "eq13_features_op", "eq13_features", "eq13_weights")
+    log_default = True
+    about = (
+        "Smallest eigenvalue of the selected layer's Gram matrix during training, and five lower bounds on it from "
+        "how far the Gram matrix, the features or the weights have moved since step 0. op ≥ fro and "
+        "‖ΔF‖₂ ≥ ‖ΔF‖_F ≥ ‖ΔW‖ always; the two families cross. A bound at or below 0 says nothing: it is vacuous, and "
+        "the panel says from which step."
+    )
+
+    def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
+        """See :meth:`Panel.draw`."""
+        layers = view.snapshot.layers
+        blocks = max(2 * view.width, 2)
+
+        def band(name: str) -> LayerBand:
+            return layers.band(name, view.first, view.last, blocks)
+
+        series, vacuous = [], []
+        for name, label, color, dash in _RUNGS:
+            line = band_series(band(name), view.layer, label, color, dash)
+            series.append(line)
+            since = vacuous_since(line)
+            if since is not None:
+                vacuous.append((since, label))
+        series.append(band_series(band("lambda_min"), view.layer, "λmin", 0))
+        words = vacuous_words(vacuous)
+        notes = ((words, "warn"),) if words else ()
+        chart = LineChart(
+            series=tuple(series),
+            first=view.first,
+            last=view.last,
+            log=view.log,
+            cursor=view.cursor,
+            notes=notes,
+            message=why_empty(view, ("lambda_min",)),
+        )
+        return draw_lines(chart, view.width, view.height, palette)
+
+    def subtitle_parts(self, view: PanelView) -> list[str]:
+        """See :meth:`Panel.subtitle_parts`."""
+        now, layer = moment(view), view.layer
+        smallest, resolution = now.value("lambda_min", layer), now.value("lambda_resolution", layer)
+        shown = f"≤ {significant(resolution, 2)}" if smallest <= resolution else significant(smallest)
+        parts = [f"layer {layer}: λmin {shown}"]
+        for name, label, _, _ in reversed(_RUNGS):
+            value = now.value(name, layer)
+            parts.append(f"{label} vacuous" if value <= 0 else f"{label} ≥ {significant(value, 3)}")
+        return parts
+
+
+def band_series(band: LayerBand, layer: int, label: str, color: int, dash: Dash = "solid") -> Series:
+    """One layer of a reduced metric as a series that touches both extremes of every block.
+
+    Args:
+        band: Blocks of steps.
+        layer: The layer.
+        label: Name in the legend.
+        color: Its number in the palette.
+        dash: Its dash.
+
+    Returns:
+        The series; blocks without a finite value are left out, as ``--every`` leaves them.
+    """
+    if not 0 <= layer < band.low.shape[1]:
+        return Series(label, np.empty(0), np.empty(0), color, dash)
+    low, high = band.low[:, layer], band.high[:, layer]
+    known = np.isfinite(low) & np.isfinite(high)
+    # Both extremes of a block at its first step: the rasteriser draws the stretch between them.
+    x = np.repeat(band.first[known].astype(np.float64), 2)
+    y = np.column_stack([low[known], high[known]]).ravel()
+    return Series(label, x, y, color, dash)
+
+
+def vacuous_since(line: Series) -> float | None:
+    """The step from which a lower bound on a positive number has been vacuous, up to the end of the window.
+
+    Args:
+        line: The bound.
+
+    Returns:
+        The step, or None if the bound still says something at the end.
+    """
+    useful = np.flatnonzero(line.y > 0)
+    if not line.x.size or (useful.size and useful[-1] == line.x.size - 1):
+        return None
+    return float(line.x[0] if not useful.size else line.x[useful[-1] + 1])
+
+
+def vacuous_words(vacuous: list[tuple[float, str]]) -> str:
+    """Which bounds are vacuous since when: ``vacuous: op, fro from step 3 · ‖ΔW‖ from 1``.
+
+    Args:
+        vacuous: Step and name of each.
+
+    Returns:
+        The words; empty if there are none.
+    """
+    groups: dict[float, list[str]] = {}
+    for since, label in sorted(vacuous, key=lambda pair: pair[0]):
+        groups.setdefault(since, []).append(label)
+    pieces = [f"{', '.join(names)} from step {since:g}" for since, names in groups.items()]
+    return "vacuous: " + " · ".join(pieces) if pieces else ""

@@ -1,0 +1,60 @@
+"""Panel 3: conditioning over layers and steps as a heat map."""
+
+from __future__ import annotations
+
+import numpy as np
+from textual.strip import Strip
+
+from wnt_tui.charts.heatmap import HeatMap, draw_heatmap
+from wnt_tui.charts.number import significant
+from wnt_tui.panels.base import Panel, moment, why_empty
+from wnt_tui.snapshot import PanelView
+from wnt_tui.themes import Palette
+
+
+class HeatPanel(Panel):
+    """log₁₀κ(G) for every layer and step."""
+
+    number = 3
+    key = "3"
+    title = "log₁₀κ: layer × step"
+    metrics = ("log10_cond", "lambda_min", "lambda_max")
+    about = (
+        "log₁₀ of the condition number of every layer's Gram matrix at every step; the input is the bottom row, "
+        "bright is badly conditioned. A cell that stands for several steps or layers shows the worst of them. Blank "
+        "cells were not measured."
+    )
+
+    def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
+        """See :meth:`Panel.draw`."""
+        snapshot = view.snapshot
+        depth = snapshot.config.depth
+        band = snapshot.layers.band("log10_cond", view.first, view.last, max(2 * view.width, 1))
+        # A measured step stands for the steps up to the next one that was to be measured.
+        stops = band.last + (snapshot.config.every - 1)
+        if stops.size > 1:
+            stops[:-1] = np.minimum(stops[:-1], np.maximum(band.first[1:] - 1, band.last[:-1]))
+        chart = HeatMap(
+            starts=band.first,
+            stops=stops,
+            values=band.high[:, :depth],
+            first=view.first,
+            last=max(view.last, view.first),
+            cursor=view.cursor,
+            selected=view.layer,
+            log=view.log,
+            name="log₁₀κ, bright is worse",
+            message=why_empty(view, ("log10_cond",)),
+        )
+        return draw_heatmap(chart, view.width, view.height, palette)
+
+    def subtitle_parts(self, view: PanelView) -> list[str]:
+        """See :meth:`Panel.subtitle_parts`."""
+        now = moment(view)
+        values = now.layer_values("log10_cond", view.snapshot.config.depth)
+        parts = [f"layer {view.layer}: {significant(now.value('log10_cond', view.layer))}"]
+        if np.isfinite(values).any():
+            best, worst = int(np.nanargmin(values)), int(np.nanargmax(values))
+            parts.append(f"best {significant(float(values[best]), 3)} at {best}")
+            parts.append(f"worst {significant(float(values[worst]), 3)} at {worst}")
+        return parts

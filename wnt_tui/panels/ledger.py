@@ -1,0 +1,147 @@
+"""Panel 9: which inequalities hold at the cursor, what measuring costs, and what happened."""
+
+from __future__ import annotations
+
+import math
+
+from rich.style import Style
+from textual.strip import Strip
+
+from engine.record import Event
+from wnt_tui.charts.canvas import Canvas
+from wnt_tui.charts.number import seconds, significant
+from wnt_tui.panels.base import Panel, why_empty
+from wnt_tui.panels.checks import Check, Verdict, checks
+from wnt_tui.snapshot import PanelView
+from wnt_tui.themes import Palette
+
+_MARKS: dict[Verdict, tuple[str, str, str]] = {
+    "holds": ("✓", "+", "good"),
+    "vacuous": ("○", "o", "warn"),
+    "exceeded": ("!", "!", "warn"),
+    "violated": ("✗", "X", "bad"),
+}
+_EVENT_ROLES = {
+    "violation": "bad", "diverged": "bad", "failed": "bad", "blocked": "warn", "lr": "warn", "notice": "warn",
+    "stopped": "warn",
+}  # fmt: skip
+_NAME_WIDTH = 9
+
+
+class LedgerPanel(Panel):
+    """Inequalities, cost and events."""
+
+    number = 9
+    key = "9"
+    title = "ledger · cost · events"
+    metrics = (
+        "distance_init", "radius_bound", "sample_grad_norm_max", "lipschitz_bound", "smoothness_secant",
+        "smoothness_bound", "ntk_lambda_min", "ntk_lambda_max", "pntk_lambda_min", "pntk_lambda_max",
+        "step_seconds", "measure_seconds",
+    )  # fmt: skip
+    about = (
+        "Every inequality whose terms exist at the cursor, with its numbers: ✓ holds, ○ holds but says nothing, "
+        "✗ is violated, ! fails where it is no theorem in this run. Below it the cost of measuring beside the step's "
+        "own, and what happened up to the cursor, newest first."
+    )
+
+    def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
+        """See :meth:`Panel.draw`."""
+        canvas = Canvas(view.width, view.height, palette)
+        snapshot = view.snapshot
+        found = checks(view)
+        earlier = [event for event in snapshot.events if event.step <= view.cursor]
+        if snapshot.rows == 0 and not earlier:
+            canvas.message(why_empty(view, ("loss",)), palette.dim)
+            return canvas.to_strips()
+        # Half of the panel at most for the checks, so that events always show; violations are never cut.
+        room = max(view.height - 2 - min(len(earlier) + 1, 4), 1)
+        found.sort(key=lambda check: check.verdict != "violated")
+        row = 0
+        if not found and snapshot.rows:
+            canvas.put(0, row, palette.glyphs.cut(_why_no_checks(view), view.width), palette.dim)
+            row += 1
+        for check in found[:room]:
+            _draw_check(canvas, row, check)
+            row += 1
+        cost = cost_words(view)
+        if cost and row < view.height:
+            canvas.put(2, row, "cost", palette.dim)
+            canvas.put(
+                2 + _NAME_WIDTH, row, palette.glyphs.cut(cost, view.width - 2 - _NAME_WIDTH), palette.text
+            )
+            row += 1
+        _draw_events(canvas, row, earlier, len(snapshot.events) - len(earlier))
+        return canvas.to_strips()
+
+    def subtitle_parts(self, view: PanelView) -> list[str]:
+        """See :meth:`Panel.subtitle_parts`."""
+        found = checks(view)
+        violated = sum(check.verdict == "violated" for check in found)
+        recorded = sum(event.kind == "violation" for event in view.snapshot.events)
+        vacuous = sum(check.verdict == "vacuous" for check in found)
+        parts = [f"{violated} violated" if violated else f"{len(found)} checks hold" if found else ""]
+        parts.append(f"{vacuous} vacuous" if vacuous else "")
+        parts.append(f"{recorded} violations recorded" if recorded else "")
+        return parts
+
+
+def cost_words(view: PanelView) -> str:
+    """What the step at the cursor and its measurements cost: ``step 12.1 ms · measuring 31 ms · ×2.6``.
+
+    Args:
+        view: What is shown.
+
+    Returns:
+        The words; empty if neither was recorded.
+    """
+    step = view.snapshot.value("step_seconds", view.cursor)
+    measuring = view.snapshot.value("measure_seconds", view.cursor)
+    parts = []
+    if math.isfinite(step):
+        parts.append(f"step {seconds(step)}")
+    if math.isfinite(measuring):
+        parts.append(f"measuring {seconds(measuring)}")
+    if step > 0 and math.isfinite(measuring):
+        parts.append(f"×{significant(measuring / step, 2)}")
+    return " · ".join(parts)
+
+
+def _draw_check(canvas: Canvas, row: int, check: Check) -> None:
+    palette, glyphs = canvas.palette, canvas.palette.glyphs
+    mark, plain, role = _MARKS[check.verdict]
+    style: Style = getattr(palette, role)
+    canvas.put(0, row, mark if glyphs.unicode else plain, style)
+    loud = check.verdict in {"violated", "exceeded"}
+    canvas.put(2, row, glyphs.cut(check.name, _NAME_WIDTH - 1), style if loud else palette.label)
+    text = glyphs.cut(check.text, max(canvas.width - 2 - _NAME_WIDTH, 0))
+    canvas.put(2 + _NAME_WIDTH, row, text, style if loud else palette.text)
+
+
+def _draw_events(canvas: Canvas, row: int, earlier: list[Event], later: int) -> None:
+    palette, glyphs = canvas.palette, canvas.palette.glyphs
+    if row >= canvas.height:
+        return
+    canvas.put(0, row, glyphs.axis_h * canvas.width, palette.axis)
+    canvas.put(2, row, f" events{f' · {later} later' if later else ''} ", palette.dim)
+    if not earlier and row + 1 < canvas.height:
+        canvas.put(2, row + 1, "none so far", palette.dim)
+    # Newest first; among events of one step the later one first.
+    for event in reversed(earlier):
+        row += 1
+        if row >= canvas.height:
+            return
+        role = _EVENT_ROLES.get(event.kind, "label")
+        style: Style = getattr(palette, role)
+        canvas.put_right(6, row, str(event.step), palette.label)
+        canvas.put(7, row, event.kind, style)
+        column = 7 + max(len(event.kind), 8) + 1
+        where = "" if event.layer is None else f"layer {event.layer}: "
+        message = glyphs.cut(where + event.message, max(canvas.width - column, 0))
+        canvas.put(column, row, message, palette.text if role != "bad" else style)
+
+
+def _why_no_checks(view: PanelView) -> str:
+    if view.snapshot.config.measure == "none":
+        return "no bounds to check: --measure core"
+    return "no bounds to check at this step"

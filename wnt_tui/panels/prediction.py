@@ -1,0 +1,59 @@
+"""Panel 7: actual over predicted loss, beside what predicting no change would score."""
+
+from __future__ import annotations
+
+from textual.strip import Strip
+
+from wnt_tui.charts.lines import LineChart, Reference, draw_lines
+from wnt_tui.panels.base import Panel, at_cursor, step_series, why_empty
+from wnt_tui.snapshot import PanelView
+from wnt_tui.themes import Palette
+
+
+class PredictionPanel(Panel):
+    """Loss-prediction ratios against the step."""
+
+    number = 7
+    key = "7"
+    title = "loss-prediction ratio"
+    metrics = (
+        "ratio_lemma1", "ratio_descent", "ratio_lemma10", "ratio_null", "decrease_ratio", "predicted_lemma1",
+        "predicted_descent", "predicted_lemma10", "lemma13_bound",
+    )  # fmt: skip
+    about = (
+        "Actual loss over the loss predicted one step before. 1 is a perfect prediction, below 1 the network did "
+        "better than promised. “null” predicts no change at all: a ratio near 1 late in training can be trivial, so "
+        "compare with it. The decrease ratio in the border is 1 only if the step itself was predicted. Lemma 1 "
+        "presumes η = 1/L; “descent” is the same lemma at the real η."
+    )
+
+    def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
+        """See :meth:`Panel.draw`."""
+        series = [step_series(view, "ratio_null", "null", 6, "dotted")]
+        if view.snapshot.config.loss == "cross_entropy":
+            series.append(step_series(view, "ratio_lemma10", "lemma 10", 3, "dashdot"))
+        series.append(step_series(view, "ratio_lemma1", "lemma 1", 1, "dashed"))
+        series.append(step_series(view, "ratio_descent", "descent", 0))
+        chart = LineChart(
+            series=tuple(series),
+            first=view.first,
+            last=view.last,
+            log=view.log,
+            cursor=view.cursor,
+            references=(Reference(1.0, "exact"),),
+            message=why_empty(view, ("ratio_descent",)),
+            legend_rows=1,
+        )
+        return draw_lines(chart, view.width, view.height, palette)
+
+    def subtitle_parts(self, view: PanelView) -> list[str]:
+        """See :meth:`Panel.subtitle_parts`."""
+        parts = [
+            at_cursor(view, "ratio_descent", "descent"),
+            at_cursor(view, "ratio_null", "null"),
+            at_cursor(view, "decrease_ratio", "Δ", 3),
+            at_cursor(view, "ratio_lemma1", "lemma 1"),
+        ]
+        if view.snapshot.config.loss == "cross_entropy":
+            parts.append(at_cursor(view, "ratio_lemma10", "lemma 10"))
+        return parts

@@ -1,0 +1,92 @@
+"""Panel 6: the local PL constant μ and five smoothness estimates L, beside 2/η."""
+
+from __future__ import annotations
+
+import numpy as np
+from textual.strip import Strip
+
+from wnt_tui.charts.lines import LineChart, Reference, Series, draw_lines
+from wnt_tui.charts.number import marked, significant
+from wnt_tui.panels.base import Panel, at_cursor, kind_of, step_series, why_empty
+from wnt_tui.snapshot import PanelView
+from wnt_tui.themes import Palette
+
+
+class SmoothnessPanel(Panel):
+    """μ and L against the step."""
+
+    number = 6
+    key = "6"
+    title = "local PL μ and smoothness L"
+    metrics = (
+        "pl", "pl_samplewise", "smoothness_hessian", "smoothness_hessian_residual", "smoothness_ggn",
+        "smoothness_step", "smoothness_step_resolution", "smoothness_secant", "smoothness_bound", "lr",
+    )  # fmt: skip
+    log_default = True
+    about = (
+        "The Polyak-Łojasiewicz constant μ at the current point and the smoothness L in five versions, each its own "
+        "metric. Gradient descent is promised a decrease while L stays below 2/η. For ReLU the loss has kinks, so no "
+        "version of L is a smoothness constant in the theorem's sense: they are shown, not promised."
+    )
+
+    def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
+        """See :meth:`Panel.draw`."""
+        series = [
+            step_series(view, "smoothness_bound", "bound", 5, "sparse", optional=True),
+            step_series(view, "smoothness_secant", "secant", 4, "long"),
+            step_series(view, "smoothness_step", "step", 3, "dotted", optional=True),
+            step_series(view, "smoothness_ggn", "GGN", 2, "dashdot"),
+            step_series(view, "smoothness_hessian", "Hessian", 1, "dashed"),
+            step_series(view, "pl", "μ", 0),
+        ]
+        series = [line for line in series if np.isfinite(line.y).any()]
+        rates = _rates(view)
+        references: tuple[Reference, ...] = ()
+        if rates.size and rates.min() < rates.max():
+            # The learning rate was changed inside the window: 2/η is a line of its own.
+            line = step_series(view, "lr", "2/η", 6)
+            with np.errstate(all="ignore"):
+                series.insert(0, Series("2/η", line.x, 2.0 / line.y, 6))
+        elif rates.size and series:
+            limit = 2.0 / float(rates[0])
+            references = (Reference(limit, f"2/η {significant(limit, 3)}", optional=True),)
+        relu = view.snapshot.config.activation == "relu"
+        chart = LineChart(
+            series=tuple(series),
+            first=view.first,
+            last=view.last,
+            log=view.log,
+            cursor=view.cursor,
+            references=references,
+            notes=(("no theorem for ReLU (kinks)", "warn"),) if relu and series else (),
+            message=why_empty(view, ("pl", "smoothness_step")),
+        )
+        return draw_lines(chart, view.width, view.height, palette)
+
+    def subtitle_parts(self, view: PanelView) -> list[str]:
+        """See :meth:`Panel.subtitle_parts`."""
+        value = view.snapshot.value
+        rate = value("lr", view.cursor)
+        rate = rate if rate > 0 else view.snapshot.config.lr
+        parts = [at_cursor(view, "pl", "μ", 3)]
+        name = "smoothness_hessian"
+        if not np.isfinite(value(name, view.cursor)):
+            name = "smoothness_step"
+        symbol = "L" if name == "smoothness_hessian" else "L_step"
+        parts.append(marked(symbol, value(name, view.cursor), kind_of(view, name), 3))
+        parts.append(f"2/η {significant(2.0 / rate, 3)}")
+        parts.append(at_cursor(view, "smoothness_ggn", "GGN", 3))
+        if view.snapshot.config.activation == "relu":
+            parts.append("no bound for ReLU")
+        else:
+            parts.append(at_cursor(view, "smoothness_bound", "L", 3))
+        return parts
+
+
+def _rates(view: PanelView) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Learning rates used inside the window; the configured one where no row tells."""
+    snapshot = view.snapshot
+    inside = (snapshot.step >= view.first) & (snapshot.step <= view.last)
+    rates = snapshot.column("lr")[inside]
+    rates = rates[np.isfinite(rates) & (rates > 0)]
+    return rates if rates.size else np.array([snapshot.config.lr])

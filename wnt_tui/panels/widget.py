@@ -1,0 +1,160 @@
+"""The Textual widget that shows one panel, and draws it again only when it must.
+
+A panel is drawn when it is on the screen and something it is drawn from changed; of the new strips only rows that
+differ from the ones on the screen are repainted, which is most of what a slow link would carry.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from wnt_tui.panels.base import Panel
+from wnt_tui.snapshot import PanelView, Snapshot
+from wnt_tui.themes import Palette
+
+_Key = tuple[object, ...]
+
+
+class PanelWidget(Widget, can_focus=True):
+    """One panel in a border, with its number and title above and exact values below.
+
+    Args:
+        panel: What it shows.
+        palette: Styles and glyphs.
+        id: Widget id; ``panel-<number>`` by default.
+    """
+
+    DEFAULT_CSS = """
+    PanelWidget {
+        border: round $border-blurred;
+        border-title-color: $foreground 80%;
+        border-title-style: none;
+        border-subtitle-color: $foreground 65%;
+        border-subtitle-align: left;
+        background: $background;
+        height: 1fr;
+        width: 1fr;
+    }
+    PanelWidget:focus { border: round $primary; border-title-color: $primary; border-title-style: bold; }
+    PanelWidget.-ascii { border: ascii $border-blurred; }
+    PanelWidget.-ascii:focus { border: ascii $primary; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("l", "toggle_log", "log axis", id="panel.log")]
+
+    def __init__(self, panel: Panel, palette: Palette, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id or f"panel-{panel.number}")
+        self.panel = panel
+        self.log_axis = panel.log_default
+        self.drawn = 0
+        self._palette = palette
+        self._source: tuple[Snapshot, int, int, int, int] | None = None
+        self._strips: list[Strip] = []
+        self._key: _Key = ()
+        self._label()
+
+    @property
+    def palette(self) -> Palette:
+        """Styles and glyphs it is drawn with."""
+        return self._palette
+
+    @palette.setter
+    def palette(self, palette: Palette) -> None:
+        self._palette = palette
+        self._label()
+        self._redraw()
+
+    @property
+    def view(self) -> PanelView | None:
+        """What the panel shows at its present size, or None before the first snapshot."""
+        if self._source is None:
+            return None
+        snapshot, cursor, first, last, layer = self._source
+        size = self.size
+        return PanelView(snapshot, cursor, first, last, layer, size.width, size.height, self.log_axis)
+
+    def update_view(self, snapshot: Snapshot, cursor: int, first: int, last: int, layer: int) -> None:
+        """Show a snapshot; draws only if the panel is on the screen and something changed.
+
+        Args:
+            snapshot: The session.
+            cursor: The step to show.
+            first: First step of the window.
+            last: Last step of the window.
+            layer: The selected layer.
+        """
+        self._source = (snapshot, cursor, first, last, layer)
+        self._redraw()
+
+    def action_toggle_log(self) -> None:
+        """Switch the axis between linear and logarithmic."""
+        self.log_axis = not self.log_axis
+        self._redraw()
+
+    def render_line(self, y: int) -> Strip:
+        """One row of the panel.
+
+        Args:
+            y: Row inside the border.
+
+        Returns:
+            Its strip.
+        """
+        if self._key != self._present_key():
+            # First paint, or the size changed since the last drawing.
+            self._draw()
+        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self._palette.base)
+
+    def _on_show(self, event: events.Show) -> None:
+        self._redraw()
+
+    def _on_resize(self, event: events.Resize) -> None:
+        self._redraw()
+
+    def _label(self) -> None:
+        glyphs = self._palette.glyphs
+        self.border_title = f"{self.panel.number} {glyphs.text(self.panel.title)}".replace("[", r"\[")
+        self.set_class(not glyphs.unicode, "-ascii")
+
+    def _present_key(self) -> _Key:
+        if self._source is None:
+            return (self.size, self._palette.name)
+        snapshot, *rest = self._source
+        # The name tells two sessions apart whose versions happen to agree.
+        return (snapshot.name, snapshot.version, *rest, self.size, self.log_axis, id(self._palette))
+
+    def _redraw(self) -> None:
+        if not self.is_attached or self._key == self._present_key() or not self.is_on_screen:
+            return
+        before = self._strips
+        self._draw()
+        width = self.size.width
+        if len(before) != len(self._strips):
+            self.refresh()
+            return
+        changed = [
+            Region(0, row, width, 1)
+            for row, (old, new) in enumerate(zip(before, self._strips, strict=True))
+            if old != new
+        ]
+        if changed:
+            self.refresh(*changed)
+
+    def _draw(self) -> None:
+        self._key = self._present_key()
+        view = self.view
+        if view is None:
+            self._strips = [Strip.blank(self.size.width, self._palette.base)] * self.size.height
+            return
+        self.drawn += 1
+        self._strips = self.panel.draw(view, self._palette)
+        subtitle = self._palette.glyphs.text(self.panel.subtitle(view)).replace("[", r"\[")
+        # Assigning an equal text would still repaint the border.
+        if subtitle != self.border_subtitle:
+            self.border_subtitle = subtitle
