@@ -1,0 +1,94 @@
+"""What an infinitely wide network would give on the same data: eigenvalues by layer (Fig. 1b, 1c, 1d).
+
+The paper draws Lemma 12's lower line as its "infinite width network line". The eigenvalues of Σ^m
+themselves are no harder to have, so both are given.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from engine.theory.conditioning import resolution
+from engine.theory.dual import cosines_of, dual_gap, maximal_distortion, nngp
+
+Array = NDArray[np.float64]
+
+
+def lemma12_line(smallest: float, activation: str, depth: int) -> Array:
+    """Lemma 12: Σ^m ⪰ δ_m I with δ_{m+1} = 1 − σ̂(1 − δ_m), δ_0 = λ_min(Σ⁰).
+
+    Lemma 12 asks for a unit diagonal and a σ̂ whose power series has no negative coefficient; both hold.
+
+    Args:
+        smallest: δ_0, between 0 and 1.
+        activation: ``relu`` or ``tanh``.
+        depth: How many layers.
+
+    Returns:
+        δ_0 … δ_{depth−1}.
+    """
+    line = np.empty(depth)
+    delta = min(max(smallest, 0.0), 1.0)
+    for m in range(depth):
+        line[m] = delta
+        delta = dual_gap(activation, delta)
+    return line
+
+
+def definition6_line(largest_cosine: float, n: int, activation: str, depth: int) -> Array:
+    """Gershgorin with the maximal distortion: λ_max(Σ^m) ≤ 1 + (n−1)ρ_m, ρ_{m+1} = M_{1−ρ_m} (Definition 6).
+
+    As in A.3, δ is the separation of the inputs: |x_i·x_j| ≤ 1 − δ = ρ_0 for unit inputs. λ_min(Σ⁰) would
+    be a valid δ too (every 2×2 minor is at least that definite) but a looser one.
+
+    Args:
+        largest_cosine: ρ_0 = max_{i≠j}|cos(x_i, x_j)|.
+        n: Number of examples.
+        activation: ``relu`` or ``tanh``.
+        depth: How many layers.
+
+    Returns:
+        One upper bound a layer, shape (depth,).
+    """
+    line = np.empty(depth)
+    rho = largest_cosine
+    for m in range(depth):
+        line[m] = 1.0 + (n - 1) * rho
+        rho = maximal_distortion(activation, 1.0 - rho)
+    return line
+
+
+def infinite_width_lines(rows: ArrayLike, activation: str, depth: int) -> dict[str, Array]:
+    """The four lines for a run's own data, by their names in the catalogue.
+
+    Eigenvalues at or below the resolution of float64 are 0: duplicated examples give exactly 0 at every
+    layer, where the recursion would otherwise make something of the rounding. A row of zeros has no
+    direction; then, all is NaN.
+
+    Args:
+        rows: The prepared inputs, shape (n, d).
+        activation: ``relu`` or ``tanh``.
+        depth: L, the number of weight matrices.
+
+    Returns:
+        ``infinite_lambda_min``, ``infinite_lambda_max``, ``lemma12_lambda_min`` and
+        ``definition6_lambda_max``, each of shape (L + 1,): layers 0 … L−1, NaN at L. Cost: L symmetric
+        eigenproblems of order n.
+    """
+    names = ("infinite_lambda_min", "infinite_lambda_max", "lemma12_lambda_min", "definition6_lambda_max")
+    lines = {name: np.full(depth + 1, np.nan) for name in names}
+    sigma0 = cosines_of(rows)
+    n = len(sigma0)
+    if not np.all(np.isfinite(sigma0)):
+        return lines
+    for m, sigma in enumerate(nngp(sigma0, activation, depth)):
+        eigenvalues = np.linalg.eigvalsh(sigma)
+        low, high = float(eigenvalues[0]), float(eigenvalues[-1])
+        lines["infinite_lambda_min"][m] = low if low > resolution(high, n) else 0.0
+        lines["infinite_lambda_max"][m] = high
+    smallest = float(lines["infinite_lambda_min"][0])
+    largest_cosine = float(np.max(np.abs(sigma0 - np.eye(n))))
+    lines["lemma12_lambda_min"][:depth] = lemma12_line(smallest, activation, depth)
+    lines["definition6_lambda_max"][:depth] = definition6_line(largest_cosine, n, activation, depth)
+    return lines
