@@ -119,7 +119,7 @@ _INFINITE = (
     ),
     Metric(
         "definition6_lambda_max", "Def. 6", "1", "initial", "upper", "spectrum", "core", "Definition 6, Eq. 44",
-        "1 + (n − 1)M_δ, M_δ = sup{σ̂(ρ): |ρ| ≤ 1 − δ_m}",
+        "1 + (n − 1)ρ_m, ρ_0 = max_{i≠j}|cos(x_i, x_j)|, ρ_{m+1} = M_δ at δ = 1 − ρ_m",
         "Upper line for λ_max at infinite width, by Gershgorin and the maximal distortion.", log=True,
     ),
 )  # fmt: skip

@@ -140,9 +140,10 @@ _PREDICTIONS = (
     ),
     Metric(
         "lemma13_bound", "f̂_L13", "loss", "step", "heuristic", "free", "core", "Lemma 13, Eq. 49",
-        "f* + (f_0 − f*) Π_i (1 − 2ημ_i(1 − ηL_i/2)), L_i = max(0, L_step of row i+1)",
-        "Lemma 13 at the real η, multiplied up from step 0.",
-        "The paper's form is Π(1 − μ_i/L), for η = 1/L.", log=True,
+        "f* + (f_0 − f*) Π_{i<k} (1 − 2ημ_i(1 − ηL_i/2)), L_i = max(μ_i, L_step of row i); factor 1 at i = 0",
+        "Lemma 13 at the real η, multiplied up from step 0, with what was known before each step.",
+        "The paper's form is Π(1 − μ_i/L), for η = 1/L. No L below the local μ can be a smoothness constant.",
+        log=True,
     ),
     Metric(
         "distance_init", "‖θ−θ₀‖", "1", "step", "exact", "free", "core", "Eq. 4", "√Σ_l ‖W_l − W_l(0)‖²_F",
