@@ -1,9 +1,13 @@
-"""The session file, the only interface between the engine and its viewers; needs neither torch nor a terminal."""
+"""The session file, the only interface between the engine and its viewers; needs no torch and no terminal."""
 
 from __future__ import annotations
 
 from engine.session.commands import send, wait
+from engine.session.copy import copy_session
+from engine.session.export import export_csv, export_json
 from engine.session.liveness import EngineLock, ViewerMark, engine_alive, viewer_attached
+from engine.session.living import living_sessions, register, unregister
+from engine.session.paths import list_sessions, new_session_path, resolve_session, sessions_folder
 from engine.session.reader import SessionReader
 from engine.session.rows import (
     Command,
@@ -33,9 +37,19 @@ __all__ = [
     "SessionWriter",
     "Tensor",
     "ViewerMark",
+    "copy_session",
     "engine_alive",
+    "export_csv",
+    "export_json",
+    "list_sessions",
+    "living_sessions",
+    "new_session_path",
     "plain_text",
+    "register",
+    "resolve_session",
     "send",
+    "sessions_folder",
+    "unregister",
     "viewer_attached",
     "wait",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import threading
 import time
@@ -13,7 +12,7 @@ from typing import Any
 
 from engine.errors import SessionError
 from engine.record import Event
-from engine.session.opening import damaged, primary_code, sentence_of
+from engine.session.opening import primary_code, sentence_of
 from engine.session.recording import Item, Recorder, queued_event
 
 _TICK = 1.0
@@ -41,11 +40,12 @@ _PASSING = frozenset(
 
 
 class Backlog:
-    """What is not written yet. Everything is written in the order in which it was added, and nothing is dropped.
+    """What is not written yet; it is written in the order in which it was added, and nothing is dropped.
 
-    The thread takes all there is, writes it in one transaction and repeats; what it is writing still counts against
-    the limit. An episode in which recording is blocked begins when the queue is full or writing fails; it leaves one
-    event and shows as ``blocked_since`` in the engine's row, as far as that can be written.
+    The thread takes all there is, writes it in one transaction and repeats; what it is writing still counts
+    against the limit. An episode in which recording is blocked begins when the queue is full or writing
+    fails; it leaves one event and shows as ``blocked_since`` in the engine's row, as far as that can be
+    written.
 
     Args:
         path: The session, for sentences.
@@ -91,27 +91,21 @@ class Backlog:
         return self._blocked_since
 
     def add(self, item: Item | None, engine: Mapping[str, Any] | None = None) -> None:
-        """Add something and return at once.
+        """Add something and return at once; refused with a SessionError once writing has failed for good.
 
         Args:
             item: What to record, or None.
             engine: Columns of the engine's row, written together with all that was added before.
-
-        Raises:
-            SessionError: The session cannot be written any more.
         """
         with self._more:
             self._append(item, engine)
 
     def add_when_there_is_room(self, item: Item, step: int) -> None:
-        """Add something large; wait as long as the queue is full.
+        """Add something large; wait as long as the queue is full, or until writing has failed for good.
 
         Args:
             item: What to record. What is larger than the limit is taken when nothing else waits.
             step: The step it belongs to.
-
-        Raises:
-            SessionError: The session cannot be written any more.
         """
         with self._less:
             self._last_step = step
@@ -218,7 +212,7 @@ class Backlog:
                 next_tick = time.monotonic() + _TICK
 
     def _write(self, items: list[Item], engine: Mapping[str, Any]) -> bool:
-        """Write a batch, however long it takes; False if it cannot be written at all."""
+        """Return whether a batch was written, however long it took; False if it cannot be written at all."""
         attempt = 0
         while True:
             try:
@@ -243,8 +237,7 @@ class Backlog:
 
     def _fail(self, reason: str) -> bool:
         with self._less:
-            hint = damaged(self._path).hint if reason == "it is damaged" else ""
-            self._failure = SessionError(f"Recording in {self._path} failed: {reason}.", hint)
+            self._failure = SessionError(f"Recording in {self._path} failed: {reason}.")
             self._less.notify_all()
         return False
 
@@ -257,7 +250,7 @@ class Backlog:
 
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        found = os.stat(path)
+        found = path.stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino

@@ -1,4 +1,4 @@
-"""Reducing a layer metric to a few blocks of steps, exactly: the extremes of a block are those of its steps."""
+"""Reducing a layer metric to a few blocks of steps, exactly: the extremes of a block are its steps'."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def merge_blocks(
         blocks: The most blocks wanted, at least 1.
 
     Returns:
-        The blocks. Where there are at most ``blocks`` ranges each is a block of its own; otherwise the ranges are put
-        together by where their middles fall among ``blocks`` equal parts of the steps.
+        The blocks. Where there are at most ``blocks`` ranges each is a block of its own; otherwise the ranges
+        are put together by where their middles fall among ``blocks`` equal parts of the steps.
     """
     if first.size == 0:
         none = np.empty((0, layers))

@@ -1,4 +1,4 @@
-"""Stored cells turned into values of the type they should have: SQLite checks no types, and files have authors."""
+"""Stored cells as values of the type they should have: SQLite checks no types, and files have authors."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ def number_matrix(rows: Sequence[Sequence[Any]], columns: int) -> NDArray[np.flo
 
 
 def real(cell: object) -> float:
-    """A cell as a number, NaN if it is none."""
+    """Return a cell as a number, NaN if it is none."""
     return float(cell) if isinstance(cell, (int, float)) else math.nan
 
 
 def real_or_none(cell: object) -> float | None:
-    """A cell as a finite number, None if it is none."""
+    """Return a cell as a finite number, None if it is none."""
     value = real(cell)
     return value if math.isfinite(value) else None
 
 
 def whole(cell: object, default: int) -> int:
-    """A cell as a whole number that a step or a process can have, or the default."""
+    """Return a cell as a whole number that a step or a process can have, or the default."""
     return cell if isinstance(cell, int) and -LARGEST_STEP <= cell <= LARGEST_STEP else default
 
 
 def whole_or_none(cell: object) -> int | None:
-    """A cell as a whole number, None if it is none."""
+    """Return a cell as a whole number, None if it is none."""
     return cell if isinstance(cell, int) and -LARGEST_STEP <= cell <= LARGEST_STEP else None
 
 

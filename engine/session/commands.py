@@ -1,4 +1,4 @@
-"""Commands to the engine, from a viewer's side: a row in the session, and the engine's answer in the same row."""
+"""Commands to the engine, from a viewer's side: a row in the session, with the engine's answer in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _POLL_SECONDS = 0.02
 def send(
     path: str | Path, name: str, arguments: Mapping[str, Argument] | None = None, sender: str = ""
 ) -> int:
-    """Ask the engine of a session for something.
+    """Ask the engine of a session for something; a command or argument that there is not is a UsageError.
 
     Args:
         path: The session file.
@@ -33,7 +33,6 @@ def send(
         The command's number, for :func:`wait`.
 
     Raises:
-        UsageError: There is no such command, or its arguments are out of their domain.
         SessionError: Not a session, or its engine is not running, or the session cannot be written.
     """
     checked = check_arguments(name, arguments or {})
@@ -41,7 +40,7 @@ def send(
     with SessionReader(session):
         pass  # refuses what is not a session, before anything is written to it
     if not engine_alive(session):
-        raise _not_running(session)
+        raise SessionError(*_not_running(session))
     connection = None
     try:
         connection = connect(session, "rw", seconds=5.0)
@@ -85,14 +84,14 @@ def wait(path: str | Path, command_id: int, timeout: float = 5.0) -> CommandAnsw
             if answer.state != "pending":
                 return answer
             if not alive:
-                raise _not_running(Path(path))
+                raise SessionError(*_not_running(Path(path)))
             if time.monotonic() >= deadline:
                 return answer
             time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
 
 
-def _not_running(session: Path) -> SessionError:
-    return SessionError(
+def _not_running(session: Path) -> tuple[str, str]:
+    return (
         f"{session.stem}: its engine is not running.",
         f"`wnt-tui replay {session}` shows what it recorded.",
     )

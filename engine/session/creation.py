@@ -1,7 +1,8 @@
-"""A new session file: whole, with its configuration, from the moment it can be seen; and the writer's connection."""
+"""A new session file, whole from the moment it can be seen; and the connection that writes it."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sqlite3
@@ -14,7 +15,7 @@ from engine.config import RunConfig
 from engine.errors import SessionError
 from engine.session.filesystem import appearing, filesystem_type, is_network_type
 from engine.session.opening import connect, sentence_of
-from engine.session.schema import DDL, ENGINE_COLUMNS, insert_into
+from engine.session.schema import DDL, ENGINE_COLUMNS, METRIC_COLUMNS, insert_into, quoted
 
 BUSY_SECONDS = 30.0
 _OWN_KEYS = frozenset({"config", "created"})
@@ -52,6 +53,30 @@ def create_session(path: Path, config: RunConfig, meta: Mapping[str, str]) -> No
             ) from None
         finally:
             connection.close()
+
+
+def add_missing_columns(path: Path) -> None:
+    """Give a session of an older catalogue the columns of this one, all empty.
+
+    Args:
+        path: An existing session that nobody writes.
+
+    Raises:
+        SessionError: The session cannot be written.
+    """
+    try:
+        with contextlib.closing(connect(path, "rw", seconds=BUSY_SECONDS)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            for table, wanted in METRIC_COLUMNS.items():
+                there = {row[1] for row in connection.execute(f"PRAGMA table_info({table})").fetchall()}
+                for name in wanted:
+                    if name not in there:
+                        connection.execute(f"ALTER TABLE {table} ADD COLUMN {quoted(name)} REAL")
+            connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise SessionError(
+            f"Cannot write {path}: {sentence_of(error)}.", "Branch into a new session instead."
+        ) from None
 
 
 def fresh_engine() -> dict[str, str | int | float | None]:

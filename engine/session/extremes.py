@@ -23,7 +23,7 @@ _READ_BLOCK = (
 
 @dataclass(frozen=True, slots=True)
 class BlockExtremes:
-    """Extremes of the block that is being filled; a new value for each step, so that a rollback forgets nothing.
+    """Extremes of the block that is being filled; a new value for each step, so that it can be rolled back.
 
     Attributes:
         block: Number of the block, −1 before the first.
@@ -54,7 +54,7 @@ class BlockExtremes:
         return BlockExtremes(block, np.fmin(low, finite), np.fmax(high, finite)), []
 
     def rows(self) -> list[tuple[float | int, ...]]:
-        """The block as rows of ``layer_extremes``."""
+        """Return the block as rows of ``layer_extremes``."""
         if self.low is None or self.high is None:
             return []
         pairs = np.stack([self.low, self.high], axis=2).reshape(self.low.shape[0], -1)
@@ -98,6 +98,6 @@ def unfinished_block(connection: sqlite3.Connection) -> BlockExtremes:
 
 
 def _same_height(values: Matrix, other: Matrix) -> Matrix:
-    """The values with rows of NaN below, where the other matrix has more rows."""
+    """Return the values with rows of NaN below, where the other matrix has more rows."""
     missing = other.shape[0] - values.shape[0]
     return np.pad(values, ((0, missing), (0, 0)), constant_values=np.nan) if missing > 0 else values

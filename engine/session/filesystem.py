@@ -9,18 +9,22 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from engine.errors import SessionError
 
-_NETWORK_TYPES = frozenset(
-    "9p acfs afs beegfs ceph cifs coda davfs fhgfs gfs gfs2 glusterfs gpfs lustre mmfs ncp ncpfs nfs nfs4 ocfs2"
-    " orangefs panfs prl_fs pvfs2 smb2 smb3 smbfs vboxsf vmhgfs wekafs".split()
-)
-_NETWORK_FUSE = frozenset(
-    "sshfs s3fs rclone goofys gcsfuse glusterfs ceph cephfs juicefs davfs moosefs mfs vmhgfs-fuse curlftpfs".split()
-)
+# fmt: off
+_NETWORK_TYPES = frozenset({
+    "9p", "acfs", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "fhgfs", "gfs", "gfs2", "glusterfs",
+    "gpfs", "lustre", "mmfs", "ncp", "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "panfs", "prl_fs", "pvfs2",
+    "smb2", "smb3", "smbfs", "vboxsf", "vmhgfs", "wekafs",
+})
+_NETWORK_FUSE = frozenset({
+    "ceph", "cephfs", "curlftpfs", "davfs", "gcsfuse", "glusterfs", "goofys", "juicefs", "mfs", "moosefs",
+    "rclone", "s3fs", "sshfs", "vmhgfs-fuse",
+})
+# fmt: on
 _MOUNTS = Path("/proc/mounts")
 
 
@@ -32,7 +36,8 @@ def filesystem_type(path: str | Path, mounts: str | None = None) -> str:
         mounts: Text in the form of ``/proc/mounts``; None reads that file.
 
     Returns:
-        The type as the system names it (``ext4``, ``nfs4``, ``fuse.sshfs``), "" where the system does not say.
+        The type as the system names it (``ext4``, ``nfs4``, ``fuse.sshfs``), "" where the system does not
+        say.
     """
     if mounts is None:
         try:
@@ -81,7 +86,7 @@ def side_files(session: Path) -> tuple[Path, ...]:
 
 
 @contextlib.contextmanager
-def appearing(path: Path) -> Iterator[Path]:
+def appearing(path: Path) -> Generator[Path]:
     """Make a new file that appears at its place whole or not at all, readable by its owner only.
 
     Args:

@@ -1,8 +1,8 @@
 """Who is there: the engine's lock, which is its liveness, and the mark of a viewer that is looking.
 
-Both are ``flock`` on a small file beside the session. The system drops them when their process ends, however it
-ends; a pid check would take a viewer's own unreaped child for alive, and a heartbeat fails when the clock is set.
-The pid in the lock file and in the session is for people only.
+Both are ``flock`` on a small file beside the session. The system drops them when their process ends, however
+it ends; a pid check would take a viewer's own unreaped child for alive, and a heartbeat fails when the clock
+is set. The pid in the lock file and in the session is for people only.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def viewer_attached(session: str | Path) -> bool:
 class EngineLock:
     """The lock that an engine holds for life; a second engine on the same session is refused.
 
-    Use it as a context manager around everything that writes. The file is removed on an orderly end and otherwise
-    left, unlocked, which means the same.
+    Use it as a context manager around everything that writes. The file is removed on an orderly end and
+    otherwise left, unlocked, which means the same.
 
     Args:
         session: The session file, which need not exist yet; its folder must.
@@ -113,7 +113,7 @@ class EngineLock:
             except OSError as error:
                 raise SessionError(
                     f"Cannot lock {self._path}: {error.strerror or error}.",
-                    "Give a --session in an existing folder that you may write to and that supports file locks.",
+                    "Give a --session in an existing folder that you may write to and that knows file locks.",
                 ) from None
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
@@ -195,12 +195,24 @@ def _beside(session: str | Path, suffix: str) -> Path:
 
 
 def _lock_file(path: Path, kind: int) -> int:
-    """Open and lock the file that is at the path when the lock is had; the descriptor is not inherited."""
+    """Return a descriptor of the file that is at the path once the lock is had.
+
+    Args:
+        path: The lock file, made if there is none.
+        kind: ``LOCK_SH`` or ``LOCK_EX``.
+
+    Returns:
+        The descriptor, which child processes do not inherit.
+
+    Raises:
+        BlockingIOError: Someone else's lock is in the way.
+        OSError: The file cannot be made or locked.
+    """
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-            there = os.stat(path)
+            there = path.stat()
         except FileNotFoundError:
             os.close(descriptor)
             continue
@@ -215,7 +227,7 @@ def _lock_file(path: Path, kind: int) -> int:
 
 
 def _held(path: Path, kind: int) -> bool:
-    """Whether someone else's lock is in the way of this kind of lock."""
+    """Return whether someone else's lock is in the way of this kind of lock."""
     try:
         # Network file systems give an exclusive lock only on a file that is open for writing.
         descriptor = os.open(path, os.O_RDWR if kind == fcntl.LOCK_EX else os.O_RDONLY)
@@ -232,7 +244,7 @@ def _held(path: Path, kind: int) -> bool:
 
 
 def _holder(path: Path) -> str:
-    """Whom the lock file names, in brackets, for people."""
+    """Return whom the lock file names, in brackets, for people."""
     try:
         pid, _, host = path.read_text(encoding="utf-8", errors="replace").strip().partition(" ")
     except OSError:

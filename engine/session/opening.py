@@ -1,9 +1,9 @@
 """Opening a session's file to read it, wherever it lies and whoever wrote it.
 
-A session is tried read-write, then read-only, then as immutable if nothing lies beside it that SQLite would have
-to take in. A ``-wal`` (or a journal) that cannot be opened in place is copied with its session to a temporary folder
-and read there. Copying is done by another process: opening and closing the file in this one would drop the SQLite
-locks that this process holds on it (POSIX locks belong to process and file).
+A session is tried read-write, then read-only, then as immutable if nothing lies beside it that SQLite would
+have to take in. A ``-wal`` (or a journal) that cannot be opened in place is copied with its session to a
+temporary folder and read there. Copying is done by another process: opening and closing the file in this one
+would drop the SQLite locks that this process holds on it (POSIX locks belong to process and file).
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ LONGEST_VALUE = 16 * 2**20
 
 _COPY_PATIENCE = 600.0
 
-# Run by another interpreter: argv is the session and the copy. The WAL is copied after the session; where it was
-# begun anew meanwhile (its header changed), the pair does not belong together and is copied again.
+# Run by another interpreter: argv is the session and the copy. The WAL is copied after the session; where it
+# was begun anew meanwhile (its header changed), the pair does not belong together and is copied again.
 _COPY_PROGRAM = """
 import os, shutil, sys
 source, copy = sys.argv[1:]
@@ -112,7 +112,8 @@ def open_session(path: str | Path) -> OpenSession:
         The open session.
 
     Raises:
-        SessionError: There is no such file, or it is no session, or a newer program's, or damaged, or unreadable.
+        SessionError: There is no such file, or it is no session, or a newer program's, or damaged, or
+            unreadable.
     """
     session = Path(path)
     _check_file(session)
@@ -161,31 +162,29 @@ def primary_code(error: sqlite3.Error) -> int:
     return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
 
 
-def not_a_session(session: Path) -> SessionError:
-    """The refusal of a file that is something else.
+def not_a_session(session: Path) -> tuple[str, str]:
+    """What is said of a file that is something else.
 
     Args:
         session: The file.
 
     Returns:
-        The error to raise.
+        Message and hint of a SessionError.
     """
-    return SessionError(f"{session} is not a wnt-tui session.", "`wnt-tui ls` lists the sessions there are.")
+    return f"{session} is not a wnt-tui session.", "`wnt-tui ls` lists the sessions there are."
 
 
-def damaged(session: Path) -> SessionError:
-    """The refusal of a file that SQLite cannot read through.
+def damaged(session: Path) -> tuple[str, str]:
+    """What is said of a file that SQLite cannot read through.
 
     Args:
         session: The file.
 
     Returns:
-        The error to raise.
+        Message and hint of a SessionError.
     """
-    return SessionError(
-        f"{session} is damaged.",
-        f"`sqlite3 {session} .recover` of SQLite's own shell saves what can be read.",
-    )
+    hint = f"`sqlite3 {session} .recover` of SQLite's own shell saves what can be read."
+    return f"{session} is damaged.", hint
 
 
 def checked_columns(connection: sqlite3.Connection, session: Path) -> dict[str, tuple[str, ...]]:
@@ -204,24 +203,24 @@ def checked_columns(connection: sqlite3.Connection, session: Path) -> dict[str, 
     identity = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if identity != APPLICATION_ID or version < 1:
-        raise not_a_session(session)
+        raise SessionError(*not_a_session(session))
     if version > USER_VERSION:
         raise SessionError(
-            f"{session} was written by a newer wnt-tui (format {version}; this one reads up to {USER_VERSION}).",
+            f"{session} was written by a newer wnt-tui (format {version}; this one reads {USER_VERSION}).",
             "Upgrade wnt-tui to open it.",
         )
-    # A stranger's file may hold views, triggers and virtual tables under our names, which run code of their own.
+    # A stranger's file may hold views, triggers and virtual tables under our names, which do more than store.
     entries = connection.execute("SELECT type, name, rootpage FROM sqlite_master LIMIT 1000").fetchall()
     tables = {name for kind, name, page in entries if kind == "table" and isinstance(page, int) and page > 0}
     if not set(PRIMARY_KEYS) <= tables or any(kind not in {"table", "index"} for kind, _, _ in entries):
-        raise not_a_session(session)
+        raise SessionError(*not_a_session(session))
     columns = {}
     for table, key in PRIMARY_KEYS.items():
         described = connection.execute(f"PRAGMA table_info({quoted(table)})").fetchall()
         columns[table] = tuple(str(column[1]) for column in described)
         ranks = {column[5]: column[1] for column in described if column[5]}
         if tuple(ranks[rank] for rank in sorted(ranks)) != key:
-            raise not_a_session(session)
+            raise SessionError(*not_a_session(session))
     return columns
 
 
@@ -235,11 +234,25 @@ def _check_file(session: Path) -> None:
     except OSError as error:
         raise SessionError(f"Cannot open {session}: {error.strerror or error}.") from None
     if not stat.S_ISREG(kind):
-        raise not_a_session(session)
+        raise SessionError(*not_a_session(session))
 
 
 def _opened(file: Path, session: Path, mode: Mode, how: How) -> OpenSession:
-    """Open and check; sqlite3.OperationalError means that another mode may work."""
+    """Open and check.
+
+    Args:
+        file: What to open.
+        session: Its name in errors.
+        mode: How to open it.
+        how: What to call that.
+
+    Returns:
+        The open session.
+
+    Raises:
+        OperationalError: It cannot be opened in this mode; another may work.
+        SessionError: It was opened, and it is no session, or damaged, or locked.
+    """
     connection = connect(file, mode, seconds=READER_BUSY_SECONDS)
     try:
         _restrict(connection)
@@ -255,8 +268,8 @@ def _opened(file: Path, session: Path, mode: Mode, how: How) -> OpenSession:
     except sqlite3.DatabaseError as error:
         connection.close()
         if primary_code(error) == sqlite3.SQLITE_NOTADB:
-            raise not_a_session(session) from None
-        raise damaged(session) from None
+            raise SessionError(*not_a_session(session)) from None
+        raise SessionError(*damaged(session)) from None
     except SessionError:
         connection.close()
         raise

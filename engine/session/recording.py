@@ -1,4 +1,4 @@
-"""Things to record, each with its size in the queue, and the one place that writes them: a transaction a batch."""
+"""Things to record, each with its size in the queue, and what writes them: a transaction a batch."""
 
 from __future__ import annotations
 
@@ -201,14 +201,11 @@ class Recorder:
         self.extremes: BlockExtremes = unfinished_block(connection)
 
     def write(self, items: Iterable[Item], engine: Mapping[str, Any]) -> None:
-        """Write a batch and the state of the engine in one transaction.
+        """Write a batch and the state of the engine in one transaction; after an error nothing was written.
 
         Args:
             items: What is to be recorded, in order.
             engine: Columns of the ``engine`` row that changed.
-
-        Raises:
-            sqlite3.Error: Nothing was written.
         """
         before = self.extremes
         self.connection.execute("BEGIN IMMEDIATE")
@@ -230,15 +227,15 @@ class Recorder:
 def queued_step(record: StepRecord, now: float) -> QueuedStep:
     """Make an independent copy of a record in the form that is written.
 
+    A metric that is not in the catalogue, or a layer metric that is no vector of the others' length, is a
+    programming error and raises ValueError.
+
     Args:
         record: A step.
         now: Unix time.
 
     Returns:
         What goes into the queue.
-
-    Raises:
-        ValueError: A metric is not in the catalogue, or a layer metric is no vector of the others' length.
     """
     _refuse_unknown(record.values, STEP_COLUMNS, record.step)
     _refuse_unknown(record.layers, LAYER_COLUMNS, record.step)

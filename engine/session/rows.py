@@ -121,6 +121,10 @@ class Tensor:
     data: bytes
 
 
+TENSOR_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U8": 1, "BOOL": 1}
+"""Types of tensors by their names in safetensors, and the bytes of an element."""
+
+
 class LayerBlocks(NamedTuple):
     """One layer metric over steps, reduced to blocks of steps.
 

@@ -1,10 +1,13 @@
 """The tables of a session file, generated from the catalogue: a new metric is a new column and nothing else.
 
-``steps`` has a row a step, ``layers`` a row a step and layer, ``layer_extremes`` the smallest and largest finite
-value of each layer metric over each whole block of 64 steps, for overviews. NULL is "not computed"; ±∞ is kept.
+``steps`` has a row a step, ``layers`` a row a step and layer, ``layer_extremes`` the smallest and largest
+finite value of each layer metric over each whole block of 64 steps, for overviews. NULL is "not computed"; ±∞
+is kept.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from engine.catalogue import LAYER_COLUMNS, STEP_COLUMNS
 
@@ -19,6 +22,9 @@ BLOCK_STEPS = 64
 
 LARGEST_STEP = 2**53
 """Steps beyond it are no steps: nothing this program writes, and floats could not tell them apart."""
+
+LARGEST_TENSOR = 10**9
+"""SQLite's own limit on one value, in bytes."""
 
 ENGINE_COLUMNS = (
     "pid",
@@ -60,6 +66,18 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def listed(names: Iterable[str]) -> str:
+    """Names of columns as SQL lists them.
+
+    Args:
+        names: Names of columns.
+
+    Returns:
+        The names, quoted, between commas.
+    """
+    return ", ".join(map(quoted, names))
+
+
 def extreme_columns(name: str) -> tuple[str, str]:
     """The two columns of ``layer_extremes`` that belong to a layer metric.
 
@@ -73,7 +91,7 @@ def extreme_columns(name: str) -> tuple[str, str]:
 
 
 def insert_into(table: str, columns: tuple[str, ...]) -> str:
-    """An INSERT with a placeholder for each column; it fails where the row exists, for history is never overwritten.
+    """An INSERT with a placeholder a column; it fails where the row exists: history is never overwritten.
 
     Args:
         table: Name of the table.
@@ -82,8 +100,7 @@ def insert_into(table: str, columns: tuple[str, ...]) -> str:
     Returns:
         The statement.
     """
-    names = ", ".join(quoted(name) for name in columns)
-    return f"INSERT INTO {quoted(table)} ({names}) VALUES ({', '.join('?' * len(columns))})"
+    return f"INSERT INTO {quoted(table)} ({listed(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
 def _reals(names: tuple[str, ...]) -> str:
@@ -92,19 +109,22 @@ def _reals(names: tuple[str, ...]) -> str:
 
 EXTREME_COLUMNS = tuple(column for name in LAYER_COLUMNS for column in extreme_columns(name))
 
+METRIC_COLUMNS = {"steps": STEP_COLUMNS, "layers": LAYER_COLUMNS, "layer_extremes": EXTREME_COLUMNS}
+"""Columns that come from the catalogue, by table; a file of an older catalogue lacks some."""
+
 DDL: tuple[str, ...] = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     f"CREATE TABLE steps (step INTEGER PRIMARY KEY, time REAL, {_reals(STEP_COLUMNS)})",
     f"CREATE TABLE layers (step INTEGER, layer INTEGER, {_reals(LAYER_COLUMNS)}, PRIMARY KEY (step, layer))"
     " WITHOUT ROWID",
-    "CREATE TABLE events (id INTEGER PRIMARY KEY, time REAL, step INTEGER, kind TEXT, layer INTEGER, message TEXT,"
-    " data TEXT)",
+    "CREATE TABLE events (id INTEGER PRIMARY KEY, time REAL, step INTEGER, kind TEXT, layer INTEGER,"
+    " message TEXT, data TEXT)",
     "CREATE TABLE commands (id INTEGER PRIMARY KEY, time REAL, sender TEXT, name TEXT, arguments TEXT,"
     " state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'done', 'refused')), step INTEGER,"
     " reply TEXT, answered REAL)",
     "CREATE INDEX commands_pending ON commands (id) WHERE state = 'pending'",
-    "CREATE TABLE engine (id INTEGER PRIMARY KEY CHECK (id = 1), pid INTEGER, host TEXT, state TEXT, step INTEGER,"
-    " message TEXT, heartbeat REAL, started REAL, ended REAL, device TEXT, blocked_since REAL)",
+    "CREATE TABLE engine (id INTEGER PRIMARY KEY CHECK (id = 1), pid INTEGER, host TEXT, state TEXT,"
+    " step INTEGER, message TEXT, heartbeat REAL, started REAL, ended REAL, device TEXT, blocked_since REAL)",
     "CREATE TABLE checkpoints (step INTEGER, name TEXT, dtype TEXT, shape TEXT, data BLOB,"
     " PRIMARY KEY (step, name))",
     f"CREATE TABLE layer_extremes (block INTEGER, layer INTEGER, {_reals(EXTREME_COLUMNS)},"

@@ -1,4 +1,4 @@
-"""Text that came out of a file, made safe to show: a session from a stranger is data, not terminal commands."""
+"""Text that came out of a file, made safe to show: a stranger's session is data, not terminal commands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def plain_text(value: object, *, limit: int = LONGEST_TEXT) -> str:
     change the direction of writing are removed; what is too long is cut and ends in ``…``.
 
     Args:
-        value: What the file gave: text, or anything else, which is then written as Python writes it; None is "".
+        value: What the file gave: text, or anything else, which is then written as Python writes it; None is
+            "".
         limit: The longest text returned, in characters.
 
     Returns:

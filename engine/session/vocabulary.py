@@ -1,4 +1,4 @@
-"""Which commands there are and what they take; checked where they are sent and again where they are obeyed."""
+"""Which commands there are and what they take; checked where they are sent and where they are obeyed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def check_arguments(name: str, arguments: Mapping[str, Argument]) -> dict[str, A
     """Check a command before it is sent, or after it was read.
 
     Args:
-        name: ``pause``, ``resume`` and ``stop`` take nothing; ``step`` takes ``n`` ≥ 1 (1 if absent); ``lr`` takes
-            ``lr``, finite and above 0.
+        name: ``pause``, ``resume`` and ``stop`` take nothing; ``step`` takes ``n`` ≥ 1 (1 if absent); ``lr``
+            takes ``lr``, finite and above 0.
         arguments: Its arguments by name.
 
     Returns:

@@ -1,8 +1,9 @@
 """The engine's side of a session: records go into a queue, a thread writes them, nothing is ever dropped.
 
-``put`` costs some tens of microseconds and waits only when the queue is full, which is how a disk that does not
-keep up pauses the engine between two steps. The thread writes what is queued in one transaction and repeats; it
-never waits to fill a batch, so that a step is visible to viewers some milliseconds after it was put.
+``put`` costs some tens of microseconds and waits only when the queue is full, which is how a disk that does
+not keep up pauses the engine between two steps. The thread writes what is queued in one transaction and
+repeats; it never waits to fill a batch, so that a step is visible to viewers some milliseconds after it was
+put.
 """
 
 from __future__ import annotations
@@ -19,9 +20,16 @@ from engine.config import RunConfig
 from engine.errors import SessionError, UsageError
 from engine.record import Event, StepRecord
 from engine.session.backlog import Backlog
-from engine.session.creation import BUSY_SECONDS, connect_writer, create_session, fresh_engine
+from engine.session.creation import (
+    BUSY_SECONDS,
+    add_missing_columns,
+    connect_writer,
+    create_session,
+    fresh_engine,
+)
 from engine.session.opening import checked_columns, connect, sentence_of
-from engine.session.reader import SessionReader, command_from
+from engine.session.parsing import command_from
+from engine.session.reader import SessionReader
 from engine.session.recording import (
     QueuedAnswer,
     QueuedMeta,
@@ -31,13 +39,10 @@ from engine.session.recording import (
     queued_step,
 )
 from engine.session.rows import Command, CommandState, Tensor
-from engine.session.schema import COMMAND_COLUMNS, LARGEST_STEP
+from engine.session.schema import COMMAND_COLUMNS, LARGEST_STEP, LARGEST_TENSOR
 from engine.session.vocabulary import check_arguments
 
 QUEUE_BYTES = 32 * 2**20
-LARGEST_TENSOR = 10**9
-"""SQLite's own limit on one value, in bytes."""
-
 _CLOSING_SECONDS = 0.5
 """How long the end waits for viewers that read at this moment."""
 
@@ -46,7 +51,7 @@ _LIVING_STATES = frozenset({"starting", "running", "paused"})
 
 
 class SessionWriter:
-    """Records a run; made by :meth:`create` or :meth:`open`, under an :class:`EngineLock`, and a context manager.
+    """Records a run; made by :meth:`create` or :meth:`open`, under an EngineLock, and a context manager.
 
     Args:
         path: An existing session.
@@ -112,6 +117,7 @@ class SessionWriter:
         """
         with SessionReader(path):
             pass  # refuses what is not a session, before anything is written to it
+        add_missing_columns(Path(path))
         writer = cls(Path(path), queue_bytes=queue_bytes)
         writer._backlog.add(QueuedRefusal("The engine it was sent to has ended."), fresh_engine())
         writer.set_engine(step=writer.last_step)
@@ -189,7 +195,7 @@ class SessionWriter:
         for name, tensor in tensors.items():
             if len(tensor.data) > LARGEST_TENSOR:
                 raise SessionError(
-                    f"Tensor {name!r} has {len(tensor.data):,} bytes, and a session holds {LARGEST_TENSOR:,} at most."
+                    f"Tensor {name!r} has {len(tensor.data):,} bytes; {LARGEST_TENSOR:,} is the most."
                 )
         item = QueuedTensors(step, dict(tensors))
         self._backlog.add_when_there_is_room(item, step)
@@ -205,7 +211,8 @@ class SessionWriter:
         """Say how the engine is; visible together with all that was put before.
 
         Args:
-            state: ``starting``, ``running``, ``paused``, ``finished``, ``stopped``, ``diverged`` or ``failed``.
+            state: ``starting``, ``running``, ``paused``, ``finished``, ``stopped``, ``diverged`` or
+                ``failed``.
             step: The step it is at.
             message: A sentence for people; "" takes it back.
             device: Where it computes, for people.
@@ -217,8 +224,9 @@ class SessionWriter:
     def pending_commands(self) -> list[Command]:
         """The commands that wait for an answer, oldest first; costs some tens of microseconds.
 
-        A command comes again with every call until :meth:`answer` was called for it. Commands that make no sense are
-        refused here and do not come at all. Where the session cannot be read just now there are none.
+        A command comes again with every call until :meth:`answer` was called for it. Commands that make no
+        sense are refused here and do not come at all. Where the session cannot be read just now there are
+        none.
 
         Returns:
             The commands, with complete and valid arguments.
@@ -263,13 +271,11 @@ class SessionWriter:
         return self._backlog.flush(timeout)
 
     def close(self, timeout: float | None = None) -> None:
-        """Write what is queued, say that the engine ended, and make the session one file if no viewer has it open.
+        """Write what is queued, say that the engine ended, and leave one file if no viewer has it open.
 
         Args:
-            timeout: Seconds to wait for the disk at most; None waits until all is written.
-
-        Raises:
-            SessionError: Not everything could be written.
+            timeout: Seconds to wait for the disk at most, after which what could not be written is a
+                SessionError; None waits until all is written.
         """
         if self._closed:
             return

@@ -1,0 +1,169 @@
+"""Exports that any program reads: CSV tables and one JSON file, with columns named as in the catalogue.
+
+CSV: "not computed" is an empty cell, ±∞ is ``inf`` and ``-inf``. JSON has no such numbers: both become null
+there. Numbers are written with as many digits as give the same double back. Layers are read some steps at a
+time, so that a long run does not have to fit into memory.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.catalogue import LAYER_COLUMNS, STEP_COLUMNS
+from engine.errors import SessionError
+from engine.session.reader import SessionReader
+from engine.session.schema import EVENT_COLUMNS
+
+JSON_NAME = "session.json"
+
+STEPS_HEADER = ("step", "time", *STEP_COLUMNS)
+LAYERS_HEADER = ("step", "layer", *LAYER_COLUMNS)
+EVENTS_HEADER = EVENT_COLUMNS
+
+Cell = int | float | str | None
+
+Steps = tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]
+
+_STEPS_AT_A_TIME = 512
+
+
+def export_csv(session: str | Path, directory: str | Path) -> list[Path]:
+    """Write ``steps.csv``, ``layers.csv`` and ``events.csv``; files of these names are replaced.
+
+    Args:
+        session: The session file.
+        directory: Where to; made if it does not exist.
+
+    Returns:
+        The files written.
+    """
+    folder = _folder(directory)
+    with SessionReader(session) as reader:
+        steps = reader.steps()
+        tables: tuple[tuple[str, Sequence[str], Iterable[Sequence[Cell]]], ...] = (
+            ("steps.csv", STEPS_HEADER, _step_rows(steps)),
+            ("layers.csv", LAYERS_HEADER, _layer_rows(reader, steps[0])),
+            ("events.csv", EVENTS_HEADER, _event_rows(reader)),
+        )
+        for name, header, rows in tables:
+            with _replacing(folder / name) as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(header)
+                writer.writerows([_csv_cell(cell) for cell in row] for row in rows)
+    return [folder / name for name, _, _ in tables]
+
+
+def export_json(session: str | Path, directory: str | Path) -> list[Path]:
+    """Write ``session.json``, strict JSON: meta, config, and each table as its columns and rows.
+
+    Args:
+        session: The session file.
+        directory: Where to; made if it does not exist. A file of this name is replaced.
+
+    Returns:
+        The file written, in a list.
+    """
+    path = _folder(directory) / JSON_NAME
+    with SessionReader(session) as reader, _replacing(path) as file:
+        steps = reader.steps()
+        meta = {key: value for key, value in reader.meta().items() if key != "config"}
+        file.write(f'{{"meta": {_json(meta)},\n"config": {_json(reader.config().to_dict())}')
+        for table, header, rows in (
+            ("steps", STEPS_HEADER, _step_rows(steps)),
+            ("layers", LAYERS_HEADER, _layer_rows(reader, steps[0])),
+            ("events", EVENTS_HEADER, _event_rows(reader)),
+        ):
+            file.write(f',\n"{table}": {{"columns": {_json(header)}, "rows": [')
+            separator = "\n"
+            for row in rows:
+                file.write(separator + _json([_json_cell(cell) for cell in row]))
+                separator = ",\n"
+            file.write("]}")
+        file.write("}\n")
+    return [path]
+
+
+def _step_rows(reader: SessionReader) -> Generator[Sequence[Cell]]:
+    steps, columns = reader.steps()
+    return (
+        row
+        for row in zip(steps.tolist(), *(columns[name].tolist() for name in STEPS_HEADER[1:]), strict=True)
+    )
+
+
+def _layer_rows(reader: SessionReader) -> Generator[Sequence[Cell]]:
+    steps, _ = reader.steps()
+    for start in range(0, steps.size, _STEPS_AT_A_TIME):
+        window = steps[start : start + _STEPS_AT_A_TIME]
+        found = reader.layers(int(window[0]), int(window[-1]))
+        values = (found.columns[name].tolist() for name in LAYER_COLUMNS)
+        yield from zip(found.step.tolist(), found.layer.tolist(), *values, strict=True)
+
+
+def _event_rows(reader: SessionReader) -> Generator[Sequence[Cell]]:
+    for row in reader.events():
+        event = row.event
+        data = _json({name: _json_cell(value) for name, value in event.data.items()})
+        yield row.id, row.time, event.step, event.kind, event.layer, event.message, data
+
+
+def _csv_cell(cell: Cell) -> str:
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return ""
+    return repr(cell) if isinstance(cell, float) else str(cell)
+
+
+def _json_cell(cell: Cell) -> Cell:
+    return None if isinstance(cell, float) and not math.isfinite(cell) else cell
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _folder(directory: str | Path) -> Path:
+    folder = Path(directory)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SessionError(
+            f"Cannot make the folder {folder}: {error.strerror or error}.",
+            "Give an --output folder that you may write to.",
+        ) from None
+    return folder
+
+
+@contextmanager
+def _replacing(path: Path) -> Generator[TextIO]:
+    """Open a file that takes its place when it is complete.
+
+    Args:
+        path: Where; what is there is replaced then.
+
+    Yields:
+        The file to write to.
+
+    Raises:
+        SessionError: It cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.new")
+    try:
+        with draft.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        draft.replace(path)
+    except OSError as error:
+        raise SessionError(
+            f"Cannot write {path}: {error.strerror or error}.",
+            "Give an --output folder that you may write to.",
+        ) from None
+    finally:
+        draft.unlink(missing_ok=True)
