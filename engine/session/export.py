@@ -92,16 +92,13 @@ def export_json(session: str | Path, directory: str | Path) -> list[Path]:
     return [path]
 
 
-def _step_rows(reader: SessionReader) -> Generator[Sequence[Cell]]:
-    steps, columns = reader.steps()
-    return (
-        row
-        for row in zip(steps.tolist(), *(columns[name].tolist() for name in STEPS_HEADER[1:]), strict=True)
-    )
+def _step_rows(steps: Steps) -> Generator[Sequence[Cell]]:
+    numbers, columns = steps
+    values = (columns[name].tolist() for name in STEPS_HEADER[1:])
+    yield from zip(numbers.tolist(), *values, strict=True)
 
 
-def _layer_rows(reader: SessionReader) -> Generator[Sequence[Cell]]:
-    steps, _ = reader.steps()
+def _layer_rows(reader: SessionReader, steps: NDArray[np.int64]) -> Generator[Sequence[Cell]]:
     for start in range(0, steps.size, _STEPS_AT_A_TIME):
         window = steps[start : start + _STEPS_AT_A_TIME]
         found = reader.layers(int(window[0]), int(window[-1]))
