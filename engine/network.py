@@ -232,12 +232,12 @@ def _activate(activation: NormalizedActivation, h: Tensor) -> tuple[Tensor, Tens
 
 def _relu(activation: NormalizedActivation, h: Tensor) -> tuple[Tensor, Tensor]:
     # The derivative at 0 is taken as 0, as torch does.
-    return torch.relu(h) * activation.scale - activation.shift, (h > 0).to(h.dtype) * activation.scale
+    return torch.relu(h) * activation.scale + activation.offset, (h > 0).to(h.dtype) * activation.scale
 
 
 def _tanh(activation: NormalizedActivation, h: Tensor) -> tuple[Tensor, Tensor]:
     t = torch.tanh(h)
-    return t * activation.scale - activation.shift, (1.0 - t * t) * activation.scale
+    return t * activation.scale + activation.offset, (1.0 - t * t) * activation.scale
 
 
 _ACTIVATE: dict[str, Callable[[NormalizedActivation, Tensor], tuple[Tensor, Tensor]]] = {
@@ -264,5 +264,5 @@ def activation_curvature(network: Network, run: Forward, layer: int) -> Tensor |
     if run.scales is not None:
         scale = run.scales[layer - 1]
         feature = torch.where(scale > 0, feature / scale, torch.zeros_like(feature))
-    t = (feature + network.activation.shift) / network.activation.scale
+    t = (feature - network.activation.offset) / network.activation.scale
     return -2.0 * t * slope

@@ -135,7 +135,7 @@ class Trainer:
             synchronize(self.device)
             values |= measured.values | {"measure_seconds": time.perf_counter() - began}
             layers = measured.layers
-        self._observer.remember(self.step, current)
+        self._observer.remember(current, values)
         events = (self._divergence(current),) if self.diverged else ()
         # NaN means "not computed" in a record: what was computed and is NaN is told by the divergence event.
         return StepRecord(self.step, {k: v for k, v in values.items() if not math.isnan(v)}, layers, events)

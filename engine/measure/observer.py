@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine.config import RunConfig
-from engine.measure.curvature import Curvature
+from engine.measure.curvature import HessianCurvature
 from engine.measure.layers import LayerMeasures
 from engine.measure.network_bounds import network_bounds
 from engine.measure.risk import risk_bounds
@@ -53,7 +53,7 @@ class Observer:
         self._network = network
         self._x_train = x_train
         self._layers = LayerMeasures(network)
-        self._curvature = Curvature()
+        self._curvature = HessianCurvature()
         self._trajectory = Trajectory(config.f_star, torch.finfo(network.weights[0].dtype).eps)
 
     def observe(self, step: int, current: TrainingPass, test: TestPass | None) -> Measured:
@@ -84,22 +84,22 @@ class Observer:
             }
         if config.measure == "all":
             values |= self._curvature.measure(self._network, current)
-        layers = self._layers.measure(step, current.run)
+        layers = self._layers.measure(current.run)
         values |= network_bounds(self._network, current, layers["weight_norm"], config.loss)
-        values |= self._trajectory.transition(step, current, values)
+        values |= self._trajectory.transition(current, self._layers.parameter_distance())
         values |= risk_bounds(config, current, test, sample_norm, values["lipschitz_bound"])
         if step == 0:
             layers |= self._infinite_width()
         return Measured(values, layers)
 
-    def remember(self, step: int, current: TrainingPass) -> None:
+    def remember(self, current: TrainingPass, measured: Mapping[str, float]) -> None:
         """Keep what the next row's transition needs; called for every row, measured or not.
 
         Args:
-            step: Its step.
             current: The pass at its parameters.
+            measured: Its values, empty if it is not measured.
         """
-        self._trajectory.remember(step, current)
+        self._trajectory.remember(current, measured)
 
     def before_update(self, lr: float) -> None:
         """Tell that θ is about to move.

@@ -39,7 +39,7 @@ class Small:
             if m == depth - 1:
                 return h
             phi = torch.relu(h) if act.name == "relu" else torch.tanh(h)
-            a = act.scale * phi - act.shift
+            a = act.scale * phi + act.offset
             if self.network.renormalize:
                 a = a * (a.shape[1] ** 0.5 / a.norm(dim=1, keepdim=True))
         raise AssertionError

@@ -1,0 +1,137 @@
+"""What belongs to the transition from one row to the next: step smoothness, predictions, Lemma 13, Eq. 4's radius."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.theory import predictions
+from engine.theory.polyak_lojasiewicz import pl_constant
+from engine.training_pass import TrainingPass
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What the next row needs of this one."""
+
+    loss: float
+    grad_norm: float
+    gradients: list[Tensor]
+    smoothness_step: float
+    smoothness_hessian: float
+
+
+class Trajectory:
+    """Follows a run from row to row; rows come in order, measured or not.
+
+    Args:
+        f_star: Infimum f* of the loss.
+        epsilon: Machine epsilon of the training precision.
+    """
+
+    def __init__(self, f_star: float, epsilon: float) -> None:
+        self._f_star = f_star
+        self._epsilon = epsilon
+        self._previous: _Row | None = None
+        self._lr = math.nan
+        self._gap = self._initial_gap = math.nan
+        self._least_pl = math.inf
+        self._largest_smoothness = -math.inf
+
+    def transition(self, current: TrainingPass, distance: float) -> dict[str, float]:
+        """The quantities of the transition that led to this row.
+
+        Args:
+            current: The pass at this row.
+            distance: ‖θ − θ_0‖.
+
+        Returns:
+            Step metrics; those of the transition are NaN at row 0, and where the row before was not measured.
+        """
+        before, f, f_star = self._previous, current.loss, self._f_star
+        if before is None:
+            self._gap = self._initial_gap = f - f_star
+            return {"distance_init": distance, "lemma13_bound": f}
+        eta, g = self._lr, before.grad_norm
+        step = self._step_smoothness(current)
+        self._largest_smoothness = _largest(self._largest_smoothness, step)
+        change = _distance(current.gradients, before.gradients)
+        lemma1 = predictions.lemma1(before.loss, g, before.smoothness_hessian)
+        descent = predictions.descent(before.loss, g, eta, before.smoothness_step)
+        lemma10 = predictions.lemma10(before.loss, g, before.smoothness_hessian)
+        return {
+            "smoothness_step": step,
+            "smoothness_step_resolution": predictions.smoothness_step_resolution(
+                max(f, before.loss), eta, g, self._epsilon
+            ),
+            "smoothness_secant": predictions.smoothness_secant(change, eta * g),
+            "predicted_lemma1": lemma1,
+            "predicted_descent": descent,
+            "predicted_lemma10": lemma10,
+            "ratio_lemma1": predictions.ratio(f, lemma1, f_star),
+            "ratio_descent": predictions.ratio(f, descent, f_star),
+            "ratio_lemma10": predictions.ratio(f, lemma10, f_star),
+            "ratio_null": predictions.ratio(f, predictions.null(before.loss), f_star),
+            "decrease_ratio": predictions.decrease_ratio(before.loss, f, descent),
+            "lemma13_bound": f_star + self._gap,
+            "distance_init": distance,
+            "radius_bound": predictions.radius_bound(
+                self._initial_gap, self._least_pl, self._largest_smoothness, eta
+            ),
+        }
+
+    def remember(self, current: TrainingPass, measured: Mapping[str, float]) -> None:
+        """Keep a row for the next one; called for every row.
+
+        Args:
+            current: The pass at this row.
+            measured: What was measured there, empty if the row is not measured.
+        """
+        if self._previous is None:
+            self._gap = self._initial_gap = current.loss - self._f_star
+        self._least_pl = min(self._least_pl, _or(pl_constant(current.loss, current.grad_norm, self._f_star), math.inf))
+        self._previous = _Row(
+            current.loss,
+            current.grad_norm,
+            current.gradients,
+            self._step_smoothness(current),
+            measured.get("smoothness_hessian", math.nan),
+        )
+
+    def moved(self, lr: float) -> None:
+        """Tell that θ moves from the row remembered last; multiplies up Lemma 13.
+
+        Args:
+            lr: η of the update.
+        """
+        self._lr = lr
+        before = self._previous
+        if before is not None:
+            mu = pl_constant(before.loss, before.grad_norm, self._f_star)
+            self._gap *= predictions.lemma13_factor(mu, lr, before.smoothness_step)
+
+    def _step_smoothness(self, current: TrainingPass) -> float:
+        before = self._previous
+        if before is None:
+            return math.nan
+        return predictions.smoothness_step(before.loss, current.loss, self._lr, before.grad_norm)
+
+
+def _distance(now: list[Tensor], before: list[Tensor]) -> float:
+    """‖g_k − g_{k−1}‖, summed in float64."""
+    squares = [
+        torch.linalg.vector_norm(a - b, dtype=torch.float64).square() for a, b in zip(now, before, strict=True)
+    ]
+    return math.sqrt(float(torch.stack(squares).sum()))
+
+
+def _largest(a: float, b: float) -> float:
+    return max(a, _or(b, -math.inf))
+
+
+def _or(value: float, instead: float) -> float:
+    return instead if math.isnan(value) else value

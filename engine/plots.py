@@ -1,0 +1,51 @@
+"""Printed plots of a session, by plotext: for logs and mail, where no app can run."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import plotext
+
+from engine.session import SessionReader
+
+_SIZE = (100, 18)
+
+
+def print_plots(session: Path, stream: TextIO) -> None:
+    """Print the loss over steps and the log-conditioning by layer, at the first and the last measured step.
+
+    Args:
+        session: A session file.
+        stream: Where to.
+    """
+    with SessionReader(session) as reader:
+        steps, columns = reader.steps()
+        drawn = [(name, columns[name]) for name in ("loss", "test_loss", "predicted_descent")]
+        _start("loss (log₁₀)")
+        for name, values in drawn:
+            positive = np.isfinite(values) & (values > 0)
+            if positive.any():
+                plotext.plot(steps[positive].tolist(), np.log10(values[positive]).tolist(), label=name)
+        _finish(stream)
+        measured = steps[np.isfinite(columns["pl"])]
+        _start("log₁₀κ(G) by layer")
+        for step in sorted({int(s) for s in measured[[0, -1]]} if len(measured) else ()):
+            layers = reader.layers_at(step).get("log10_cond", np.empty(0))
+            points = [(m, float(v)) for m, v in enumerate(layers) if math.isfinite(v)]
+            if points:
+                plotext.plot(*map(list, zip(*points, strict=True)), label=f"step {step}", marker="braille")
+        _finish(stream)
+
+
+def _start(title: str) -> None:
+    plotext.clear_figure()
+    plotext.plotsize(*_SIZE)
+    plotext.theme("clear")
+    plotext.title(title)
+
+
+def _finish(stream: TextIO) -> None:
+    stream.write(plotext.build() + "\n")

@@ -1,0 +1,109 @@
+"""What a headless run says while it runs, and its summary when it is done."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from engine.record import StepRecord
+
+if TYPE_CHECKING:
+    from engine.worker import Outcome
+
+_EVERY_SECONDS = 5.0
+
+
+class Silent:
+    """Says nothing: viewers read the session."""
+
+    def row(self, record: StepRecord, limit: int) -> None:
+        """Take a row.
+
+        Args:
+            record: The row.
+            limit: The step that the run goes to.
+        """
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class Lines:
+    """Progress on a stream: a line rewritten in place on a terminal, else a line every few seconds.
+
+    A stream that has gone (a closed terminal) is not the run's concern: it trains on without a word.
+
+    Args:
+        stream: Usually standard error.
+        session: Named in the first line.
+    """
+
+    def __init__(self, stream: TextIO, session: Path) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
+        self._began = time.monotonic()
+        self._last = -math.inf
+        self._first_step: int | None = None
+        self._write(f"recording {session}\n")
+
+    def row(self, record: StepRecord, limit: int) -> None:
+        """Tell of a row.
+
+        Args:
+            record: The row.
+            limit: The step that the run goes to.
+        """
+        now = time.monotonic()
+        if self._first_step is None:
+            self._first_step, self._began = record.step, now
+        final = record.step >= limit
+        if now - self._last < (0.1 if self._terminal else _EVERY_SECONDS) and not final:
+            return
+        self._last = now
+        done = record.step - self._first_step
+        rate = done / (now - self._began) if done else 0.0
+        left = f" · {(limit - record.step) / rate:.0f} s left" if rate and not final else ""
+        loss, accuracy = record.values.get("loss", math.nan), record.values.get("accuracy", math.nan)
+        text = f"step {record.step}/{limit} · loss {loss:.6g} · accuracy {accuracy:.1%} · {rate:.1f}/s{left}"
+        self._write(f"\r\x1b[2K{text}" if self._terminal else f"{text}\n")
+
+    def close(self) -> None:
+        """End the line."""
+        if self._terminal:
+            self._write("\n")
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+            self._stream.flush()
+
+
+def summary(outcome: Outcome, session: Path) -> dict[str, Any]:
+    """The JSON summary of a run: how it ended and the last row's main numbers.
+
+    Args:
+        outcome: How it ended.
+        session: Its file.
+
+    Returns:
+        JSON-compatible; a number that was not computed or is not finite is null.
+    """
+    values = outcome.last.values
+    names = ("loss", "accuracy", "test_loss", "test_accuracy", "grad_norm", "pl", "smoothness_hessian")
+    conditioning = outcome.last.layers.get("log10_cond")
+    return {
+        "session": str(session),
+        "state": outcome.state,
+        "message": outcome.message,
+        "step": outcome.step,
+        "rows": outcome.step + 1,
+        **{name: _finite(values.get(name, math.nan)) for name in names},
+        "log10_cond": None if conditioning is None else [_finite(float(v)) for v in conditioning[:-1]],
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
