@@ -92,7 +92,11 @@ def _unpack(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             for key in KEYS:
-                arrays[key] = file[key]
+                found = file[key]
+                # numpy hands out a member that is no array as plain bytes.
+                if not isinstance(found, np.ndarray):
+                    raise TypeError(key)
+                arrays[key] = found
     except MemoryError:
         raise DataError(
             f"{path} does not fit into memory.", "Keep only the examples that you need in it."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import http.client
 import socket
 import urllib.error
 from pathlib import Path
@@ -36,9 +37,10 @@ def download_cifar10(directory: str | Path) -> Path:
     try:
         for train in (True, False):
             datasets.CIFAR10(str(directory), train=train, download=True)
-    except urllib.error.URLError as error:
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", None) or error
         raise DataError(
-            f"CIFAR-10 could not be downloaded: {error.reason}.",
+            f"CIFAR-10 could not be downloaded: {reason}.",
             f"Check the network, or copy the folder {CIFAR10_FOLDER} into {directory}.",
         ) from None
     except OSError as error:

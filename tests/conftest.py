@@ -1,0 +1,24 @@
+"""What all tests share: real images where they are at hand, and hypothesis without deadlines."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+# Shared machines stall for longer than hypothesis' 200 ms; what is slow is seen in the suite's durations.
+hypothesis.settings.register_profile("shared-machine", deadline=None)
+hypothesis.settings.load_profile("shared-machine")
+
+_BESIDE_THE_REPOSITORY = Path(__file__).parents[2] / "shared" / "data" / "cifar10-subset.npz"
+
+
+@pytest.fixture(scope="session")
+def cifar10_npz() -> Path:
+    """A file of real CIFAR-10 images: uint8 (N, 32, 32, 3), 5170 for training and 1017 for testing."""
+    path = Path(os.environ.get("WNT_TEST_CIFAR10") or _BESIDE_THE_REPOSITORY)
+    if not path.is_file():
+        pytest.skip("no real CIFAR-10 images here; $WNT_TEST_CIFAR10 can name an .npz file of them")
+    return path

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import pickle
+import subprocess
+import sys
+import urllib.error
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.config import RunConfig
+from engine.data import cifar10, download, load, torchvision_import
+from engine.data.locate import download_directory, find_cifar10, search_directories
+from engine.data.torchvision_import import torchvision_datasets
+from engine.errors import DataError
+
+_BATCHES = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
+
+
+def _write_cifar10(root: Path, images: int = 4) -> dict[str, Any]:
+    """The official layout with a few images: pickled batches, channels first in rows of 3072."""
+    folder = root / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    written: dict[str, Any] = {}
+    for name in _BATCHES:
+        batch = {
+            "batch_label": name,
+            "labels": rng.integers(0, 10, size=images).tolist(),
+            "data": rng.integers(0, 256, size=(images, 3072), dtype=np.uint8),
+            "filenames": [f"{name}_{i}.png" for i in range(images)],
+        }
+        (folder / name).write_bytes(pickle.dumps(batch, protocol=2))
+        written[name] = batch
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": list("abcdefghij")}, protocol=2))
+    return written
+
+
+@pytest.fixture
+def small_cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """CIFAR-10 of 20 + 4 images, whose checksums stand in for the official ones; nothing else is replaced."""
+    written = _write_cifar10(tmp_path)
+    folder = tmp_path / "cifar-10-batches-py"
+
+    def md5(name: str) -> str:
+        return hashlib.md5((folder / name).read_bytes(), usedforsecurity=False).hexdigest()
+
+    dataset = torchvision_datasets().CIFAR10
+    monkeypatch.setattr(dataset, "train_list", [[name, md5(name)] for name in _BATCHES[:5]])
+    monkeypatch.setattr(dataset, "test_list", [[name, md5(name)] for name in _BATCHES[5:]])
+    monkeypatch.setattr(dataset, "meta", dataset.meta | {"md5": md5("batches.meta")})
+    return written
+
+
+def test_torchvision_reads_the_official_layout(tmp_path: Path, small_cifar10: dict[str, Any]) -> None:
+    source = cifar10.read(str(tmp_path))
+    assert source.x_train.shape == (20, 32, 32, 3)
+    assert source.x_test.shape == (4, 32, 32, 3)
+    first = small_cifar10["data_batch_1"]["data"][0].reshape(3, 32, 32)
+    np.testing.assert_array_equal(source.x_train[0], np.moveaxis(first, 0, 2))
+    assert source.y_test.tolist() == small_cifar10["test_batch"]["labels"]
+
+
+def test_auto_finds_cifar10_in_the_data_directory_without_a_notice(
+    tmp_path: Path, small_cifar10: dict[str, Any]
+) -> None:
+    data = load(RunConfig(data="auto", data_dir=str(tmp_path), examples=10, test_examples=4))
+    assert data.name == "cifar10"
+    assert data.image_shape == (32, 32, 3)
+    assert data.notice is None
+
+
+def test_a_file_that_fails_its_checksum_is_refused_unread(tmp_path: Path) -> None:
+    _write_cifar10(tmp_path)
+    trap = tmp_path / "sprung"
+
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, (str(trap),)
+
+    (tmp_path / "cifar-10-batches-py" / "data_batch_1").write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(DataError, match="incomplete or damaged"):
+        cifar10.read(str(tmp_path))
+    assert not trap.exists()
+
+
+def test_the_places_are_searched_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("WNT_DATA_DIR", str(tmp_path / "variable"))
+    monkeypatch.chdir(tmp_path)
+    option = str(tmp_path / "option")
+    places = search_directories(option)
+    assert places == [
+        tmp_path / "option",
+        tmp_path / "variable",
+        tmp_path / "home" / ".cache" / "wnt-tui",
+        Path("data"),
+    ]
+    for place in reversed(places):
+        assert find_cifar10(option) != place
+        (place / "cifar-10-batches-py").mkdir(parents=True)
+        assert find_cifar10(option) == place
+    assert download_directory(None) == tmp_path / "variable"
+    monkeypatch.delenv("WNT_DATA_DIR")
+    assert download_directory(None) == tmp_path / "home" / ".cache" / "wnt-tui"
+
+
+def test_torchvision_imports_in_a_fresh_process_beside_any_torch() -> None:
+    script = (
+        "from engine.data.torchvision_import import torchvision_datasets\n"
+        "first = torchvision_datasets(); second = torchvision_datasets()\n"
+        "print(first is second, first.CIFAR10.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True CIFAR10"
+
+
+def test_missing_operators_are_declared_once_and_the_import_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = []
+
+    def import_module(name: str) -> Any:
+        calls.append(name)
+        if calls.count(name) == 1:
+            raise RuntimeError("operator torchvision::nms does not exist")
+        return SimpleNamespace(name=name)
+
+    monkeypatch.setattr(torchvision_import, "_declared", [])
+    monkeypatch.setattr(torchvision_import, "importlib", SimpleNamespace(import_module=import_module))
+    monkeypatch.setattr(
+        torchvision_import, "_declare_operators", lambda: torchvision_import._declared.append(object())
+    )
+    assert torchvision_datasets().name == "torchvision.datasets"
+    assert calls == ["torchvision.datasets"] * 2
+
+
+def test_a_missing_torchvision_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def import_module(name: str) -> Any:
+        raise ModuleNotFoundError("No module named 'torchvision'")
+
+    monkeypatch.setattr(torchvision_import, "importlib", SimpleNamespace(import_module=import_module))
+    with pytest.raises(DataError, match="torchvision cannot be imported: No module named 'torchvision'"):
+        torchvision_datasets()
+
+
+def _download_that_raises(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def dataset(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(download, "torchvision_datasets", lambda: SimpleNamespace(CIFAR10=dataset))
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (urllib.error.URLError(OSError(-2, "Name or service not known")), "could not be downloaded"),
+        (TimeoutError("timed out"), "could not be downloaded: timed out"),
+        (http.client.IncompleteRead(b""), "could not be downloaded: IncompleteRead"),
+        (OSError(28, "No space left on device"), "no space left"),
+        (PermissionError(13, "Permission denied"), "could not be saved .*Permission denied"),
+        (RuntimeError("File not found or corrupted."), "is not CIFAR-10"),
+    ],
+)
+def test_a_download_that_fails_is_one_sentence(
+    error: Exception, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _download_that_raises(monkeypatch, error)
+    with pytest.raises(DataError, match=sentence) as caught:
+        download.download_cifar10(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_whole_already_is_not_downloaded_again(tmp_path: Path, small_cifar10: dict[str, Any]) -> None:
+    assert download.download_cifar10(tmp_path) == tmp_path / "cifar-10-batches-py"
