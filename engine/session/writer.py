@@ -32,6 +32,7 @@ from engine.session.parsing import command_from
 from engine.session.reader import SessionReader
 from engine.session.recording import (
     QueuedAnswer,
+    QueuedLearningRate,
     QueuedMeta,
     QueuedRefusal,
     QueuedTensors,
@@ -173,6 +174,23 @@ class SessionWriter:
             event: What happened.
         """
         self._backlog.add(queued_event(event, time.time()))
+
+    def put_lr(self, step: int, lr: float) -> None:
+        """Record the η of the update that leaves a row, where it is not the one that the row was put with.
+
+        A row is put before it is left: somebody may change η while the engine is paused there, or go on from what was
+        the last row. This is the only thing of a row that is ever completed later, and only for the newest row.
+
+        Args:
+            step: The newest row's step.
+            lr: η of the update that leaves it.
+
+        Raises:
+            SessionError: It is not the newest row.
+        """
+        if step != self._last_step:
+            raise SessionError(f"The learning rate of step {step} is history: the newest row is {self._last_step}.")
+        self._enqueue(QueuedLearningRate(step, lr))
 
     def put_meta(self, items: Mapping[str, str]) -> None:
         """Record facts about the run that were not known at its start; none may be recorded twice.
