@@ -1,8 +1,8 @@
 """Colours by role, for every kind of terminal: true colour, 256 and 16 colours, and none (NO_COLOR).
 
-Series follow Okabe and Ito's colour-blind-safe set, lightened for a dark ground; heat maps follow viridis, whose
-lightness grows steadily, so that a print in grey keeps the order. Colour is never the only carrier: series also
-differ by dash and marker, heat by density where colours are few.
+Series follow Okabe and Ito's colour-blind-safe set, lightened for a dark ground; heat maps follow viridis,
+whose lightness grows steadily, so that a print in grey keeps the order. Colour is never the only carrier: series
+also differ by dash and marker, heat by density where colours are few.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal
 
 from rich.color import Color, ColorSystem
 from rich.style import Style
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 from wnt_tui.glyphs import ASCII, UNICODE, Glyphs
 
@@ -79,7 +79,7 @@ _ROLES_MONO: Mapping[str, str] = {
     "border": "dim",
     "focus": "bold",
     "cursor": "dim",
-    "cursor_label": "bold reverse",
+    "cursor_label": "bold underline",
     "reference": "none",
     "good": "none",
     "warn": "bold",
@@ -112,7 +112,7 @@ class Palette:
         bad: A violated bound, a failure.
         series: One style a series.
         heat: The ramp of heat maps, low to high.
-        heat_glyphs: What to put in a heat cell, as long as ``heat``; a space where the ramp colours the ground.
+        heat_glyphs: What to put in a heat cell, one a level; a space where the ramp colours the ground.
     """
 
     name: Depth
@@ -165,7 +165,7 @@ def make_palette(depth: Depth = "truecolor", *, ascii_only: bool = False) -> Pal
     """
     glyphs = ASCII if ascii_only else UNICODE
     if depth == "16":
-        heat, marks = _density(_HEAT_16, "▒█" if not ascii_only else "-#")
+        heat, marks = _density(_HEAT_16, ".:-=+oxX#@" if ascii_only else "▒█" * len(_HEAT_16))
         return _build(depth, glyphs, Style(), _ROLES_16, _SERIES_16, heat, marks)
     if depth == "mono":
         ramp = "·░▒▓█" if not ascii_only else ".:-=+*%@"
@@ -219,7 +219,13 @@ def app_theme(palette: Palette) -> Theme:
             boost="ansi_default",
             dark=True,
             ansi=True,
-            variables={"border": "ansi_default" if mono else "ansi_bright_black"},
+            # Textual's style sheets ask for variables that only its own ANSI themes define.
+            variables={
+                **BUILTIN_THEMES["ansi-dark"].variables,
+                "border": "ansi_default" if mono else "ansi_bright_cyan",
+                "border-blurred": "ansi_default" if mono else "ansi_bright_black",
+                "footer-key-foreground": "ansi_default" if mono else "ansi_yellow",
+            },
         )
     return Theme(
         name=f"wnt-{palette.name}",
@@ -261,13 +267,13 @@ def _build(
 
 
 def _density(colours: tuple[str, ...], marks: str) -> tuple[tuple[Style, ...], tuple[str, ...]]:
-    """A ramp out of few colours: each first thin, then full."""
-    pairs = [(Style.parse(colour), mark) for colour in colours for mark in marks]
-    return tuple(style for style, _ in pairs), tuple(mark for _, mark in pairs)
+    """Return a ramp out of few colours: each stands for two levels, told apart by density."""
+    styles = tuple(Style.parse(colours[level // 2]) for level in range(2 * len(colours)))
+    return styles, tuple(marks)
 
 
 def _downgraded(palette: Palette) -> Palette:
-    """The same palette in the 256-colour cube, converted once and not at every frame."""
+    """Return the same palette in the 256-colour cube, converted once and not at every frame."""
 
     def cube(colour: Color | None) -> Color | None:
         return None if colour is None else colour.downgrade(ColorSystem.EIGHT_BIT)

@@ -129,12 +129,11 @@ class Axis:
             start = math.ceil(first / stride) * stride
             exponents = range(start, last + 1, stride)
             return [(10.0**e, glyphs.power_of_ten(e)) for e in exponents if e > -324]
-        fine = [m * 10.0**e for e in range(first - 1, last + 1) if -308 < e < 308 for m in (1, 2, 5)]
-        fine = [value for value in fine if self.low <= value <= self.high]
-        if 2 <= len(fine) <= count + 1:
-            return [(value, _plain(value)) for value in fine]
-        if len(fine) > count + 1:
-            return [(10.0**e, glyphs.power_of_ten(e)) for e in range(first, last + 1) if e > -324]
+        for factors in ((1, 2, 5), (1, 3), (1,), (3,)):
+            fine = [m * 10.0**e for e in range(first - 1, last + 1) if -308 < e < 308 for m in factors]
+            fine = [value for value in fine if self.low <= value <= self.high]
+            if 2 <= len(fine) <= count + 1:
+                return [(value, _plain(value)) for value in fine]
         return Axis(self.low, self.high)._linear_ticks(min(count, 4), False)
 
 
@@ -200,8 +199,8 @@ def place_rows(axis: Axis, rows: int, glyphs: Glyphs) -> list[tuple[int, str]]:
         Row and label of each, no two in neighbouring rows.
     """
     placed: list[tuple[int, str]] = []
-    for tick in axis.ticks(max(rows // 3, 2), glyphs):
-        row = cell_of(1 - tick.fraction, rows, 4)
+    for tick in axis.ticks(min(max((rows - 1) // 2, 1), 6), glyphs):
+        row = cell_of(1 - tick.fraction, rows, glyphs.dots_down)
         if all(abs(row - other) >= 2 for other, _ in placed):
             placed.append((row, tick.label))
     return placed
@@ -219,13 +218,13 @@ def place_columns(
         taken: Columns already in use by another label.
 
     Returns:
-        Column of the tick, first column of its label, and the label, ascending; labels lie inside and at least
-        one cell apart.
+        Column of the tick, first column of its label, and the label, ascending; labels lie inside and at
+        least one cell apart.
     """
     placed: list[tuple[int, int, str]] = []
     end = -1
     for tick in axis.ticks(max(columns // 8, 1), glyphs, integers=True):
-        column = cell_of(tick.fraction, columns, 2)
+        column = cell_of(tick.fraction, columns, glyphs.dots_across)
         start = min(max(column - len(tick.label) // 2, 0), columns - len(tick.label))
         stop = start + len(tick.label)
         clear = taken is None or stop < taken.start or start > taken.stop
@@ -251,7 +250,7 @@ def cell_of(fraction: float, cells: int, dots: int) -> int:
 
 
 def _nice_step(raw: float) -> float:
-    """The smallest of 1, 2, 5 × 10^k at or above a positive number."""
+    """Return the smallest of 1, 2, 5 × 10^k at or above a positive number."""
     exponent = math.floor(math.log10(max(raw, _SMALLEST)))
     base = 10.0**exponent
     for factor in (1.0, 2.0, 5.0, 10.0):
@@ -268,7 +267,7 @@ def _nice_stride(raw: float) -> int:
 
 
 def _labels(values: list[float], step: float, integers: bool) -> list[str]:
-    """Labels of equally spaced values, all with the same decimals or the same exponent."""
+    """Return labels of equally spaced values, all with the same decimals or the same exponent."""
     size = max((abs(value) for value in values), default=0.0)
     if integers:
         return [_whole(value, step) for value in values]
@@ -292,7 +291,7 @@ def _whole(value: float, step: float) -> str:
 
 
 def _plain(value: float) -> str:
-    """A 1-2-5 value of a logarithmic axis: ``0.02``, ``5``, ``2e-5``."""
+    """Return the label of a 1-2-5 value of a logarithmic axis: ``0.02``, ``5``, ``2e-5``."""
     return (
         f"{value:g}"
         if 1e-3 <= value < 1e5

@@ -7,6 +7,7 @@ them: they look the same and merge into one segment.
 from __future__ import annotations
 
 import textwrap
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,15 +167,12 @@ class Canvas:
         for row in range(self.height):
             text = self.characters[row].tobytes().decode("utf-32-le")
             cuts = [0, *(np.flatnonzero(change[row]) + 1).tolist(), self.width]
-            segments = [
-                Segment(text[start:end], styles[ids[row, start]])
-                for start, end in zip(cuts, cuts[1:], strict=False)
-            ]
+            segments = [Segment(text[start:end], styles[ids[row, start]]) for start, end in pairwise(cuts)]
             strips.append(Strip(segments, self.width))
         return strips
 
     def _neighbours_styles(self, styles: list[Style]) -> NDArray[np.int16]:
-        """Style numbers in which blank cells have taken the style of the nearest cell before them."""
+        """Return style numbers in which blank cells have taken the style of the nearest cell before them."""
         ground = self.palette.base.bgcolor
         lends = np.array(
             [style.bgcolor == ground and not (style.reverse or style.underline) for style in styles]

@@ -119,8 +119,8 @@ def layer_rows(layers: int, rows: int, *, halves: bool) -> NDArray[np.int64]:
         halves: Whether a row may be split between two layers.
 
     Returns:
-        Layer numbers, shape (2·rows,), from the top; −1 for an empty half. With more layers than fit, each half
-        stands for several and names the first of them.
+        Layer numbers, shape (2·rows,), from the top; −1 for an empty half. With more layers than fit, each
+        half stands for several and names the first of them.
     """
     slots = 2 * rows if halves else rows
     owners = np.full(slots, -1, dtype=np.int64)
@@ -134,7 +134,7 @@ def layer_rows(layers: int, rows: int, *, halves: bool) -> NDArray[np.int64]:
 
 
 def _levels(scale: Axis, values: Array, steps: int) -> NDArray[np.int64]:
-    """Number in the ramp of each value, −1 for what has none."""
+    """Return the number in the ramp of each value, −1 for what has none."""
     place = scale.project(values)
     known = np.isfinite(place)
     level = np.clip(np.where(known, place, 0.0) * steps, 0, steps - 1).astype(np.int64)
@@ -178,7 +178,7 @@ def _cell(canvas: Canvas, column: int, row: int, upper: int, lower: int) -> None
 
 
 def _ink(palette: Palette, ink: int, ground: int) -> Style:
-    """A style with one level of the ramp as ink on another, or on the panel's ground."""
+    """Return a style with one level of the ramp as ink on another, or on the panel's ground."""
     below = palette.base if ground < 0 else palette.heat[ground]
     return Style(color=palette.heat[ink].bgcolor, bgcolor=below.bgcolor)
 
@@ -218,7 +218,7 @@ def _frame(
     taken = None
     label_row = top + rows + footer - 1
     if chart.cursor is not None and chart.first <= chart.cursor <= chart.last:
-        column = cell_of(float(axis.project(np.array([float(chart.cursor)]))[0]), columns, 2)
+        column = cell_of(float(axis.project(np.array([float(chart.cursor)]))[0]), columns, glyphs.dots_across)
         for row in range(top, top + rows):
             _cross(canvas, left + column, row)
         text = str(chart.cursor)
@@ -265,12 +265,12 @@ def _cross(canvas: Canvas, column: int, row: int) -> None:
     if style == palette.base:
         canvas.set_cell(column, row, palette.glyphs.cursor, palette.cursor)
         return
-    character = chr(int(canvas.characters[row, column]))
-    ground = style.bgcolor
-    if character == _UPPER_HALF:
-        ground = style.color
+    if chr(int(canvas.characters[row, column])) in _UPPER_HALF + _LOWER_HALF:
+        # Two layers meet in this cell; the line has a gap rather than hide one of them.
+        return
     if palette.heat_is_ground:
-        ink = Style.parse("bold #ffffff")
-        canvas.set_cell(column, row, palette.glyphs.cursor, ink + Style(bgcolor=ground))
+        canvas.set_cell(
+            column, row, palette.glyphs.cursor, Style.parse("bold #ffffff") + Style(bgcolor=style.bgcolor)
+        )
     else:
         canvas.set_cell(column, row, palette.glyphs.cursor, palette.strong)

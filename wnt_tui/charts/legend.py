@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from rich.style import Style
 
 from wnt_tui.charts.canvas import Canvas
 from wnt_tui.charts.raster import Dash, dash_sample
 from wnt_tui.themes import Palette
-
-_GAP = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +53,17 @@ def series_entry(name: str, color: int, dash: Dash, palette: Palette) -> Entry:
     return Entry(sample, glyphs.text(name), style, palette.text)
 
 
-def arrange(entries: list[Entry], width: int, most_rows: int) -> list[list[Entry]]:
+def arrange(
+    entries: list[Entry], width: int, most_rows: int, gap: int, cut: Callable[[str, int], str]
+) -> list[list[Entry]]:
     """Lay entries out in rows, in order.
 
     Args:
         entries: The entries.
         width: Cells of a row.
         most_rows: Rows there are.
+        gap: Cells between two.
+        cut: Shortens a text to a width.
 
     Returns:
         Rows of entries; what does not fit is left out.
@@ -69,14 +72,14 @@ def arrange(entries: list[Entry], width: int, most_rows: int) -> list[list[Entry
     used = width
     for entry in entries:
         if entry.width > width:
-            continue
-        if not rows or used + _GAP + entry.width > width:
+            entry = replace(entry, name=cut(entry.name, width - entry.width + len(entry.name)))
+        if not rows or used + gap + entry.width > width:
             if len(rows) == most_rows:
                 break
             rows.append([])
-            used = -_GAP
+            used = -gap
         rows[-1].append(entry)
-        used += _GAP + entry.width
+        used += gap + entry.width
     return rows
 
 
@@ -92,12 +95,17 @@ def draw_legend(canvas: Canvas, entries: list[Entry], *, left: int, most_rows: i
     Returns:
         Rows it took.
     """
-    rows = arrange(entries, canvas.width - left, most_rows)
+    width = canvas.width - left
+    # Closer together where that saves a row or keeps an entry.
+    gap, rows = min(
+        ((gap, arrange(entries, width, most_rows, gap, canvas.palette.glyphs.cut)) for gap in (2, 1)),
+        key=lambda pair: (-sum(len(row) for row in pair[1]), len(pair[1]), -pair[0]),
+    )
     for number, row in enumerate(rows):
         column = left
         for entry in row:
             pieces = [(entry.name, entry.name_style)]
             if entry.sample:
                 pieces.insert(0, (entry.sample + " ", entry.sample_style))
-            column = canvas.put_pieces(column, number, pieces) + _GAP
+            column = canvas.put_pieces(column, number, pieces) + gap
     return len(rows)

@@ -12,6 +12,7 @@ from wnt_tui.charts.axes import Axis, cell_of, fit_axis, place_columns, place_ro
 from wnt_tui.charts.canvas import Canvas
 from wnt_tui.charts.legend import Entry, draw_legend, series_entry
 from wnt_tui.charts.raster import Dash, braille, dots, spans
+from wnt_tui.glyphs import Glyphs
 from wnt_tui.themes import Palette
 
 Array = NDArray[np.float64]
@@ -32,7 +33,8 @@ class Series:
         dash: Its pattern.
         points: Whether to mark every point, for few points such as layers.
         bounds: Where the value is only known to be at least ``y``, same shape; None for nowhere.
-        optional: Whether the axis need not show it: the legend says "off scale" where it would squeeze the rest.
+        optional: Whether the axis need not show it; the legend says "off scale" where it would squeeze the
+            rest.
     """
 
     name: str
@@ -89,7 +91,7 @@ class LineChart:
     legend_rows: int = 2
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Frame:
     """Where the plot lies on the canvas."""
 
@@ -99,7 +101,16 @@ class _Frame:
     rows: int
     x: Axis
     y: Axis
-    off_scale: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Line:
+    """A series in fractions of the axes, and where points of it stand alone, in dots."""
+
+    series: Series
+    across: Array
+    up: Array
+    isolated: list[tuple[int, int]] = field(default_factory=list)
 
 
 def draw_lines(chart: LineChart, width: int, height: int, palette: Palette) -> list[Strip]:
@@ -135,13 +146,13 @@ def draw_lines(chart: LineChart, width: int, height: int, palette: Palette) -> l
     gutter = max((len(label) for _, label in labels), default=0)
     gutter = min(max(gutter, len(chart.x_name) if footer else 0), width // 3) if labels else 0
     left = gutter + 1 if labels else 0
-    frame = _Frame(left, top, width - left, rows, x_axis, y_axis, off_scale)
+    frame = _Frame(left, top, width - left, rows, x_axis, y_axis)
 
     _axes(canvas, chart, frame, labels, footer)
     _references(canvas, chart, frame)
-    _plot(canvas, visible, frame)
+    lines = _plot(canvas, visible, frame)
     _cursor(canvas, chart, frame)
-    _markers(canvas, chart, visible, frame)
+    _markers(canvas, chart, lines, frame)
     return canvas.to_strips()
 
 
@@ -151,7 +162,7 @@ def _x_axis(chart: LineChart) -> Axis:
 
 
 def _windowed(series: Series, axis: Axis) -> Series:
-    """The part of a series in the window, with one neighbour on either side so that lines run to the edge."""
+    """Return what the window holds of a series, and a neighbour on either side to run the line to."""
     low = max(int(np.searchsorted(series.x, axis.low, side="left")) - 1, 0)
     high = int(np.searchsorted(series.x, axis.high, side="right")) + 1
     if low == 0 and high >= series.x.size:
@@ -164,12 +175,12 @@ def _windowed(series: Series, axis: Axis) -> Series:
 
 
 def _inside(series: Series, axis: Axis) -> Array:
-    """Ordinates of the points that the window really holds."""
+    """Return ordinates of the points that the window really holds."""
     return series.y[(series.x >= axis.low) & (series.x <= axis.high)]
 
 
 def _y_axis(chart: LineChart, visible: list[Series]) -> tuple[Axis | None, dict[str, str]]:
-    """The vertical axis, and which optional things it does not reach, with the side they are on."""
+    """Return the vertical axis, and which optional things it does not reach, with the side they are on."""
     x_axis = _x_axis(chart)
     needed = [_inside(series, x_axis) for series in visible if not series.optional]
     axis = fit_axis(needed, log=chart.log)
@@ -206,6 +217,9 @@ def _legend(canvas: Canvas, chart: LineChart, off_scale: dict[str, str]) -> int:
         return 0
     entries = []
     for series in reversed(chart.series):
+        if not np.isfinite(series.y).any():
+            # Never measured; a bound that is finite but has no logarithm stays named.
+            continue
         name = series.name
         if name in off_scale:
             name += f" {off_scale[name]} off scale"
@@ -238,7 +252,7 @@ def _axes(
     taken = None
     if chart.cursor is not None and frame.x.low <= chart.cursor <= frame.x.high:
         text = f"{chart.cursor:g}" if abs(chart.cursor) < 1e6 else f"{chart.cursor:.0f}"
-        column = _column(frame, chart.cursor)
+        column = _column(frame, chart.cursor, canvas.palette.glyphs)
         start = min(max(column - len(text) // 2, 0), frame.columns - len(text))
         if start >= 0:
             canvas.put(frame.left + start, label_row, text, palette.cursor_label)
@@ -249,7 +263,10 @@ def _axes(
             canvas.put(frame.left + column, axis_row, glyphs.tick_h, palette.axis)
     if axis_row is not None and taken is not None and chart.cursor is not None:
         canvas.put(
-            frame.left + _column(frame, chart.cursor), axis_row, glyphs.cursor_foot, palette.cursor_label
+            frame.left + _column(frame, chart.cursor, canvas.palette.glyphs),
+            axis_row,
+            glyphs.cursor_foot,
+            palette.cursor_label,
         )
 
 
@@ -259,21 +276,25 @@ def _references(canvas: Canvas, chart: LineChart, frame: _Frame) -> None:
         fraction = float(frame.y.project(np.array([line.value]))[0])
         if not 0 <= fraction <= 1:
             continue
-        row = frame.top + cell_of(1 - fraction, frame.rows, 4)
+        row = frame.top + cell_of(1 - fraction, frame.rows, glyphs.dots_down)
         canvas.put(frame.left, row, glyphs.reference * frame.columns, palette.axis)
         text = glyphs.cut(line.label, max(frame.columns // 2, 1))
         canvas.put_right(frame.left + frame.columns, row, text, palette.reference)
 
 
-def _plot(canvas: Canvas, visible: list[Series], frame: _Frame) -> None:
+def _plot(canvas: Canvas, visible: list[Series], frame: _Frame) -> list[_Line]:
+    """Return where the points lie, having drawn the lines."""
     palette, glyphs = canvas.palette, canvas.palette.glyphs
-    across, down = (2, 4) if glyphs.unicode else (1, 1)
-    rows, columns = frame.rows * down, frame.columns * across
+    rows, columns = frame.rows * glyphs.dots_down, frame.columns * glyphs.dots_across
     union = np.zeros((rows, columns), dtype=bool)
     region = np.s_[frame.top : frame.top + frame.rows, frame.left : frame.left + frame.columns]
     characters, styles = canvas.characters[region], canvas.styles[region]
+    lines = []
     for series in visible:
-        stretch = spans(frame.x.project(series.x), frame.y.project(series.y), columns, rows)
+        line = _Line(series, frame.x.project(series.x), frame.y.project(series.y))
+        stretch = spans(line.across, line.up, columns, rows)
+        line.isolated = [(int(c), int(stretch.low[c])) for c in np.flatnonzero(stretch.isolated)]
+        lines.append(line)
         mask = dots(stretch, rows, series.dash if glyphs.unicode else "solid")
         if glyphs.unicode:
             union |= mask
@@ -285,40 +306,53 @@ def _plot(canvas: Canvas, visible: list[Series], frame: _Frame) -> None:
     if glyphs.unicode:
         drawn = braille(union)
         np.copyto(characters, drawn, where=drawn != ord(" "))
+    return lines
 
 
 def _cursor(canvas: Canvas, chart: LineChart, frame: _Frame) -> None:
     if chart.cursor is None or not frame.x.low <= chart.cursor <= frame.x.high:
         return
     palette = canvas.palette
-    column = frame.left + _column(frame, chart.cursor)
+    column = frame.left + _column(frame, chart.cursor, canvas.palette.glyphs)
     for row in range(frame.top, frame.top + frame.rows):
         blank = canvas.is_blank(column, row)
         if blank or chr(int(canvas.characters[row, column])) == palette.glyphs.reference:
             canvas.put(column, row, palette.glyphs.cursor, palette.cursor)
 
 
-def _markers(canvas: Canvas, chart: LineChart, visible: list[Series], frame: _Frame) -> None:
+def _markers(canvas: Canvas, chart: LineChart, lines: list[_Line], frame: _Frame) -> None:
     """Shapes: at every point where asked for, at a point that stands alone, and at the cursor."""
-    palette, glyphs = canvas.palette, canvas.palette.glyphs
-    for series in visible:
-        style = palette.series_style(series.color)
+    glyphs = canvas.palette.glyphs
+    rows, columns = frame.rows * glyphs.dots_down, frame.columns * glyphs.dots_across
+    for line in lines:
+        series = line.series
+        style = canvas.palette.series_style(series.color)
         shape = glyphs.markers[series.color % len(glyphs.markers)]
-        across, up = frame.x.project(series.x), frame.y.project(series.y)
-        shown = (across >= 0) & (across <= 1) & (up >= 0) & (up <= 1)
-        if not series.points:
-            finite = np.isfinite(up)
-            alone = finite.copy()
-            alone[1:] &= ~finite[:-1]
-            alone[:-1] &= ~finite[1:]
-            at_cursor = np.zeros_like(finite) if chart.cursor is None else series.x == chart.cursor
-            shown &= alone | at_cursor
-        for index in np.flatnonzero(shown):
-            row = frame.top + cell_of(1 - float(up[index]), frame.rows, 4)
-            column = frame.left + cell_of(float(across[index]), frame.columns, 2)
+        for column, row in line.isolated:
+            if 0 <= row < rows and 0 <= column < columns:
+                cell = frame.left + column // glyphs.dots_across, frame.top + row // glyphs.dots_down
+                canvas.put(*cell, shape, style)
+        for index in _marked(chart, series, frame):
+            across, up = float(line.across[index]), float(line.up[index])
+            if not (0 <= across <= 1 and 0 <= up <= 1):
+                continue
             lower = series.bounds is not None and bool(series.bounds[index])
+            column = frame.left + cell_of(across, frame.columns, glyphs.dots_across)
+            row = frame.top + cell_of(1 - up, frame.rows, glyphs.dots_down)
             canvas.put(column, row, glyphs.lower_bound if lower else shape, style)
 
 
-def _column(frame: _Frame, value: float) -> int:
-    return cell_of(float(frame.x.project(np.array([value]))[0]), frame.columns, 2)
+def _marked(chart: LineChart, series: Series, frame: _Frame) -> list[int]:
+    """Return the points that get a shape: all of few, else lower bounds and the one at the cursor."""
+    if series.points and series.x.size * 2 <= frame.columns:
+        return list(range(series.x.size))
+    chosen = [] if series.bounds is None else np.flatnonzero(series.bounds).tolist()
+    if chart.cursor is not None:
+        first = int(np.searchsorted(series.x, chart.cursor, side="left"))
+        stop = int(np.searchsorted(series.x, chart.cursor, side="right"))
+        chosen += range(first, stop)
+    return chosen
+
+
+def _column(frame: _Frame, value: float, glyphs: Glyphs) -> int:
+    return cell_of(float(frame.x.project(np.array([value]))[0]), frame.columns, glyphs.dots_across)

@@ -45,6 +45,22 @@ def significant(value: float, digits: int = 4) -> str:
     return f"{sign}{mantissa}e{exponent}"
 
 
+def short(value: float, digits: int = 3) -> str:
+    """A number without trailing zeros, for labels: ``1``, ``200``, ``0.25``.
+
+    Args:
+        value: Any number.
+        digits: Significant digits.
+
+    Returns:
+        The text.
+    """
+    text = significant(value, digits)
+    if "." in text and "e" not in text:
+        text = text.rstrip("0").rstrip(".")
+    return text
+
+
 def marked(symbol: str, value: float, kind: Kind, digits: int = 3) -> str:
     """A symbol with its value and a mark of how to read it: ``L 12.6 est``, ``L ≤ 310``, ``λ ≥ 0.02``.
 

@@ -1,8 +1,8 @@
 """The rasteriser: a line through points as dots, any number of points reduced to the columns at hand.
 
-The whole polyline is reduced exactly: in each dot column it covers one vertical stretch, from the smallest to the
-largest of the points in it and of its values at the column's two edges. So extremes survive any reduction, and
-the cost after one pass over the points is that of the columns.
+The whole polyline is reduced exactly: in each dot column it covers one vertical stretch, from the smallest to
+the largest of the points in it and of its values at the column's two edges. So extremes survive any reduction,
+and the cost after one pass over the points is that of the columns.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def spans(x: Array, y: Array, columns: int, rows: int) -> Spans:
     # Far outside is as good as just outside, and does not overflow.
     py = np.clip((1.0 - y) * (rows - 1), -4.0 * rows, 5.0 * rows)
 
-    edges = np.arange(columns + 1) - 0.5
+    edges = np.arange(columns + 1, dtype=np.float64) - 0.5
     at = _interpolate(px, py, edges)
     edge_valid = np.isfinite(at)
     edge_rows = _round(np.where(edge_valid, at, 0.0))
@@ -117,14 +117,15 @@ def dots(stretch: Spans, rows: int, dash: Dash = "solid") -> Mask:
         Dots, shape (rows, columns).
     """
     grid = np.arange(rows)[:, None]
-    mask = (grid >= stretch.low) & (grid <= stretch.high)
+    mask: Mask = (grid >= stretch.low) & (grid <= stretch.high)
     if dash == "solid":
         return mask
     pattern = np.array(DASHES[dash], dtype=bool)
     length = np.where(stretch.low <= stretch.high, stretch.high - stretch.low + 1, 1)
     before = np.cumsum(length) - length
     phase = (before + np.abs(grid - stretch.start)) % pattern.size
-    return mask & pattern[phase]
+    dashed: Mask = mask & pattern[phase]
+    return dashed
 
 
 def braille(mask: Mask) -> NDArray[np.uint32]:
@@ -159,7 +160,7 @@ def dash_sample(dash: Dash, cells: int) -> str:
 
 
 def _interpolate(x: Array, y: Array, at: Array) -> Array:
-    """Values of the polyline, NaN outside it and in its gaps."""
+    """Return values of the polyline, NaN outside it and in its gaps."""
     index = np.searchsorted(x, at, side="right") - 1
     inside = (index >= 0) & (index < x.size - 1)
     index = np.clip(index, 0, max(x.size - 2, 0))

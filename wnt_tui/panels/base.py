@@ -1,4 +1,4 @@
-"""What a panel is, and what all panels share: picking series out of a snapshot and saying why there are none."""
+"""What a panel is, and what all share: picking series out of a snapshot and saying why there are none."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from engine.config import RunConfig
 from wnt_tui.charts.lines import Series
 from wnt_tui.charts.number import marked
 from wnt_tui.charts.raster import Dash
+from wnt_tui.glyphs import UNICODE, Glyphs
 from wnt_tui.panels.help import panel_help
 from wnt_tui.snapshot import PanelView
 from wnt_tui.themes import Palette
@@ -68,11 +69,12 @@ class Panel(ABC):
             Short texts; as many as fit are shown.
         """
 
-    def subtitle(self, view: PanelView) -> str:
+    def subtitle(self, view: PanelView, glyphs: Glyphs = UNICODE) -> str:
         """The line in the lower border.
 
         Args:
             view: What is shown.
+            glyphs: The characters there are.
 
         Returns:
             Values at the cursor, no wider than the panel allows; empty before the first row.
@@ -82,7 +84,7 @@ class Panel(ABC):
         room = max(view.width - 4, 0)
         text = ""
         for part in self.subtitle_parts(view):
-            longer = part if not text else f"{text} · {part}"
+            longer = glyphs.text(part if not text else f"{text} · {part}")
             if part and len(longer) <= room:
                 text = longer
         return text
@@ -180,8 +182,8 @@ def step_series(
 ) -> Series:
     """A step metric as a series, without the rows that ``--every`` leaves out.
 
-    A row that should have been measured and has no value stays in and is a gap; one that was never to be measured
-    must not break the line.
+    A row that should have been measured and has no value stays in and is a gap; one that was never to be
+    measured must not break the line.
 
     Args:
         view: What is shown.
@@ -230,8 +232,10 @@ def at_cursor(view: PanelView, name: str, symbol: str, digits: int = 4) -> str:
         digits: Significant digits.
 
     Returns:
-        The text.
+        The text; empty for a metric that this run does not measure.
     """
+    if _SETS.index(view.snapshot.config.measure) < _SETS.index(metric(name).measured_in):
+        return ""
     return marked(symbol, view.snapshot.value(name, view.cursor), kind_of(view, name), digits)
 
 

@@ -1,14 +1,15 @@
 """The inequalities the theory guarantees, held against the numbers at the cursor.
 
-A check compares what a session stores; it never recomputes. Estimates are widened by their residuals before they are
-compared, as the theory page asks, and by the rounding of float32 training. The engine's own ``violation`` events are
-the record; these lines show where one stands at any step.
+A check compares what a session stores; it never recomputes. Estimates are widened by their residuals before they
+are compared, and by the rounding of float32 training. The engine's own ``violation`` events are the record; these
+lines show where one stands at any step.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from engine.catalogue import Kind
@@ -52,9 +53,9 @@ def checks(view: PanelView) -> list[Check]:
         _eq13(view, now),
         _gershgorin(view, now),
         _chain(view, now),
-        _below(view, "‖θ−θ₀‖", "distance_init", "R", "radius_bound"),
-        _below(view, "max‖∇ℓ‖", "sample_grad_norm_max", "G", "lipschitz_bound"),
-        _below(view, "L", "smoothness_secant", "L", "smoothness_bound"),
+        _below(view, "distance", "distance_init", "R", "radius_bound"),
+        _below(view, "gradients", "sample_grad_norm_max", "G", "lipschitz_bound"),
+        _below(view, "secant", "smoothness_secant", "L", "smoothness_bound"),
         _kernel(view),
     ]
     return [check for check in found if check is not None]
@@ -75,9 +76,9 @@ def _verdict(holds: bool, kind: Kind = "exact") -> Verdict:
 
 
 def _eq13(view: PanelView, now: Moment) -> Check | None:
-    """The strongest rung of Eq. 13 below λ_min of the selected layer."""
+    """Return whether the strongest rung of Eq. 13 lies below λ_min of the selected layer."""
     smallest, resolution = now.value("lambda_min", view.layer), now.value("lambda_resolution", view.layer)
-    rungs = {"op": now.value("eq13_op", view.layer), "‖ΔF‖₂": now.value("eq13_features_op", view.layer)}
+    rungs = {"op": now.value("eq13_op", view.layer), "ΔF₂": now.value("eq13_features_op", view.layer)}
     rungs = {name: value for name, value in rungs.items() if math.isfinite(value)}
     if not rungs or not math.isfinite(smallest):
         return None
@@ -97,12 +98,13 @@ def _gershgorin(view: PanelView, now: Moment) -> Check | None:
     if not _known(low, high, smallest, largest):
         return None
     holds = _at_most(low, smallest, _SLACK * high) and _at_most(largest, high)
-    text = f"{significant(low, 3)} ≤ {significant(smallest, 3)} … {significant(largest, 3)} ≤ {significant(high, 3)}"
-    return Check("Gershg.", text, _verdict(holds))
+    spectrum = f"{significant(smallest, 3)} … {significant(largest, 3)}"
+    text = f"{significant(low, 3)} ≤ {spectrum} ≤ {significant(high, 3)}"
+    return Check("Gershgorin", text, _verdict(holds))
 
 
 def _chain(view: PanelView, now: Moment) -> Check | None:
-    """width·λ_min(G)/n ≤ λ_min(K)/n ≤ μ ≤ λ_max(K)/n, exact for mse_logits with f* = 0."""
+    """Return the check of width·λ_min(G)/n ≤ λ_min(K)/n ≤ μ ≤ λ_max(K)/n, for mse_logits and f* = 0."""
     config = view.snapshot.config
     if config.loss != "mse_logits" or config.f_star != 0:
         return None
@@ -115,13 +117,13 @@ def _chain(view: PanelView, now: Moment) -> Check | None:
     present = [term for term in terms if math.isfinite(term)]
     if len(present) < 2:
         return None
-    holds = all(_at_most(a, b, residual) for a, b in zip(present, present[1:], strict=False))
+    holds = all(_at_most(a, b, residual) for a, b in pairwise(present))
     shown = " ≤ ".join(significant(term, 2) if math.isfinite(term) else MISSING for term in terms)
-    return Check("G≤K≤μ≤K", shown, _verdict(holds))
+    return Check("G, K, μ", shown, _verdict(holds))
 
 
 def _below(view: PanelView, name: str, inner: str, symbol: str, bound: str) -> Check | None:
-    """One step metric below another."""
+    """Return the check that one step metric is at most another."""
     value, limit = view.snapshot.value(inner, view.cursor), view.snapshot.value(bound, view.cursor)
     if not _known(value, limit):
         return None
@@ -134,12 +136,12 @@ def _below(view: PanelView, name: str, inner: str, symbol: str, bound: str) -> C
 
 
 def _kernel(view: PanelView) -> Check | None:
-    """λ_min(K) ≤ λ_min(pNTK) ≤ λ_max(pNTK) ≤ λ_max(K)."""
+    """Return the check of λ_min(K) ≤ λ_min(pNTK) ≤ λ_max(pNTK) ≤ λ_max(K)."""
     names = ("ntk_lambda_min", "pntk_lambda_min", "pntk_lambda_max", "ntk_lambda_max")
     terms = [view.snapshot.value(name, view.cursor) for name in names]
     if not _known(*terms):
         return None
     residual = view.snapshot.value("ntk_residual", view.cursor)
     slack = residual if math.isfinite(residual) else 0.0
-    holds = all(_at_most(a, b, slack) for a, b in zip(terms, terms[1:], strict=False))
-    return Check("K ⊇ pNTK", " ≤ ".join(significant(term, 2) for term in terms), _verdict(holds))
+    holds = all(_at_most(a, b, slack) for a, b in pairwise(terms))
+    return Check("pNTK", " ≤ ".join(significant(term, 2) for term in terms), _verdict(holds))

@@ -22,18 +22,18 @@ class ConditioningPanel(Panel):
     key = "2"
     title = "conditioning by layer"
     metrics = (
-        "log10_cond", "lambda_min", "lambda_max", "lambda_resolution", "infinite_lambda_min", "infinite_lambda_max",
-        "lemma12_lambda_min", "definition6_lambda_max",
+        "log10_cond", "lambda_min", "lambda_max", "lambda_resolution", "infinite_lambda_min",
+        "infinite_lambda_max", "lemma12_lambda_min", "definition6_lambda_max",
     )  # fmt: skip
     about = (
-        "log₁₀ of the condition number of each layer's feature Gram matrix at the cursor, at step 0 and at infinite "
-        "width. On a logarithmic axis an exponential fall with depth (claim a) is a straight line. Triangles are "
-        "lower bounds: there λ_min is at or below what float64 can tell from zero. “bound” is what Lemma 12 and "
-        "Definition 6 guarantee at infinite width from the input alone."
+        "log₁₀ of the condition number of each layer's feature Gram matrix at the cursor, at step 0 and at "
+        "infinite width. On a logarithmic axis an exponential fall with depth (claim a) is a straight line."
+        " Triangles are lower bounds: there λ_min is at or below what float64 can tell from zero. “bound” "
+        "is what Lemma 12 and Definition 6 guarantee at infinite width from the input alone."
     )
 
     def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
-        """See :meth:`Panel.draw`."""
+        """Return the panel's strips."""
         depth = view.snapshot.config.depth
         x = np.arange(depth, dtype=np.float64)
         now = moment(view)
@@ -43,15 +43,15 @@ class ConditioningPanel(Panel):
         notes = [(now.remark, "warn")] if now.remark else []
         if (unresolved & np.isfinite(conditioning)).any():
             notes.append((f"{palette.glyphs.lower_bound} ≥ (λmin ≤ ρ)", "warn"))
+        bound = _log_ratio(start, "definition6_lambda_max", "lemma12_lambda_min", depth)
+        infinite = _log_ratio(start, "infinite_lambda_max", "infinite_lambda_min", depth)
+        first = start.layer_values("log10_cond", depth)
         series = [
-            Series("bound", x, _log_ratio(start, "definition6_lambda_max", "lemma12_lambda_min", depth), 3, "dashdot",
-                   optional=True),
-            Series("∞ width", x, _log_ratio(start, "infinite_lambda_max", "infinite_lambda_min", depth), 2, "dotted",
-                   points=True, optional=True),
-            Series("step 0", x, start.layer_values("log10_cond", depth), 1, "dashed", points=True,
-                   bounds=_unresolved(start, depth)),
+            Series("bound", x, bound, 3, "dashdot", optional=True),
+            Series("∞ width", x, infinite, 2, "dotted", points=True, optional=True),
+            Series("step 0", x, first, 1, "dashed", points=True, bounds=_unresolved(start, depth)),
             Series("now", x, conditioning, 0, points=True, bounds=unresolved),
-        ]  # fmt: skip
+        ]
         chart = LineChart(
             series=tuple(series),
             first=0,
@@ -65,10 +65,12 @@ class ConditioningPanel(Panel):
         return draw_lines(chart, view.width, view.height, palette)
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
-        """See :meth:`Panel.subtitle_parts`."""
+        """Return the values at the cursor."""
         depth = view.snapshot.config.depth
         now, start = moment(view), Moment(0, view.snapshot.layers.at(0), "")
         layer = view.layer
+        if not now.values:
+            return []
         sign = "≥ " if 0 <= layer < depth and _unresolved(now, depth)[layer] else ""
         wide = _log_ratio(start, "infinite_lambda_max", "infinite_lambda_min", depth)
         infinite = float(wide[layer]) if 0 <= layer < depth else float("nan")
@@ -81,14 +83,14 @@ class ConditioningPanel(Panel):
 
 
 def _unresolved(now: Moment, depth: int) -> NDArray[np.bool_]:
-    """Layers at which λ_min is at or below the resolution, so that the condition number is a lower bound."""
+    """Return at which layers λ_min is at or below the resolution, so that κ is a lower bound."""
     smallest, resolution = now.layer_values("lambda_min", depth), now.layer_values("lambda_resolution", depth)
     with np.errstate(invalid="ignore"):
         return np.asarray(smallest <= resolution)
 
 
 def _log_ratio(start: Moment, high: str, low: str, depth: int) -> Array:
-    """log₁₀(high/low) by layer, NaN where either is missing or not positive."""
+    """Return log₁₀(high/low) by layer, NaN where either is missing or not positive."""
     top, bottom = start.layer_values(high, depth), start.layer_values(low, depth)
     with np.errstate(all="ignore"):
         known = (top > 0) & (bottom > 0)

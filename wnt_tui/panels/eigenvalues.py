@@ -14,9 +14,9 @@ from wnt_tui.themes import Palette
 
 # Metric, name in the legend, colour, dash; weakest first, so that the strongest is drawn on top.
 _RUNGS: tuple[tuple[str, str, int, Dash], ...] = (
-    ("eq13_weights", "‖ΔW‖", 5, "sparse"),
-    ("eq13_features", "‖ΔF‖_F", 3, "dashdot"),
-    ("eq13_features_op", "‖ΔF‖₂", 2, "dotted"),
+    ("eq13_weights", "ΔW", 5, "sparse"),
+    ("eq13_features", "ΔF", 3, "dashdot"),
+    ("eq13_features_op", "ΔF₂", 2, "dotted"),
     ("eq13_fro", "fro", 4, "long"),
     ("eq13_op", "op", 1, "dashed"),
 )
@@ -31,14 +31,14 @@ class EigenvaluePanel(Panel):
     metrics = ("lambda_min", "eq13_op", "eq13_fro", "eq13_features_op", "eq13_features", "eq13_weights")
     log_default = True
     about = (
-        "Smallest eigenvalue of the selected layer's Gram matrix during training, and five lower bounds on it from "
-        "how far the Gram matrix, the features or the weights have moved since step 0. op ≥ fro and "
-        "‖ΔF‖₂ ≥ ‖ΔF‖_F ≥ ‖ΔW‖ always; the two families cross. A bound at or below 0 says nothing: it is vacuous, and "
-        "the panel says from which step."
+        "Smallest eigenvalue of the selected layer's Gram matrix during training, and five lower bounds on "
+        "it from how far the Gram matrix, the features or the weights have moved since step 0. op ≥ fro and"
+        " ΔF₂ (spectral) ≥ ΔF (Frobenius) ≥ ΔW always; the two families cross. A bound at or below 0 says "
+        "nothing: it is vacuous, and the panel says from which step."
     )
 
     def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
-        """See :meth:`Panel.draw`."""
+        """Return the panel's strips."""
         layers = view.snapshot.layers
         blocks = max(2 * view.width, 2)
 
@@ -67,8 +67,10 @@ class EigenvaluePanel(Panel):
         return draw_lines(chart, view.width, view.height, palette)
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
-        """See :meth:`Panel.subtitle_parts`."""
+        """Return the values at the cursor."""
         now, layer = moment(view), view.layer
+        if not now.values:
+            return []
         smallest, resolution = now.value("lambda_min", layer), now.value("lambda_resolution", layer)
         shown = f"≤ {significant(resolution, 2)}" if smallest <= resolution else significant(smallest)
         parts = [f"layer {layer}: λmin {shown}"]
@@ -117,7 +119,7 @@ def vacuous_since(line: Series) -> float | None:
 
 
 def vacuous_words(vacuous: list[tuple[float, str]]) -> str:
-    """Which bounds are vacuous since when: ``vacuous: op, fro from step 3 · ‖ΔW‖ from 1``.
+    """Which bounds are vacuous from which step on: ``vacuous from: ΔW 1, op/fro 3``.
 
     Args:
         vacuous: Step and name of each.
@@ -128,5 +130,5 @@ def vacuous_words(vacuous: list[tuple[float, str]]) -> str:
     groups: dict[float, list[str]] = {}
     for since, label in sorted(vacuous, key=lambda pair: pair[0]):
         groups.setdefault(since, []).append(label)
-    pieces = [f"{', '.join(names)} from step {since:g}" for since, names in groups.items()]
-    return "vacuous: " + " · ".join(pieces) if pieces else ""
+    pieces = [f"{'/'.join(names)} {since:g}" for since, names in groups.items()]
+    return "vacuous from: " + ", ".join(pieces) if pieces else ""

@@ -1,4 +1,4 @@
-"""Panel 8: the generalization bounds of Lemma 2, their floor, the measured gap, and whether they say anything."""
+"""Panel 8: the generalization bounds of Lemma 2, their floor, the gap, and whether they say anything."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from textual.strip import Strip
 
 from wnt_tui.charts.canvas import Canvas
 from wnt_tui.charts.lines import LineChart, Reference, draw_lines
-from wnt_tui.charts.number import significant
+from wnt_tui.charts.number import short, significant
 from wnt_tui.panels.base import Panel, at_cursor, step_series, why_empty
 from wnt_tui.snapshot import PanelView
 from wnt_tui.themes import Palette
@@ -21,19 +21,20 @@ class GeneralizationPanel(Panel):
     key = "8"
     title = "generalization bound, floor, gap"
     metrics = (
-        "generalization_bound", "generalization_bound_compositional", "generalization_floor", "generalization_gap",
-        "stability_beta",
+        "generalization_bound", "generalization_bound_compositional", "generalization_floor",
+        "generalization_gap", "stability_beta",
     )  # fmt: skip
     log_default = True
     about = (
-        "Lemma 2's bound on |test − train| risk with local constants and with the compositional Lipschitz constant, the "
-        "floor that no local constant can go below, the gap that was measured, and M, the largest possible loss. A "
-        "bound at or above M is vacuous. With the local μ, bound² = M²/(2nδ) + (24MR/δ)(r + r²/(n−1)) with "
-        "r = G/‖∇f‖ ≥ 1, so it cannot say anything unless R < δM/24 and n > 1/(2δ), and these do not suffice."
+        "Lemma 2's bound on |test − train| risk with local constants and with the compositional Lipschitz "
+        "constant, the floor that no local constant can go below, the gap that was measured, and M, the "
+        "largest possible loss. A bound at or above M is vacuous. With the local μ, bound² = M²/(2nδ) + "
+        "(24MR/δ)(r + r²/(n−1)) with r = G/‖∇f‖ ≥ 1, so it cannot say anything unless R < δM/24 and n > "
+        "1/(2δ), and these do not suffice."
     )
 
     def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
-        """See :meth:`Panel.draw`."""
+        """Return the panel's strips."""
         verdict, role = vacuity(view)
         words = 1 if verdict and view.height >= 6 else 0
         most = largest_loss(view)
@@ -48,7 +49,7 @@ class GeneralizationPanel(Panel):
             last=view.last,
             log=view.log,
             cursor=view.cursor,
-            references=(Reference(most, f"M {significant(most, 3)}"),) if most > 0 else (),
+            references=(Reference(most, f"M {short(most)}"),) if most > 0 else (),
             notes=(("heuristic: not PL", "warn"),) if view.snapshot.config.loss == "cross_entropy" else (),
             message=_why(view),
             legend_rows=1,
@@ -61,7 +62,7 @@ class GeneralizationPanel(Panel):
         return strips
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
-        """See :meth:`Panel.subtitle_parts`."""
+        """Return the values at the cursor."""
         return [
             at_cursor(view, "generalization_bound", "bound", 3),
             at_cursor(view, "generalization_floor", "floor", 3),
@@ -73,8 +74,8 @@ class GeneralizationPanel(Panel):
 def largest_loss(view: PanelView) -> float:
     """M of Lemma 2 at the cursor: the largest possible loss of one example.
 
-    It is 1 for ``mse``. For the unbounded losses the engine estimates it and the session holds it only inside the
-    floor, floor² = M²/(2nδ) + (24M(R − f*)/δ)(1 + 1/(n − 1)), a quadratic equation for M.
+    It is 1 for ``mse``. For the unbounded losses the engine estimates it and the session holds it only inside
+    the floor, floor² = M²/(2nδ) + (24M(R − f*)/δ)(1 + 1/(n − 1)), a quadratic equation for M.
 
     Args:
         view: What is shown.
@@ -110,7 +111,7 @@ def vacuity(view: PanelView) -> tuple[str, str]:
     if math.isnan(bound) or math.isnan(most):
         return "", "dim"
     if bound < most:
-        return f"says something: bound {significant(bound, 3)} < M {significant(most, 3)}", "good"
+        return f"says something: bound {significant(bound, 3)} < M {short(most)}", "good"
     risk = view.snapshot.value("loss", view.cursor) - config.f_star
     needed = config.delta * most / 24
     reason = f"R {significant(risk, 2)} must be < δM/24 = {significant(needed, 2)}"

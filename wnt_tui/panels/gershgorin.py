@@ -20,18 +20,19 @@ class GershgorinPanel(Panel):
     key = "4"
     title = "Gershgorin proxy"
     metrics = (
-        "gersh_row_sum", "gersh_max_offdiag", "gersh_max_abs_offdiag", "gersh_min_diag", "gersh_lower", "gersh_upper",
+        "gersh_row_sum", "gersh_max_offdiag", "gersh_max_abs_offdiag", "gersh_min_diag", "gersh_lower",
+        "gersh_upper",
     )  # fmt: skip
     log_default = True
     about = (
-        "Largest off-diagonal row sum, largest off-diagonal and smallest diagonal entry of each layer's Gram matrix at "
-        "the cursor. The paper's claim (e): the first two turn at the layer where the conditioning does. Gershgorin's "
-        "enclosure [min(G_ii − R_i), max(G_ii + R_i)] is proved, but says nothing about λ_min where its lower end is "
-        "not positive."
+        "Largest off-diagonal row sum, largest off-diagonal and smallest diagonal entry of each layer's "
+        "Gram matrix at the cursor. The paper's claim (e): the first two turn at the layer where the "
+        "conditioning does. Gershgorin's enclosure [min(G_ii − R_i), max(G_ii + R_i)] is proved, but says "
+        "nothing about λ_min where its lower end is not positive."
     )
 
     def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
-        """See :meth:`Panel.draw`."""
+        """Return the panel's strips."""
         depth = view.snapshot.config.depth
         x = np.arange(depth, dtype=np.float64)
         now = moment(view)
@@ -64,8 +65,10 @@ class GershgorinPanel(Panel):
         return draw_lines(chart, view.width, view.height, palette)
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
-        """See :meth:`Panel.subtitle_parts`."""
+        """Return the values at the cursor."""
         now, layer = moment(view), view.layer
+        if not now.values:
+            return []
         low, high = now.value("gersh_lower", layer), now.value("gersh_upper", layer)
         return [
             f"layer {layer}",

@@ -20,13 +20,13 @@ class HeatPanel(Panel):
     title = "log₁₀κ: layer × step"
     metrics = ("log10_cond", "lambda_min", "lambda_max")
     about = (
-        "log₁₀ of the condition number of every layer's Gram matrix at every step; the input is the bottom row, "
-        "bright is badly conditioned. A cell that stands for several steps or layers shows the worst of them. Blank "
-        "cells were not measured."
+        "log₁₀ of the condition number of every layer's Gram matrix at every step; the input is the bottom "
+        "row, bright is badly conditioned. A cell that stands for several steps or layers shows the worst "
+        "of them. Blank cells were not measured."
     )
 
     def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
-        """See :meth:`Panel.draw`."""
+        """Return the panel's strips."""
         snapshot = view.snapshot
         depth = snapshot.config.depth
         band = snapshot.layers.band("log10_cond", view.first, view.last, max(2 * view.width, 1))
@@ -49,8 +49,10 @@ class HeatPanel(Panel):
         return draw_heatmap(chart, view.width, view.height, palette)
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
-        """See :meth:`Panel.subtitle_parts`."""
+        """Return the values at the cursor."""
         now = moment(view)
+        if not now.values:
+            return []
         values = now.layer_values("log10_cond", view.snapshot.config.depth)
         parts = [f"layer {view.layer}: {significant(now.value('log10_cond', view.layer))}"]
         if np.isfinite(values).any():

@@ -1,4 +1,4 @@
-"""A panel's help, generated from the catalogue: what each quantity is, its equation, and how it may be read."""
+"""A panel's help, generated from the catalogue: each quantity, its equation, and how it may be read."""
 
 from __future__ import annotations
 

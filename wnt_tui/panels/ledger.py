@@ -25,7 +25,7 @@ _EVENT_ROLES = {
     "violation": "bad", "diverged": "bad", "failed": "bad", "blocked": "warn", "lr": "warn", "notice": "warn",
     "stopped": "warn",
 }  # fmt: skip
-_NAME_WIDTH = 9
+_NAME_WIDTH = 11
 
 
 class LedgerPanel(Panel):
@@ -40,13 +40,13 @@ class LedgerPanel(Panel):
         "step_seconds", "measure_seconds",
     )  # fmt: skip
     about = (
-        "Every inequality whose terms exist at the cursor, with its numbers: ✓ holds, ○ holds but says nothing, "
-        "✗ is violated, ! fails where it is no theorem in this run. Below it the cost of measuring beside the step's "
-        "own, and what happened up to the cursor, newest first."
+        "Every inequality whose terms exist at the cursor, with its numbers: ✓ holds, ○ holds but says "
+        "nothing, ✗ is violated, ! fails where it is no theorem in this run. Below it the cost of measuring"
+        " beside the step's own, and what happened up to the cursor, newest first."
     )
 
     def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
-        """See :meth:`Panel.draw`."""
+        """Return the panel's strips."""
         canvas = Canvas(view.width, view.height, palette)
         snapshot = view.snapshot
         found = checks(view)
@@ -75,14 +75,20 @@ class LedgerPanel(Panel):
         return canvas.to_strips()
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
-        """See :meth:`Panel.subtitle_parts`."""
+        """Return the values at the cursor."""
         found = checks(view)
         violated = sum(check.verdict == "violated" for check in found)
         recorded = sum(event.kind == "violation" for event in view.snapshot.events)
         vacuous = sum(check.verdict == "vacuous" for check in found)
-        parts = [f"{violated} violated" if violated else f"{len(found)} checks hold" if found else ""]
+        parts = [
+            f"{violated} violated"
+            if violated
+            else f"{len(found)} check{'s' * (len(found) > 1)} hold"
+            if found
+            else ""
+        ]
         parts.append(f"{vacuous} vacuous" if vacuous else "")
-        parts.append(f"{recorded} violations recorded" if recorded else "")
+        parts.append(f"{recorded} violation{'s' * (recorded > 1)} recorded" if recorded else "")
         return parts
 
 

@@ -19,18 +19,18 @@ class LossPanel(Panel):
     metrics = ("loss", "test_loss", "predicted_descent", "accuracy", "test_accuracy")
     log_default = True
     about = (
-        "Training loss, loss on the test images, and what the descent lemma at the real learning rate predicted "
-        "for each step from the row before it. Where the dotted line lies on the solid one, one step of theory "
-        "describes one step of training."
+        "Training loss, loss on the test images, and what the descent lemma at the real learning rate "
+        "predicted for each step from the row before it. Where the dotted line hides behind the solid one, "
+        "one step of theory describes one step of training."
     )
 
     def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
-        """See :meth:`Panel.draw`."""
+        """Return the panel's strips."""
         chart = LineChart(
             series=(
+                step_series(view, "predicted_descent", "predicted", 4, "dotted", optional=True),
                 step_series(view, "test_loss", "test", 1, "dashed"),
                 step_series(view, "loss", "train", 0),
-                step_series(view, "predicted_descent", "predicted", 4, "dotted", optional=True),
             ),
             first=view.first,
             last=view.last,
@@ -38,12 +38,11 @@ class LossPanel(Panel):
             cursor=view.cursor,
             notes=diverged_note(view),
             message=why_empty(view, ("loss",)),
-            legend_rows=1,
         )
         return draw_lines(chart, view.width, view.height, palette)
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
-        """See :meth:`Panel.subtitle_parts`."""
+        """Return the values at the cursor."""
         return [
             at_cursor(view, "loss", "train"),
             at_cursor(view, "test_loss", "test"),

@@ -21,14 +21,14 @@ class PredictionPanel(Panel):
         "predicted_descent", "predicted_lemma10", "lemma13_bound",
     )  # fmt: skip
     about = (
-        "Actual loss over the loss predicted one step before. 1 is a perfect prediction, below 1 the network did "
-        "better than promised. “null” predicts no change at all: a ratio near 1 late in training can be trivial, so "
-        "compare with it. The decrease ratio in the border is 1 only if the step itself was predicted. Lemma 1 "
-        "presumes η = 1/L; “descent” is the same lemma at the real η."
+        "Actual loss over the loss predicted one step before. 1 is a perfect prediction, below 1 the "
+        "network did better than promised. “null” predicts no change at all: a ratio near 1 late in "
+        "training can be trivial, so compare with it. The decrease ratio in the border is 1 only if the "
+        "step itself was predicted. Lemma 1 presumes η = 1/L; “descent” is the same lemma at the real η."
     )
 
     def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
-        """See :meth:`Panel.draw`."""
+        """Return the panel's strips."""
         series = [step_series(view, "ratio_null", "null", 6, "dotted")]
         if view.snapshot.config.loss == "cross_entropy":
             series.append(step_series(view, "ratio_lemma10", "lemma 10", 3, "dashdot"))
@@ -47,7 +47,7 @@ class PredictionPanel(Panel):
         return draw_lines(chart, view.width, view.height, palette)
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
-        """See :meth:`Panel.subtitle_parts`."""
+        """Return the values at the cursor."""
         parts = [
             at_cursor(view, "ratio_descent", "descent"),
             at_cursor(view, "ratio_null", "null"),

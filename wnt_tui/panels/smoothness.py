@@ -6,7 +6,7 @@ import numpy as np
 from textual.strip import Strip
 
 from wnt_tui.charts.lines import LineChart, Reference, Series, draw_lines
-from wnt_tui.charts.number import marked, significant
+from wnt_tui.charts.number import marked, short
 from wnt_tui.panels.base import Panel, at_cursor, kind_of, step_series, why_empty
 from wnt_tui.snapshot import PanelView
 from wnt_tui.themes import Palette
@@ -24,13 +24,14 @@ class SmoothnessPanel(Panel):
     )  # fmt: skip
     log_default = True
     about = (
-        "The Polyak-Łojasiewicz constant μ at the current point and the smoothness L in five versions, each its own "
-        "metric. Gradient descent is promised a decrease while L stays below 2/η. For ReLU the loss has kinks, so no "
-        "version of L is a smoothness constant in the theorem's sense: they are shown, not promised."
+        "The Polyak-Łojasiewicz constant μ at the current point and the smoothness L in five versions, each"
+        " its own metric. Gradient descent is promised a decrease while L stays below 2/η. For ReLU the "
+        "loss has kinks, so no version of L is a smoothness constant in the theorem's sense: they are "
+        "shown, not promised."
     )
 
     def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
-        """See :meth:`Panel.draw`."""
+        """Return the panel's strips."""
         series = [
             step_series(view, "smoothness_bound", "bound", 5, "sparse", optional=True),
             step_series(view, "smoothness_secant", "secant", 4, "long"),
@@ -49,7 +50,7 @@ class SmoothnessPanel(Panel):
                 series.insert(0, Series("2/η", line.x, 2.0 / line.y, 6))
         elif rates.size and series:
             limit = 2.0 / float(rates[0])
-            references = (Reference(limit, f"2/η {significant(limit, 3)}", optional=True),)
+            references = (Reference(limit, f"2/η {short(limit)}", optional=True),)
         relu = view.snapshot.config.activation == "relu"
         chart = LineChart(
             series=tuple(series),
@@ -64,7 +65,7 @@ class SmoothnessPanel(Panel):
         return draw_lines(chart, view.width, view.height, palette)
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
-        """See :meth:`Panel.subtitle_parts`."""
+        """Return the values at the cursor."""
         value = view.snapshot.value
         rate = value("lr", view.cursor)
         rate = rate if rate > 0 else view.snapshot.config.lr
@@ -74,7 +75,7 @@ class SmoothnessPanel(Panel):
             name = "smoothness_step"
         symbol = "L" if name == "smoothness_hessian" else "L_step"
         parts.append(marked(symbol, value(name, view.cursor), kind_of(view, name), 3))
-        parts.append(f"2/η {significant(2.0 / rate, 3)}")
+        parts.append(f"2/η {short(2.0 / rate)}")
         parts.append(at_cursor(view, "smoothness_ggn", "GGN", 3))
         if view.snapshot.config.activation == "relu":
             parts.append("no bound for ReLU")
@@ -84,7 +85,7 @@ class SmoothnessPanel(Panel):
 
 
 def _rates(view: PanelView) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Learning rates used inside the window; the configured one where no row tells."""
+    """Return learning rates used inside the window; the configured one where no row tells."""
     snapshot = view.snapshot
     inside = (snapshot.step >= view.first) & (snapshot.step <= view.last)
     rates = snapshot.column("lr")[inside]

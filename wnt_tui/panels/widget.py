@@ -1,7 +1,7 @@
 """The Textual widget that shows one panel, and draws it again only when it must.
 
-A panel is drawn when it is on the screen and something it is drawn from changed; of the new strips only rows that
-differ from the ones on the screen are repainted, which is most of what a slow link would carry.
+A panel is drawn when it is on the screen and something it is drawn from changed; of the new strips only rows
+that differ from the ones on the screen are repainted, which is most of what a slow link would carry.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class PanelWidget(Widget, can_focus=True):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("l", "toggle_log", "log axis", id="panel.log")]
 
-    def __init__(self, panel: Panel, palette: Palette, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, panel: Panel, palette: Palette, *, id: str | None = None) -> None:  # ruff: ignore[builtin-argument-shadowing]
         super().__init__(id=id or f"panel-{panel.number}")
         self.panel = panel
         self.log_axis = panel.log_default
@@ -154,7 +154,7 @@ class PanelWidget(Widget, can_focus=True):
             return
         self.drawn += 1
         self._strips = self.panel.draw(view, self._palette)
-        subtitle = self._palette.glyphs.text(self.panel.subtitle(view)).replace("[", r"\[")
+        subtitle = self.panel.subtitle(view, self._palette.glyphs).replace("[", r"\[")
         # Assigning an equal text would still repaint the border.
         if subtitle != self.border_subtitle:
             self.border_subtitle = subtitle
