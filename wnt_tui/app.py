@@ -1,0 +1,116 @@
+"""The terminal app: palette, screens, and how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from wnt_tui.engine_process import EngineProcess
+from wnt_tui.farewell import Farewell
+from wnt_tui.hangup import leave_on_hangup
+from wnt_tui.keys import KEY_TABLE
+from wnt_tui.screens.dashboard import Dashboard
+from wnt_tui.screens.sessions import SessionsScreen
+from wnt_tui.themes import Palette, app_theme, depth_of, make_palette
+
+
+class WntApp(App[Farewell]):
+    """Shows sessions, one at a time.
+
+    Args:
+        paths: The sessions; the first is shown.
+        engine: The engine that was started for the first, if one was.
+    """
+
+    TITLE = "wnt-tui"
+    CSS_PATH = "app.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    def __init__(self, paths: Sequence[Path], engine: EngineProcess | None = None) -> None:
+        super().__init__()
+        self.paths = tuple(paths)
+        self._engine = engine
+        self.palette = self._palette_for_terminal()
+        # An animation over SSH is a stutter, and a chart that slides into place shows numbers that are not
+        # there.
+        self.animation_level = "none"
+
+    def on_mount(self) -> None:
+        """Take the terminal's colours and open the first session."""
+        self.register_theme(app_theme(self.palette))
+        self.theme = f"wnt-{self.palette.name}"
+        self.push_screen(Dashboard(self.paths[0], self.palette, self._engine))
+
+    def _palette_for_terminal(self) -> Palette:
+        encoding = (getattr(sys.__stdout__, "encoding", None) or "utf-8").lower()
+        ascii_only = bool(os.environ.get("WNT_ASCII")) or not encoding.startswith("utf")
+        # Textual takes NO_COLOR out of the environment and remembers it.
+        return make_palette(depth_of(self.console.color_system, no_color=self.no_color), ascii_only=ascii_only)
+
+    @property
+    def dashboard(self) -> Dashboard | None:
+        """The dashboard that is open, whatever lies on it."""
+        return next((screen for screen in self.screen_stack if isinstance(screen, Dashboard)), None)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Yield the command palette's entries: the key table."""
+        dashboard = self.dashboard
+        if dashboard is None:
+            return
+        for entry in KEY_TABLE:
+            if not entry.action or (entry.engine and not dashboard.has_engine):
+                continue
+
+            async def run(action: str = entry.action) -> None:
+                await dashboard.run_action(action)
+
+            title = entry.meaning[0].upper() + entry.meaning[1:]
+            yield SystemCommand(title, f"key {entry.shown}", run)
+
+    def on_dashboard_sessions_wanted(self, message: Dashboard.SessionsWanted) -> None:
+        """Let the user choose among the sessions that were opened together."""
+        dashboard = message.dashboard
+
+        def chosen(path: Path | None) -> None:
+            if path is not None and path != dashboard.path:
+                self.switch_screen(Dashboard(path, self.palette))
+
+        self.push_screen(SessionsScreen(self.paths, dashboard.path, self.palette), chosen)
+
+
+def watch(paths: Sequence[Path], engine: EngineProcess | None = None) -> int:
+    """Run the app until it is left.
+
+    Args:
+        paths: The sessions; the first is shown.
+        engine: The engine that was started for the first, if one was.
+
+    Returns:
+        The exit code.
+    """
+    app = WntApp(paths, engine)
+    hung_up: list[int] = []
+
+    def leave(code: int) -> None:
+        hung_up.append(code)
+        app.call_later(app.exit, Farewell(code, ""))
+
+    leave_on_hangup(leave)
+    farewell = app.run()
+    if hung_up:
+        # The terminal is gone or going: nothing may be written to it any more, not even by the interpreter's
+        # end.
+        os._exit(hung_up[0])
+    if farewell is None:
+        return app.return_code or 0
+    with contextlib.suppress(OSError):
+        print(farewell.sentence, file=sys.stderr if farewell.code else sys.stdout)
+    return farewell.code

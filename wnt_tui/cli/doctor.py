@@ -1,0 +1,176 @@
+"""What ``doctor`` examines: the engine's findings, the terminal, the disk, what may end a detached engine."""
+
+from __future__ import annotations
+
+import locale
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+import engine
+from wnt_tui.wording import file_size
+
+Verdict = Literal["ok", "note", "bad"]
+SIGNS: dict[Verdict, tuple[str, str]] = {"ok": ("✓", "green"), "note": ("!", "yellow"), "bad": ("✗", "red")}
+SCARCE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        subject: What was looked at.
+        verdict: Whether it is in order, worth knowing, or in the way.
+        text: What was found, with the way out where one is needed.
+    """
+
+    subject: str
+    verdict: Verdict
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All findings.
+
+    Attributes:
+        findings: In the order shown.
+        engine: What ``python -m engine doctor`` has said.
+    """
+
+    findings: tuple[Finding, ...]
+    engine: Mapping[str, Any]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing is in the way of a run."""
+        return all(finding.verdict != "bad" for finding in self.findings)
+
+    def text(self) -> str:
+        """Return the report for people, a line a finding."""
+        width = max(len(finding.subject) for finding in self.findings)
+        return "\n".join(
+            f"{click.style(SIGNS[finding.verdict][0], fg=SIGNS[finding.verdict][1])} "
+            f"{finding.subject.ljust(width)}  {finding.text}"
+            for finding in self.findings
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report for programs."""
+        return {
+            "healthy": self.healthy,
+            "findings": [
+                {"subject": finding.subject, "verdict": finding.verdict, "text": finding.text}
+                for finding in self.findings
+            ],
+            "engine": dict(self.engine),
+        }
+
+
+def examine(engine_says: Mapping[str, Any], environment: Mapping[str, str]) -> Report:
+    """Look at everything that a run or its screen depends on.
+
+    Args:
+        engine_says: The engine's JSON, or ``{"error": sentence}``.
+        environment: The environment variables.
+
+    Returns:
+        The report.
+    """
+    return Report(
+        (
+            Finding("wnt-tui", "ok", f"{engine.__version__}, Python {platform.python_version()}, {sys.platform}"),
+            *_engine(engine_says),
+            *_terminal(environment),
+            *_disk(),
+            *_detached(environment),
+        ),
+        engine_says,
+    )
+
+
+def _engine(says: Mapping[str, Any]) -> list[Finding]:
+    if "error" in says:
+        return [Finding("engine", "bad", str(says["error"]))]
+    build = f"CUDA {says['cuda_build']}" if says.get("cuda_build") else "CPU build"
+    found = [Finding("torch", "ok", f"{says.get('torch', '?')}, {build}, {says.get('threads', '?')} threads")]
+    if problem := says.get("torchvision_problem"):
+        found.append(Finding("torchvision", "note", f"CIFAR-10 cannot be read: {problem}"))
+    else:
+        found.append(Finding("torchvision", "ok", "its data sets can be imported"))
+    found.append(Finding("devices", "ok", ", ".join(["cpu", *map(str, says.get("devices", []))])))
+    if problem := says.get("device_problem"):
+        found.append(Finding("--device auto", "bad", f"{problem} Until then: --device cpu."))
+    elif says.get("device"):
+        found.append(Finding("--device auto", "ok", str(says["device"])))
+    return found
+
+
+def _terminal(environment: Mapping[str, str]) -> list[Finding]:
+    from wnt_tui.terminal import COMPACT_COLUMNS, COMPACT_ROWS, too_small
+
+    found = []
+    if sys.stdout.isatty():
+        columns, rows = os.get_terminal_size(sys.stdout.fileno())
+        verdict: Verdict = "bad" if too_small(columns, rows) else "ok"
+        roomy = columns >= COMPACT_COLUMNS and rows >= COMPACT_ROWS
+        layout = "dashboard" if roomy else f"one panel at a time (nine from {COMPACT_COLUMNS}×{COMPACT_ROWS})"
+        found.append(Finding("terminal", verdict, f"{environment.get('TERM', '?')}, {columns}×{rows}: {layout}"))
+    else:
+        found.append(Finding("terminal", "note", "standard output is none: `run`, `export` and `status` work"))
+    found.append(_colour(environment))
+    encoding = locale.getpreferredencoding(False)
+    utf8 = encoding.lower().replace("-", "") == "utf8"
+    advice = "" if utf8 else ": signs may be garbled; set LANG=C.UTF-8"
+    found.append(Finding("locale", "ok" if utf8 else "note", f"{encoding}{advice}"))
+    return found
+
+
+def _colour(environment: Mapping[str, str]) -> Finding:
+    if "NO_COLOR" in environment:
+        return Finding("colour", "ok", "none: NO_COLOR is set")
+    if environment.get("COLORTERM", "").lower() in {"truecolor", "24bit"}:
+        return Finding("colour", "ok", "16 million")
+    kind = "256" if "256" in environment.get("TERM", "") else "16"
+    return Finding("colour", "note", f"{kind}; SSH does not forward COLORTERM: COLORTERM=truecolor if yours can do it")
+
+
+def _disk() -> list[Finding]:
+    from engine.session.paths import sessions_folder
+
+    folder = sessions_folder()
+    existing = next(path for path in (folder, *folder.resolve().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    writable = os.access(existing, os.W_OK)
+    if not writable:
+        return [Finding("sessions", "bad", f"{folder} is not writable: set WNT_SESSIONS or use --session PATH")]
+    verdict: Verdict = "note" if free < SCARCE_BYTES else "ok"
+    return [Finding("sessions", verdict, f"{folder}, {file_size(free)} free")]
+
+
+def _detached(environment: Mapping[str, str]) -> list[Finding]:
+    found = []
+    if "SLURM_JOB_ID" in environment:
+        found.append(Finding("detached runs", "note", "inside a Slurm job: an engine left behind ends with the job"))
+    settings = Path("/etc/systemd/logind.conf")
+    try:
+        text = settings.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    kills = [line for line in text.splitlines() if line.strip().lower().startswith("killuserprocesses=")]
+    if kills and kills[-1].split("=", 1)[1].strip().lower() in {"yes", "true", "1", "on"}:
+        found.append(
+            Finding(
+                "detached runs", "note",
+                "logind's KillUserProcesses=yes ends engines at logout: `loginctl enable-linger` keeps them",
+            )
+        )  # fmt: skip
+    return found or [Finding("detached runs", "ok", "nothing found that would end an engine at logout")]

@@ -1,0 +1,105 @@
+"""``wnt-tui``: the group, its commands, and how a failure is told."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+import engine
+from engine.errors import WntError
+from wnt_tui.cli import control, look_up, results, running, watching
+from wnt_tui.cli.group import CONTEXT, LiveByDefault
+
+EPILOG = """\b
+Examples
+  wnt-tui --width 500 --depth 9       train and watch; q leaves, training goes on
+  wnt-tui attach                      come back to it, from any folder
+  wnt-tui run --steps 200 > sum.json  without a screen
+  wnt-tui replay sessions/*.wnt       look at recorded runs, step by step
+"""
+
+
+@click.group(
+    cls=LiveByDefault,
+    context_settings=CONTEXT,
+    epilog=EPILOG,
+    options_metavar="[RUN OPTIONS]",
+    subcommand_metavar="| COMMAND [ARGS]…",
+)
+@click.version_option(engine.__version__, prog_name="wnt-tui")
+def cli() -> None:
+    """Watch a wide network train and see live whether the theory of wide networks holds for it.
+
+    Without a command it starts a run with the options below and shows it. Every option can also be set in the
+    environment (--test-examples as WNT_TEST_EXAMPLES) or in a --config file.
+    """
+
+
+for command in (
+    *watching.COMMANDS,
+    *running.COMMANDS,
+    *control.COMMANDS,
+    *results.COMMANDS,
+    *look_up.COMMANDS,
+):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the ``wnt-tui`` command; ends the process with its exit code.
+
+    Args:
+        arguments: The command line without the program's name; ``sys.argv`` by default.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(invoke(given))
+
+
+def invoke(arguments: list[str]) -> int:
+    """Run a command line.
+
+    Args:
+        arguments: The command line without the program's name.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 usage, 3 diverged.
+    """
+    debug = "--debug" in arguments
+    try:
+        result: Any = cli.main(args=arguments, prog_name="wnt-tui", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except WntError as error:
+        if debug:
+            traceback.print_exc()
+        return _complain(error.message, error.hint, error.exit_code)
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx is not None else "wnt-tui"
+        # `live` is never typed, so its help is the group's.
+        return _complain(error.format_message(), f"`{path.removesuffix(' live')} --help` lists what there is.", 2)
+    except click.ClickException as error:
+        return _complain(error.format_message(), "", error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except BrokenPipeError:
+        # `wnt-tui ls | head`: the reader has seen enough; the interpreter must not complain when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        reason = str(error).strip().splitlines()
+        kind = type(error).__name__
+        told = f"{kind}: {reason[0]}" if reason else kind
+        return _complain(f"Something unforeseen went wrong ({told}).", "--debug shows where.", 1)
+
+
+def _complain(sentence: str, way_out: str, code: int) -> int:
+    click.echo(f"{click.style('wnt-tui:', fg='red', bold=True)} {sentence}", err=True)
+    if way_out:
+        click.echo(f"  {way_out}", err=True)
+    return code

@@ -1,0 +1,47 @@
+"""Commands that take results out of a session: ``export`` and ``copy``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wnt_tui.cli.control import session_argument
+from wnt_tui.cli.group import SectionedCommand
+
+
+@click.command(cls=SectionedCommand)
+@session_argument
+@click.option(
+    "--format", "kind", type=click.Choice(["csv", "json"]), default="csv", metavar="NAME",
+    help="csv: steps.csv, layers.csv, events.csv; json: one file. Default: csv.",
+)  # fmt: skip
+@click.option(
+    "--output", "directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", required=True,
+    help="Folder to write into; made if it does not exist.",
+)  # fmt: skip
+def export(session: Path, kind: str, directory: Path) -> None:
+    """Write a session as CSV tables or JSON, columns named as in `wnt-tui explain`."""
+    from engine.session import export as exports
+    from engine.session import paths
+
+    write = {"csv": exports.export_csv, "json": exports.export_json}[kind]
+    for path in write(paths.resolve_session(session), directory):
+        click.echo(path)
+
+
+@click.command(cls=SectionedCommand)
+@session_argument
+@click.argument("target", type=click.Path(path_type=Path), metavar="FILE")
+def copy(session: Path, target: Path) -> None:
+    """Copy a session into one file, also while it is live.
+
+    A plain copy of a live session would lose the newest rows.
+    """
+    from engine.session import paths
+    from engine.session.copy import copy_session
+
+    click.echo(copy_session(paths.resolve_session(session), target))
+
+
+COMMANDS = (export, copy)

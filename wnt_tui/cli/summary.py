@@ -1,0 +1,179 @@
+"""A session in a few words, for ``status`` and ``ls``."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.errors import WntError
+from engine.session.reader import SessionReader
+from wnt_tui.wording import duration, rate, run_summary
+
+STATE_COLOURS = {
+    "running": "green",
+    "paused": "yellow",
+    "starting": "yellow",
+    "finished": "cyan",
+    "diverged": "red",
+    "failed": "red",
+    "died": "red",
+    "unreadable": "red",
+}
+RECENT_STEPS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is worth saying about a session in one line.
+
+    Attributes:
+        path: The file.
+        run: The configuration in a phrase.
+        alive: Whether an engine holds it.
+        state: The engine's state, or ``unreadable``.
+        step: The newest step, −1 before the first.
+        planned: ``--steps``.
+        loss: Loss of the newest row, NaN if there is none.
+        speed: Steps per second over the newest rows, NaN if unknown.
+        message: A sentence of the engine's, or why the file cannot be read.
+    """
+
+    path: Path
+    run: str
+    alive: bool
+    state: str
+    step: int
+    planned: int
+    loss: float
+    speed: float
+    message: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for ``--json``: numbers that are not there are null."""
+        return {
+            "session": str(self.path),
+            "run": self.run,
+            "alive": self.alive,
+            "state": self.state,
+            "step": self.step if self.step >= 0 else None,
+            "steps": self.planned,
+            "loss": self.loss if math.isfinite(self.loss) else None,
+            "steps_per_second": self.speed if math.isfinite(self.speed) else None,
+            "message": self.message,
+        }
+
+    @property
+    def words(self) -> str:
+        """Liveness and state: ``live running``, ``ended stopped``."""
+        if self.state in {"unreadable", "died"}:
+            return self.state
+        return f"{'live' if self.alive else 'ended'} {self.state}"
+
+    @property
+    def progress(self) -> str:
+        """``step 37/80``, or that there is none."""
+        return f"step {self.step}/{self.planned}" if self.step >= 0 else "no step"
+
+    def text(self) -> str:
+        """Return it for people, over two or three lines."""
+        parts = [self.words, self.progress]
+        if math.isfinite(self.loss):
+            parts.append(f"loss {self.loss:.4g}")
+        if self.alive and self.state == "running" and math.isfinite(self.speed):
+            left = (self.planned - self.step) / self.speed
+            parts += [rate(self.speed), *([f"{duration(left)} left"] if left > 0 else [])]
+        lines = [f"{click.style(self.path.stem, bold=True)}  {self.run}", "  " + " · ".join(parts)]
+        return "\n".join([*lines, *([f"  {self.message}"] if self.message else [])])
+
+
+def summary_of(path: Path) -> Summary:
+    """Read a session's summary; bounded, however long the run.
+
+    Args:
+        path: The session.
+
+    Returns:
+        Its summary.
+    """
+    with SessionReader(path) as reader:
+        config, engine, last = reader.config(), reader.engine(), reader.last_step()
+        step, columns = reader.steps(max(last - RECENT_STEPS, -1))
+        times = columns["time"]
+        elapsed = float(times[-1] - times[0]) if step.size > 1 else math.nan
+        return Summary(
+            path=path,
+            run=run_summary(config),
+            alive=engine.alive,
+            state=engine.state,
+            step=last,
+            planned=config.steps,
+            loss=float(columns["loss"][-1]) if step.size else math.nan,
+            speed=(step.size - 1) / elapsed if elapsed > 0 else math.nan,
+            message=engine.message,
+        )
+
+
+def summary_or_trouble(path: Path) -> Summary:
+    """The same for a listing, in which one bad file must not hide the others.
+
+    Args:
+        path: The session.
+
+    Returns:
+        Its summary, or one that says why there is none.
+    """
+    try:
+        return summary_of(path)
+    except WntError as error:
+        return Summary(path, "", False, "unreadable", -1, 0, math.nan, math.nan, error.message)
+
+
+def as_table(summaries: list[Summary]) -> str:
+    """A listing, a line a session.
+
+    Args:
+        summaries: In the order of the lines.
+
+    Returns:
+        Aligned columns: name, state, progress, loss, run, when it was written last.
+    """
+    rows = [
+        (
+            _shown(summary.path),
+            summary.words,
+            "" if summary.state == "unreadable" else summary.progress,
+            f"{summary.loss:.4g}" if math.isfinite(summary.loss) else "",
+            summary.message if summary.state == "unreadable" else summary.run,
+        )
+        for summary in summaries
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = []
+    for summary, row in zip(summaries, rows, strict=True):
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        cells[0] = click.style(cells[0], bold=True)
+        cells[1] = click.style(cells[1], fg=STATE_COLOURS.get(summary.state))
+        lines.append("  ".join([*cells, row[4], _written(summary.path)]).rstrip())
+    return "\n".join(lines)
+
+
+def _shown(path: Path) -> str:
+    """Return the path as one would type it: only the name in the sessions folder, else from here."""
+    from engine.session.paths import sessions_folder
+
+    if path.absolute().parent == sessions_folder().absolute():
+        return path.stem
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else str(path)
+
+
+def _written(path: Path) -> str:
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(path.stat().st_mtime))
+    except OSError:
+        return ""

@@ -1,0 +1,87 @@
+"""Commands that open the screen: ``live``, ``attach``, ``replay``; and ``ls``, which finds what to open.
+
+Textual is imported inside them, after everything that can fail without it has been tried.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wnt_tui.cli.group import SectionedCommand, finish
+from wnt_tui.cli.options import request_from, run_option_list
+
+WITHOUT_TERMINAL_LIVE = "`wnt-tui run` trains without one."
+WITHOUT_TERMINAL_REPLAY = "`wnt-tui export SESSION --output DIR` and `wnt-tui status SESSION` work without one."
+
+
+@click.command(cls=SectionedCommand, hidden=True, params=run_option_list())
+def live(**given: Any) -> None:
+    """Start a run and watch it; leaving the screen (q) leaves the engine running."""
+    from wnt_tui.cli.places import session_for
+    from wnt_tui.engine_process import start_engine
+    from wnt_tui.terminal import require_terminal
+
+    require_terminal(WITHOUT_TERMINAL_LIVE)
+    request = request_from(given)
+    session = session_for(request)
+    engine = start_engine(request.config, session, debug=request.debug)
+    # The engine takes seconds to import torch; the screen is imported meanwhile.
+    from wnt_tui.app import watch
+
+    finish(watch([session], engine=engine))
+
+
+@click.command(cls=SectionedCommand)
+@click.argument("session", type=click.Path(path_type=Path), metavar="[SESSION]", required=False)
+def attach(session: Path | None) -> None:
+    """Watch a run under way; without SESSION the newest one."""
+    from engine.session import paths
+    from wnt_tui.cli.places import newest_living
+    from wnt_tui.terminal import require_terminal
+
+    path = newest_living() if session is None else paths.resolve_session(session)
+    require_terminal(WITHOUT_TERMINAL_REPLAY)
+    from wnt_tui.app import watch
+
+    finish(watch([path]))
+
+
+@click.command(cls=SectionedCommand)
+@click.argument("sessions", type=click.Path(path_type=Path), metavar="SESSION…", nargs=-1, required=True)
+def replay(sessions: tuple[Path, ...]) -> None:
+    """Look at recorded sessions, step by step."""
+    from engine.session import paths
+    from wnt_tui.cli.places import require_readable
+    from wnt_tui.terminal import require_terminal
+
+    found = [paths.resolve_session(session) for session in sessions]
+    require_terminal(WITHOUT_TERMINAL_REPLAY)
+    for path in found:
+        require_readable(path)
+    from wnt_tui.app import watch
+
+    finish(watch(found))
+
+
+@click.command("ls", cls=SectionedCommand)
+@click.argument("folder", type=click.Path(path_type=Path), metavar="[DIR]", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+def list_sessions(folder: Path | None, as_json: bool) -> None:
+    """List sessions, newest first; living ones of other folders too."""
+    from wnt_tui.cli.places import sessions_in
+    from wnt_tui.cli.summary import as_table, summary_or_trouble
+
+    summaries = [summary_or_trouble(path) for path in sessions_in(folder)]
+    if as_json:
+        click.echo(json.dumps([summary.as_dict() for summary in summaries], ensure_ascii=False))
+    elif summaries:
+        click.echo(as_table(summaries))
+    else:
+        click.echo("No sessions here. `wnt-tui` starts one; --session says where.")
+
+
+COMMANDS = (live, attach, replay, list_sessions)

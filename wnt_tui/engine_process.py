@@ -1,0 +1,125 @@
+"""The engine as a process of its own: how it is called, started, and asked why it died.
+
+Never through multiprocessing: spawning inside a Textual app raises ``bad value(s) in fds_to_keep``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import engine
+from engine.config import RunConfig
+from engine.errors import SessionError
+
+LOG_TAIL_BYTES = 16_384
+
+
+def engine_command(*arguments: str) -> list[str]:
+    """The command line of ``python -m engine …`` with this interpreter.
+
+    ``-P`` keeps the current folder off the module path: a folder named ``engine`` there must not be run
+    instead.
+
+    Args:
+        *arguments: What follows ``-m engine``.
+
+    Returns:
+        An argument vector.
+    """
+    return [sys.executable, "-P", "-m", "engine", *arguments]
+
+
+def engine_environment() -> Mapping[str, str]:
+    """Return the environment in which ``-m engine`` finds this very engine, installed or not."""
+    root = str(Path(engine.__file__).resolve().parent.parent)
+    inherited = os.environ.get("PYTHONPATH", "")
+    parts = [root, *(part for part in inherited.split(os.pathsep) if part and part != root)]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(parts)}
+
+
+def log_path(session: Path) -> Path:
+    """Return the engine's log, beside its session."""
+    return session.with_name(session.name + ".log")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineProcess:
+    """An engine that this viewer has started; it does not end with the viewer.
+
+    Attributes:
+        process: The process.
+        log: The file with its output.
+    """
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended (and, if so, it is reaped)."""
+        return self.process.poll() is not None
+
+    def last_words(self) -> str:
+        """Return the last sentence of its log, for the person who wonders why it ended."""
+        return last_sentence(self.log) or f"It ended with exit code {self.process.poll()} and said nothing."
+
+
+def start_engine(config: RunConfig, session: Path, *, debug: bool = False) -> EngineProcess:
+    """Start an engine for the app, in a session of its own so that no hangup of this terminal reaches it.
+
+    Args:
+        config: The run.
+        session: The file that it will create.
+        debug: Whether it logs tracebacks.
+
+    Returns:
+        The running engine.
+
+    Raises:
+        SessionError: Its log cannot be written beside the session.
+    """
+    log = log_path(session)
+    arguments = ["live", "--config", config.to_json(), "--session", str(session)]
+    try:
+        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError as error:
+        raise SessionError(
+            f"Cannot write {log}: {error.strerror}.", "Choose another place with --session PATH."
+        ) from None
+    try:
+        process = subprocess.Popen(
+            engine_command(*arguments, *(["--debug"] if debug else [])),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=engine_environment(),
+            start_new_session=True,
+        )
+    finally:
+        os.close(output)
+    return EngineProcess(process, log)
+
+
+def last_sentence(log: Path) -> str:
+    """The last line of a log that says something, without Python's exception class path in front.
+
+    Args:
+        log: The file.
+
+    Returns:
+        The line, or nothing if there is none or the file cannot be read.
+    """
+    try:
+        with log.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - LOG_TAIL_BYTES))
+            text = file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""

@@ -1,0 +1,50 @@
+"""Leave when the terminal goes away, whatever state the event loop is in.
+
+A Textual 8 app whose terminal has hung up spins at a full core when SIGHUP is ignored or not delivered, and
+asyncio's signal handlers hang with it at a stalled terminal, because Textual's bounded write queue blocks the
+loop. A thread that polls the terminal and handlers that need no loop work in both cases.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+from collections.abc import Callable
+
+GRACE_SECONDS = 1.0
+"""How long the app may take to leave by itself before the process is ended."""
+
+
+def leave_on_hangup(leave: Callable[[int], object], fd: int = 0) -> None:
+    """Call ``leave`` at hangup, SIGHUP or SIGTERM, and end the process a second later.
+
+    Call it once, from the main thread. The session and its engine are other processes' business: ending a
+    viewer at any moment loses nothing.
+
+    Args:
+        leave: Asks the app to exit with a code; called from another thread.
+        fd: The terminal.
+    """
+
+    def end(code: int) -> None:
+        # Armed first: asking the app nicely may itself block on a stalled terminal.
+        timer = threading.Timer(GRACE_SECONDS, os._exit, (code,))
+        timer.daemon = True
+        timer.start()
+        leave(code)
+
+    def on_signal(number: int, _frame: object) -> None:
+        threading.Thread(target=end, args=(128 + number,), daemon=True).start()
+
+    def watch() -> None:
+        poll = select.poll()
+        # Mask 0: only hangup, error and invalid descriptor are reported, never input, which is the app's.
+        poll.register(fd, 0)
+        poll.poll()
+        end(128 + signal.SIGHUP)
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGHUP, on_signal)
+    threading.Thread(target=watch, name="hangup", daemon=True).start()

@@ -1,0 +1,200 @@
+"""The layers' table for panels: cached, bounded, and read on the source's thread.
+
+A panel asks while it draws. Most answers are in the cache; else the source's thread reads while the panel
+waits a few milliseconds, and if the disk takes longer the panel draws what was there before and is drawn
+again when the answer is in. So a slow disk makes a panel late and never the keyboard.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wnt_tui.snapshot import Array, LayerBand
+
+PATIENCE_SECONDS = 0.04
+STEPS_KEPT = 256
+BANDS_KEPT = 32
+
+Value = TypeVar("Value")
+BandKey = tuple[str, int, int, int]
+
+
+class BlocksLike(Protocol):
+    """One layer metric in blocks, as the session's reader gives it."""
+
+    @property
+    def first(self) -> NDArray[np.int64]:
+        """First step of each block."""
+        ...
+
+    @property
+    def last(self) -> NDArray[np.int64]:
+        """Last step of each block."""
+        ...
+
+    @property
+    def low(self) -> Array:
+        """Smallest values."""
+        ...
+
+    @property
+    def high(self) -> Array:
+        """Largest values."""
+        ...
+
+
+class LayerReader(Protocol):
+    """What is needed of a session's reader."""
+
+    def layers_at(self, step: int) -> dict[str, Array]:
+        """All layer metrics at a step."""
+        ...
+
+    def layer_band(self, name: str, first: int, last: int, blocks: int) -> BlocksLike:
+        """One layer metric over steps."""
+        ...
+
+
+class Recent(Generic[Value]):
+    """The values that were used last, by key.
+
+    Args:
+        size: How many are kept.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[object, Value] = OrderedDict()
+
+    def get(self, key: object) -> Value | None:
+        """Return the value, which becomes the most recent; None if it is not here."""
+        value = self._values.get(key)
+        if value is not None:
+            self._values.move_to_end(key)
+        return value
+
+    def put(self, key: object, value: Value) -> None:
+        """Keep a value, and drop the one that was not used for longest."""
+        self._values[key] = value
+        self._values.move_to_end(key)
+        while len(self._values) > self._size:
+            self._values.popitem(last=False)
+
+
+class LayerCache:
+    """A LayerView; its questions are answered by :meth:`serve` on another thread.
+
+    Args:
+        layers: Number of rows a step has, depth + 1.
+        wake: Wakes that thread.
+    """
+
+    def __init__(self, layers: int, wake: Callable[[], None]) -> None:
+        self._layers = layers
+        self._wake = wake
+        self._answered = threading.Condition()
+        self._questions: OrderedDict[int | BandKey, bool] = OrderedDict()
+        self._steps: Recent[Mapping[str, Array]] = Recent(STEPS_KEPT)
+        self._bands: Recent[LayerBand] = Recent(BANDS_KEPT)
+        self._newest_band: dict[str, LayerBand] = {}
+        self._last_step = -1
+        self._late = False
+        self._closed = False
+
+    def extend(self, last_step: int) -> None:
+        """Say up to where rows exist; a band that reaches beyond is read again when more do.
+
+        Args:
+            last_step: Step of the newest row.
+        """
+        with self._answered:
+            self._last_step = last_step
+
+    def at(self, step: int) -> Mapping[str, Array]:
+        """Return all layer metrics at a step; {} while they are unknown."""
+        with self._answered:
+            if not 0 <= step <= self._last_step:
+                return {}
+            if (known := self._steps.get(step)) is None:
+                self._ask(step)
+                known = self._steps.get(step)
+            return known or {}
+
+    def band(self, name: str, first: int, last: int, blocks: int) -> LayerBand:
+        """Return one layer metric over steps; while it is unknown its previous band, or an empty one."""
+        with self._answered:
+            key = (name, first, min(last, self._last_step), blocks)
+            if key[2] < first:
+                return self._empty_band()
+            if (known := self._bands.get(key)) is None:
+                self._ask(key)
+                known = self._bands.get(key)
+            return known or self._newest_band.get(name) or self._empty_band()
+
+    def serve(self, reader: LayerReader) -> bool:
+        """Answer all questions; call it on the thread that may read.
+
+        Args:
+            reader: The session.
+
+        Returns:
+            Whether an asker had gone on without its answer, so that something must be drawn again.
+        """
+        while True:
+            with self._answered:
+                if not self._questions:
+                    late, self._late = self._late, False
+                    return late
+                question = next(iter(self._questions))
+            if isinstance(question, int):
+                self.preload(reader, question)
+                continue
+            blocks = reader.layer_band(*question)
+            band = LayerBand(blocks.first, blocks.last, blocks.low, blocks.high)
+            with self._answered:
+                self._bands.put(question, band)
+                self._newest_band[question[0]] = band
+                self._settle(question)
+
+    def preload(self, reader: LayerReader, step: int) -> None:
+        """Read a step's layers before somebody asks, or because somebody did.
+
+        Args:
+            reader: The session.
+            step: The step.
+        """
+        found = reader.layers_at(step)
+        with self._answered:
+            # An empty answer is kept as well: rows never change once they are recorded.
+            self._steps.put(step, found)
+            self._settle(step)
+
+    def close(self) -> None:
+        """Let nobody wait any more."""
+        with self._answered:
+            self._closed = True
+            self._questions.clear()
+            self._answered.notify_all()
+
+    def _empty_band(self) -> LayerBand:
+        steps = np.empty(0, np.int64)
+        values = np.empty((0, self._layers))
+        return LayerBand(steps, steps, values, values)
+
+    def _ask(self, question: int | BandKey) -> None:
+        if self._closed:
+            return
+        self._questions.setdefault(question, False)
+        self._wake()
+        if not self._answered.wait_for(lambda: question not in self._questions, PATIENCE_SECONDS):
+            self._questions[question] = True
+
+    def _settle(self, question: int | BandKey) -> None:
+        self._late |= self._questions.pop(question, False)
+        self._answered.notify_all()

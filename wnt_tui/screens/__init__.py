@@ -1,0 +1,1 @@
+"""Full screens: the dashboard, its help, and the choice among sessions."""

@@ -1,0 +1,355 @@
+"""The dashboard: nine panels and one cursor over a session."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Static
+
+from wnt_tui.commander import Commander
+from wnt_tui.cursor import Cursor
+from wnt_tui.engine_process import EngineProcess
+from wnt_tui.keys import bindings
+from wnt_tui.panels import ALL_PANELS
+from wnt_tui.panels.widget import PanelWidget
+from wnt_tui.screens.engine_keys import EngineKeys
+from wnt_tui.screens.help import HelpScreen
+from wnt_tui.screens.messages import CommandAnswered, SnapshotReady, SourceTrouble, ViewChanged
+from wnt_tui.snapshot import Snapshot
+from wnt_tui.source import Deliveries, SessionSource
+from wnt_tui.terminal import COMPACT_COLUMNS, COMPACT_ROWS, MIN_COLUMNS, MIN_ROWS, too_small
+from wnt_tui.themes import Palette
+from wnt_tui.widgets.footer import Footer
+from wnt_tui.widgets.header import Header
+from wnt_tui.widgets.numbers import Figures, Numbers, Tabs
+from wnt_tui.widgets.prompt import Prompt, Question, whole_number
+from wnt_tui.widgets.timeline import Timeline
+
+STARTUP_TICK = 0.1
+"""How often a started engine that has not written anything yet is looked after."""
+
+
+class Dashboard(EngineKeys, Screen[None]):
+    """One session on the screen.
+
+    Args:
+        path: The session.
+        palette: Styles and characters.
+        engine: The engine that was started for it, if this viewer started one.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
+
+    class SessionsWanted(Message):
+        """Another session is to be chosen.
+
+        Args:
+            dashboard: Who asks.
+        """
+
+        def __init__(self, dashboard: Dashboard) -> None:
+            super().__init__()
+            self.dashboard = dashboard
+
+    def __init__(self, path: Path, palette: Palette, engine: EngineProcess | None = None) -> None:
+        super().__init__()
+        self.path = path
+        self.palette = palette
+        self.engine_process = engine
+        self.snapshot: Snapshot | None = None
+        self.cursor = Cursor()
+        self.selected_layer = 0
+        self.selected = 0
+        self.maximised = False
+        self.leaving = False
+        self.commander = Commander(path, lambda outcome: self.tell(CommandAnswered(outcome)))
+        self._opened = time.monotonic()
+        self._source = SessionSource(
+            path,
+            Deliveries(
+                snapshot=lambda snapshot: self.tell(SnapshotReady(snapshot)),
+                trouble=lambda error: self.tell(SourceTrouble(error)),
+            ),
+            awaited=engine is not None,
+        )
+
+    # What is on the screen
+
+    def compose(self) -> ComposeResult:
+        """Yield header, panels, timeline, footer; tabs and key numbers where only one panel fits."""
+        yield Header(self.palette, id="header")
+        yield Tabs(self.palette, id="tabs")
+        with Container(id="panels"):
+            for panel in ALL_PANELS:
+                yield PanelWidget(panel, self.palette)
+        yield Numbers(self.palette, id="numbers")
+        yield Timeline(self.palette, id="timeline")
+        yield Footer(self.palette, id="footer")
+        yield Prompt(id="prompt")
+        yield Static(f"too small (needs {MIN_COLUMNS}×{MIN_ROWS})", id="too-small")
+
+    @property
+    def panels(self) -> list[PanelWidget]:
+        """The panels, in their order."""
+        return list(self.query(PanelWidget))
+
+    @property
+    def footer(self) -> Footer:
+        """The footer."""
+        return self.query_one(Footer)
+
+    @property
+    def prompt(self) -> Prompt:
+        """The prompt in the footer's place."""
+        return self.query_one(Prompt)
+
+    @property
+    def has_engine(self) -> bool:
+        """Whether an engine lives that can be told something."""
+        return self.snapshot is not None and self.snapshot.engine.alive
+
+    @property
+    def single(self) -> bool:
+        """Whether one panel fills the screen, because it is small or the panel maximised."""
+        return self.maximised or self.size.width < COMPACT_COLUMNS or self.size.height < COMPACT_ROWS
+
+    def on_mount(self) -> None:
+        """Begin to watch the session."""
+        self.query_one(Tabs).titles = tuple(panel.title for panel in ALL_PANELS)
+        if self.engine_process is not None:
+            self._await_engine()
+            self.set_interval(STARTUP_TICK, self._await_engine)
+        self._arrange()
+        self._source.start()
+
+    def on_unmount(self) -> None:
+        """Let go of the session."""
+        self._source.close()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fit the arrangement to the new size."""
+        self._arrange()
+
+    def _arrange(self) -> None:
+        size = self.size
+        self.set_class(too_small(size.width, size.height), "-too-small")
+        self.set_class(self.single, "-single")
+        for place, widget in enumerate(self.panels):
+            widget.display = not self.single or place == self.selected
+        self.query_one(Tabs).selected = self.selected
+        if not self.prompt.active:
+            self.panels[self.selected].focus(scroll_visible=False)
+        self.view_changed()
+
+    def tell(self, message: Message) -> None:
+        """Post a message from any thread; after the app has ended there is nobody to tell."""
+        if self.is_attached:
+            self.post_message(message)
+
+    # What comes from the session
+
+    def on_snapshot_ready(self, message: SnapshotReady) -> None:
+        """Show a new state of the session."""
+        snapshot = message.snapshot
+        if self.snapshot is None:
+            self.selected_layer = snapshot.config.depth - 1
+        self.snapshot = snapshot
+        first = int(snapshot.step[0]) if snapshot.rows else 0
+        # An ended run's axes end with its rows; only a living one is going to fill the rest.
+        planned = snapshot.config.steps if snapshot.engine.alive else snapshot.last_step
+        self.cursor = self.cursor.extended(first, snapshot.last_step, planned)
+        self.query_one(Header).snapshot = snapshot
+        self.footer.has_engine = snapshot.engine.alive
+        self.footer.paused = snapshot.engine.state in {"paused", "finished"}
+        self.query_one(Timeline).happenings = tuple(snapshot.events)
+        self.query_one(Timeline).live = snapshot.engine.alive
+        self.engine_changed(snapshot)
+        self.view_changed()
+
+    def view_changed(self) -> None:
+        """Have the panels drawn soon; the timeline follows the cursor at once."""
+        self.query_one(Timeline).cursor = self.cursor
+        self.post_message(ViewChanged())
+
+    def on_view_changed(self) -> None:
+        """Draw the panels that are on the screen."""
+        if self.snapshot is None or self.has_class("-too-small"):
+            return
+        first, last = self.cursor.window()
+        for widget in self.panels:
+            widget.update_view(self.snapshot, self.cursor.step, first, last, self.selected_layer)
+        if self.single:
+            self.query_one(Numbers).source = Figures(self.snapshot, self.cursor.step, self.selected_layer)
+
+    def on_source_trouble(self, message: SourceTrouble) -> None:
+        """A session that cannot be read: say so; if it never could be, leave."""
+        if self.snapshot is None:
+            self.leave(1, str(message.error))
+        else:
+            self.footer.say(str(message.error), severity="error", lasting=True)
+
+    def _await_engine(self) -> None:
+        """Say that the engine is starting, and leave with its last words if it dies before the first row."""
+        engine = self.engine_process
+        if engine is None or (self.snapshot is not None and self.snapshot.rows):
+            return
+        header = self.query_one(Header)
+        header.waiting = f"starting engine… {time.monotonic() - self._opened:.0f} s"
+        if engine.ended:
+            told = self.snapshot.engine.message if self.snapshot is not None else ""
+            self.leave(1, f"The engine ended before the first step: {told or engine.last_words()}")
+
+    # Keys: time
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Return whether an action may happen: while a question is asked, keys belong to its field."""
+        return not self.prompt.active or action in {"how_to_quit", "close_prompt"}
+
+    def _move_to(self, cursor: Cursor) -> None:
+        self.footer.say("")
+        self.cursor = cursor
+        self.view_changed()
+
+    def action_move(self, count: int) -> None:
+        """Move the cursor."""
+        self._move_to(self.cursor.moved(count))
+
+    def action_forward(self) -> None:
+        """Move the cursor one step on, or train one step at the edge of a paused engine."""
+        if self.cursor.at_edge and self.engine_waits:
+            self.train_steps(1)
+        else:
+            self.action_move(1)
+
+    def action_start(self) -> None:
+        """Go to the first step."""
+        self._move_to(self.cursor.to_start())
+
+    def action_end(self) -> None:
+        """Go to the newest step and follow it."""
+        self._move_to(self.cursor.to_end())
+
+    def action_zoom(self, halvings: int) -> None:
+        """Zoom the window of steps."""
+        self._move_to(self.cursor.zoomed(halvings))
+
+    def action_event(self, direction: int) -> None:
+        """Go to the nearest step before or after the cursor at which something happened, and say what."""
+        happenings = self.snapshot.events if self.snapshot is not None else ()
+        steps = {event.step for event in happenings if (event.step - self.cursor.step) * direction > 0}
+        if not steps:
+            self.footer.say("no later event" if direction > 0 else "no earlier event")
+            return
+        step = min(steps) if direction > 0 else max(steps)
+        self._move_to(self.cursor.to(step))
+        told = "; ".join(event.message or event.kind for event in happenings if event.step == step)
+        self.footer.say(f"step {step}: {told}")
+
+    @on(Timeline.Picked)
+    def _timeline_picked(self, message: Timeline.Picked) -> None:
+        self._move_to(self.cursor.to(message.step))
+
+    # Keys: panels
+
+    def action_panel(self, number: int) -> None:
+        """Select a panel."""
+        self.selected = number - 1
+        self._arrange()
+
+    def action_next_panel(self, direction: int) -> None:
+        """Select the next or previous panel."""
+        self.selected = (self.selected + direction) % len(ALL_PANELS)
+        self._arrange()
+
+    def action_maximise(self) -> None:
+        """Let the selected panel fill the screen, or give it its place back."""
+        self.maximised = not self.maximised
+        self._arrange()
+
+    def action_restore(self) -> None:
+        """Give a maximised panel its place back."""
+        self.footer.say("")
+        if self.maximised:
+            self.action_maximise()
+
+    def action_toggle_log(self) -> None:
+        """Switch the selected panel's axis."""
+        self.panels[self.selected].action_toggle_log()
+
+    def action_layer(self, direction: int) -> None:
+        """Select the next or previous layer."""
+        if self.snapshot is not None:
+            self.selected_layer = min(max(0, self.selected_layer + direction), self.snapshot.config.depth - 1)
+            self.footer.say(f"layer {self.selected_layer}")
+            self.view_changed()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """A panel was focused, by a click perhaps: that selects it."""
+        for place, widget in enumerate(self.panels):
+            if widget is event.widget and place != self.selected:
+                self.selected = place
+                self._arrange()
+
+    @on(Tabs.Picked)
+    def _tab_picked(self, message: Tabs.Picked) -> None:
+        self.action_panel(message.index + 1)
+
+    # Screens above this one
+
+    def action_help(self) -> None:
+        """Lay the help over the dashboard."""
+        config = self.snapshot.config if self.snapshot is not None else None
+        self.app.push_screen(HelpScreen(ALL_PANELS, self.selected, config, self.palette))
+
+    def action_sessions(self) -> None:
+        """Choose among the sessions that were opened together."""
+        self.post_message(self.SessionsWanted(self))
+
+    async def action_palette(self) -> None:
+        """Open the command palette."""
+        await self.app.run_action("command_palette")
+
+    # Questions
+
+    def action_ask(self, name: str) -> None:
+        """Ask for a number in the footer's place."""
+        question = self._goto_question() if name == "goto" else self.engine_question(name)
+        if question is None:
+            return
+        self.footer.say("")
+        self.footer.display = False
+        self.prompt.ask(question)
+
+    def _goto_question(self) -> Question:
+        def parse(text: str) -> int:
+            step = whole_number(text)
+            if not self.cursor.first <= step <= self.cursor.last:
+                raise ValueError(f"Recorded are steps {self.cursor.first} to {self.cursor.last}.")
+            return step
+
+        return Question("goto", "go to step", parse)
+
+    def action_close_prompt(self) -> None:
+        """Drop the question."""
+        self.prompt.close()
+
+    @on(Prompt.Closed)
+    def _prompt_closed(self) -> None:
+        self.footer.display = True
+        self.panels[self.selected].focus(scroll_visible=False)
+
+    @on(Prompt.Answered)
+    def _prompt_answered(self, message: Prompt.Answered) -> None:
+        answer: Any = message.answer
+        if message.question.name == "goto":
+            self._move_to(self.cursor.to(answer))
+        else:
+            self.engine_answer(message.question.name, answer)

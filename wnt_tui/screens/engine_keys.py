@@ -1,0 +1,167 @@
+"""The dashboard's keys that concern the engine and the way out."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wnt_tui.commander import Commander
+from wnt_tui.cursor import Cursor
+from wnt_tui.farewell import Farewell
+from wnt_tui.screens.messages import CommandAnswered
+from wnt_tui.snapshot import Snapshot
+from wnt_tui.widgets.footer import Footer
+from wnt_tui.widgets.prompt import Question, count_of_steps, learning_rate
+from wnt_tui.wording import short_number
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    _Base = Screen[None]
+else:
+    _Base = object
+
+ENDINGS = {
+    "died": "the engine died",
+    "failed": "the engine failed",
+    "diverged": "the run diverged",
+    "stopped": "the engine has stopped",
+    "finished": "the run is finished",
+}
+
+
+class EngineKeys(_Base):
+    """Mixed into the dashboard; it has the session, this has the engine."""
+
+    path: Path
+    snapshot: Snapshot | None
+    cursor: Cursor
+    commander: Commander
+    leaving: bool
+
+    if TYPE_CHECKING:
+
+        @property
+        def footer(self) -> Footer:
+            """The footer."""
+
+        @property
+        def has_engine(self) -> bool:
+            """Whether an engine lives that can be told something."""
+
+    @property
+    def engine_waits(self) -> bool:
+        """Whether the engine lives and waits for a command."""
+        return self.snapshot is not None and self.snapshot.engine.alive and self.snapshot.engine.state in {
+            "paused",
+            "finished",
+        }  # fmt: skip
+
+    def engine_changed(self, snapshot: Snapshot) -> None:
+        """Take note of the engine's state: when it has stopped on request, leave."""
+        if self.leaving and not snapshot.engine.alive:
+            self.leave(0, self.farewell())
+
+    def action_toggle_running(self) -> None:
+        """Pause, or resume."""
+        if self._refused_without_engine():
+            return
+        name = "resume" if self.engine_waits else "pause"
+        self.footer.say(f"{name} …", lasting=True)
+        self.commander.send(name)
+
+    def train_steps(self, count: int) -> None:
+        """Have the engine train a number of steps, unless it is still busy with the last request."""
+        if self._refused_without_engine() or self.commander.waits_for("step"):
+            return
+        self.cursor = self.cursor.to_end()
+        if count > 1:
+            self.footer.say(f"{count} steps …", lasting=True)
+        self.commander.send("step", {"n": count})
+
+    def engine_question(self, name: str) -> Question | None:
+        """Return the question behind a key of the engine's; None where there is no engine to answer it to."""
+        if self._refused_without_engine():
+            return None
+        if name == "lr":
+            return Question("lr", f"learning rate (now {short_number(self._learning_rate())})", learning_rate)
+        return Question("steps", "train how many steps", count_of_steps)
+
+    def engine_answer(self, name: str, answer: Any) -> None:
+        """Send what was answered."""
+        if name == "lr":
+            self.footer.say(f"learning rate {short_number(answer)} …", lasting=True)
+            self.commander.send("lr", {"lr": answer})
+        else:
+            self.train_steps(answer)
+
+    def on_command_answered(self, message: CommandAnswered) -> None:
+        """Say what the engine has answered."""
+        outcome = message.outcome
+        if outcome.name == "stop":
+            self.leaving = self.leaving and outcome.done
+            if outcome.done and not self.has_engine:
+                self.leave(0, self.farewell())
+                return
+        self.footer.say(
+            outcome.sentence,
+            severity="information" if outcome.done else "error",
+            lasting=outcome.name == "stop" and outcome.done,
+        )
+
+    def action_stop(self) -> None:
+        """Stop the engine, which saves, and leave; without an engine just leave."""
+        if not self.has_engine:
+            self.action_leave()
+        elif not self.commander.waits_for("stop"):
+            self.leaving = True
+            self.footer.say("stopping after the step at hand … (q leaves at once)", lasting=True)
+            self.commander.send("stop")
+
+    def action_leave(self) -> None:
+        """Leave; a living engine goes on."""
+        self.leave(0, self.farewell())
+
+    def action_how_to_quit(self) -> None:
+        """Say how to leave: what ctrl+c would do is not clear enough to do it."""
+        if self.has_engine:
+            self.footer.say("q leaves, training goes on · Q stops the engine, saves and leaves")
+        else:
+            self.footer.say("q leaves")
+
+    def leave(self, code: int, sentence: str) -> None:
+        """End the app.
+
+        Args:
+            code: The exit code.
+            sentence: What to print afterwards.
+        """
+        self.app.exit(Farewell(code, sentence))
+
+    def farewell(self) -> str:
+        """Return what to print when the app has ended: what becomes of the run, and how to come back."""
+        name = self.path.stem
+        where = shlex.quote(os.path.relpath(self.path) if self.path.is_relative_to(Path.cwd()) else str(self.path))
+        if self.has_engine and not self.leaving:
+            return f"{name} goes on without you. Come back: wnt-tui attach {where}"
+        return f"{name} is saved. Look at it again: wnt-tui replay {where}"
+
+    def _learning_rate(self) -> float:
+        if self.snapshot is None:
+            return float("nan")
+        for event in reversed(self.snapshot.events):
+            if event.kind == "lr" and isinstance(value := event.data.get("lr"), (int, float)):
+                return float(value)
+        return self.snapshot.config.lr
+
+    def _refused_without_engine(self) -> bool:
+        if self.has_engine:
+            return False
+        if self.snapshot is None:
+            self.footer.say("the engine is still starting", severity="warning")
+        else:
+            why = ENDINGS.get(self.snapshot.engine.state, "there is none")
+            self.footer.say(f"no engine: this is a replay ({why})", severity="warning")
+        return True

@@ -1,0 +1,83 @@
+"""Help: every key, and what every panel shows, from the key table and the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from engine.config import RunConfig
+from wnt_tui.keys import GROUP_TITLES, KEY_TABLE
+from wnt_tui.panels.base import Panel
+from wnt_tui.themes import Palette
+
+
+def key_help(palette: Palette) -> Text:
+    """The key table, by group.
+
+    Args:
+        palette: Styles and characters.
+
+    Returns:
+        A line a key.
+    """
+    glyphs = palette.glyphs
+    text = Text()
+    for group, title in GROUP_TITLES.items():
+        text.append(f"{title}\n", palette.strong)
+        for entry in KEY_TABLE:
+            if entry.group == group and entry.meaning:
+                text.append(f"  {glyphs.text(entry.shown):<7}", palette.cursor_label)
+                text.append(f"{glyphs.text(entry.meaning)}\n", palette.text)
+        text.append("\n")
+    return text
+
+
+class HelpScreen(ModalScreen[None]):
+    """Keys, the selected panel, then the other panels.
+
+    Args:
+        panels: All panels.
+        selected: Place of the selected one, which comes first.
+        config: The run, which decides what is a theorem.
+        palette: Styles and characters.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark,f1,enter", "dismiss", "close", show=False),
+        Binding("down,j", "scroll(1)", show=False),
+        Binding("up,k", "scroll(-1)", show=False),
+        Binding("pagedown,space", "page(1)", show=False),
+        Binding("pageup,b", "page(-1)", show=False),
+        Binding("ctrl+c", "dismiss", show=False, priority=True),
+    ]
+
+    def __init__(self, panels: Sequence[Panel], selected: int, config: RunConfig | None, palette: Palette) -> None:
+        super().__init__()
+        self._ordered = [panels[selected], *panels[:selected], *panels[selected + 1 :]]
+        self._config = config
+        self._palette = palette
+
+    def compose(self) -> ComposeResult:
+        """Yield one long page."""
+        palette = self._palette
+        with VerticalScroll(id="help-page") as page:
+            page.border_title = palette.glyphs.text("help · esc closes")
+            yield Static(key_help(palette))
+            for panel in self._ordered:
+                yield Static(panel.help(self._config), classes="panel-help")
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll by lines."""
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+
+    def action_page(self, pages: int) -> None:
+        """Scroll by pages."""
+        page = self.query_one(VerticalScroll)
+        page.scroll_relative(y=pages * max(1, page.size.height - 2), animate=False)

@@ -1,0 +1,68 @@
+"""The choice among the sessions that were opened together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from engine.errors import WntError
+from engine.session.reader import SessionReader
+from wnt_tui.themes import Palette
+from wnt_tui.wording import run_summary
+
+
+def describe(path: Path) -> str:
+    """Return one line about a session, or why it cannot be opened."""
+    try:
+        with SessionReader(path) as reader:
+            engine = reader.engine()
+            return f"{reader.name}   {run_summary(reader.config())}   step {reader.last_step()}   {engine.state}"
+    except WntError as error:
+        return f"{path.stem}   {error.message}"
+
+
+class SessionsScreen(ModalScreen[Path | None]):
+    """A list to choose from; answers with a path, or None.
+
+    Args:
+        paths: The sessions.
+        current: The one on the screen.
+        palette: Styles and characters.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,s", "dismiss", show=False),
+        Binding("ctrl+c", "dismiss", show=False, priority=True),
+    ]
+
+    def __init__(self, paths: Sequence[Path], current: Path, palette: Palette) -> None:
+        super().__init__()
+        self._paths = tuple(paths)
+        self._current = current
+        self._palette = palette
+
+    def compose(self) -> ComposeResult:
+        """Yield a list, a line a session."""
+        glyphs = self._palette.glyphs
+        with Vertical(id="sessions-page") as page:
+            page.border_title = glyphs.text("sessions · enter opens · esc closes")
+            # markup=False: names come from files.
+            yield OptionList(*(Option(glyphs.text(describe(path))) for path in self._paths), markup=False)
+
+    def on_mount(self) -> None:
+        """Begin at the session that is on the screen."""
+        options = self.query_one(OptionList)
+        options.highlighted = self._paths.index(self._current)
+        options.focus()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Open the chosen one."""
+        self.dismiss(self._paths[event.option_index])

@@ -1,0 +1,41 @@
+"""A widget of one line, drawn with the palette and characters that the terminal can show."""
+
+from __future__ import annotations
+
+from rich.style import Style
+from rich.text import Text
+from textual.widget import Widget
+
+from wnt_tui.themes import Palette
+
+
+class Line(Widget):
+    """Base of header, tabs, key numbers, timeline and footer.
+
+    Args:
+        palette: Styles and characters.
+        id: The widget's id.
+    """
+
+    DEFAULT_CSS = """
+    Line { height: 1; padding: 0 1; }
+    """
+
+    def __init__(self, palette: Palette, *, id: str | None = None) -> None:  # ruff: ignore[builtin-argument-shadowing]
+        super().__init__(id=id)
+        self.palette = palette
+
+    def sign(self, unicode: str, stand_in: str) -> str:
+        """Return a sign, or its stand-in where only ASCII may be written."""
+        return unicode if self.palette.glyphs.unicode else stand_in
+
+    def styled(self, text: str, role: str) -> tuple[str, Style]:
+        """Return a drawable text in the style of a role of the palette."""
+        style: Style = getattr(self.palette, role)
+        return self.palette.glyphs.text(text), style
+
+    def fitted(self, *parts: tuple[str, Style]) -> Text:
+        """Return one line of text out of parts; what does not fit is cut."""
+        text = Text.assemble(*parts, style=self.palette.base, no_wrap=True, end="")
+        text.truncate(self.content_size.width, overflow="crop")
+        return text

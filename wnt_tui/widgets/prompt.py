@@ -1,0 +1,164 @@
+"""The prompt: one question in the footer's place, answered with enter, dropped with escape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Input, Label
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked.
+
+    Attributes:
+        name: For the asker to tell answers apart.
+        text: The question.
+        parse: Turns the text into the answer; raises ValueError with a sentence.
+    """
+
+    name: str
+    text: str
+    parse: Callable[[str], Any]
+
+
+class Prompt(Horizontal):
+    """An inline prompt; hidden while nothing is asked."""
+
+    DEFAULT_CSS = """
+    Prompt { height: 1; padding: 0 1; background: $panel; display: none; }
+    Prompt Label { width: auto; text-style: bold; }
+    Prompt #complaint { color: $text-error; margin-left: 2; }
+    Prompt Input { width: 16; background: $surface; padding: 0; border: none; height: 1; }
+    """
+
+    class Answered(Message):
+        """A question was answered.
+
+        Args:
+            question: The question.
+            answer: What its ``parse`` made of the text.
+        """
+
+        def __init__(self, question: Question, answer: Any) -> None:
+            super().__init__()
+            self.question = question
+            self.answer = answer
+
+    class Closed(Message):
+        """The prompt has gone, answered or not."""
+
+    question: Question | None = None
+
+    def compose(self) -> ComposeResult:
+        """Yield question, field, and what is wrong with the answer."""
+        yield Label(id="question")
+        # `compact` alone keeps a highlight border in some themes; the style sheet above removes it.
+        yield Input(id="answer", compact=True, select_on_focus=False)
+        yield Label("enter: do it · esc: drop it", id="complaint", markup=False)
+
+    @property
+    def active(self) -> bool:
+        """Whether a question is being asked."""
+        return self.question is not None
+
+    def ask(self, question: Question, initial: str = "") -> None:
+        """Show a question and take the keyboard.
+
+        Args:
+            question: The question.
+            initial: What the field says at first.
+        """
+        self.question = question
+        self.query_one("#question", Label).update(f"{question.text}: ")
+        self.query_one("#complaint", Label).update("enter: do it · esc: drop it")
+        field = self.query_one(Input)
+        field.value = initial
+        self.display = True
+        field.focus()
+
+    def close(self) -> None:
+        """Hide and give the keyboard back."""
+        self.question = None
+        self.display = False
+        self.screen.set_focus(None)
+        self.post_message(self.Closed())
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Answer, or say what is wrong and keep asking."""
+        event.stop()
+        if self.question is None:
+            return
+        try:
+            answer = self.question.parse(event.value.strip())
+        except ValueError as error:
+            self.query_one("#complaint", Label).update(str(error))
+            return
+        question = self.question
+        self.close()
+        self.post_message(self.Answered(question, answer))
+
+
+def whole_number(text: str) -> int:
+    """A whole number of steps.
+
+    Args:
+        text: What was typed.
+
+    Returns:
+        The number.
+
+    Raises:
+        ValueError: It is none; the sentence says so.
+    """
+    try:
+        return int(text.replace("_", ""))
+    except ValueError:
+        raise ValueError(f"{text!r} is no whole number." if text else "Type a whole number.") from None
+
+
+def count_of_steps(text: str) -> int:
+    """A number of steps to train, at least one.
+
+    Args:
+        text: What was typed.
+
+    Returns:
+        The number.
+
+    Raises:
+        ValueError: It is not such a number; the sentence says why.
+    """
+    count = whole_number(text)
+    if not 1 <= count <= MAX_STEPS:
+        raise ValueError(f"At least 1 and at most {MAX_STEPS:,} steps.")
+    return count
+
+
+def learning_rate(text: str) -> float:
+    """A learning rate, positive and finite.
+
+    Args:
+        text: What was typed.
+
+    Returns:
+        The rate.
+
+    Raises:
+        ValueError: It is not such a number; the sentence says why.
+    """
+    try:
+        rate = float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no number." if text else "Type a number.") from None
+    if not 0.0 < rate < float("inf"):
+        raise ValueError("A learning rate is positive and finite.")
+    return rate
+
+
+MAX_STEPS = 10**9
