@@ -46,7 +46,8 @@ def dual(activation: str, rho: ArrayLike) -> Array:
     if normalized_activation(activation) is RELU:
         value = np.sqrt((1.0 - r) * (1.0 + r)) + r * (math.pi - np.arccos(r)) - 1.0
         return np.asarray(value / (math.pi - 1.0))
-    return np.asarray(r * _horner(hermite_squares(), r * r))
+    # The coefficients add up to 1, their rounded sum only nearly: ±1 are fixed points and stay so.
+    return np.where(np.abs(r) < 1.0, r * _horner(hermite_squares(), r * r), r)
 
 
 def dual_derivative(activation: str, rho: ArrayLike) -> Array:

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from engine.theory.conditioning import EPSILON, is_lower_bound, log10_condition, resolution
+
+
+def test_conditioning_is_the_decimal_logarithm_of_the_ratio() -> None:
+    assert log10_condition(0.01, 10.0, 100) == pytest.approx(3.0)
+    assert not is_lower_bound(0.01, 10.0, 100)
+
+
+@pytest.mark.parametrize("smallest", [0.0, -1e-17, 1e-20])
+def test_at_or_below_the_resolution_it_is_a_lower_bound(smallest: float) -> None:
+    assert is_lower_bound(smallest, 10.0, 100)
+    assert log10_condition(smallest, 10.0, 100) == pytest.approx(-math.log10(100 * EPSILON))
+
+
+def test_the_resolution_is_that_of_at_least_sixteen_rows() -> None:
+    assert resolution(2.0, 4) == pytest.approx(16 * EPSILON * 2.0)
+    assert resolution(2.0, 500) == pytest.approx(500 * EPSILON * 2.0)
+
+
+def test_a_zero_matrix_has_no_conditioning() -> None:
+    assert math.isnan(log10_condition(0.0, 0.0, 3))
+    assert math.isnan(log10_condition(math.nan, math.nan, 3))
+
+
+def test_arrays_are_taken_entry_by_entry() -> None:
+    found = log10_condition(np.array([0.1, 0.0]), np.array([1.0, 0.0]), 3)
+    assert found[0] == pytest.approx(1.0)
+    assert math.isnan(found[1])

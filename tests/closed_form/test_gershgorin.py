@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.theory.gershgorin import Gershgorin, gershgorin
+
+
+def test_a_matrix_by_hand() -> None:
+    discs = gershgorin([[3.0, -1.0, 0.5], [-1.0, 2.0, 0.25], [0.5, 0.25, 5.0]])
+    assert discs == Gershgorin(row_sum=1.5, min_diag=2.0, max_offdiag=0.5, max_abs_offdiag=1.0, lower=0.75, upper=5.75)
+
+
+def test_a_single_example_has_no_off_diagonal() -> None:
+    discs = gershgorin([[2.0]])
+    assert (discs.row_sum, discs.lower, discs.upper) == (0.0, 2.0, 2.0)
+    assert math.isnan(discs.max_offdiag)
+    assert math.isnan(discs.max_abs_offdiag)
+
+
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 15), width=st.integers(1, 30))
+def test_the_enclosure_contains_the_spectrum_and_is_tighter_row_by_row(seed: int, n: int, width: int) -> None:
+    a = np.random.default_rng(seed).normal(size=(n, width))
+    gram = a @ a.T / width
+    discs = gershgorin(gram)
+    eigenvalues = np.linalg.eigvalsh(gram)
+    slack = 1e-12 * (1.0 + discs.upper)
+    assert discs.lower <= eigenvalues[0] + slack
+    assert eigenvalues[-1] <= discs.upper + slack
+    assert discs.lower >= discs.min_diag - discs.row_sum - slack
+    assert discs.upper <= gram.diagonal().max() + discs.row_sum + slack
+
+
+@given(seed=st.integers(0, 10**6))
+def test_permuting_examples_changes_nothing(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    a = rng.integers(-8, 9, size=(6, 4)).astype(float)
+    order = rng.permutation(6)
+    gram = a @ a.T
+    assert gershgorin(gram) == gershgorin(gram[np.ix_(order, order)])
