@@ -23,6 +23,10 @@ def main(arguments: list[str] | None = None) -> int:
 
     Returns:
         Exit code: 0 done, 1 failed, 2 usage, 3 diverged.
+
+    Raises:
+        MemoryError: Memory is full, and ``--debug`` asks for the traceback.
+        RuntimeError: torch failed for another reason.
     """
     options = _parser().parse_args(arguments)
     try:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -127,9 +128,7 @@ class RunConfig:
         unknown = sorted(set(cleaned) - known)
         if unknown:
             where = f" in {origin}" if origin else ""
-            raise ConfigError(
-                f"Unknown option {unknown[0]!r}{where}.", f"Known options: {', '.join(sorted(known))}."
-            )
+            raise ConfigError(f"Unknown option {unknown[0]!r}{where}.", f"Known options: {', '.join(sorted(known))}.")
         return cls(**cleaned)
 
     @classmethod
@@ -226,13 +225,15 @@ def _checked(name: str, value: Any, hint: Any, domain: Mapping[str, Any]) -> Any
 def _check_range(flag: str, value: float, domain: Mapping[str, Any]) -> None:
     if not math.isfinite(value):
         raise ConfigError(f"{flag} is {value}.", "Give a finite number.")
-    rules = (
-        ("at_least", lambda bound: value >= bound, "at least"),
-        ("at_most", lambda bound: value <= bound, "at most"),
-        ("above", lambda bound: value > bound, "above"),
-        ("below", lambda bound: value < bound, "below"),
-    )
-    for key, holds, words in rules:
+    for key, holds in _RULES.items():
         bound = domain.get(key)
-        if bound is not None and not holds(bound):
-            raise ConfigError(f"{flag} is {value}, but must be {words} {bound:g}.")
+        if bound is not None and not holds(value, bound):
+            raise ConfigError(f"{flag} is {value}, but must be {key.replace('_', ' ')} {bound:g}.")
+
+
+_RULES: dict[str, Callable[[float, float], bool]] = {
+    "at_least": operator.ge,
+    "at_most": operator.le,
+    "above": operator.gt,
+    "below": operator.lt,
+}

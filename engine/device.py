@@ -48,7 +48,9 @@ def resolve_device(name: str) -> ResolvedDevice:
             return _cuda(0)
         gpu_present = Path("/proc/driver/nvidia/version").exists()
         if gpu_present and torch.version.cuda is not None:
-            raise DeviceError(f"There is a GPU but torch cannot use it: {problem}", "Use --device cpu to go on without.")
+            raise DeviceError(
+                f"There is a GPU but torch cannot use it: {problem}", "Use --device cpu to go on without."
+            )
         notice = "An NVIDIA GPU is present, but this torch was built without CUDA: running on the CPU."
         return _cpu(notice if gpu_present else "")
     kind, _, index = name.partition(":")
@@ -101,7 +103,7 @@ def _cuda_problem() -> str | None:
         warnings.simplefilter("always")
         try:
             if torch.cuda.is_available():
-                torch.cuda.init()
+                torch.cuda.init()  # type: ignore[no-untyped-call]  # torch has not typed it
                 return None
         except RuntimeError as error:
             return str(error).splitlines()[0]

@@ -9,6 +9,7 @@ Shapes: n examples, d inputs, w = width, k classes; W_l is (fan_out, fan_in).
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ def initialise(
     generator = torch.Generator(device="cpu").manual_seed(seed)
     sizes = [inputs, *[width] * (depth - 1), classes]
     weights = []
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, fan_out in itertools.pairwise(sizes):
         drawn = torch.randn(fan_out, fan_in, generator=generator, dtype=torch.float32)
         weights.append(drawn.to(dtype=dtype).mul_(1.0 / math.sqrt(fan_in)).to(device))
     biases = [torch.zeros(size, dtype=dtype, device=device) for size in sizes[1:]] if bias else None
@@ -115,19 +116,19 @@ def forward(network: Network, x: Tensor) -> Forward:
     Returns:
         Activations, slopes, row scales and logits. Cost: 2n·(number of weights) flops.
     """
-    inputs, slopes, scales = [x], [], []
-    for index, weight in enumerate(network.weights):
-        h = _affine(network, index, inputs[-1], weight)
-        if index == network.depth - 1:
-            return Forward(inputs, slopes, scales if network.renormalize else None, h)
-        u, slope = _activate(network.activation, h)
+    inputs: list[Tensor] = [x]
+    slopes: list[Tensor] = []
+    scales: list[Tensor] = []
+    for index in range(network.depth - 1):
+        u, slope = _activate(network.activation, _affine(network, index, inputs[-1]))
         if network.renormalize:
             scale = row_scale(u)
             scales.append(scale)
             u = u * scale
         inputs.append(u)
         slopes.append(slope)
-    raise AssertionError("a network has at least one layer")
+    output = _affine(network, network.depth - 1, inputs[-1])
+    return Forward(inputs, slopes, scales if network.renormalize else None, output)
 
 
 def logits(network: Network, x: Tensor) -> Tensor:
@@ -141,14 +142,11 @@ def logits(network: Network, x: Tensor) -> Tensor:
         Logits, (n, k).
     """
     a = x
-    for index, weight in enumerate(network.weights):
-        h = _affine(network, index, a, weight)
-        if index == network.depth - 1:
-            break
-        a, _ = _activate(network.activation, h)
+    for index in range(network.depth - 1):
+        a, _ = _activate(network.activation, _affine(network, index, a))
         if network.renormalize:
             a = a * row_scale(a)
-    return h
+    return _affine(network, network.depth - 1, a)
 
 
 def row_scale(u: Tensor) -> Tensor:
@@ -219,10 +217,10 @@ def parameter_gradients(network: Network, run: Forward, signals: list[Tensor]) -
     return gradients
 
 
-def _affine(network: Network, index: int, a: Tensor, weight: Tensor) -> Tensor:
+def _affine(network: Network, index: int, a: Tensor) -> Tensor:
     if network.biases is None:
-        return a @ weight.T
-    return torch.addmm(network.biases[index], a, weight.T)
+        return a @ network.weights[index].T
+    return torch.addmm(network.biases[index], a, network.weights[index].T)
 
 
 def _activate(activation: NormalizedActivation, h: Tensor) -> tuple[Tensor, Tensor]:

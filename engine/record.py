@@ -10,7 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 EventKind = Literal[
-    "start", "pause", "resume", "lr", "diverged", "finished", "stopped", "failed", "notice", "blocked", "violation"
+    "start",
+    "pause",
+    "resume",
+    "lr",
+    "diverged",
+    "finished",
+    "stopped",
+    "failed",
+    "notice",
+    "blocked",
+    "violation",
 ]
 
 

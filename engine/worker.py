@@ -136,8 +136,7 @@ class Engine:
             if self._stop_reason is not None:
                 return
             answer = _ANSWERS[command.name](self, command)
-            state = "done" if answer[0] else "refused"
-            self._writer.answer(command.id, state, self._trainer.step, answer[1])
+            self._writer.answer(command.id, "done" if answer[0] else "refused", self._trainer.step, answer[1])
 
     def _pause(self, sentence: str) -> None:
         self._paused, self._pause_at = True, None

@@ -53,7 +53,7 @@ class HessianOperator:
             ∇²f v, (dimension,). Cost: about 1.6 gradient steps.
         """
         network, run, n = self._network, self._run, self._run.output.shape[0]
-        parts = [part.view(shape) for part, shape in zip(flat.split(self._sizes), self._shapes, strict=True)]
+        parts = [part.view(shape) for part, shape in zip(torch.split(flat, self._sizes), self._shapes, strict=True)]
         directions = parts[: network.depth]
         shifts = parts[network.depth :] if network.biases is not None else None
         tangent_h, tangent_a, tangent_u = self._tangent_forward(directions, shifts)
@@ -87,13 +87,15 @@ class HessianOperator:
                 break
             tu = run.slopes[m] * th
             tangent_u.append(tu)
-            tangent_a.append(
-                tu if run.scales is None else row_scale_transpose(run.inputs[m + 1], run.scales[m], tu)
-            )
+            tangent_a.append(tu if run.scales is None else row_scale_transpose(run.inputs[m + 1], run.scales[m], tu))
         return tangent_h, tangent_a, tangent_u
 
     def _tangent_backward(
-        self, directions: list[Tensor], tangent_h: list[Tensor], tangent_a: list[Tensor], tangent_u: list[Tensor]
+        self,
+        directions: list[Tensor],
+        tangent_h: list[Tensor],
+        tangent_a: list[Tensor],
+        tangent_u: list[Tensor],
     ) -> list[Tensor]:
         """Tangents of δ_1 … δ_L."""
         network, run = self._network, self._run

@@ -75,19 +75,21 @@ def _sweep(operator: Operator, start: Tensor, which: str, tolerance: float, prod
     """One Lanczos run without restart."""
     epsilon = torch.finfo(start.dtype).eps
     norm = float(torch.linalg.vector_norm(start))
-    if not np.isfinite(norm) or norm == 0.0:
+    if not 0.0 < norm < np.inf:
         return RitzPair(float("nan"), start, float("nan"), 0)
-    # Rows are added as they are needed: a warm start converges long before the limit.
-    basis = [start / norm]
+    # Room is doubled as it is needed: a warm start converges long before the limit.
+    basis = start.new_empty(min(8, products), start.numel())
+    basis[0] = start / norm
+    size = 1
     diagonal: list[float] = []
     off: list[float] = []
     while True:
-        w = operator(basis[-1])
-        alpha = float(torch.dot(basis[-1], w))
+        w = operator(basis[size - 1])
+        alpha = float(torch.dot(basis[size - 1], w))
         if not np.isfinite(alpha):
-            return RitzPair(float("nan"), start, float("nan"), len(basis))
+            return RitzPair(float("nan"), start, float("nan"), size)
         diagonal.append(alpha)
-        q = torch.stack(basis) if len(basis) > 1 else basis[0][None]
+        q = basis[:size]
         # Twice is enough: orthogonality to working precision (Kahan–Parlett).
         for _ in range(2):
             w = w - q.T @ (q @ w)
@@ -97,11 +99,14 @@ def _sweep(operator: Operator, start: Tensor, which: str, tolerance: float, prod
         theta, weights = float(values[pick]), vectors[:, pick]
         scale = max(abs(float(values[0])), abs(float(values[-1])))
         residual = max(beta * abs(float(weights[-1])), epsilon * scale)
-        closed = beta <= 4 * epsilon * scale * len(basis) or len(basis) == start.numel()
-        if residual <= tolerance * scale or closed or len(basis) >= products:
+        closed = beta <= 4 * epsilon * scale * size or size == start.numel()
+        if residual <= tolerance * scale or closed or size >= products:
             vector = q.T @ torch.as_tensor(weights, dtype=start.dtype, device=start.device)
-            return RitzPair(theta, vector / torch.linalg.vector_norm(vector), residual, len(basis))
-        basis.append(w / beta)
+            return RitzPair(theta, vector / torch.linalg.vector_norm(vector), residual, size)
+        if size == basis.shape[0]:
+            basis = torch.cat([basis, basis.new_empty(min(size, products - size), start.numel())])
+        basis[size] = w / beta
+        size += 1
         off.append(beta)
 
 

@@ -185,9 +185,7 @@ class LayerMeasures:
                     p1=network.activation.p1,
                     weight_norm=norms[index],
                     weight_distance=distances[index],
-                    initial_features_fro=float(
-                        torch.linalg.vector_norm(initial.features[index], dtype=torch.float64)
-                    ),
+                    initial_features_fro=float(torch.linalg.vector_norm(initial.features[index], dtype=torch.float64)),
                     bias_shift=shift,
                     stretch=stretch,
                 )

@@ -79,9 +79,7 @@ class Trajectory:
             "decrease_ratio": predictions.decrease_ratio(before.loss, f, descent),
             "lemma13_bound": f_star + self._gap,
             "distance_init": distance,
-            "radius_bound": predictions.radius_bound(
-                self._initial_gap, self._least_pl, self._largest_smoothness, eta
-            ),
+            "radius_bound": predictions.radius_bound(self._initial_gap, self._least_pl, self._largest_smoothness, eta),
         }
 
     def remember(self, current: TrainingPass, measured: Mapping[str, float]) -> None:
@@ -123,9 +121,7 @@ class Trajectory:
 
 def _distance(now: list[Tensor], before: list[Tensor]) -> float:
     """‖g_k − g_{k−1}‖, summed in float64."""
-    squares = [
-        torch.linalg.vector_norm(a - b, dtype=torch.float64).square() for a, b in zip(now, before, strict=True)
-    ]
+    squares = [torch.linalg.vector_norm(a - b, dtype=torch.float64).square() for a, b in zip(now, before, strict=True)]
     return math.sqrt(float(torch.stack(squares).sum()))
 
 
