@@ -98,9 +98,7 @@ def _unpack(path: Path) -> dict[str, NDArray[Any]]:
                     raise TypeError(key)
                 arrays[key] = found
     except MemoryError:
-        raise DataError(
-            f"{path} does not fit into memory.", "Keep only the examples that you need in it."
-        ) from None
+        raise DataError(f"{path} does not fit into memory.", "Keep only the examples that you need in it.") from None
     except OSError as error:
         raise DataError(f"Cannot read {path}: {error.strerror or error}.") from None
     # numpy refuses pickled objects with a ValueError; the others are what damaged or encrypted members raise.
@@ -115,18 +113,14 @@ def _unpack(path: Path) -> dict[str, NDArray[Any]]:
     ) as error:
         key = next(key for key in KEYS if key not in arrays)
         if "allow_pickle" in str(error):
-            raise DataError(
-                f"{key} in {path} holds pickled Python objects, which are never read.", _FORM
-            ) from None
+            raise DataError(f"{key} in {path} holds pickled Python objects, which are never read.", _FORM) from None
         raise DataError(f"{key} in {path} is damaged and cannot be read.", "Write the file again.") from None
     return arrays
 
 
 def _images(array: NDArray[Any], key: str, path: Path) -> NDArray[Any]:
     if array.dtype.kind not in "uif":
-        raise DataError(
-            f"{key} in {path} has type {array.dtype}, not numbers.", "Save images as uint8 or float32."
-        )
+        raise DataError(f"{key} in {path} has type {array.dtype}, not numbers.", "Save images as uint8 or float32.")
     if array.ndim < 2 or array.ndim > 4:
         raise DataError(
             f"{key} in {path} has shape {array.shape}.",
@@ -145,13 +139,9 @@ def _images(array: NDArray[Any], key: str, path: Path) -> NDArray[Any]:
 
 def _labels(array: NDArray[Any], key: str, path: Path) -> Labels:
     if array.dtype.kind not in "ui":
-        raise DataError(
-            f"{key} in {path} has type {array.dtype}.", "Save labels as integers: y.astype('int64')."
-        )
+        raise DataError(f"{key} in {path} has type {array.dtype}.", "Save labels as integers: y.astype('int64').")
     if array.ndim != 1:
-        raise DataError(
-            f"{key} in {path} has shape {array.shape}.", "Labels are one integer an image, shape (N,)."
-        )
+        raise DataError(f"{key} in {path} has shape {array.shape}.", "Labels are one integer an image, shape (N,).")
     if array.size:
         low, high = int(array.min()), int(array.max())
         if low < 0:

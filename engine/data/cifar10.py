@@ -40,9 +40,7 @@ def read(data_dir: str | None) -> Source:
         # What torchvision raises for a missing file and for a wrong checksum alike.
         raise DataError(f"CIFAR-10 in {Path(root)} is incomplete or damaged.", _GET_IT) from None
     except OSError as error:
-        raise DataError(
-            f"Cannot read CIFAR-10 in {Path(root)}: {error.strerror or error}.", _GET_IT
-        ) from None
+        raise DataError(f"Cannot read CIFAR-10 in {Path(root)}: {error.strerror or error}.", _GET_IT) from None
     return Source(
         "cifar10",
         np.asarray(train.data, dtype=np.uint8),

@@ -44,9 +44,7 @@ def stability_beta(
     return defined(risk_gap, value, (m > 0.0) & (gap >= 0.0))
 
 
-def generalization_bound(
-    beta: FloatOrArray, loss_bound: FloatOrArray | float, n: int, delta: float
-) -> FloatOrArray:
+def generalization_bound(beta: FloatOrArray, loss_bound: FloatOrArray | float, n: int, delta: float) -> FloatOrArray:
     """√((M² + 12Mnβ)/(2nδ)), the bound on |R_D − R| (Lemma 2, Eq. 7).
 
     Args:

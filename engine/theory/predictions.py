@@ -188,9 +188,7 @@ def smoothness_secant(gradient_change: FloatOrArray, distance: FloatOrArray | fl
     return defined(gradient_change, value)
 
 
-def lemma13_factor(
-    mu: FloatOrArray, lr: FloatOrArray | float, smoothness: FloatOrArray | float
-) -> FloatOrArray:
+def lemma13_factor(mu: FloatOrArray, lr: FloatOrArray | float, smoothness: FloatOrArray | float) -> FloatOrArray:
     """One factor of Lemma 13 at the real η: 1 − 2ημ(1 − ηL/2) with L = max(L, μ), and 1 where L is not known.
 
     Lemma 13 needs an upper bound on curvature. A function that is L-smooth and never below f* has

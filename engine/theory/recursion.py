@@ -108,9 +108,7 @@ def lipschitz_bound(constants: OutputConstants, loss_gradient_norms: ArrayLike) 
     return value if math.isfinite(value) else math.nan
 
 
-def smoothness_bound(
-    constants: OutputConstants, loss_gradient_norms: ArrayLike, loss_smoothness: float
-) -> float:
+def smoothness_bound(constants: OutputConstants, loss_gradient_norms: ArrayLike, loss_smoothness: float) -> float:
     """mean_i (L_ℓ J_i² + G_{ℓ,i} H_i), a proved bound on ‖∇²f(θ)‖₂ (Lemma 4's chain rule, in parameters).
 
     Args:

@@ -111,9 +111,7 @@ def _flipped(path: Path) -> None:
 def _lying_header(path: Path) -> None:
     """A member whose header announces eight terabytes."""
     header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        header, {"descr": "<f8", "fortran_order": False, "shape": (10**6, 10**6)}
-    )
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**6, 10**6)})
     good = _good()
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x_train.npy", header.getvalue() + b"\0" * 64)

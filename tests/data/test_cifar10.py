@@ -134,9 +134,7 @@ def test_missing_operators_are_declared_once_and_the_import_tried_again(
 
     monkeypatch.setattr(torchvision_import, "_declared", [])
     monkeypatch.setattr(torchvision_import, "importlib", SimpleNamespace(import_module=import_module))
-    monkeypatch.setattr(
-        torchvision_import, "_declare_operators", lambda: torchvision_import._declared.append(object())
-    )
+    monkeypatch.setattr(torchvision_import, "_declare_operators", lambda: torchvision_import._declared.append(object()))
     assert torchvision_datasets().name == "torchvision.datasets"
     assert calls == ["torchvision.datasets"] * 2
 
