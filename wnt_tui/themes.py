@@ -1,8 +1,8 @@
 """Colours by role, for every kind of terminal: true colour, 256 and 16 colours, and none (NO_COLOR).
 
 Series follow Okabe and Ito's colour-blind-safe set, lightened for a dark ground; heat maps follow viridis,
-whose lightness grows steadily, so that a print in grey keeps the order. Colour is never the only carrier: series
-also differ by dash and marker, heat by density where colours are few.
+whose lightness grows steadily, so that a print in grey keeps the order. Colour is never the only carrier:
+series also differ by dash and marker, heat by density where colours are few.
 """
 
 from __future__ import annotations

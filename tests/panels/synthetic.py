@@ -134,11 +134,7 @@ def _layers(config: RunConfig, k: NDArray[np.int64], t: Array) -> dict[str, Arra
     depth = config.depth
     m = np.arange(depth + 1)
     fall = 5.4 * np.exp(-0.28 * m) + 0.6 + 0.02 * m**1.6
-    cond = (
-        fall[None, :]
-        + 0.9 * np.exp(-((t[:, None] - 0.2) ** 2) / 0.03) * (m / depth)[None, :]
-        - 0.3 * t[:, None]
-    )
+    cond = fall[None, :] + 0.9 * np.exp(-((t[:, None] - 0.2) ** 2) / 0.03) * (m / depth)[None, :] - 0.3 * t[:, None]
     largest = 60 * np.exp(-0.15 * m)[None, :] + 0 * t[:, None] + 2
     smallest = largest / 10**cond
     drift = (t[:, None] ** 1.2) * (0.2 + 0.1 * m[None, :])

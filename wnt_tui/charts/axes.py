@@ -113,13 +113,17 @@ class Axis:
         scale = max(abs(self.low), abs(self.high))
         if scale < _SMALLEST:
             return [(value, significant(value, 2)) for value in (self.low, self.high)]
-        step = _nice_step(self.high / count - self.low / count)
+        # In units of the largest power of ten, so that no step overflows or vanishes.
+        exponent = math.floor(math.log10(scale))
+        unit = 10.0**exponent
+        low, high = self.low / unit, self.high / unit
+        step = _nice_step((high - low) / count)
         if integers:
-            step = max(step, 1.0)
-        first = math.ceil(self.low / step - 1e-9)
-        last = math.floor(self.high / step + 1e-9)
+            step = max(step, 1.0 / unit)
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
         values = [index * step for index in range(first, min(last, first + count) + 1)]
-        return list(zip(values, _labels(values, step, integers), strict=True))
+        labels = _labels(values, step, exponent, integers)
+        return [(value * unit, label) for value, label in zip(values, labels, strict=True)]
 
     def _log_ticks(self, count: int, glyphs: Glyphs) -> list[tuple[float, str]]:
         low, high = math.log10(self.low), math.log10(self.high)
@@ -172,10 +176,10 @@ def widened(low: float, high: float, *, log: bool, margin: float = 0.04) -> Axis
     """
     if log:
         lower, upper = math.log10(low), math.log10(high)
-        # A third of a decade at least: below that a log axis only magnifies noise.
+        # A tenth of a decade at least: below that a log axis only magnifies noise.
         pad = max(margin * (upper - lower), (0.1 - (upper - lower)) / 2, 0.01)
-        # Down to the smallest denormal, 10^−323.3, and not below: 10^−324 is 0.
-        return Axis(10.0 ** max(lower - pad, -323.0), 10.0 ** min(upper + pad, 308.0), True)
+        low, high = 10.0 ** max(lower - pad, -323.3), 10.0 ** min(upper + pad, 308.25)
+        return Axis(low, high, True) if low < high else Axis(low / 10 or low, max(high, low) * 10, True)
     size = max(abs(low), abs(high))
     if size == 0:
         return Axis(-1.0, 1.0)
@@ -206,9 +210,7 @@ def place_rows(axis: Axis, rows: int, glyphs: Glyphs) -> list[tuple[int, str]]:
     return placed
 
 
-def place_columns(
-    axis: Axis, columns: int, glyphs: Glyphs, taken: range | None = None
-) -> list[tuple[int, int, str]]:
+def place_columns(axis: Axis, columns: int, glyphs: Glyphs, taken: range | None = None) -> list[tuple[int, int, str]]:
     """Ticks of a horizontal axis of whole numbers by column.
 
     Args:
@@ -266,23 +268,21 @@ def _nice_stride(raw: float) -> int:
     return 500
 
 
-def _labels(values: list[float], step: float, integers: bool) -> list[str]:
-    """Return labels of equally spaced values, all with the same decimals or the same exponent."""
-    size = max((abs(value) for value in values), default=0.0)
+def _labels(values: list[float], step: float, exponent: int, integers: bool) -> list[str]:
+    """Return labels of equally spaced values × 10^exponent, all with the same decimals or exponent."""
     if integers:
-        return [_whole(value, step) for value in values]
-    exponent = math.floor(math.log10(size)) if size >= _SMALLEST else 0
-    if exponent >= 5 or (size and exponent < -3):
-        decimals = max(exponent - math.floor(math.log10(step) + 1e-9), 0)
-        scale = 10.0**exponent
-        return [
-            "0" if value == 0 else _signed(f"{value / scale:.{decimals}f}e{exponent}") for value in values
-        ]
-    decimals = max(-math.floor(math.log10(step) + 1e-9), 0)
-    return [_signed(f"{value + 0.0:.{decimals}f}") for value in values]
+        return [_whole(value * 10.0**exponent, step * 10.0**exponent) for value in values]
+    digits = -math.floor(math.log10(step) + 1e-9)
+    if exponent >= 5 or exponent < -3:
+        decimals = max(digits, 0)
+        return ["0" if value == 0 else _signed(f"{value:.{decimals}f}e{exponent}") for value in values]
+    decimals = max(digits - exponent, 0)
+    return [_signed(f"{value * 10.0**exponent + 0.0:.{decimals}f}") for value in values]
 
 
 def _whole(value: float, step: float) -> str:
+    if value == 0:
+        return "0"
     if step >= 1e6:
         return _signed(f"{value / 1e6:.0f}M")
     if step >= 1e3:

@@ -129,9 +129,7 @@ class Canvas:
             return True
         return int(self.characters[row, column]) == _SPACE
 
-    def message(
-        self, text: str, style: Style, *, left: int = 0, top: int = 0, bottom: int | None = None
-    ) -> None:
+    def message(self, text: str, style: Style, *, left: int = 0, top: int = 0, bottom: int | None = None) -> None:
         """Write a sentence in the middle, wrapped.
 
         Args:
@@ -174,9 +172,7 @@ class Canvas:
     def _neighbours_styles(self, styles: list[Style]) -> NDArray[np.int16]:
         """Return style numbers in which blank cells have taken the style of the nearest cell before them."""
         ground = self.palette.base.bgcolor
-        lends = np.array(
-            [style.bgcolor == ground and not (style.reverse or style.underline) for style in styles]
-        )
+        lends = np.array([style.bgcolor == ground and not (style.reverse or style.underline) for style in styles])
         blank = (self.characters == _SPACE) & (lends[self.styles])
         # Column of the last cell before each one that is not blank; the first column stands for itself.
         source = np.where(blank, 0, np.arange(self.width))

@@ -141,9 +141,7 @@ def _levels(scale: Axis, values: Array, steps: int) -> NDArray[np.int64]:
     return np.where(known, level, -1)
 
 
-def _cells(
-    canvas: Canvas, scale: Axis, values: Array, owners: NDArray[np.int64], left: int, top: int
-) -> None:
+def _cells(canvas: Canvas, scale: Axis, values: Array, owners: NDArray[np.int64], left: int, top: int) -> None:
     palette = canvas.palette
     columns, layers = values.shape
     shown = np.full((owners.size, columns), np.nan)
@@ -237,9 +235,7 @@ def _frame(
             canvas.put(left + column, top + rows, glyphs.cursor_foot, palette.cursor_label)
 
 
-def _layer_labels(
-    canvas: Canvas, chart: HeatMap, owners: NDArray[np.int64], left: int, top: int, layers: int
-) -> None:
+def _layer_labels(canvas: Canvas, chart: HeatMap, owners: NDArray[np.int64], left: int, top: int, layers: int) -> None:
     palette, glyphs = canvas.palette, canvas.palette.glyphs
     for row in range(owners.size // 2):
         canvas.put(left - 1, top + row, glyphs.axis_v, palette.axis)
@@ -269,8 +265,6 @@ def _cross(canvas: Canvas, column: int, row: int) -> None:
         # Two layers meet in this cell; the line has a gap rather than hide one of them.
         return
     if palette.heat_is_ground:
-        canvas.set_cell(
-            column, row, palette.glyphs.cursor, Style.parse("bold #ffffff") + Style(bgcolor=style.bgcolor)
-        )
+        canvas.set_cell(column, row, palette.glyphs.cursor, Style.parse("bold #ffffff") + Style(bgcolor=style.bgcolor))
     else:
         canvas.set_cell(column, row, palette.glyphs.cursor, palette.strong)

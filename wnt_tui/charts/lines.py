@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ class Series:
         bounds: Where the value is only known to be at least ``y``, same shape; None for nowhere.
         optional: Whether the axis need not show it; the legend says "off scale" where it would squeeze the
             rest.
+        here: The value at the cursor, for series so reduced that they no longer hold it; None to look it up.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Series:
     points: bool = False
     bounds: NDArray[np.bool_] | None = None
     optional: bool = False
+    here: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +135,7 @@ def draw_lines(chart: LineChart, width: int, height: int, palette: Palette) -> l
     y_axis, off_scale = _y_axis(chart, visible)
     if y_axis is None:
         notes = [
-            Entry("", palette.glyphs.text(text), palette.dim, getattr(palette, role))
-            for text, role in chart.notes
+            Entry("", palette.glyphs.text(text), palette.dim, getattr(palette, role)) for text, role in chart.notes
         ]
         top = draw_legend(canvas, notes, left=0, most_rows=min(chart.legend_rows, height // 4))
         canvas.message(chart.message, palette.dim, top=top)
@@ -170,7 +171,7 @@ def _windowed(series: Series, axis: Axis) -> Series:
     bounds = None if series.bounds is None else series.bounds[low:high]
     return Series(
         series.name, series.x[low:high], series.y[low:high], series.color, series.dash, series.points, bounds,
-        series.optional,
+        series.optional, series.here,
     )  # fmt: skip
 
 
@@ -229,9 +230,7 @@ def _legend(canvas: Canvas, chart: LineChart, off_scale: dict[str, str]) -> int:
     return draw_legend(canvas, entries, left=0, most_rows=most_rows)
 
 
-def _axes(
-    canvas: Canvas, chart: LineChart, frame: _Frame, labels: list[tuple[int, str]], footer: int
-) -> None:
+def _axes(canvas: Canvas, chart: LineChart, frame: _Frame, labels: list[tuple[int, str]], footer: int) -> None:
     palette, glyphs = canvas.palette, canvas.palette.glyphs
     if frame.left:
         for row in range(frame.rows):
@@ -332,7 +331,13 @@ def _markers(canvas: Canvas, chart: LineChart, lines: list[_Line], frame: _Frame
             if 0 <= row < rows and 0 <= column < columns:
                 cell = frame.left + column // glyphs.dots_across, frame.top + row // glyphs.dots_down
                 canvas.put(*cell, shape, style)
-        for index in _marked(chart, series, frame):
+        if series.here is not None and chart.cursor is not None:
+            line = _Line(
+                replace(series, x=np.array([chart.cursor]), y=np.array([series.here]), bounds=None),
+                frame.x.project(np.array([chart.cursor])),
+                frame.y.project(np.array([series.here])),
+            )
+        for index in _marked(chart, line.series, frame):
             across, up = float(line.across[index]), float(line.up[index])
             if not (0 <= across <= 1 and 0 <= up <= 1):
                 continue

@@ -1,8 +1,8 @@
 """The rasteriser: a line through points as dots, any number of points reduced to the columns at hand.
 
 The whole polyline is reduced exactly: in each dot column it covers one vertical stretch, from the smallest to
-the largest of the points in it and of its values at the column's two edges. So extremes survive any reduction,
-and the cost after one pass over the points is that of the columns.
+the largest of the points in it and of its values at the column's edges. So extremes survive any reduction, and
+the cost after one pass over the points is that of the columns.
 """
 
 from __future__ import annotations

@@ -172,9 +172,7 @@ def moment(view: PanelView) -> Moment:
     return Moment(step, {}, "")
 
 
-_FIXED = frozenset(
-    {"infinite_lambda_min", "infinite_lambda_max", "lemma12_lambda_min", "definition6_lambda_max"}
-)
+_FIXED = frozenset({"infinite_lambda_min", "infinite_lambda_max", "lemma12_lambda_min", "definition6_lambda_max"})
 
 
 def step_series(

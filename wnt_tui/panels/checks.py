@@ -1,8 +1,8 @@
 """The inequalities the theory guarantees, held against the numbers at the cursor.
 
-A check compares what a session stores; it never recomputes. Estimates are widened by their residuals before they
-are compared, and by the rounding of float32 training. The engine's own ``violation`` events are the record; these
-lines show where one stands at any step.
+A check compares what a session stores; it never recomputes. Estimates are widened by their residuals before
+they are compared, and by the rounding of float32 training. The engine's own ``violation`` events are the record;
+these lines show where one stands at any step.
 """
 
 from __future__ import annotations

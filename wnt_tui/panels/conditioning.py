@@ -94,6 +94,4 @@ def _log_ratio(start: Moment, high: str, low: str, depth: int) -> Array:
     top, bottom = start.layer_values(high, depth), start.layer_values(low, depth)
     with np.errstate(all="ignore"):
         known = (top > 0) & (bottom > 0)
-        return np.where(
-            known, np.log10(np.where(known, top, 1.0)) - np.log10(np.where(known, bottom, 1.0)), np.nan
-        )
+        return np.where(known, np.log10(np.where(known, top, 1.0)) - np.log10(np.where(known, bottom, 1.0)), np.nan)

@@ -45,14 +45,19 @@ class EigenvaluePanel(Panel):
         def band(name: str) -> LayerBand:
             return layers.band(name, view.first, view.last, blocks)
 
+        now = moment(view)
+
+        def here(name: str) -> float | None:
+            return now.value(name, view.layer) if now.step == view.cursor else None
+
         series, vacuous = [], []
         for name, label, color, dash in _RUNGS:
-            line = band_series(band(name), view.layer, label, color, dash)
+            line = band_series(band(name), view.layer, label, color, dash, here(name))
             series.append(line)
             since = vacuous_since(line)
             if since is not None:
                 vacuous.append((since, label))
-        series.append(band_series(band("lambda_min"), view.layer, "λmin", 0))
+        series.append(band_series(band("lambda_min"), view.layer, "λmin", 0, here=here("lambda_min")))
         words = vacuous_words(vacuous)
         notes = ((words, "warn"),) if words else ()
         chart = LineChart(
@@ -80,7 +85,9 @@ class EigenvaluePanel(Panel):
         return parts
 
 
-def band_series(band: LayerBand, layer: int, label: str, color: int, dash: Dash = "solid") -> Series:
+def band_series(
+    band: LayerBand, layer: int, label: str, color: int, dash: Dash = "solid", here: float | None = None
+) -> Series:
     """One layer of a reduced metric as a series that touches both extremes of every block.
 
     Args:
@@ -89,18 +96,21 @@ def band_series(band: LayerBand, layer: int, label: str, color: int, dash: Dash 
         label: Name in the legend.
         color: Its number in the palette.
         dash: Its dash.
+        here: The exact value at the cursor, if it is known.
 
     Returns:
         The series; blocks without a finite value are left out, as ``--every`` leaves them.
     """
     if not 0 <= layer < band.low.shape[1]:
         return Series(label, np.empty(0), np.empty(0), color, dash)
-    low, high = band.low[:, layer], band.high[:, layer]
-    known = np.isfinite(low) & np.isfinite(high)
-    # Both extremes of a block at its first step: the rasteriser draws the stretch between them.
+    known = np.isfinite(band.low[:, layer]) & np.isfinite(band.high[:, layer])
+    low, high = band.low[known, layer], band.high[known, layer]
+    # Both extremes of a block at its first step: the rasteriser draws the stretch between them. A falling line
+    # meets the higher one first, so that a bound that sinks below 0 inside a block is drawn down to there.
+    falls = np.diff(high, prepend=high[:1]) < 0
     x = np.repeat(band.first[known].astype(np.float64), 2)
-    y = np.column_stack([low[known], high[known]]).ravel()
-    return Series(label, x, y, color, dash)
+    y = np.column_stack([np.where(falls, high, low), np.where(falls, low, high)]).ravel()
+    return Series(label, x, y, color, dash, here=here)
 
 
 def vacuous_since(line: Series) -> float | None:

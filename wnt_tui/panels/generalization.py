@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from textual.strip import Strip
 
 from wnt_tui.charts.canvas import Canvas
@@ -36,7 +37,9 @@ class GeneralizationPanel(Panel):
     def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
         """Return the panel's strips."""
         verdict, role = vacuity(view)
-        words = 1 if verdict and view.height >= 6 else 0
+        bounds = view.snapshot.column("generalization_bound")
+        # The row stays where the cursor meets no bound: a chart that jumps under a moving cursor is hard to read.
+        words = 1 if view.height >= 6 and np.isfinite(bounds).any() else 0
         most = largest_loss(view)
         chart = LineChart(
             series=(
@@ -52,7 +55,6 @@ class GeneralizationPanel(Panel):
             references=(Reference(most, f"M {short(most)}"),) if most > 0 else (),
             notes=(("heuristic: not PL", "warn"),) if view.snapshot.config.loss == "cross_entropy" else (),
             message=_why(view),
-            legend_rows=1,
         )
         strips = draw_lines(chart, view.width, view.height - words, palette)
         if words:

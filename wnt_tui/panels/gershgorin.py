@@ -49,9 +49,7 @@ class GershgorinPanel(Panel):
             Series("row sum", x, now.layer_values("gersh_row_sum", depth), 0, points=True),
         ]
         if useful.any():
-            series.insert(
-                0, Series("enclosure ≥", x, np.where(useful, lower, np.nan), 3, "dashdot", points=True)
-            )
+            series.insert(0, Series("enclosure ≥", x, np.where(useful, lower, np.nan), 3, "dashdot", points=True))
         chart = LineChart(
             series=tuple(series),
             first=0,

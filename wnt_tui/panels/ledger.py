@@ -67,9 +67,7 @@ class LedgerPanel(Panel):
         cost = cost_words(view)
         if cost and row < view.height:
             canvas.put(2, row, "cost", palette.dim)
-            canvas.put(
-                2 + _NAME_WIDTH, row, palette.glyphs.cut(cost, view.width - 2 - _NAME_WIDTH), palette.text
-            )
+            canvas.put(2 + _NAME_WIDTH, row, palette.glyphs.cut(cost, view.width - 2 - _NAME_WIDTH), palette.text)
             row += 1
         _draw_events(canvas, row, earlier, len(snapshot.events) - len(earlier))
         return canvas.to_strips()
@@ -81,11 +79,7 @@ class LedgerPanel(Panel):
         recorded = sum(event.kind == "violation" for event in view.snapshot.events)
         vacuous = sum(check.verdict == "vacuous" for check in found)
         parts = [
-            f"{violated} violated"
-            if violated
-            else f"{len(found)} check{'s' * (len(found) > 1)} hold"
-            if found
-            else ""
+            f"{violated} violated" if violated else f"{len(found)} check{'s' * (len(found) > 1)} hold" if found else ""
         ]
         parts.append(f"{vacuous} vacuous" if vacuous else "")
         parts.append(f"{recorded} violation{'s' * (recorded > 1)} recorded" if recorded else "")

@@ -41,7 +41,7 @@ class PredictionPanel(Panel):
             log=view.log,
             cursor=view.cursor,
             references=(Reference(1.0, "exact"),),
-            message=why_empty(view, ("ratio_descent",)),
+            message=_why(view),
             legend_rows=1,
         )
         return draw_lines(chart, view.width, view.height, palette)
@@ -57,3 +57,9 @@ class PredictionPanel(Panel):
         if view.snapshot.config.loss == "cross_entropy":
             parts.append(at_cursor(view, "ratio_lemma10", "lemma 10"))
         return parts
+
+
+def _why(view: PanelView) -> str:
+    if view.snapshot.rows and view.snapshot.last_step < 1 and view.snapshot.config.measure != "none":
+        return "the first prediction is for step 1"
+    return why_empty(view, ("ratio_descent",))

@@ -6,10 +6,7 @@ that differ from the ones on the screen are repainted, which is most of what a s
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual import events
-from textual.binding import Binding, BindingType
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -45,8 +42,6 @@ class PanelWidget(Widget, can_focus=True):
     PanelWidget.-ascii { border: ascii $border-blurred; }
     PanelWidget.-ascii:focus { border: ascii $primary; }
     """
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("l", "toggle_log", "log axis", id="panel.log")]
 
     def __init__(self, panel: Panel, palette: Palette, *, id: str | None = None) -> None:  # ruff: ignore[builtin-argument-shadowing]
         super().__init__(id=id or f"panel-{panel.number}")

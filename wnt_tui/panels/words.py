@@ -21,7 +21,5 @@ def layer_ranges(chosen: NDArray[np.bool_]) -> str:
     breaks = np.flatnonzero(np.diff(numbers) > 1)
     firsts = numbers[np.r_[0, breaks + 1]]
     lasts = numbers[np.r_[breaks, numbers.size - 1]]
-    pieces = [
-        str(first) if first == last else f"{first}–{last}" for first, last in zip(firsts, lasts, strict=True)
-    ]
+    pieces = [str(first) if first == last else f"{first}–{last}" for first, last in zip(firsts, lasts, strict=True)]
     return ("layer " if numbers.size == 1 else "layers ") + ", ".join(pieces)

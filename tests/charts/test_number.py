@@ -1,0 +1,54 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wnt_tui.charts.number import fit, marked, seconds, short, significant
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.31214, "0.3121"), (12.6, "12.60"), (9.99996, "10.00"), (3.1e-4, "3.1e-4"), (123456.0, "1.235e5"),
+        (0.0, "0"), (-2.5, "−2.500"), (math.nan, "—"), (math.inf, "∞"), (-math.inf, "−∞"), (1e300, "1e300"),
+    ],
+)  # fmt: skip
+def test_four_significant_digits(value, text):
+    assert significant(value) == text
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_is_close_to_what_is_written(value):
+    written = float(significant(value, 4).replace("−", "-"))
+    assert math.isclose(written, value, rel_tol=6e-4, abs_tol=0.0) or math.isinf(written)
+
+
+@given(st.floats())
+def test_a_number_is_never_wider_than_eleven_cells(value):
+    assert len(significant(value, 4)) <= 11
+
+
+def test_kinds_are_marked():
+    assert marked("L", 12.6, "estimate") == "L 12.6 est"
+    assert marked("L", 310.0, "upper") == "L ≤ 310"
+    assert marked("λ", 0.02, "lower") == "λ ≥ 0.0200"
+    assert marked("μ", 0.5, "exact", 2) == "μ 0.50"
+    assert marked("f̂", math.nan, "heuristic") == "f̂ —"
+
+
+def test_labels_have_no_trailing_zeros():
+    assert [short(v) for v in (1.0, 200.0, 0.25, 1.5e7)] == ["1", "200", "0.25", "1.5e7"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(3.4e-5, "34 µs"), (0.0121, "12.1 ms"), (3.4, "3.4 s"), (125, "2:05"), (3725, "1:02:05"), (math.nan, "—")],
+)
+def test_durations(value, text):
+    assert seconds(value) == text
+
+
+@given(st.lists(st.text(alphabet="abc", max_size=8), max_size=6), st.integers(0, 30))
+def test_joined_parts_never_exceed_their_room(parts, width):
+    assert len(fit(parts, width)) <= width
