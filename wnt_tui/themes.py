@@ -38,16 +38,19 @@ _ROLES: Mapping[str, str] = {
     "cursor": "#6d7b8c",
     "cursor_label": "bold #f2c55c",
     "reference": "#a9b4c0",
-    "good": "#2fbf8f",
+    "good": "#2fb98a",
     "warn": "#f0a63a",
     "bad": "#f0654a",
 }
-_SERIES = ("#56b4e9", "#e69f00", "#2fbf8f", "#d98cb8", "#e8dc55", "#e8703a", "#a9b4c0")
+_SERIES = ("#56b4e9", "#e69f00", "#17a77a", "#cc79a7", "#f0e442", "#e8602c", "#b4bfca")
 
 _VIRIDIS = (
     "#45206c", "#46317e", "#414287", "#3a528b", "#34608d", "#2e6d8e", "#297a8e", "#25868e",
     "#21918c", "#1f9e89", "#27ad81", "#3bbb75", "#5ac864", "#7ad151", "#a0da39", "#c8e020", "#f1e51d",
 )  # fmt: skip
+
+# Viridis by numbers of the 256-colour cube: nearest colours would merge its dark half into two greys.
+_VIRIDIS_256 = (53, 54, 55, 24, 25, 30, 36, 41, 77, 113, 149, 184, 226)
 
 # In 16 colours the terminal's own palette is used: it is what the user has made readable.
 _ROLES_16: Mapping[str, str] = {
@@ -171,7 +174,8 @@ def make_palette(depth: Depth = "truecolor", *, ascii_only: bool = False) -> Pal
         ramp = "·░▒▓█" if not ascii_only else ".:-=+*%@"
         return _build(depth, glyphs, Style(), _ROLES_MONO, _SERIES_MONO, (Style(),) * len(ramp), tuple(ramp))
     ground = Style.parse(f"{FOREGROUND} on {BACKGROUND}")
-    heat = tuple(Style.parse(f"#f4f7fa on {colour}") for colour in _VIRIDIS)
+    colours = [f"color({number})" for number in _VIRIDIS_256] if depth == "256" else list(_VIRIDIS)
+    heat = tuple(Style.parse(f"#f4f7fa on {colour}") for colour in colours)
     palette = _build(depth, glyphs, ground, _ROLES, _SERIES, heat, (" ",) * len(heat))
     return _downgraded(palette) if depth == "256" else palette
 

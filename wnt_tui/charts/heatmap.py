@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.color import Color
 from rich.style import Style
 from textual.strip import Strip
 
@@ -255,16 +256,22 @@ def _layer_labels(canvas: Canvas, chart: HeatMap, owners: NDArray[np.int64], lef
 
 
 def _cross(canvas: Canvas, column: int, row: int) -> None:
-    """The cursor over a heat cell: its line in bright ink on the cell's own ground."""
+    """Mark a heat cell as the cursor's."""
     palette = canvas.palette
     style = list(canvas.registered())[int(canvas.styles[row, column])]
     if style == palette.base:
         canvas.set_cell(column, row, palette.glyphs.cursor, palette.cursor)
         return
-    if chr(int(canvas.characters[row, column])) in _UPPER_HALF + _LOWER_HALF:
-        # Two layers meet in this cell; the line has a gap rather than hide one of them.
-        return
     if palette.heat_is_ground:
-        canvas.set_cell(column, row, palette.glyphs.cursor, Style.parse("bold #ffffff") + Style(bgcolor=style.bgcolor))
+        # Lightened and not crossed: a line would hide one of two layers that share a cell.
+        lighter = Style(color=_lightened(style.color), bgcolor=_lightened(style.bgcolor))
+        canvas.set_cell(column, row, chr(int(canvas.characters[row, column])), lighter)
     else:
         canvas.set_cell(column, row, palette.glyphs.cursor, palette.strong)
+
+
+def _lightened(colour: Color | None) -> Color | None:
+    if colour is None:
+        return None
+    red, green, blue = colour.get_truecolor()
+    return Color.from_rgb(*(channel + (255 - channel) * 0.45 for channel in (red, green, blue)))
