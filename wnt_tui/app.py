@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from rich.text import Text
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
@@ -28,14 +29,16 @@ class WntApp(App[Farewell]):
     Args:
         paths: The sessions; the first is shown.
         engine: The engine that was started for the first, if one was.
+        debug: Whether an error shows its traceback.
     """
 
     TITLE = "wnt-tui"
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = []
 
-    def __init__(self, paths: Sequence[Path], engine: EngineProcess | None = None) -> None:
+    def __init__(self, paths: Sequence[Path], engine: EngineProcess | None = None, *, debug: bool = False) -> None:
         super().__init__()
+        self._debug_wanted = debug
         self.paths = tuple(paths)
         self._engine = engine
         self.palette = self._palette_for_terminal()
@@ -48,6 +51,19 @@ class WntApp(App[Farewell]):
         self.register_theme(app_theme(self.palette))
         self.theme = f"wnt-{self.palette.name}"
         self.push_screen(Dashboard(self.paths[0], self.palette, self._engine))
+
+    def _fatal_error(self) -> None:
+        # Textual's own prints hundreds of lines, local variables included. There is no public place to say it
+        # in one sentence; App.panic, which is public, cannot be reached before this.
+        if self._debug_wanted or self.is_headless:
+            super()._fatal_error()
+            return
+        error = sys.exc_info()[1]
+        reason = str(error).strip().splitlines()[:1]
+        told = ": ".join([type(error).__name__, *reason])
+        sentence = f"wnt-tui: Something unforeseen went wrong on the screen ({told}); the engine is not touched."
+        way_out = f"  `wnt-tui attach {self.paths[0]}` opens it again, --debug shows where it went wrong."
+        self.panic(Text(f"{sentence}\n{way_out}"))
 
     def _palette_for_terminal(self) -> Palette:
         encoding = (getattr(sys.__stdout__, "encoding", None) or "utf-8").lower()
@@ -66,7 +82,7 @@ class WntApp(App[Farewell]):
         if dashboard is None:
             return
         for entry in KEY_TABLE:
-            if not entry.action or (entry.engine and not dashboard.has_engine):
+            if not entry.action or entry.action == "palette" or (entry.engine and not dashboard.has_engine):
                 continue
 
             async def run(action: str = entry.action) -> None:
@@ -86,17 +102,18 @@ class WntApp(App[Farewell]):
         self.push_screen(SessionsScreen(self.paths, dashboard.path, self.palette), chosen)
 
 
-def watch(paths: Sequence[Path], engine: EngineProcess | None = None) -> int:
+def watch(paths: Sequence[Path], engine: EngineProcess | None = None, *, debug: bool = False) -> int:
     """Run the app until it is left.
 
     Args:
         paths: The sessions; the first is shown.
         engine: The engine that was started for the first, if one was.
+        debug: Whether an error shows its traceback.
 
     Returns:
         The exit code.
     """
-    app = WntApp(paths, engine)
+    app = WntApp(paths, engine, debug=debug)
     hung_up: list[int] = []
 
     def leave(code: int) -> None:
@@ -109,6 +126,8 @@ def watch(paths: Sequence[Path], engine: EngineProcess | None = None) -> int:
         # The terminal is gone or going: nothing may be written to it any more, not even by the interpreter's
         # end.
         os._exit(hung_up[0])
+    if engine is not None:
+        engine.tidy()
     if farewell is None:
         return app.return_code or 0
     with contextlib.suppress(OSError):

@@ -5,6 +5,7 @@ Never through multiprocessing: spawning inside a Textual app raises ``bad value(
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -64,6 +65,12 @@ class EngineProcess:
         """Whether it has ended (and, if so, it is reaped)."""
         return self.process.poll() is not None
 
+    def tidy(self) -> None:
+        """Remove its log if it has ended without a word."""
+        with contextlib.suppress(OSError):
+            if self.ended and self.log.stat().st_size == 0:
+                self.log.unlink()
+
     def last_words(self) -> str:
         """Return the last sentence of its log, for the person who wonders why it ended."""
         return last_sentence(self.log) or f"It ended with exit code {self.process.poll()} and said nothing."
@@ -122,4 +129,4 @@ def last_sentence(log: Path) -> str:
     except OSError:
         return ""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+    return lines[-1].removeprefix("wnt-tui: ") if lines else ""

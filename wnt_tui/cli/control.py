@@ -67,10 +67,11 @@ def tell_engine(session: Path, name: str, arguments: dict[str, int | float], *, 
 def status(session: Path, as_json: bool) -> None:
     """State, step, loss and speed of a session."""
     from engine.session import paths
-    from wnt_tui.cli.summary import summary_of
+    from wnt_tui.cli.listing import as_text
+    from wnt_tui.summary import summary_of
 
     summary = summary_of(paths.resolve_session(session))
-    click.echo(json.dumps(summary.as_dict(), ensure_ascii=False) if as_json else summary.text())
+    click.echo(json.dumps(summary.as_dict(), ensure_ascii=False) if as_json else as_text(summary))
 
 
 COMMANDS: tuple[click.Command, ...] = (

@@ -17,6 +17,8 @@ from wnt_tui.cli.options import request_from, run_option_list
 WITHOUT_TERMINAL_LIVE = "`wnt-tui run` trains without one."
 WITHOUT_TERMINAL_REPLAY = "`wnt-tui export SESSION --output DIR` and `wnt-tui status SESSION` work without one."
 
+debug_option = click.option("--debug", is_flag=True, help="Show tracebacks.")
+
 
 @click.command(cls=SectionedCommand, hidden=True, params=run_option_list())
 def live(**given: Any) -> None:
@@ -32,12 +34,13 @@ def live(**given: Any) -> None:
     # The engine takes seconds to import torch; the screen is imported meanwhile.
     from wnt_tui.app import watch
 
-    finish(watch([session], engine=engine))
+    finish(watch([session], engine=engine, debug=request.debug))
 
 
 @click.command(cls=SectionedCommand)
 @click.argument("session", type=click.Path(path_type=Path), metavar="[SESSION]", required=False)
-def attach(session: Path | None) -> None:
+@debug_option
+def attach(session: Path | None, debug: bool) -> None:
     """Watch a run under way; without SESSION the newest one."""
     from engine.session import paths
     from wnt_tui.cli.places import newest_living
@@ -47,12 +50,13 @@ def attach(session: Path | None) -> None:
     require_terminal(WITHOUT_TERMINAL_REPLAY)
     from wnt_tui.app import watch
 
-    finish(watch([path]))
+    finish(watch([path], debug=debug))
 
 
 @click.command(cls=SectionedCommand)
 @click.argument("sessions", type=click.Path(path_type=Path), metavar="SESSION…", nargs=-1, required=True)
-def replay(sessions: tuple[Path, ...]) -> None:
+@debug_option
+def replay(sessions: tuple[Path, ...], debug: bool) -> None:
     """Look at recorded sessions, step by step."""
     from engine.session import paths
     from wnt_tui.cli.places import require_readable
@@ -64,7 +68,7 @@ def replay(sessions: tuple[Path, ...]) -> None:
         require_readable(path)
     from wnt_tui.app import watch
 
-    finish(watch(found))
+    finish(watch(found, debug=debug))
 
 
 @click.command("ls", cls=SectionedCommand)
@@ -72,8 +76,9 @@ def replay(sessions: tuple[Path, ...]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def list_sessions(folder: Path | None, as_json: bool) -> None:
     """List sessions, newest first; living ones of other folders too."""
+    from wnt_tui.cli.listing import as_table
     from wnt_tui.cli.places import sessions_in
-    from wnt_tui.cli.summary import as_table, summary_or_trouble
+    from wnt_tui.summary import summary_or_trouble
 
     summaries = [summary_or_trouble(path) for path in sessions_in(folder)]
     if as_json:

@@ -211,7 +211,7 @@ class Dashboard(EngineKeys, Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Return whether an action may happen: while a question is asked, keys belong to its field."""
-        return not self.prompt.active or action in {"how_to_quit", "close_prompt"}
+        return not self.prompt.active or action == "how_to_quit"
 
     def _move_to(self, cursor: Cursor) -> None:
         self.footer.say("")
@@ -336,10 +336,6 @@ class Dashboard(EngineKeys, Screen[None]):
             return step
 
         return Question("goto", "go to step", parse)
-
-    def action_close_prompt(self) -> None:
-        """Drop the question."""
-        self.prompt.close()
 
     @on(Prompt.Closed)
     def _prompt_closed(self) -> None:

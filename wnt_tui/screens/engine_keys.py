@@ -40,6 +40,7 @@ class EngineKeys(_Base):
     cursor: Cursor
     commander: Commander
     leaving: bool
+    _told: str = ""
 
     if TYPE_CHECKING:
 
@@ -60,9 +61,15 @@ class EngineKeys(_Base):
         }  # fmt: skip
 
     def engine_changed(self, snapshot: Snapshot) -> None:
-        """Take note of the engine's state: when it has stopped on request, leave."""
-        if self.leaving and not snapshot.engine.alive:
+        """Take note of the engine's state: tell how it ended; when it was asked to stop, leave."""
+        engine = snapshot.engine
+        if self.leaving and not engine.alive:
             self.leave(0, self.farewell())
+        if engine.state != self._told and engine.state in ENDINGS and engine.message:
+            bad = engine.state in {"died", "failed", "diverged"}
+            more = " space goes on" if engine.alive else ""
+            self.footer.say(engine.message + more, severity="error" if bad else "information", lasting=bad)
+        self._told = engine.state
 
     def action_toggle_running(self) -> None:
         """Pause, or resume."""

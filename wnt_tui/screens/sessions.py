@@ -13,20 +13,16 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from engine.errors import WntError
-from engine.session.reader import SessionReader
+from wnt_tui.summary import summary_or_trouble
 from wnt_tui.themes import Palette
-from wnt_tui.wording import run_summary
 
 
 def describe(path: Path) -> str:
     """Return one line about a session, or why it cannot be opened."""
-    try:
-        with SessionReader(path) as reader:
-            engine = reader.engine()
-            return f"{reader.name}   {run_summary(reader.config())}   step {reader.last_step()}   {engine.state}"
-    except WntError as error:
-        return f"{path.stem}   {error.message}"
+    summary = summary_or_trouble(path)
+    return "   ".join(
+        part for part in (path.stem, summary.run, summary.progress, summary.words, summary.message) if part
+    )
 
 
 class SessionsScreen(ModalScreen[Path | None]):

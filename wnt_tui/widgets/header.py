@@ -49,7 +49,7 @@ def blocked_phrase(engine: EngineView) -> str:
 
 def progress_parts(snapshot: Snapshot) -> list[str]:
     """Return where the run is, its speed and the time left, the most dispensable last."""
-    parts = [f"step {max(snapshot.last_step, 0)}/{snapshot.config.steps}"]
+    parts = [f"step {snapshot.last_step}/{snapshot.config.steps}" if snapshot.rows else "no step yet"]
     if snapshot.engine.alive and snapshot.engine.state == "running":
         remaining = seconds_left(snapshot)
         parts.append(rate(steps_per_second(snapshot)))
@@ -60,7 +60,8 @@ def progress_parts(snapshot: Snapshot) -> list[str]:
 class Header(Line):
     """One line about the run and its engine."""
 
-    snapshot: reactive[Snapshot | None] = reactive(None)
+    # always_update: snapshots hold arrays, which do not compare to one truth.
+    snapshot: reactive[Snapshot | None] = reactive(None, always_update=True)
     waiting: reactive[str] = reactive("opening…")
     """What to say before there is a snapshot."""
 

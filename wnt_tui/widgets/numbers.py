@@ -108,7 +108,8 @@ def figures(source: Figures) -> list[str]:
 class Numbers(Line):
     """One line of figures at the cursor, as many as fit."""
 
-    source: reactive[Figures | None] = reactive(None)
+    # always_update: snapshots hold arrays, which do not compare to one truth.
+    source: reactive[Figures | None] = reactive(None, always_update=True)
 
     def render(self) -> Text:
         """Return the figures, or nothing before the first row."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Label
@@ -36,6 +37,8 @@ class Prompt(Horizontal):
     Prompt #complaint { color: $text-error; margin-left: 2; }
     Prompt Input { width: 16; background: $surface; padding: 0; border: none; height: 1; }
     """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", show=False)]
 
     class Answered(Message):
         """A question was answered.
@@ -81,6 +84,10 @@ class Prompt(Horizontal):
         field.value = initial
         self.display = True
         field.focus()
+
+    def action_close(self) -> None:
+        """Drop the question."""
+        self.close()
 
     def close(self) -> None:
         """Hide and give the keyboard back."""

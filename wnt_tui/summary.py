@@ -1,29 +1,16 @@
-"""A session in a few words, for ``status`` and ``ls``."""
+"""A session in a few words."""
 
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
-
 from engine.errors import WntError
 from engine.session.reader import SessionReader
-from wnt_tui.wording import duration, rate, run_summary
+from wnt_tui.wording import run_summary
 
-STATE_COLOURS = {
-    "running": "green",
-    "paused": "yellow",
-    "starting": "yellow",
-    "finished": "cyan",
-    "diverged": "red",
-    "failed": "red",
-    "died": "red",
-    "unreadable": "red",
-}
 RECENT_STEPS = 20
 
 
@@ -79,17 +66,6 @@ class Summary:
         """``step 37/80``, or that there is none."""
         return f"step {self.step}/{self.planned}" if self.step >= 0 else "no step"
 
-    def text(self) -> str:
-        """Return it for people, over two or three lines."""
-        parts = [self.words, self.progress]
-        if math.isfinite(self.loss):
-            parts.append(f"loss {self.loss:.4g}")
-        if self.alive and self.state == "running" and math.isfinite(self.speed):
-            left = (self.planned - self.step) / self.speed
-            parts += [rate(self.speed), *([f"{duration(left)} left"] if left > 0 else [])]
-        lines = [f"{click.style(self.path.stem, bold=True)}  {self.run}", "  " + " · ".join(parts)]
-        return "\n".join([*lines, *([f"  {self.message}"] if self.message else [])])
-
 
 def summary_of(path: Path) -> Summary:
     """Read a session's summary; bounded, however long the run.
@@ -131,49 +107,3 @@ def summary_or_trouble(path: Path) -> Summary:
         return summary_of(path)
     except WntError as error:
         return Summary(path, "", False, "unreadable", -1, 0, math.nan, math.nan, error.message)
-
-
-def as_table(summaries: list[Summary]) -> str:
-    """A listing, a line a session.
-
-    Args:
-        summaries: In the order of the lines.
-
-    Returns:
-        Aligned columns: name, state, progress, loss, run, when it was written last.
-    """
-    rows = [
-        (
-            _shown(summary.path),
-            summary.words,
-            "" if summary.state == "unreadable" else summary.progress,
-            f"{summary.loss:.4g}" if math.isfinite(summary.loss) else "",
-            summary.message if summary.state == "unreadable" else summary.run,
-        )
-        for summary in summaries
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = []
-    for summary, row in zip(summaries, rows, strict=True):
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        cells[0] = click.style(cells[0], bold=True)
-        cells[1] = click.style(cells[1], fg=STATE_COLOURS.get(summary.state))
-        lines.append("  ".join([*cells, row[4], _written(summary.path)]).rstrip())
-    return "\n".join(lines)
-
-
-def _shown(path: Path) -> str:
-    """Return the path as one would type it: only the name in the sessions folder, else from here."""
-    from engine.session.paths import sessions_folder
-
-    if path.absolute().parent == sessions_folder().absolute():
-        return path.stem
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else str(path)
-
-
-def _written(path: Path) -> str:
-    try:
-        return time.strftime("%Y-%m-%d %H:%M", time.localtime(path.stat().st_mtime))
-    except OSError:
-        return ""

@@ -1,0 +1,80 @@
+"""Summaries of sessions as ``status`` and ``ls`` print them."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+import click
+
+from engine.session.paths import sessions_folder
+from wnt_tui.summary import Summary
+from wnt_tui.wording import duration, rate
+
+STATE_COLOURS = {
+    "running": "green",
+    "paused": "yellow",
+    "starting": "yellow",
+    "finished": "cyan",
+    "diverged": "red",
+    "failed": "red",
+    "died": "red",
+    "unreadable": "red",
+}
+
+
+def as_text(summary: Summary) -> str:
+    """Return a session's state over two or three lines."""
+    parts = [summary.words, summary.progress]
+    if math.isfinite(summary.loss):
+        parts.append(f"loss {summary.loss:.4g}")
+    if summary.alive and summary.state == "running" and math.isfinite(summary.speed):
+        left = (summary.planned - summary.step) / summary.speed
+        parts += [rate(summary.speed), *([f"{duration(left)} left"] if left > 0 else [])]
+    lines = [f"{click.style(summary.path.stem, bold=True)}  {summary.run}", "  " + " · ".join(parts)]
+    return "\n".join([*lines, *([f"  {summary.message}"] if summary.message else [])])
+
+
+def as_table(summaries: list[Summary]) -> str:
+    """A listing, a line a session.
+
+    Args:
+        summaries: In the order of the lines.
+
+    Returns:
+        Aligned columns: name, state, progress, loss, run, when it was written last.
+    """
+    rows = [
+        (
+            _shown(summary.path),
+            summary.words,
+            "" if summary.state == "unreadable" else summary.progress,
+            f"{summary.loss:.4g}" if math.isfinite(summary.loss) else "",
+            summary.message if summary.state == "unreadable" else summary.run,
+        )
+        for summary in summaries
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = []
+    for summary, row in zip(summaries, rows, strict=True):
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        cells[0] = click.style(cells[0], bold=True)
+        cells[1] = click.style(cells[1], fg=STATE_COLOURS.get(summary.state))
+        lines.append("  ".join([*cells, row[4], _written(summary.path)]).rstrip())
+    return "\n".join(lines)
+
+
+def _shown(path: Path) -> str:
+    """Return the path as one would type it: only the name in the sessions folder, else from here."""
+    if path.absolute().parent == sessions_folder().absolute():
+        return path.stem
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else str(path)
+
+
+def _written(path: Path) -> str:
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(path.stat().st_mtime))
+    except OSError:
+        return ""
