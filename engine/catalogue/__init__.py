@@ -35,9 +35,7 @@ LAYER_COLUMNS: tuple[str, ...] = tuple(entry.name for entry in LAYER_METRICS)
 _NEEDS_SMOOTHNESS = frozenset(
     {"predicted_lemma1", "predicted_descent", "predicted_lemma10", "lemma13_bound", "radius_bound"}
 )
-_NEEDS_PL = frozenset(
-    {"lemma13_bound", "stability_beta", "generalization_bound", "generalization_bound_compositional"}
-)
+_NEEDS_PL = frozenset({"lemma13_bound", "stability_beta", "generalization_bound", "generalization_bound_compositional"})
 
 
 def kind_in_run(metric: Metric, *, activation: str, loss: str) -> Kind:

@@ -190,7 +190,7 @@ _GENERALIZATION = (
 _KERNEL = (
     Metric(
         "ntk_lambda_min", "λ_min(K)", "1", "step", "estimate", "products", "all", "Eq. 11, Lemma 3",
-        "smallest eigenvalue of K = JJᵀ (nk×nk), by Lanczos; a Ritz value, so at least the true λ_min",
+        "smallest eigenvalue of K = JJᵀ (nk×nk), by Davidson's method; a Ritz value, so at least the true λ_min",
         "Worst direction of the empirical neural tangent kernel of the outputs.", log=True,
     ),
     Metric(
@@ -205,7 +205,13 @@ _KERNEL = (
     ),
     Metric(
         "ntk_residual", "‖Kv−θv‖", "1", "step", "exact", "products", "all", "",
-        "largest residual norm of the two unit Ritz vectors", "How far the NTK's extremes may be off.", log=True,
+        "residual norm of the unit Ritz vector of λ_min(K)", "An eigenvalue of K lies within this of ntk_lambda_min.",
+        log=True,
+    ),
+    Metric(
+        "ntk_lambda_max_residual", "‖Kv−θv‖↑", "1", "step", "exact", "products", "all", "",
+        "residual norm of the unit Ritz vector of λ_max(K)", "An eigenvalue of K lies within this of ntk_lambda_max.",
+        log=True,
     ),
     Metric(
         "pntk_lambda_min", "λ_min(pNTK)", "1", "step", "upper", "spectrum", "all", "",

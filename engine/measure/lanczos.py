@@ -94,14 +94,16 @@ def _sweep(operator: Operator, start: Tensor, which: str, tolerance: float, prod
         for _ in range(2):
             w = w - q.T @ (q @ w)
         beta = float(torch.linalg.vector_norm(w))
-        values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(off, 1) + np.diag(off, -1))
+        # By torch, on the CPU: a second linear algebra library's threads would fight with torch's.
+        tridiagonal = np.diag(diagonal) + np.diag(off, 1) + np.diag(off, -1)
+        values, vectors = torch.linalg.eigh(torch.from_numpy(tridiagonal))
         pick = -1 if which == "largest" else 0
         theta, weights = float(values[pick]), vectors[:, pick]
         scale = max(abs(float(values[0])), abs(float(values[-1])))
         residual = max(beta * abs(float(weights[-1])), epsilon * scale)
         closed = beta <= 4 * epsilon * scale * size or size == start.numel()
         if residual <= tolerance * scale or closed or size >= products:
-            vector = q.T @ torch.as_tensor(weights, dtype=start.dtype, device=start.device)
+            vector = q.T @ weights.to(start)
             return RitzPair(theta, vector / torch.linalg.vector_norm(vector), residual, size)
         if size == basis.shape[0]:
             basis = torch.cat([basis, basis.new_empty(min(size, products - size), start.numel())])

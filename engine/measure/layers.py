@@ -46,10 +46,13 @@ class LayerMeasures:
 
     Args:
         network: The network in training; read only.
+        keep_grams: Whether to keep the Gram matrices of the row measured last in ``grams``.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, *, keep_grams: bool = False) -> None:
         self._network = network
+        self._keep_grams = keep_grams
+        self.grams: list[Tensor] = []
         self._initial: _Initial | None = None
         # The input never changes, so neither do G⁰, its spectrum and its discs.
         self._input: tuple[GramSpectrum, GershgorinDiscs] | None = None
@@ -72,6 +75,7 @@ class LayerMeasures:
             table.setdefault(name, np.full(depth + 1, np.nan))[m] = value
 
         moved = []
+        self.grams = self.grams[:1]  # G⁰ never changes
         for m, a in enumerate(run.inputs):
             found, discs, change = self._gram_layer(m, a)
             moved.append(change)
@@ -130,6 +134,8 @@ class LayerMeasures:
         if m == 0 and self._input is not None:
             return *self._input, _Moved()
         gram = feature_gram(a)
+        if self._keep_grams:
+            self.grams.append(gram)
         found, discs = spectrum(gram, a.shape[1]), gershgorin(gram)
         if m == 0:
             self._input = found, discs
@@ -137,14 +143,14 @@ class LayerMeasures:
         initial = self._initial
         if initial is None or initial.parameters is None:
             return found, discs, _Moved()
-        gram -= initial.grams[m - 1]
+        change = gram - initial.grams[m - 1]
         features = (a.to(torch.float64) - initial.features[m].to(torch.float64)) / math.sqrt(a.shape[1])
         return (
             found,
             discs,
             _Moved(
-                gram_op=self._norm("gram", m, gram),
-                gram_fro=float(torch.linalg.vector_norm(gram)),
+                gram_op=self._norm("gram", m, change),
+                gram_fro=float(torch.linalg.vector_norm(change)),
                 features_op=self._norm("features", m, features),
                 features_fro=float(torch.linalg.vector_norm(features)),
             ),

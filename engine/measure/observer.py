@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from engine.config import RunConfig
 from engine.measure.curvature import HessianCurvature
+from engine.measure.kernel import TangentKernel
+from engine.measure.kernel_spectrum import KernelSpectrum, trace_shares
 from engine.measure.layers import LayerMeasures
 from engine.measure.network_bounds import network_bounds
 from engine.measure.risk import risk_bounds
@@ -52,8 +54,9 @@ class Observer:
         self._config = config
         self._network = network
         self._x_train = x_train
-        self._layers = LayerMeasures(network)
+        self._layers = LayerMeasures(network, keep_grams=config.measure == "all")
         self._curvature = HessianCurvature()
+        self._kernel = KernelSpectrum()
         self._trajectory = Trajectory(config.f_star, torch.finfo(network.weights[0].dtype).eps)
 
     def observe(self, step: int, current: TrainingPass, test: TestPass | None) -> Measured:
@@ -82,9 +85,12 @@ class Observer:
                 "test_accuracy": test.accuracy,
                 "generalization_gap": abs(test.loss - f),
             }
-        if config.measure == "all":
-            values |= self._curvature.measure(self._network, current)
         layers = self._layers.measure(current.run)
+        if config.measure == "all":
+            kernel = TangentKernel(self._network, current.run, self._layers.grams)
+            values |= self._curvature.measure(self._network, current)
+            values |= self._kernel.measure(kernel, current.rows, config.loss)
+            layers["ntk_trace_share"] = trace_shares(kernel)
         values |= network_bounds(self._network, current, layers["weight_norm"], config.loss)
         values |= self._trajectory.transition(current, self._layers.parameter_distance())
         values |= risk_bounds(config, current, test, sample_norm, values["lipschitz_bound"])

@@ -58,6 +58,7 @@ class Trajectory:
             return {"distance_init": distance, "lemma13_bound": f}
         eta, g = self._lr, before.grad_norm
         step = self._step_smoothness(current)
+        # The radius takes the row's own L_step too; rows that are not measured enter in remember().
         self._largest_smoothness = _largest(self._largest_smoothness, step)
         change = _distance(current.gradients, before.gradients)
         lemma1 = predictions.lemma1(before.loss, g, before.smoothness_hessian)
@@ -92,11 +93,13 @@ class Trajectory:
         if self._previous is None:
             self._gap = self._initial_gap = current.loss - self._f_star
         self._least_pl = min(self._least_pl, _or(pl_constant(current.loss, current.grad_norm, self._f_star), math.inf))
+        step = self._step_smoothness(current)
+        self._largest_smoothness = _largest(self._largest_smoothness, step)
         self._previous = _Row(
             current.loss,
             current.grad_norm,
             current.gradients,
-            self._step_smoothness(current),
+            step,
             measured.get("smoothness_hessian", math.nan),
         )
 

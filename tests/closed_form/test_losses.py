@@ -26,7 +26,7 @@ def test_values_gradients_and_hessians_are_those_of_the_definition(name):
     rows = evaluate(name, o, y)
     torch.testing.assert_close(rows.values, definition(name, o, y))
     for i in range(5):
-        one = lambda v, i=i: definition(name, v[None], y[i : i + 1])[0]  # noqa: E731  (a closure for autograd)
+        one = lambda v, i=i: definition(name, v[None], y[i : i + 1])[0]  # ruff: ignore[lambda-assignment] a closure for autograd
         gradient = torch.autograd.functional.jacobian(one, o[i])
         hessian = torch.autograd.functional.hessian(one, o[i])
         torch.testing.assert_close(rows.gradient[i], gradient)

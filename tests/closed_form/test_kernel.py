@@ -1,0 +1,118 @@
+"""The tangent kernel against J Jᵀ, J by autograd of the definition."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from engine.measure.gram import feature_gram
+from engine.measure.kernel import TangentKernel
+from engine.measure.kernel_spectrum import KernelSpectrum, trace_shares
+from tests.closed_form.small_networks import CASES, LOSSES, dense_jacobian, small
+
+
+def kernel_of(case):
+    found = case.training_pass()
+    return TangentKernel(case.network, found.run, [feature_gram(a) for a in found.run.inputs]), found
+
+
+@pytest.mark.parametrize(("activation", "renormalize", "bias"), CASES)
+def test_products_and_the_dense_kernel_are_those_of_the_jacobian(activation, renormalize, bias):
+    case = small(activation, renormalize, bias)
+    jacobian = dense_jacobian(case)
+    expected = jacobian @ jacobian.T
+    kernel, _ = kernel_of(case)
+    n, k = kernel.shape
+    columns = torch.stack([kernel(v.view(n, k)).reshape(-1) for v in torch.eye(n * k, dtype=torch.float64)])
+    torch.testing.assert_close(columns, expected, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(kernel.dense(), expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(("activation", "renormalize", "bias"), CASES)
+def test_layer_traces_are_those_of_the_jacobians_column_blocks_and_shares_add_up_to_one(activation, renormalize, bias):
+    case = small(activation, renormalize, bias)
+    jacobian = dense_jacobian(case)
+    kernel, _ = kernel_of(case)
+    sizes = [p.numel() for p in case.network.parameters()]
+    squares = torch.stack([block.square().sum() for block in jacobian.split(sizes, dim=1)])
+    depth = case.network.depth
+    expected = squares[:depth] + (squares[depth:] if bias else 0.0)
+    torch.testing.assert_close(kernel.layer_traces(), expected, rtol=1e-10, atol=0.0)
+    shares = trace_shares(kernel)
+    assert math.isnan(shares[0])
+    assert shares[1:].sum() == pytest.approx(1.0)
+    assert shares[1:] == pytest.approx((expected / expected.sum()).numpy())
+
+
+@pytest.mark.parametrize(("activation", "renormalize", "bias"), CASES)
+def test_the_compressed_kernel_is_the_jacobian_seen_through_one_cotangent(activation, renormalize, bias):
+    case = small(activation, renormalize, bias)
+    kernel, _ = kernel_of(case)
+    n, k = kernel.shape
+    isometry = torch.kron(torch.eye(n, dtype=torch.float64), torch.full((1, k), k**-0.5, dtype=torch.float64))
+    seen = isometry @ dense_jacobian(case)
+    torch.testing.assert_close(kernel.compressed(), seen @ seen.T, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("activation", "renormalize", "bias"), CASES)
+def test_extremes_enclose_as_ritz_values_must_and_interlace(activation, renormalize, bias, loss):
+    case = small(activation, renormalize, bias, loss, width=20)
+    jacobian = dense_jacobian(case)
+    dense = torch.linalg.eigvalsh(jacobian @ jacobian.T)
+    kernel, found = kernel_of(case)
+    values = KernelSpectrum().measure(kernel, found.rows, loss)
+    low, high = float(dense[0]), float(dense[-1])
+    slack = 1e-12 * high
+    assert low - slack <= values["ntk_lambda_min"] <= low + values["ntk_residual"] + slack
+    assert values["ntk_lambda_min"] == pytest.approx(low, rel=1e-2)
+    assert high - values["ntk_lambda_max_residual"] - slack <= values["ntk_lambda_max"] <= high + slack
+    assert values["ntk_lambda_max"] == pytest.approx(high, rel=1e-4)
+    assert low <= values["pntk_lambda_min"] + slack
+    assert values["pntk_lambda_max"] <= high + slack
+    assert values["ntk_log10_cond"] == pytest.approx(math.log10(values["ntk_lambda_max"] / values["ntk_lambda_min"]))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("activation", "renormalize", "bias"), CASES)
+def test_gauss_newton_is_that_of_the_jacobian_and_the_logit_hessian(activation, renormalize, bias, loss):
+    case = small(activation, renormalize, bias, loss)
+    kernel, found = kernel_of(case)
+    jacobian = dense_jacobian(case)
+    n, k = kernel.shape
+    p = torch.softmax(found.run.output, dim=1)
+    total = torch.zeros(jacobian.shape[1], jacobian.shape[1], dtype=torch.float64)
+    for i in range(n):
+        s = torch.diag(p[i]) - torch.outer(p[i], p[i])
+        curvature = {"mse": s @ s, "mse_logits": torch.eye(k, dtype=torch.float64), "cross_entropy": s}[loss]
+        block = jacobian[i * k : (i + 1) * k]
+        total += block.T @ curvature @ block / n
+    expected = float(torch.linalg.eigvalsh(total)[-1])
+    assert KernelSpectrum().measure(kernel, found.rows, loss)["smoothness_ggn"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_one_linear_layer_has_the_kernel_of_its_inputs():
+    # Eq. 11 for o = Wx: K = XXᵀ ⊗ I. The network needs a hidden layer, so the layer's own term is looked at.
+    case = small("tanh", n=4, width=9, depth=2)
+    kernel, found = kernel_of(case)
+    features = found.run.inputs[-1]
+    last = torch.kron(features @ features.T, torch.eye(3, dtype=torch.float64))
+    rest = kernel.dense() - last
+    assert float(torch.linalg.eigvalsh(rest)[0]) >= -1e-10  # the other layers' terms are positive semidefinite
+
+
+@pytest.mark.parametrize("changes", [{"renormalize": True}, {"bias": True}, {"activation": "relu"}, {}])
+def test_the_mu_chain_holds_for_mse_on_logits(changes):
+    case = small(loss="mse_logits", width=20, **changes)
+    kernel, found = kernel_of(case)
+    n, _ = kernel.shape
+    r = found.rows.gradient
+    mu = float((r * kernel(r)).sum()) / (n * float(r.square().sum()))
+    assert mu == pytest.approx(found.grad_norm**2 / (2 * found.loss))
+    dense = torch.linalg.eigvalsh(kernel.dense())
+    features = torch.linalg.eigvalsh(feature_gram(found.run.inputs[-1]))
+    width = found.run.inputs[-1].shape[1]
+    assert width * float(features[0]) / n <= float(dense[0]) / n + 1e-12
+    assert float(dense[0]) / n <= mu <= float(dense[-1]) / n
