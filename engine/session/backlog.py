@@ -90,6 +90,11 @@ class Backlog:
         """Unix time since when recording is blocked, or None."""
         return self._blocked_since
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether the thread lives, which owns the connection as long as it does."""
+        return self._thread.is_alive()
+
     def add(self, item: Item | None, engine: Mapping[str, Any] | None = None) -> None:
         """Add something and return at once; refused with a SessionError once writing has failed for good.
 

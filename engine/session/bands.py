@@ -51,9 +51,7 @@ def merge_blocks(
     )
 
 
-def _reduced(
-    reduce: np.ufunc, group: Integers, layer: Integers, values: Reals, groups: int, layers: int
-) -> Reals:
+def _reduced(reduce: np.ufunc, group: Integers, layer: Integers, values: Reals, groups: int, layers: int) -> Reals:
     nothing = np.inf if reduce is np.minimum else -np.inf
     result = np.full(groups * layers, nothing)
     reduce.at(result, group * layers + layer, np.where(np.isfinite(values), values, nothing))

@@ -18,9 +18,7 @@ from engine.session.vocabulary import check_arguments
 _POLL_SECONDS = 0.02
 
 
-def send(
-    path: str | Path, name: str, arguments: Mapping[str, Argument] | None = None, sender: str = ""
-) -> int:
+def send(path: str | Path, name: str, arguments: Mapping[str, Argument] | None = None, sender: str = "") -> int:
     """Ask the engine of a session for something; a command or argument that there is not is a UsageError.
 
     Args:

@@ -41,7 +41,8 @@ def copy_session(source: str | Path, target: str | Path) -> Path:
             with contextlib.closing(connect(draft, "rw", seconds=5.0)) as connection:
                 reader.backup(connection)
                 connection.execute("PRAGMA journal_mode = DELETE").fetchall()
-                said = f"Copied at step {reader.last_step()} while its engine was at work."
+                last = connection.execute("SELECT ifnull(max(step), -1) FROM steps").fetchone()[0]
+                said = f"Copied at step {last} while its engine was at work."
                 connection.execute(_NO_ENGINE, (said, time.time()))
         except sqlite3.Error as error:
             raise SessionError(f"Cannot copy {source} to {path}: {sentence_of(error)}.") from None

@@ -16,8 +16,7 @@ Matrix = NDArray[np.float64]
 
 _INSERT = insert_into("layer_extremes", ("block", "layer", *EXTREME_COLUMNS))
 _READ_BLOCK = (
-    f"SELECT step, layer, {', '.join(map(quoted, LAYER_COLUMNS))} FROM layers"
-    " WHERE step >= ? ORDER BY step, layer"
+    f"SELECT step, layer, {', '.join(map(quoted, LAYER_COLUMNS))} FROM layers WHERE step >= ? ORDER BY step, layer"
 )
 
 

@@ -67,9 +67,7 @@ def is_network_type(kind: str) -> bool:
         True for the network file systems known here.
     """
     name = kind.lower()
-    return name in _NETWORK_TYPES or (
-        name.startswith("fuse.") and name.removeprefix("fuse.") in _NETWORK_FUSE
-    )
+    return name in _NETWORK_TYPES or (name.startswith("fuse.") and name.removeprefix("fuse.") in _NETWORK_FUSE)
 
 
 def side_files(session: Path) -> tuple[Path, ...]:

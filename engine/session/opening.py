@@ -228,9 +228,7 @@ def _check_file(session: Path) -> None:
     try:
         kind = session.stat().st_mode
     except FileNotFoundError:
-        raise SessionError(
-            f"There is no session {session}.", "`wnt-tui ls` lists the sessions there are."
-        ) from None
+        raise SessionError(f"There is no session {session}.", "`wnt-tui ls` lists the sessions there are.") from None
     except OSError as error:
         raise SessionError(f"Cannot open {session}: {error.strerror or error}.") from None
     if not stat.S_ISREG(kind):

@@ -29,7 +29,7 @@ def sessions_folder() -> Path:
     """
     named = os.environ.get("WNT_SESSIONS")
     if named:
-        return Path(named).expanduser()
+        return _at_home(named)
     here = Path("sessions")
     if here.is_dir():
         return here
@@ -65,7 +65,7 @@ def new_session_path(config: RunConfig, asked: str | Path | None = None) -> Path
         SessionError: Something is there already, or the folder does not exist or cannot be made.
     """
     if asked is not None:
-        path = Path(asked).expanduser()
+        path = _at_home(asked)
         if path.is_dir():
             return _fresh(path, session_name(config))
         path = path if path.suffix else path.with_name(path.name + SUFFIX)
@@ -97,19 +97,15 @@ def resolve_session(text: str | Path) -> Path:
     Raises:
         SessionError: There is no such session; the hint names the most similar ones.
     """
-    given = Path(text).expanduser()
+    given = _at_home(text)
     folder = sessions_folder()
     for base in (given, folder / given):
         for path in (base, base.with_name(base.name + SUFFIX) if base.name else base):
             if path.is_file():
                 return path
     if given.is_dir():
-        raise SessionError(
-            f"{given} is a folder, not a session.", f"`wnt-tui ls {given}` lists its sessions."
-        )
-    near = difflib.get_close_matches(
-        given.name, [path.stem for path in list_sessions(folder)], n=3, cutoff=0.5
-    )
+        raise SessionError(f"{given} is a folder, not a session.", f"`wnt-tui ls {given}` lists its sessions.")
+    near = difflib.get_close_matches(given.name, [path.stem for path in list_sessions(folder)], n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else "`wnt-tui ls` lists the sessions there are."
     raise SessionError(f"There is no session {text}.", hint)
 
@@ -142,6 +138,14 @@ def _last_written(path: Path) -> float:
         except OSError:
             continue
     return max(times)
+
+
+def _at_home(text: str | Path) -> Path:
+    """Return a path with a leading ``~`` resolved, or as it is if there is no such user."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
 
 
 def _fresh(folder: Path, name: str) -> Path:

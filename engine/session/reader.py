@@ -105,9 +105,7 @@ class SessionReader:
 
     def last_step(self) -> int:
         """Return the newest step recorded, −1 before the first."""
-        rows = self._rows(
-            "SELECT step FROM steps WHERE step BETWEEN 0 AND ? ORDER BY step DESC LIMIT 1", LARGEST_STEP
-        )
+        rows = self._rows("SELECT step FROM steps WHERE step BETWEEN 0 AND ? ORDER BY step DESC LIMIT 1", LARGEST_STEP)
         return int(rows[0][0]) if rows else -1
 
     def steps(self, after: int = -1) -> tuple[NDArray[np.int64], dict[str, Array]]:
@@ -131,9 +129,7 @@ class SessionReader:
         matrix = number_matrix(rows, len(names) + 1)
         columns = dict(zip(names, matrix[1:], strict=True))
         nothing = np.full(len(rows), np.nan)
-        return matrix[0].astype(np.int64), {
-            name: columns.get(name, nothing) for name in ("time", *STEP_COLUMNS)
-        }
+        return matrix[0].astype(np.int64), {name: columns.get(name, nothing) for name in ("time", *STEP_COLUMNS)}
 
     def layers_at(self, step: int) -> dict[str, Array]:
         """All layer metrics at a step.
@@ -215,9 +211,7 @@ class SessionReader:
         Returns:
             The commands, in the order of sending.
         """
-        rows = self._rows(
-            f"SELECT {listed(COMMAND_COLUMNS)} FROM commands WHERE id > ? ORDER BY id", after_id
-        )
+        rows = self._rows(f"SELECT {listed(COMMAND_COLUMNS)} FROM commands WHERE id > ? ORDER BY id", after_id)
         return tuple(command_from(row) for row in rows)
 
     def answer(self, command_id: int) -> CommandAnswer | None:
@@ -306,9 +300,7 @@ class SessionReader:
             values = json.loads(rows[0][0])
             if not isinstance(values, dict):
                 raise ConfigError("It is no table of options.")
-            plain = {
-                name: plain_text(value) if isinstance(value, str) else value for name, value in values.items()
-            }
+            plain = {name: plain_text(value) if isinstance(value, str) else value for name, value in values.items()}
             return RunConfig.from_mapping(plain)
         except (IndexError, TypeError, ValueError, RecursionError):
             raise SessionError(f"{self.path} has no readable configuration.") from None

@@ -24,9 +24,7 @@ _INSERT_LAYER = insert_into("layers", ("step", "layer", *LAYER_COLUMNS))
 _INSERT_EVENT = insert_into("events", EVENT_COLUMNS[1:])
 _INSERT_TENSOR = insert_into("checkpoints", ("step", "name", "dtype", "shape", "data"))
 _INSERT_META = insert_into("meta", ("key", "value"))
-_ANSWER = (
-    "UPDATE commands SET state = ?, step = ?, reply = ?, answered = ? WHERE id = ? AND state = 'pending'"
-)
+_ANSWER = "UPDATE commands SET state = ?, step = ?, reply = ?, answered = ? WHERE id = ? AND state = 'pending'"
 _REFUSE_PENDING = "UPDATE commands SET state = 'refused', reply = ?, answered = ? WHERE state = 'pending'"
 
 _ROW_BYTES = 256

@@ -125,8 +125,7 @@ DDL: tuple[str, ...] = (
     "CREATE INDEX commands_pending ON commands (id) WHERE state = 'pending'",
     "CREATE TABLE engine (id INTEGER PRIMARY KEY CHECK (id = 1), pid INTEGER, host TEXT, state TEXT,"
     " step INTEGER, message TEXT, heartbeat REAL, started REAL, ended REAL, device TEXT, blocked_since REAL)",
-    "CREATE TABLE checkpoints (step INTEGER, name TEXT, dtype TEXT, shape TEXT, data BLOB,"
-    " PRIMARY KEY (step, name))",
+    "CREATE TABLE checkpoints (step INTEGER, name TEXT, dtype TEXT, shape TEXT, data BLOB, PRIMARY KEY (step, name))",
     f"CREATE TABLE layer_extremes (block INTEGER, layer INTEGER, {_reals(EXTREME_COLUMNS)},"
     " PRIMARY KEY (block, layer)) WITHOUT ROWID",
     f"PRAGMA application_id = {APPLICATION_ID}",

@@ -12,6 +12,7 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -47,6 +48,9 @@ QUEUE_BYTES = 32 * 2**20
 _CLOSING_SECONDS = 0.5
 """How long the end waits for viewers that read at this moment."""
 
+_FAILING_SECONDS = 30.0
+"""How long the disk is waited for when the engine ends by an exception."""
+
 _PENDING = f"SELECT {', '.join(COMMAND_COLUMNS)} FROM commands WHERE state = 'pending' ORDER BY id LIMIT 100"
 _LIVING_STATES = frozenset({"starting", "running", "paused"})
 
@@ -68,9 +72,7 @@ class SessionWriter:
         self._connection, notice = connect_writer(path)
         try:
             checked_columns(self._connection, path)
-            self._last_step: int = self._connection.execute(
-                "SELECT ifnull(max(step), -1) FROM steps"
-            ).fetchone()[0]
+            self._last_step: int = self._connection.execute("SELECT ifnull(max(step), -1) FROM steps").fetchone()[0]
             self._polling = connect(path, "rw", seconds=BUSY_SECONDS)
         except sqlite3.Error as error:
             self._connection.close()
@@ -130,9 +132,16 @@ class SessionWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None and self._state in _LIVING_STATES:
-            self.set_engine(state="failed", message=str(error) or type(error).__name__)
-        self.close()
+        if error is None:
+            self.close()
+            return
+        try:
+            # Ctrl+C and sys.exit are ends that someone wanted.
+            if self._state in _LIVING_STATES and isinstance(error, Exception):
+                self.set_engine(state="failed", message=str(error) or type(error).__name__)
+            self.close(timeout=_FAILING_SECONDS)
+        except SessionError as unwritten:  # the first error is the one to be told
+            error.add_note(str(unwritten))
 
     @property
     def last_step(self) -> int:
@@ -190,7 +199,7 @@ class SessionWriter:
         """
         if step != self._last_step:
             raise SessionError(f"The learning rate of step {step} is history: the newest row is {self._last_step}.")
-        self._enqueue(QueuedLearningRate(step, lr))
+        self._backlog.add(QueuedLearningRate(step, lr))
 
     def put_meta(self, items: Mapping[str, str]) -> None:
         """Record facts about the run that were not known at its start; none may be recorded twice.
@@ -212,9 +221,7 @@ class SessionWriter:
         """
         for name, tensor in tensors.items():
             if len(tensor.data) > LARGEST_TENSOR:
-                raise SessionError(
-                    f"Tensor {name!r} has {len(tensor.data):,} bytes; {LARGEST_TENSOR:,} is the most."
-                )
+                raise SessionError(f"Tensor {name!r} has {len(tensor.data):,} bytes; {LARGEST_TENSOR:,} is the most.")
         item = QueuedTensors(step, dict(tensors))
         self._backlog.add_when_there_is_room(item, step)
 
@@ -258,11 +265,11 @@ class SessionWriter:
             if command.id in self._answered:
                 continue
             try:
-                check_arguments(command.name, command.arguments)
+                arguments = check_arguments(command.name, command.arguments)
             except UsageError as error:
                 self.answer(command.id, "refused", None, str(error))
             else:
-                sensible.append(command)
+                sensible.append(replace(command, arguments=arguments))
         return sensible
 
     def answer(self, command_id: int, state: CommandState, step: int | None, reply: str = "") -> None:
@@ -307,7 +314,8 @@ class SessionWriter:
             self._backlog.finish(timeout)
         finally:
             self._polling.close()
-        _leave_one_file(self._connection)
+            if not self._backlog.is_writing:  # else the thread still waits for a lock with this connection
+                _leave_one_file(self._connection)
 
 
 def _leave_one_file(connection: sqlite3.Connection) -> None:

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.catalogue import LAYER_COLUMNS
+from engine.config import RunConfig
+from engine.record import StepRecord
+from engine.session import SessionReader, SessionWriter, layer_table
+
+NAME = "log10_cond"
+STEPS, LAYERS = 700, 3
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    """Values that are irregular, with gaps, infinities and steps that were not measured."""
+    generator = np.random.default_rng(0)
+    values = generator.normal(size=(STEPS, LAYERS))
+    values[generator.random(values.shape) < 0.1] = np.nan
+    values[generator.random(values.shape) < 0.05] = np.inf
+    values[generator.random(values.shape) < 0.05] = -np.inf
+    values[128:192, 1] = np.nan  # a whole block without a finite value
+    measured = np.flatnonzero((generator.random(STEPS) < 0.8) & ~((np.arange(STEPS) // 64) == 4))
+    path = tmp_path_factory.mktemp("bands") / "a.wnt"
+    with SessionWriter.create(path, RunConfig(depth=LAYERS - 1), {}) as writer:
+        for step in range(STEPS):
+            layers = {NAME: values[step]} if step in measured else {}
+            writer.put(StepRecord(step, {}, layers))
+    values[np.setdiff1d(np.arange(STEPS), measured)] = np.nan
+    with SessionReader(path) as reader:
+        yield reader, values, measured
+
+
+@pytest.fixture(params=["row by row", "through the extremes"])
+def way(request, monkeypatch):
+    if request.param == "through the extremes":
+        monkeypatch.setattr(layer_table, "RAW_STEPS", 0)
+
+
+@given(first=st.integers(-5, STEPS + 5), length=st.integers(0, STEPS + 10), blocks=st.integers(1, 900))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_extremes_of_every_block_are_those_of_its_steps(session, way, first, length, blocks):
+    reader, values, measured = session
+    band = reader.layer_band(NAME, first, first + length, blocks)
+    inside = measured[(measured >= first) & (measured <= first + length)]
+    assert band.first.size <= max(blocks, 1)
+    assert (band.first <= band.last).all()
+    assert (band.first[1:] > band.last[:-1]).all()
+    covered = np.zeros(STEPS, bool)
+    for start, stop, low, high in zip(*band, strict=True):
+        assert first <= start
+        assert stop <= first + length
+        covered[start : stop + 1] = True
+        finite = np.where(np.isfinite(values[start : stop + 1]), values[start : stop + 1], np.nan)
+        for layer in range(LAYERS):
+            there = finite[:, layer][~np.isnan(finite[:, layer])]
+            expected = (there.min(), there.max()) if there.size else (np.nan, np.nan)
+            np.testing.assert_array_equal((low[layer], high[layer]), expected)
+    assert covered[inside].all()
+
+
+def test_narrow_window_is_not_reduced(session):
+    reader, values, measured = session
+    band = reader.layer_band(NAME, 10, 40, 100)
+    expected = measured[(measured >= 10) & (measured <= 40)]
+    np.testing.assert_array_equal(band.first, expected)
+    np.testing.assert_array_equal(band.last, expected)
+    kept = values[expected]
+    np.testing.assert_array_equal(band.low, np.where(np.isfinite(kept), kept, np.nan))
+
+
+def test_series_of_a_layer_keeps_infinities(session):
+    reader, values, measured = session
+    steps, series = reader.layer_series(NAME, 2, 100, 400)
+    expected = measured[(measured >= 100) & (measured <= 400)]
+    np.testing.assert_array_equal(steps, expected)
+    np.testing.assert_array_equal(series, values[expected, 2])
+
+
+def test_layer_that_there_is_not_has_no_rows(session):
+    reader, _, _ = session
+    assert reader.layer_series(NAME, 7, 0, 100)[0].size == 0
+    assert reader.layer_series(NAME, -1, 0, 100)[0].size == 0
+
+
+def test_rows_of_layers_are_as_wide_as_the_catalogue(session):
+    reader, _, measured = session
+    rows = reader.layers(0, 9)
+    assert tuple(rows.columns) == LAYER_COLUMNS
+    np.testing.assert_array_equal(np.unique(rows.step), measured[measured < 10])

@@ -1,0 +1,97 @@
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+
+from engine.catalogue import LAYER_COLUMNS, STEP_COLUMNS
+from engine.config import RunConfig
+from engine.errors import SessionError
+from engine.record import Event, StepRecord
+from engine.session import SessionReader, SessionWriter, export_csv, export_json
+
+AWKWARD = {"loss": 0.1 + 0.2, "pl": math.inf, "lr": math.nan, "grad_norm": 5e-324, "test_loss": -math.inf}
+
+
+@pytest.fixture
+def session(tmp_path):
+    path = tmp_path / "a.wnt"
+    with SessionWriter.create(path, RunConfig(depth=2), {"device": "cpu"}) as writer:
+        for step in range(1030):  # more than are exported at a time
+            layers = {"log10_cond": np.array([step / 3, math.nan, math.inf])} if step % 2 == 0 else {}
+            writer.put(StepRecord(step, AWKWARD, layers))
+        writer.put_event(Event(3, "violation", 'says "no", twice;\nλ', layer=1, data={"by": 0.1}))
+    return path
+
+
+def number(cell):
+    return math.nan if cell == "" else float(cell)
+
+
+def test_csv_gives_every_number_back(session, tmp_path):
+    written = export_csv(session, tmp_path / "out")
+    assert [path.name for path in written] == ["steps.csv", "layers.csv", "events.csv"]
+    steps, layers, events = (list(csv.DictReader(path.open(encoding="utf-8", newline=""))) for path in written)
+    assert tuple(steps[0]) == ("step", "time", *STEP_COLUMNS)
+    assert tuple(layers[0]) == ("step", "layer", *LAYER_COLUMNS)
+    with SessionReader(session) as reader:
+        numbers, columns = reader.steps()
+        assert [int(row["step"]) for row in steps] == numbers.tolist()
+        for name in columns:
+            np.testing.assert_array_equal([number(row[name]) for row in steps], columns[name])
+        found = reader.layers(0, 2000)
+        assert [int(row["layer"]) for row in layers] == found.layer.tolist()
+        for name in LAYER_COLUMNS:
+            np.testing.assert_array_equal([number(row[name]) for row in layers], found.columns[name])
+    assert steps[0]["lr"] == ""
+    assert steps[0]["pl"] == "inf"
+    assert [(row["kind"], row["layer"], row["message"]) for row in events] == [
+        ("violation", "1", 'says "no", twice; λ')
+    ]
+    assert json.loads(events[0]["data"]) == {"by": 0.1}
+
+
+def test_json_is_strict_and_complete(session, tmp_path):
+    (path,) = export_json(session, tmp_path)
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    found = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+    assert RunConfig(**found["config"]) == RunConfig(depth=2)
+    assert found["meta"]["device"] == "cpu"
+    row = dict(zip(found["steps"]["columns"], found["steps"]["rows"][7], strict=True))
+    assert (row["step"], row["loss"], row["pl"], row["lr"]) == (7, 0.1 + 0.2, None, None)
+    assert len(found["steps"]["rows"]) == 1030
+    assert len(found["layers"]["rows"]) == 515 * 3
+    assert len(found["events"]["rows"]) == 1
+
+
+def test_session_without_rows_is_exported(tmp_path):
+    with SessionWriter.create(tmp_path / "a.wnt", RunConfig(), {}):
+        pass
+    for path in export_csv(tmp_path / "a.wnt", tmp_path):
+        assert len(path.read_text().splitlines()) == 1
+    assert json.loads(export_json(tmp_path / "a.wnt", tmp_path)[0].read_text())["layers"]["rows"] == []
+
+
+@pytest.mark.parametrize("export", [export_csv, export_json])
+def test_folder_that_cannot_be_written_is_a_sentence(session, tmp_path, export):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SessionError, match="Cannot make the folder"):
+        export(session, tmp_path / "file" / "deeper")
+    with pytest.raises(SessionError, match="Cannot make the folder"):
+        export(session, tmp_path / "file")
+    out = tmp_path / "out"
+    for name in ("steps.csv", "session.json"):
+        (out / name).mkdir(parents=True)  # a folder in the way of the file
+    with pytest.raises(SessionError, match="Cannot write"):
+        export(session, out)
+    assert not [path for path in out.iterdir() if path.name.startswith(".")]
+
+
+def test_earlier_export_is_replaced_whole(session, tmp_path):
+    (tmp_path / "steps.csv").write_text("old")
+    export_csv(session, tmp_path)
+    assert len((tmp_path / "steps.csv").read_text().splitlines()) == 1031

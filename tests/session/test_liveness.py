@@ -1,0 +1,148 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from engine.errors import SessionError
+from engine.session import EngineLock, ViewerMark, engine_alive, viewer_attached
+from engine.session.liveness import lock_path, viewers_path
+from tests.session.recorded import child, engine_process, has_rows, until
+
+HOLD = """
+import sys
+from engine.session import EngineLock, ViewerMark
+with (EngineLock if sys.argv[2] == "engine" else ViewerMark)(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def holding(path, who):
+    return child(HOLD, path, who)
+
+
+def test_without_a_lock_file_nobody_lives(tmp_path):
+    assert not engine_alive(tmp_path / "a.wnt")
+    assert not viewer_attached(tmp_path / "a.wnt")
+
+
+def test_engine_lives_exactly_as_long_as_its_process(tmp_path):
+    path = tmp_path / "a.wnt"
+    with holding(path, "engine") as process:
+        assert process.stdout.readline() == "held\n"
+        assert engine_alive(path)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert lock_path(path).exists()
+        assert not engine_alive(path)
+    with EngineLock(path):
+        assert engine_alive(path)
+    assert not engine_alive(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unreaped_child_is_not_taken_for_alive(tmp_path):
+    path = tmp_path / "a.wnt"
+    with holding(path, "engine") as process:
+        assert process.stdout.readline() == "held\n"
+        os.kill(process.pid, signal.SIGKILL)  # not waited for: the pid stays taken
+        until(lambda: not engine_alive(path))
+
+
+def test_second_engine_is_refused_with_a_sentence(tmp_path):
+    path = tmp_path / "a.wnt"
+    with holding(path, "engine") as process:
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(SessionError, match=f"Another engine is already writing .*process {process.pid}"):
+            EngineLock(path).acquire()
+        assert engine_alive(path)
+    with EngineLock(path) as first:
+        assert first.held
+        with pytest.raises(SessionError, match="Another engine"):
+            EngineLock(path).acquire()
+
+
+def test_link_to_a_session_has_the_same_lock(tmp_path):
+    path, link = tmp_path / "a.wnt", tmp_path / "link.wnt"
+    path.touch()
+    link.symlink_to(path)
+    with EngineLock(link):
+        assert engine_alive(path)
+        with pytest.raises(SessionError, match="Another engine"):
+            EngineLock(path).acquire()
+
+
+def test_asking_never_keeps_an_engine_from_its_lock(tmp_path):
+    path = tmp_path / "a.wnt"
+    stop = threading.Event()
+
+    def ask():
+        while not stop.is_set():
+            engine_alive(path)
+
+    askers = [threading.Thread(target=ask) for _ in range(4)]
+    for asker in askers:
+        asker.start()
+    try:
+        for _ in range(200):
+            with EngineLock(path):
+                assert engine_alive(path)
+    finally:
+        stop.set()
+        for asker in askers:
+            asker.join()
+
+
+def test_only_one_of_many_gets_the_lock(tmp_path):
+    path = tmp_path / "a.wnt"
+    inside = []
+    most = []
+
+    def contend():
+        for _ in range(20):
+            try:
+                with EngineLock(path):
+                    inside.append(1)
+                    most.append(len(inside))
+                    inside.pop()
+            except SessionError:
+                pass
+
+    threads = [threading.Thread(target=contend) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(most) == 1
+
+
+def test_viewer_is_seen_until_its_process_ends(tmp_path):
+    path = tmp_path / "a.wnt"
+    with holding(path, "viewer") as process:
+        assert process.stdout.readline() == "held\n"
+        assert viewer_attached(path)
+        with ViewerMark(path):
+            process.kill()
+            process.wait()
+            assert viewer_attached(path)
+        assert not viewer_attached(path)
+        assert not viewers_path(path).exists()
+
+
+def test_viewer_where_nothing_can_be_written_is_silently_unmarked(tmp_path):
+    assert not ViewerMark(tmp_path / "nowhere" / "a.wnt").set()
+
+
+def test_engine_that_was_killed_is_shown_as_died(tmp_path):
+    from engine.session import SessionReader
+
+    path = tmp_path / "a.wnt"
+    with engine_process(path) as engine:
+        until(lambda: has_rows(path, 3))
+        with SessionReader(path) as reader:
+            assert reader.engine().state == "running"
+            engine.kill()
+            engine.wait()
+            assert reader.engine().state == "died"
+            assert not reader.engine().alive

@@ -1,0 +1,170 @@
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from engine.config import RunConfig
+from engine.errors import SessionError
+from engine.session import (
+    EngineLock,
+    list_sessions,
+    living_sessions,
+    new_session_path,
+    register,
+    resolve_session,
+    sessions_folder,
+    unregister,
+)
+from engine.session import living as living_module
+from engine.session.filesystem import filesystem_type, is_network_type
+from engine.session.paths import session_name
+from tests.session.recorded import write_session
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """A home of its own, with nothing set."""
+    monkeypatch.delenv("WNT_SESSIONS", raising=False)
+    for name in ("DATA", "STATE", "CONFIG", "CACHE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    return tmp_path
+
+
+def test_sessions_go_to_the_first_folder_that_is_named(home, monkeypatch):
+    assert home in sessions_folder().parents
+    (home / "here" / "sessions").mkdir()
+    assert sessions_folder() == Path("sessions")
+    monkeypatch.setenv("WNT_SESSIONS", "~/elsewhere")
+    assert sessions_folder() == home / "elsewhere"
+
+
+def test_default_name_says_what_the_run_is():
+    when = datetime(2026, 11, 23, 20, 45, 1, tzinfo=UTC)
+    assert session_name(RunConfig(), when) == "relu-500x9-mse-20261123-204501.wnt"
+
+
+def test_fresh_name_is_free(home):
+    first = new_session_path(RunConfig())
+    assert first.parent.is_dir()
+    write_session(first)
+    second = new_session_path(RunConfig())
+    assert not second.exists()
+    assert second != first
+
+
+def test_names_of_runs_started_in_the_same_second_differ(monkeypatch):
+    monkeypatch.setattr("engine.session.paths.session_name", lambda config: "same.wnt")
+    first = new_session_path(RunConfig())
+    with EngineLock(first):  # it holds the lock before there is a file
+        second = new_session_path(RunConfig())
+    assert (first.name, second.name) == ("same.wnt", "same-2.wnt")
+
+
+def test_asked_path_is_taken_as_it_is(home):
+    assert new_session_path(RunConfig(), "run7") == Path("run7.wnt")
+    assert new_session_path(RunConfig(), "run7.db") == Path("run7.db")
+    assert new_session_path(RunConfig(), home).parent == home
+    with pytest.raises(SessionError, match="There is no folder"):
+        new_session_path(RunConfig(), "nowhere/run7")
+    write_session(Path("run7.wnt"))
+    with pytest.raises(SessionError, match="exists already"):
+        new_session_path(RunConfig(), "run7")
+
+
+def test_session_is_found_by_path_or_name_with_or_without_suffix(home, monkeypatch):
+    monkeypatch.setenv("WNT_SESSIONS", str(home / "mine"))
+    (home / "mine").mkdir()
+    there, here = write_session(home / "mine" / "alpha.wnt"), write_session(Path("beta.wnt"))
+    for text in ("alpha", "alpha.wnt", str(there), there):
+        assert resolve_session(text) == there
+    for text in ("beta", "beta.wnt", "./beta"):
+        assert resolve_session(text) == here
+
+
+def test_session_that_there_is_not_is_a_sentence_with_the_nearest_name(home, monkeypatch):
+    monkeypatch.setenv("WNT_SESSIONS", str(home / "mine"))
+    (home / "mine").mkdir()
+    write_session(home / "mine" / "alpha.wnt")
+    with pytest.raises(SessionError, match="There is no session alpah") as caught:
+        resolve_session("alpah")
+    assert "alpha" in caught.value.hint
+    with pytest.raises(SessionError, match="is a folder"):
+        resolve_session(home)
+    for text in ("", ".", "~nobody-here/x"):
+        with pytest.raises(SessionError):
+            resolve_session(text)
+
+
+def test_sessions_are_listed_newest_first(home):
+    for age, name in enumerate(("c.wnt", "a.wnt", "b.wnt")):
+        os.utime(write_session(home / "here" / name), (1e9 - age, 1e9 - age))
+    (home / "here" / "notes.txt").touch()
+    (home / "here" / ".hidden.wnt").touch()
+    assert [path.name for path in list_sessions(home / "here")] == ["c.wnt", "a.wnt", "b.wnt"]
+    assert list_sessions(home / "nowhere") == []
+
+
+def test_living_sessions_are_those_whose_lock_is_held(home):
+    alive, over = home / "alive.wnt", home / "over.wnt"
+    with EngineLock(alive):
+        assert register(over)
+        assert register(alive)
+        assert living_sessions() == [alive]
+        assert len(list(living_module._folder().iterdir())) == 1
+    assert living_sessions() == []
+
+
+def test_living_sessions_come_newest_first_and_leave_when_asked(home, monkeypatch):
+    first, second = home / "1.wnt", home / "2.wnt"
+    with EngineLock(first), EngineLock(second):
+        times = iter([100.0, 200.0])
+        monkeypatch.setattr(living_module.time, "time", lambda: next(times))
+        register(first)
+        register(second)
+        assert living_sessions() == [second, first]
+        unregister(second)
+        unregister(second)
+        assert living_sessions() == [first]
+
+
+def test_entries_that_make_no_sense_are_removed_and_those_of_other_machines_kept(home):
+    register(home / "over.wnt")
+    folder = living_module._folder()
+    (folder / "a.json").write_text("nonsense")
+    (folder / "b.json").write_text("[1]")
+    (folder / "c.json").write_text(json.dumps({"session": 7}))
+    (folder / "d.json").write_text(json.dumps({"session": "/far/away.wnt", "host": "elsewhere.example"}))
+    assert living_sessions() == []
+    assert [path.name for path in folder.iterdir()] == ["d.json"]
+
+
+def test_state_folder_that_cannot_be_written_hinders_nothing(home, monkeypatch):
+    (home / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "file"))
+    assert not register(home / "a.wnt")
+    unregister(home / "a.wnt")
+    assert living_sessions() == []
+
+
+def test_network_file_systems_are_recognised_by_the_nearest_mount(tmp_path):
+    mounts = (
+        "/dev/a / ext4 rw 0 0\nserver:/x /far nfs4 rw 0 0\n/dev/b /far/near xfs rw 0 0\n"
+        "u@h: /with\\040blank fuse.sshfs rw 0 0\ntmpfs /over tmpfs rw 0 0\n//s/x /over cifs rw 0 0\n"
+    )
+    for path, kind in {
+        "/far/a/b.wnt": "nfs4",
+        "/far/near/b.wnt": "xfs",
+        "/farther/b.wnt": "ext4",
+        "/with blank/b.wnt": "fuse.sshfs",
+        "/over/b.wnt": "cifs",
+    }.items():
+        assert filesystem_type(path, mounts) == kind
+    assert [is_network_type(kind) for kind in ("nfs4", "fuse.sshfs", "cifs", "ext4", "fuse.ntfs-3g", "")] == [
+        True, True, True, False, False, False
+    ]  # fmt: skip
