@@ -49,6 +49,9 @@ _VIRIDIS = (
     "#21918c", "#1f9e89", "#27ad81", "#3bbb75", "#5ac864", "#7ad151", "#a0da39", "#c8e020", "#f1e51d",
 )  # fmt: skip
 
+# Beyond the lightest yellow comes white.
+_WHITE_HOT = "#0d1117 on #eef1f5"
+
 # Viridis by numbers of the 256-colour cube: nearest colours would merge its dark half into two greys.
 _VIRIDIS_256 = (53, 54, 55, 24, 25, 30, 36, 41, 77, 113, 149, 184, 226)
 
@@ -116,6 +119,7 @@ class Palette:
         series: One style a series.
         heat: The ramp of heat maps, low to high.
         heat_glyphs: What to put in a heat cell, one a level; a space where the ramp colours the ground.
+        heat_beyond: Style and glyph of what lies beyond the ramp's upper end.
     """
 
     name: Depth
@@ -138,11 +142,34 @@ class Palette:
     series: tuple[Style, ...]
     heat: tuple[Style, ...]
     heat_glyphs: tuple[str, ...]
+    heat_beyond: tuple[Style, str]
 
     @property
     def heat_is_ground(self) -> bool:
         """Whether heat colours the ground of a cell, so that half blocks can carry two values."""
         return self.glyphs.unicode and all(glyph == " " for glyph in self.heat_glyphs)
+
+    def heat_style(self, level: int) -> Style:
+        """Style of a level of the ramp.
+
+        Args:
+            level: Its number; the one after the last lies beyond the ramp.
+
+        Returns:
+            Its style.
+        """
+        return self.heat[level] if level < len(self.heat) else self.heat_beyond[0]
+
+    def heat_glyph(self, level: int) -> str:
+        """Glyph of a level of the ramp.
+
+        Args:
+            level: Its number; the one after the last lies beyond the ramp.
+
+        Returns:
+            One character.
+        """
+        return self.heat_glyphs[level] if level < len(self.heat_glyphs) else self.heat_beyond[1]
 
     def series_style(self, index: int) -> Style:
         """Style of a series; colours repeat after the last.
@@ -167,16 +194,18 @@ def make_palette(depth: Depth = "truecolor", *, ascii_only: bool = False) -> Pal
         The palette.
     """
     glyphs = ASCII if ascii_only else UNICODE
+    cross = "!" if ascii_only else "╳"
     if depth == "16":
         heat, marks = _density(_HEAT_16, ".:-=+oxX#@" if ascii_only else "▒█" * len(_HEAT_16))
-        return _build(depth, glyphs, Style(), _ROLES_16, _SERIES_16, heat, marks)
+        return _build(depth, glyphs, Style(), _ROLES_16, _SERIES_16, heat, marks, (Style.parse("bright_white"), cross))
     if depth == "mono":
         ramp = "·░▒▓█" if not ascii_only else ".:-=+*%@"
-        return _build(depth, glyphs, Style(), _ROLES_MONO, _SERIES_MONO, (Style(),) * len(ramp), tuple(ramp))
+        heat, marks = (Style(),) * len(ramp), tuple(ramp)
+        return _build(depth, glyphs, Style(), _ROLES_MONO, _SERIES_MONO, heat, marks, (Style(bold=True), cross))
     ground = Style.parse(f"{FOREGROUND} on {BACKGROUND}")
     colours = [f"color({number})" for number in _VIRIDIS_256] if depth == "256" else list(_VIRIDIS)
     heat = tuple(Style.parse(f"#f4f7fa on {colour}") for colour in colours)
-    palette = _build(depth, glyphs, ground, _ROLES, _SERIES, heat, (" ",) * len(heat))
+    palette = _build(depth, glyphs, ground, _ROLES, _SERIES, heat, (" ",) * len(heat), (Style.parse(_WHITE_HOT), " "))
     return _downgraded(palette) if depth == "256" else palette
 
 
@@ -256,6 +285,7 @@ def _build(
     series: tuple[str, ...],
     heat: tuple[Style, ...],
     heat_glyphs: tuple[str, ...],
+    heat_beyond: tuple[Style, str],
 ) -> Palette:
     # Textual 8 does not lay a widget's background under the strips it is given, so every style carries it.
     styles = {role: ground + Style.parse(definition) for role, definition in roles.items()}
@@ -266,6 +296,7 @@ def _build(
         series=tuple(ground + Style.parse(definition) for definition in series),
         heat=heat,
         heat_glyphs=heat_glyphs,
+        heat_beyond=heat_beyond,
         **styles,
     )
 
@@ -293,5 +324,6 @@ def _downgraded(palette: Palette) -> Palette:
         series=tuple(convert(style) for style in palette.series),
         heat=tuple(convert(style) for style in palette.heat),
         heat_glyphs=palette.heat_glyphs,
+        heat_beyond=(convert(palette.heat_beyond[0]), palette.heat_beyond[1]),
         **values,
     )

@@ -76,3 +76,15 @@ def test_levels_differ_without_colour():
     palette = make_palette("mono")
     text = "".join(strip.text for strip in draw_heatmap(map_of([[1.0, 2.0, 3.0, 4.0, 5.0]]), 40, 12, palette))
     assert set("·░▒▓█") <= set(text)
+
+
+def test_values_known_only_from_below_do_not_stretch_the_ramp():
+    values = [[2.0, 13.7], [3.0, 13.7], [4.0, 13.7]]
+    lines = [s.text for s in draw_heatmap(map_of(values, ceiling=13.0, beyond="(why)"), 60, 12, PALETTES[0])]
+    assert "2.00" in lines[0]
+    assert "4.00" in lines[0]
+    assert "≥ 13.0 (why)" in lines[0]
+    styles = {
+        segment.style for strip in draw_heatmap(map_of(values, ceiling=13.0), 60, 12, PALETTES[0]) for segment in strip
+    }
+    assert PALETTES[0].heat_beyond[0] in styles

@@ -99,3 +99,11 @@ def test_blank_cells_take_their_neighbours_style():
     strips = draw_lines(chart_of([1, 2, 3, 4]), 53, 13, PALETTES[0])
     # Otherwise every gap would be three segments: style, ground, style.
     assert all(not (segment.text.isspace() and index) for strip in strips for index, segment in enumerate(strip))
+
+
+def test_a_lower_bound_does_not_stretch_the_axis_and_is_marked_at_its_top():
+    x, y = np.arange(4.0), np.array([13.7, 2.0, 3.0, 4.0])
+    series = Series("κ", x, y, points=True, bounds=np.array([True, False, False, False]))
+    lines = text_of(draw_lines(LineChart((series,), 0, 3), 40, 12, PALETTES[0]))
+    assert "△" in lines[1]
+    assert "10" not in "".join(line[:5] for line in lines[:-1])

@@ -34,6 +34,9 @@ class HeatMap:
         cursor: Step of the cursor, or None.
         selected: The selected layer, marked, or None.
         log: Whether colour follows the logarithm of the value.
+        ceiling: Values from here on are only known to be at least this: they have a colour of their own, beyond the
+            ramp, and do not stretch it. None if all values are known.
+        beyond: Why, in a few words.
         name: What the colours mean, beside the colour bar.
         message: What to say where there is nothing to draw.
     """
@@ -46,6 +49,8 @@ class HeatMap:
     cursor: int | None = None
     selected: int | None = None
     log: bool = False
+    ceiling: float | None = None
+    beyond: str = ""
     name: str = ""
     message: str = "no data yet"
 
@@ -65,7 +70,8 @@ def draw_heatmap(chart: HeatMap, width: int, height: int, palette: Palette) -> l
     canvas = Canvas(width, height, palette)
     if width < 1 or height < 1:
         return canvas.to_strips()
-    scale = fit_axis([chart.values], log=chart.log, margin=0.0)
+    known = chart.values if chart.ceiling is None else chart.values[chart.values < chart.ceiling]
+    scale = fit_axis([known], log=chart.log, margin=0.0) or fit_axis([chart.values], log=chart.log)
     if scale is None:
         canvas.message(chart.message, palette.dim)
         return canvas.to_strips()
@@ -79,7 +85,7 @@ def draw_heatmap(chart: HeatMap, width: int, height: int, palette: Palette) -> l
     if bar:
         _colour_bar(canvas, chart, scale, left)
     owners = layer_rows(layers, rows, halves=palette.heat_is_ground)
-    _cells(canvas, scale, cells, owners, left, bar)
+    _cells(canvas, chart, scale, cells, owners, left, bar)
     _frame(canvas, chart, owners, left, bar, rows, footer)
     return canvas.to_strips()
 
@@ -142,7 +148,15 @@ def _levels(scale: Axis, values: Array, steps: int) -> NDArray[np.int64]:
     return np.where(known, level, -1)
 
 
-def _cells(canvas: Canvas, scale: Axis, values: Array, owners: NDArray[np.int64], left: int, top: int) -> None:
+def _cells(
+    canvas: Canvas,
+    chart: HeatMap,
+    scale: Axis,
+    values: Array,
+    owners: NDArray[np.int64],
+    left: int,
+    top: int,
+) -> None:
     palette = canvas.palette
     columns, layers = values.shape
     shown = np.full((owners.size, columns), np.nan)
@@ -156,6 +170,9 @@ def _cells(canvas: Canvas, scale: Axis, values: Array, owners: NDArray[np.int64]
         known = np.isfinite(group).any(axis=1)
         shown[half, known] = np.nanmax(group[known], axis=1)
     level = _levels(scale, shown, len(palette.heat))
+    if chart.ceiling is not None:
+        with np.errstate(invalid="ignore"):
+            level[shown >= chart.ceiling] = len(palette.heat)
     for row in range(owners.size // 2):
         upper, lower = level[2 * row], level[2 * row + 1]
         for column in range(columns):
@@ -164,12 +181,10 @@ def _cells(canvas: Canvas, scale: Axis, values: Array, owners: NDArray[np.int64]
 
 def _cell(canvas: Canvas, column: int, row: int, upper: int, lower: int) -> None:
     palette = canvas.palette
-    if upper == lower:
-        if upper >= 0:
-            canvas.set_cell(column, row, palette.heat_glyphs[upper], palette.heat[upper])
-    elif not palette.heat_is_ground:
+    if upper == lower or not palette.heat_is_ground:
         level = max(upper, lower)
-        canvas.set_cell(column, row, palette.heat_glyphs[level], palette.heat[level])
+        if level >= 0:
+            canvas.set_cell(column, row, palette.heat_glyph(level), palette.heat_style(level))
     elif upper < 0:
         canvas.set_cell(column, row, _LOWER_HALF, _ink(palette, lower, -1))
     else:
@@ -178,15 +193,19 @@ def _cell(canvas: Canvas, column: int, row: int, upper: int, lower: int) -> None
 
 def _ink(palette: Palette, ink: int, ground: int) -> Style:
     """Return a style with one level of the ramp as ink on another, or on the panel's ground."""
-    below = palette.base if ground < 0 else palette.heat[ground]
-    return Style(color=palette.heat[ink].bgcolor, bgcolor=below.bgcolor)
+    below = palette.base if ground < 0 else palette.heat_style(ground)
+    return Style(color=palette.heat_style(ink).bgcolor, bgcolor=below.bgcolor)
 
 
 def _colour_bar(canvas: Canvas, chart: HeatMap, scale: Axis, left: int) -> None:
     palette = canvas.palette
     low, high = significant(scale.low, 3), significant(scale.high, 3)
-    name = palette.glyphs.text(chart.name)
     room = canvas.width - left - len(low) - len(high) - 2
+    beyond, name = "", palette.glyphs.text(chart.name)
+    if chart.ceiling is not None and (chart.values >= chart.ceiling).any():
+        words = f"≥ {significant(chart.ceiling, 3)} {chart.beyond}"
+        beyond = palette.glyphs.cut(words, max(room - 10, 0))
+        room -= len(beyond) + 3
     if name and room - len(name) - 2 >= 8:
         canvas.put_right(canvas.width, 0, name, palette.dim)
         room -= len(name) + 2
@@ -197,8 +216,13 @@ def _colour_bar(canvas: Canvas, chart: HeatMap, scale: Axis, left: int) -> None:
     start = left + len(low) + 1
     for column in range(length):
         level = column * len(palette.heat) // length
-        canvas.set_cell(start + column, 0, palette.heat_glyphs[level], palette.heat[level])
-    canvas.put(start + length + 1, 0, high, palette.label)
+        canvas.set_cell(start + column, 0, palette.heat_glyph(level), palette.heat_style(level))
+    end = start + length + 1
+    canvas.put(end, 0, high, palette.label)
+    if beyond:
+        level = len(palette.heat)
+        canvas.set_cell(end + len(high) + 1, 0, palette.heat_glyph(level), palette.heat_style(level))
+        canvas.put(end + len(high) + 3, 0, beyond, palette.label)
 
 
 def _frame(
@@ -273,5 +297,7 @@ def _cross(canvas: Canvas, column: int, row: int) -> None:
 def _lightened(colour: Color | None) -> Color | None:
     if colour is None:
         return None
-    red, green, blue = colour.get_truecolor()
-    return Color.from_rgb(*(channel + (255 - channel) * 0.45 for channel in (red, green, blue)))
+    channels = colour.get_truecolor()
+    # What is almost white can only be told apart by growing darker.
+    target = 0 if min(channels) > 200 else 255
+    return Color.from_rgb(*(channel + (target - channel) * 0.45 for channel in channels))

@@ -32,7 +32,8 @@ class Series:
         color: Its number in the palette: colour and marker.
         dash: Its pattern.
         points: Whether to mark every point, for few points such as layers.
-        bounds: Where the value is only known to be at least ``y``, same shape; None for nowhere.
+        bounds: Where the value is only known to be at least ``y``, same shape; None for nowhere. Such points do not
+            stretch the axis; beyond it they are marked at its top.
         optional: Whether the axis need not show it; the legend says "off scale" where it would squeeze the
             rest.
         here: The value at the cursor, for series so reduced that they no longer hold it; None to look it up.
@@ -176,8 +177,14 @@ def _windowed(series: Series, axis: Axis) -> Series:
 
 
 def _inside(series: Series, axis: Axis) -> Array:
-    """Return ordinates of the points that the window really holds."""
-    return series.y[(series.x >= axis.low) & (series.x <= axis.high)]
+    """Return ordinates of the points that the window holds, without mere lower bounds above all others."""
+    inside = (series.x >= axis.low) & (series.x <= axis.high)
+    values = series.y[inside]
+    if series.bounds is None:
+        return values
+    sure = values[~series.bounds[inside]]
+    sure = sure[np.isfinite(sure)]
+    return values[values <= sure.max()] if sure.size else values
 
 
 def _y_axis(chart: LineChart, visible: list[Series]) -> tuple[Axis | None, dict[str, str]]:
@@ -339,9 +346,12 @@ def _markers(canvas: Canvas, chart: LineChart, lines: list[_Line], frame: _Frame
             )
         for index in _marked(chart, line.series, frame):
             across, up = float(line.across[index]), float(line.up[index])
+            lower = series.bounds is not None and bool(series.bounds[index])
+            if lower and up > 1:
+                # Known to be at least this, which is above the axis: marked at its top.
+                up = 1.0
             if not (0 <= across <= 1 and 0 <= up <= 1):
                 continue
-            lower = series.bounds is not None and bool(series.bounds[index])
             column = frame.left + cell_of(across, frame.columns, glyphs.dots_across)
             row = frame.top + cell_of(1 - up, frame.rows, glyphs.dots_down)
             canvas.put(column, row, glyphs.lower_bound if lower else shape, style)

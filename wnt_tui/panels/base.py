@@ -284,6 +284,18 @@ _ENDS = {
 }
 
 
+def resolution_limit(examples: int) -> float:
+    """The largest log₁₀κ that float64 can tell: at λ_min ≤ ρ = max(n, 16)·eps·λ_max it is only a lower bound.
+
+    Args:
+        examples: n.
+
+    Returns:
+        log₁₀(λ_max/ρ), less a rounding error.
+    """
+    return float(-np.log10(max(examples, 16) * np.finfo(np.float64).eps)) - 1e-6
+
+
 def diverged_note(view: PanelView) -> tuple[tuple[str, str], ...]:
     """A note for a run that diverged inside the window.
 

@@ -41,8 +41,10 @@ class ConditioningPanel(Panel):
         unresolved = _unresolved(now, depth)
         conditioning = now.layer_values("log10_cond", depth)
         notes = [(now.remark, "warn")] if now.remark else []
-        if (unresolved & np.isfinite(conditioning)).any():
-            notes.append((f"{palette.glyphs.lower_bound} ≥ (λmin ≤ ρ)", "warn"))
+        below = conditioning[unresolved & np.isfinite(conditioning)]
+        if below.size:
+            least = significant(float(below.min()), 3)
+            notes.append((f"{palette.glyphs.lower_bound} ≥ {least} (λmin ≤ ρ)", "warn"))
         bound = _log_ratio(start, "definition6_lambda_max", "lemma12_lambda_min", depth)
         infinite = _log_ratio(start, "infinite_lambda_max", "infinite_lambda_min", depth)
         first = start.layer_values("log10_cond", depth)

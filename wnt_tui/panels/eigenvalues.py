@@ -137,6 +137,8 @@ def vacuous_words(vacuous: list[tuple[float, str]]) -> str:
     Returns:
         The words; empty if there are none.
     """
+    if len(vacuous) == len(_RUNGS) and len({since for since, _ in vacuous}) == 1:
+        return f"all vacuous from step {vacuous[0][0]:g}"
     groups: dict[float, list[str]] = {}
     for since, label in sorted(vacuous, key=lambda pair: pair[0]):
         groups.setdefault(since, []).append(label)

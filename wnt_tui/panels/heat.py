@@ -7,7 +7,7 @@ from textual.strip import Strip
 
 from wnt_tui.charts.heatmap import HeatMap, draw_heatmap
 from wnt_tui.charts.number import significant
-from wnt_tui.panels.base import Panel, moment, why_empty
+from wnt_tui.panels.base import Panel, moment, resolution_limit, why_empty
 from wnt_tui.snapshot import PanelView
 from wnt_tui.themes import Palette
 
@@ -43,6 +43,8 @@ class HeatPanel(Panel):
             cursor=view.cursor,
             selected=view.layer,
             log=view.log,
+            ceiling=resolution_limit(snapshot.config.examples),
+            beyond="(λmin ≤ ρ)",
             name="log₁₀κ, bright is worse",
             message=why_empty(view, ("log10_cond",)),
         )
