@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,12 +67,16 @@ def new_session_path(config: RunConfig, asked: str | Path | None = None) -> Path
     """
     if asked is not None:
         path = _at_home(asked)
-        if path.is_dir():
-            return _fresh(path, session_name(config))
-        path = path if path.suffix else path.with_name(path.name + SUFFIX)
-        if path.exists():
+        try:
+            if path.is_dir():
+                return _fresh(path, session_name(config))
+            path = path if path.suffix else path.with_name(path.name + SUFFIX)
+            taken, has_folder = path.exists(), path.parent.is_dir()
+        except (OSError, ValueError) as error:
+            raise SessionError(f"{path} cannot be a session: {error}.", "Give another --session.") from None
+        if taken:
             raise SessionError(f"{path} exists already.", "Give another --session: nothing is overwritten.")
-        if not path.parent.is_dir():
+        if not has_folder:
             raise SessionError(f"There is no folder {path.parent}.", f"`mkdir -p {path.parent}` makes it.")
         return path
     folder = sessions_folder()
@@ -101,9 +106,9 @@ def resolve_session(text: str | Path) -> Path:
     folder = sessions_folder()
     for base in (given, folder / given):
         for path in (base, base.with_name(base.name + SUFFIX) if base.name else base):
-            if path.is_file():
+            if _is(path, Path.is_file):
                 return path
-    if given.is_dir():
+    if _is(given, Path.is_dir):
         raise SessionError(f"{given} is a folder, not a session.", f"`wnt-tui ls {given}` lists its sessions.")
     near = difflib.get_close_matches(given.name, [path.stem for path in list_sessions(folder)], n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else "`wnt-tui ls` lists the sessions there are."
@@ -138,6 +143,14 @@ def _last_written(path: Path) -> float:
         except OSError:
             continue
     return max(times)
+
+
+def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
+    """Return whether a path is of a kind; False also for names that cannot be and in folders that are closed."""
+    try:
+        return kind(path)
+    except (OSError, ValueError):
+        return False
 
 
 def _at_home(text: str | Path) -> Path:

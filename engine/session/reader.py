@@ -108,11 +108,12 @@ class SessionReader:
         rows = self._rows("SELECT step FROM steps WHERE step BETWEEN 0 AND ? ORDER BY step DESC LIMIT 1", LARGEST_STEP)
         return int(rows[0][0]) if rows else -1
 
-    def steps(self, after: int = -1) -> tuple[NDArray[np.int64], dict[str, Array]]:
+    def steps(self, after: int = -1, limit: int = -1) -> tuple[NDArray[np.int64], dict[str, Array]]:
         """The rows of ``steps`` that are newer than a step.
 
         Args:
             after: Only steps greater than it.
+            limit: At most so many rows, the oldest of them; −1 is all. A hundred thousand take about a second.
 
         Returns:
             The steps, ascending, shape (rows,), and every step metric of the catalogue by name, as well as
@@ -122,9 +123,10 @@ class SessionReader:
         names = present(self._session.columns["steps"], ("time", *STEP_COLUMNS))
         rows = self._rows(
             f"SELECT {listed(('step', *names))} FROM steps WHERE typeof(step) = 'integer' AND step > ?"
-            " AND step <= ? ORDER BY step",
+            " AND step <= ? ORDER BY step LIMIT ?",
             max(after, -1),
             LARGEST_STEP,
+            limit,
         )
         matrix = number_matrix(rows, len(names) + 1)
         columns = dict(zip(names, matrix[1:], strict=True))

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +56,7 @@ def is_whole(reader: SessionReader, step: int) -> bool:
 
 
 @contextlib.contextmanager
-def tampering(path: Path) -> Iterator[sqlite3.Connection]:
+def tampering(path: Path) -> Generator[sqlite3.Connection]:
     """A stranger's hand in the file."""
     connection = sqlite3.connect(path, isolation_level=None)
     try:
@@ -100,7 +100,7 @@ with EngineLock(path):
 
 
 @contextlib.contextmanager
-def child(program: str, *arguments: object, **options: object) -> Iterator[subprocess.Popen[str]]:
+def child(program: str, *arguments: object, **options: object) -> Generator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)],
         stdin=subprocess.PIPE,

@@ -96,14 +96,16 @@ def test_close_gives_up_when_told_to_and_says_so(tmp_path):
 
 def test_engines_own_error_is_not_hidden_by_the_disks(tmp_path, monkeypatch):
     monkeypatch.setattr("engine.session.writer._FAILING_SECONDS", 0.1)
-    path = tmp_path / "a.wnt"
-    with pytest.raises(RuntimeError, match="out of luck") as caught:
-        with SessionWriter.create(path, RunConfig(depth=3), {}) as writer:
-            with full_disk(writer):
-                put_all(writer, range(300))
-                until(lambda: writer.trouble is not None)
-                writer.__exit__(RuntimeError, error := RuntimeError("out of luck"), None)
-                raise error
+    writer = SessionWriter.create(tmp_path / "a.wnt", RunConfig(depth=3), {})
+
+    def engine():
+        with writer:
+            put_all(writer, range(300))
+            until(lambda: writer.trouble is not None)
+            raise RuntimeError("out of luck")
+
+    with full_disk(writer), pytest.raises(RuntimeError, match="out of luck") as caught:
+        engine()
     assert "Recording in" in caught.value.__notes__[0]
 
 

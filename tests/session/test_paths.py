@@ -72,6 +72,8 @@ def test_asked_path_is_taken_as_it_is(home):
     assert new_session_path(RunConfig(), home).parent == home
     with pytest.raises(SessionError, match="There is no folder"):
         new_session_path(RunConfig(), "nowhere/run7")
+    with pytest.raises(SessionError, match="cannot be a session"):
+        new_session_path(RunConfig(), "x" * 5000)
     write_session(Path("run7.wnt"))
     with pytest.raises(SessionError, match="exists already"):
         new_session_path(RunConfig(), "run7")
@@ -96,7 +98,7 @@ def test_session_that_there_is_not_is_a_sentence_with_the_nearest_name(home, mon
     assert "alpha" in caught.value.hint
     with pytest.raises(SessionError, match="is a folder"):
         resolve_session(home)
-    for text in ("", ".", "~nobody-here/x"):
+    for text in ("", ".", "~nobody-here/x", "x" * 5000, "a/b\0c"):
         with pytest.raises(SessionError):
             resolve_session(text)
 

@@ -59,21 +59,21 @@ def test_newer_session_is_refused_with_the_way_out(tmp_path):
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.95])
-def test_truncated_session_is_refused_or_read_as_far_as_it_goes(tmp_path, share):
+def test_truncated_session_is_called_damaged(tmp_path, share):
     path = write_session(tmp_path / "a.wnt", range(300))
     size = path.stat().st_size
     os.truncate(path, int(size * share))
-    try:
+
+    def read_all():
         with SessionReader(path) as reader:
             reader.steps()
-            reader.layer_band("log10_cond", 0, 300, 10)
             for step in range(300):
                 reader.layers_at(step)
+            reader.layer_band("log10_cond", 0, 300, 10)
             reader.events()
-    except SessionError as error:
-        assert "damaged" in error.message or "not a wnt-tui session" in error.message
-    else:
-        pytest.fail("pages are missing, and nobody noticed")
+
+    with pytest.raises(SessionError, match=r"damaged|not a wnt-tui session"):
+        read_all()
 
 
 def test_every_flipped_header_byte_opens_or_is_refused(tmp_path):
@@ -127,7 +127,6 @@ def test_text_from_the_file_cannot_command_the_terminal(tmp_path):
         stranger.execute("INSERT INTO meta VALUES (?, ?)", (evil, evil))
         stranger.execute("INSERT INTO commands (name, sender, reply) VALUES (?, ?, ?)", (evil,) * 3)
         stranger.execute('UPDATE meta SET value = replace(value, \'"data": "auto"\', \'"data": "\\u001b[2J"\')')
-        stranger.execute("UPDATE events SET message = CAST(x'ff1b41' AS TEXT) WHERE id = 1 AND 0")
     with SessionReader(path) as reader:
         shown = [reader.config().data, *reader.meta().keys(), *reader.meta().values()]
         for row in reader.events():

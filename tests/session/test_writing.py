@@ -24,6 +24,8 @@ def test_every_number_is_read_back_to_the_last_bit(tmp_path):
         assert reader.row_count() == 70
         assert reader.last_step() == 69
         assert all(is_whole(reader, step) for step in range(70))
+        assert reader.steps(after=9, limit=3)[0].tolist() == [10, 11, 12]
+        assert reader.steps(after=69)[0].size == 0
 
 
 def test_nan_is_null_and_infinities_are_kept(tmp_path):
@@ -199,17 +201,20 @@ def test_events_keep_order_layer_and_data(tmp_path):
 
 def test_engine_row_follows_and_is_visible_with_the_rows_before_it(tmp_path):
     path = tmp_path / "a.wnt"
-    with EngineLock(path), SessionWriter.create(path, RunConfig(depth=3), {}) as writer:
-        with SessionReader(path) as reader:
-            writer.put(record(0))
-            writer.set_engine(state="paused", step=0, message="by you", device="cpu")
-            writer.flush()
-            row = reader.engine()
-            assert (row.state, row.step, row.message, row.device) == ("paused", 0, "by you", "cpu")
-            assert row.alive
-            assert row.pid == os.getpid()
-            assert row.ended is None
-            assert reader.last_step() == 0
+    with (
+        EngineLock(path),
+        SessionWriter.create(path, RunConfig(depth=3), {}) as writer,
+        SessionReader(path) as reader,
+    ):
+        writer.put(record(0))
+        writer.set_engine(state="paused", step=0, message="by you", device="cpu")
+        writer.flush()
+        row = reader.engine()
+        assert (row.state, row.step, row.message, row.device) == ("paused", 0, "by you", "cpu")
+        assert row.alive
+        assert row.pid == os.getpid()
+        assert row.ended is None
+        assert reader.last_step() == 0
     with SessionReader(path) as reader:
         assert reader.engine().ended is not None
 
@@ -226,9 +231,14 @@ def test_heart_beats_while_nothing_happens(tmp_path):
 
 def test_exception_in_the_engine_leaves_its_sentence(tmp_path):
     path = tmp_path / "a.wnt"
-    with pytest.raises(RuntimeError), SessionWriter.create(path, RunConfig(), {}) as writer:
-        writer.set_engine(state="running")
-        raise RuntimeError("out of luck")
+
+    def engine(error):
+        with SessionWriter.create(path, RunConfig(), {}) as writer:
+            writer.set_engine(state="running")
+            raise error
+
+    with pytest.raises(RuntimeError):
+        engine(RuntimeError("out of luck"))
     with SessionReader(path) as reader:
         assert (reader.engine().state, reader.engine().message) == ("failed", "out of luck")
 
