@@ -1,0 +1,162 @@
+"""The command line as a real process, with and without a terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PRETEND = ROOT / "tests" / "pretend_engine.py"
+COMMAND = [sys.executable, "-P", "-c", "from wnt_tui.cli import main; main()"]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """Nothing of the user's is read or written."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WNT_", "XDG_"))}
+    kept.pop("NO_COLOR", None)
+    return {
+        **kept,
+        "PYTHONPATH": str(ROOT),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+        "TERM": "xterm-256color",
+        "COLUMNS": "100",
+    }
+
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def wnt(environment: dict[str, str], tmp_path: Path) -> Run:
+    """``wnt("ls", "--json", WNT_SESSIONS=…)`` in an empty folder, without a terminal."""
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            env={**environment, **variables},
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def session(environment: dict[str, str], tmp_path: Path) -> Path:
+    """A finished session of 6 rows."""
+    path = tmp_path / "done.wnt"
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; import pretend_engine as p;"
+        "from engine.config import RunConfig; p.write_session(Path(sys.argv[2]), RunConfig(depth=3, steps=5), 6)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(PRETEND.parent), str(path)], env=environment, check=True)
+    return path
+
+
+@pytest.fixture
+def live(environment: dict[str, str], tmp_path: Path) -> Iterator[Path]:
+    """The session of a pretend engine that lives, paused at step 3."""
+    path = tmp_path / "live.wnt"
+    process = subprocess.Popen(
+        [sys.executable, str(PRETEND), str(path), "--rows", "4"], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    yield path
+    process.kill()
+    process.wait()
+
+
+@dataclass
+class Terminal:
+    """A program in a terminal of its own; read what it draws, or hang up."""
+
+    process: subprocess.Popen[bytes]
+    master: int
+    output: str = ""
+
+    def until(self, condition: Callable[[str], object], patience: float = 40.0) -> str:
+        """Read until the output satisfies a condition."""
+        deadline = time.monotonic() + patience
+        while not condition(self.output):
+            assert time.monotonic() < deadline, self.output[-2000:]
+            self._read(0.1)
+        return self.output
+
+    def ends(self, patience: float = 40.0) -> int:
+        """Read on until the program has ended; its exit code."""
+        deadline = time.monotonic() + patience
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, "still running"
+            self._read(0.05)
+        self._read(0.05)
+        return self.process.returncode
+
+    def press(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+
+    def hang_up(self) -> None:
+        os.close(self.master)
+        self.master = -1
+
+    def _read(self, seconds: float) -> None:
+        if self.master < 0:
+            time.sleep(seconds)
+            return
+        while select.select([self.master], [], [], seconds)[0]:
+            try:
+                read = os.read(self.master, 65536)
+            except OSError:
+                return
+            if not read:
+                return
+            self.output += read.decode(errors="replace")
+            seconds = 0
+
+
+OpenTerminal = Callable[..., Terminal]
+
+
+@pytest.fixture
+def terminal(environment: dict[str, str], tmp_path: Path) -> Iterator[OpenTerminal]:
+    """``terminal("replay", path, size=(80, 24))``: the command in a pseudo-terminal of that size."""
+    opened: list[Terminal] = []
+
+    def start(*arguments: str | Path, size: tuple[int, int] = (80, 24), ignore_hup: bool = False) -> Terminal:
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+        variables = {name: value for name, value in environment.items() if name != "COLUMNS"}
+        command = [*COMMAND, *map(str, arguments)]
+        if ignore_hup:
+            command = ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh", *command]
+        process = subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, env=variables, cwd=tmp_path, start_new_session=True
+        )
+        os.close(slave)
+        opened.append(Terminal(process, master))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.process.kill()
+        one.process.wait()
+        if one.master >= 0:
+            os.close(one.master)

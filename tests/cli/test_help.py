@@ -1,0 +1,84 @@
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import fields
+
+import pytest
+
+from engine.catalogue import CATALOGUE
+from engine.config import RunConfig, option_flag
+from wnt_tui.cli import cli
+from wnt_tui.cli.group import COMMAND_SECTIONS
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_help_names_every_command_and_every_option_of_a_run(wnt: Run) -> None:
+    text = wnt("--help").stdout
+    for names in COMMAND_SECTIONS.values():
+        for name in names:
+            assert f"\n  {name} " in text
+    for spec in fields(RunConfig):
+        flag = option_flag(spec.name)
+        assert flag in text or f"--[no-]{flag[2:]}" in text
+    assert "--session" in text
+    assert "\n  live " not in text
+
+
+def test_every_command_is_under_a_heading_but_live() -> None:
+    listed = {name for names in COMMAND_SECTIONS.values() for name in names}
+    assert set(cli.commands) - listed == {"live"}
+
+
+def test_help_comes_at_once_and_imports_nothing_heavy(wnt: Run) -> None:
+    program = (
+        "import sys; from wnt_tui.cli.main import invoke; invoke(['--help']);"
+        "print([n for n in ('textual', 'rich', 'numpy', 'torch', 'scipy', 'sqlite3') if n in sys.modules],"
+        " file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
+    best = min(_seconds(lambda: wnt("--help")) for _ in range(3))
+    # Generous, for a shared machine: measured .1 s.
+    assert best < 1.0
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    began = time.monotonic()
+    call()
+    return time.monotonic() - began
+
+
+def test_the_app_never_imports_torch_or_scipy() -> None:
+    program = (
+        "import sys, wnt_tui.app, wnt_tui.cli.doctor, wnt_tui.cli.listing, engine.session.export;"
+        "print([n for n in ('torch', 'torchvision', 'scipy', 'sklearn', 'plotext') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("name", sorted(set(cli.commands)))
+def test_every_command_explains_itself(wnt: Run, name: str) -> None:
+    done = wnt(name, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"Usage: wnt-tui {name}")
+
+
+def test_version_is_the_engines(wnt: Run) -> None:
+    assert "0.1.0" in wnt("--version").stdout
+
+
+def test_explain_lists_every_metric_and_tells_one_in_full(wnt: Run) -> None:
+    listing = wnt("explain").stdout
+    assert all(name in listing for name in CATALOGUE)
+    one = wnt("explain", "log10_cond").stdout
+    assert CATALOGUE["log10_cond"].formula in one
+    assert CATALOGUE["log10_cond"].equation in one
+
+
+def test_explain_suggests_what_may_have_been_meant(wnt: Run) -> None:
+    done = wnt("explain", "logcond")
+    assert done.returncode == 2
+    assert "log10_cond" in done.stderr

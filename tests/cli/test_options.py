@@ -1,0 +1,159 @@
+"""Flag over environment over file over default; and what is live without a command."""
+
+import json
+import os
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from engine.config import RunConfig, option_flag
+from wnt_tui.cli import cli, running
+from wnt_tui.cli.main import invoke
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[RunConfig]:
+    """Configurations with which `run` would have become the engine."""
+    seen: list[RunConfig] = []
+
+    def execve(_program: str, command: list[str], _environment: dict[str, str]) -> None:
+        seen.append(RunConfig.from_json(command[command.index("--config") + 1]))
+
+    monkeypatch.setattr(running.os, "execve", execve)
+    monkeypatch.setenv("WNT_SESSIONS", str(tmp_path / "sessions"))
+    for name in list(os.environ):
+        if name.startswith("WNT_") and name != "WNT_SESSIONS":
+            monkeypatch.delenv(name)
+    return seen
+
+
+def test_without_options_the_defaults_are_run(started: list[RunConfig]) -> None:
+    assert invoke(["run"]) == 0
+    assert started == [RunConfig()]
+
+
+@pytest.mark.parametrize(
+    ("flag", "variable", "in_file", "expected"),
+    [(True, True, True, 3), (False, True, True, 4), (False, False, True, 5), (False, False, False, 500)],
+)
+def test_flag_wins_over_environment_over_file_over_default(
+    started: list[RunConfig],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    flag: bool,
+    variable: bool,
+    in_file: bool,
+    expected: int,
+) -> None:
+    arguments = ["run"]
+    if variable:
+        monkeypatch.setenv("WNT_WIDTH", "4")
+    if in_file:
+        (tmp_path / "run.toml").write_text("width = 5\ntest-examples = 7\n")
+        arguments += ["--config", str(tmp_path / "run.toml")]
+    if flag:
+        arguments += ["--width", "3"]
+    assert invoke(arguments) == 0
+    assert started[0].width == expected
+    assert started[0].test_examples == (7 if in_file else None)
+
+
+@pytest.mark.parametrize("spec", fields(RunConfig), ids=lambda spec: spec.name)
+def test_every_field_can_be_set_by_flag_and_by_environment(
+    started: list[RunConfig], monkeypatch: pytest.MonkeyPatch, spec: object
+) -> None:
+    name = spec.name  # type: ignore[attr-defined]
+    other = {"activation": "tanh", "loss": "cross_entropy", "dtype": "float64", "measure": "core"}
+    default = getattr(RunConfig(), name)
+    if isinstance(default, bool):
+        value: object = not default
+        arguments = [option_flag(name) if value else f"--no-{option_flag(name)[2:]}"]
+    else:
+        value = other.get(name) or (0.5 if isinstance(default, float) else 7 if name != "data_dir" else "somewhere")
+        if name in {"data", "device"}:
+            value = {"data": "digits", "device": "cpu"}[name]
+        arguments = [option_flag(name), str(value)]
+    assert invoke(["run", *arguments]) == 0
+    monkeypatch.setenv(f"WNT_{name.upper()}", str(value).lower() if isinstance(value, bool) else str(value))
+    assert invoke(["run"]) == 0
+    assert [getattr(config, name) for config in started] == [value, value]
+
+
+def test_the_toml_of_a_configuration_is_a_config_file(started: list[RunConfig], tmp_path: Path) -> None:
+    config = RunConfig(width=33, activation="tanh", center=False, lr=0.125)
+    (tmp_path / "again.toml").write_text(config.to_toml())
+    assert invoke(["run", "--config", str(tmp_path / "again.toml")]) == 0
+    assert started == [config]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", "--width", "0"], "--width is 0"),
+        (["run", "--width", "many"], "--width"),
+        (["run", "--lr", "nan"], "--lr is nan"),
+        (["run", "--widht", "3"], "--width"),
+        (["run", "extra"], "extra"),
+        (["run", "--config", "none.toml"], "Cannot read none.toml"),
+        (["nonsense"], "nonsense"),
+        (["step", "some", "0"], "0"),
+        (["some/where.wnt"], "wnt-tui replay some/where.wnt"),
+        (["--width", "0"], "--width is 0"),
+        (["--widht"], "--width"),
+    ],
+)
+def test_a_wrong_command_line_is_one_sentence_and_exit_code_2(
+    started: list[RunConfig], capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    assert invoke(arguments) == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert "Traceback" not in error
+    assert started == []
+
+
+def test_an_error_in_a_file_names_the_file(
+    started: list[RunConfig], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.toml").write_text("widht = 3\n")
+    assert invoke(["run", "--config", str(tmp_path / "bad.toml")]) == 2
+    assert "bad.toml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [([], "live"), (["--width", "3"], "live"), (["--debug"], "live"), (["run"], "run"), (["ls"], "ls")],
+)
+def test_a_line_without_a_command_is_live(monkeypatch: pytest.MonkeyPatch, arguments: list[str], command: str) -> None:
+    called: list[str] = []
+    for name, registered in cli.commands.items():
+        monkeypatch.setattr(registered, "invoke", lambda _context, name=name: called.append(name))
+    assert invoke(arguments) == 0
+    assert called == [command]
+
+
+def test_a_session_that_exists_is_not_overwritten(
+    started: list[RunConfig], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = tmp_path / "there.wnt"
+    there.write_text("mine")
+    assert invoke(["run", "--session", str(there)]) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert there.read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_written_names_the_way_out(
+    started: list[RunConfig], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As root every folder is writable, so the answer is forged.
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert invoke(["run", "--session", str(tmp_path / "x.wnt")]) == 1
+    error = capsys.readouterr().err
+    assert "not writable" in error
+    assert "--session" in error
+
+
+def test_json_is_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert invoke(["ls", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []

@@ -1,0 +1,90 @@
+"""What happens with no terminal, a small one, and one that goes away."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.session import engine_alive
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+OpenTerminal = Callable[..., Any]
+
+
+def drawn(text: str) -> bool:
+    return "ended" in text and "loss" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "instead"), [([], "wnt-tui run"), (["replay", "done.wnt"], "export"), (["attach", "done"], "status")]
+)
+def test_without_a_terminal_it_says_so_and_what_works_instead(
+    wnt: Run, session: Path, arguments: list[str], instead: str
+) -> None:
+    done = wnt(*arguments)
+    assert done.returncode == 2
+    assert "terminal" in done.stderr
+    assert instead in done.stderr
+    assert done.stdout == ""
+    assert list(session.parent.glob("**/*.log")) == [], "no engine was started"
+
+
+def test_a_terminal_that_is_too_small_is_refused_with_a_sentence(terminal: OpenTerminal, session: Path) -> None:
+    opened = terminal("replay", session, size=(20, 5))
+    assert opened.ends() == 1
+    assert "20×5" in opened.output
+    assert "40×10" in opened.output
+    assert "\x1b[?1049h" not in opened.output, "the screen was not even taken"
+
+
+def test_a_replay_is_drawn_and_q_gives_the_terminal_back(terminal: OpenTerminal, session: Path) -> None:
+    opened = terminal("replay", session)
+    opened.until(drawn)
+    opened.press("q")
+    assert opened.ends() == 0
+    assert opened.output.rstrip().endswith("wnt-tui replay done.wnt")
+    assert "\x1b[?1049l" in opened.output
+
+
+def test_a_file_that_is_no_session_never_takes_the_screen(terminal: OpenTerminal, tmp_path: Path) -> None:
+    (tmp_path / "other.wnt").write_text("hello")
+    opened = terminal("replay", tmp_path / "other.wnt")
+    assert opened.ends() == 1
+    assert "\x1b[?1049h" not in opened.output
+
+
+@pytest.mark.parametrize("ignore_hup", [False, True])
+def test_a_viewer_ends_when_its_terminal_goes_away(terminal: OpenTerminal, live: Path, ignore_hup: bool) -> None:
+    opened = terminal("attach", live, ignore_hup=ignore_hup)
+    opened.until(lambda text: "paused" in text)
+    opened.hang_up()
+    opened.ends(patience=15)
+    assert engine_alive(live), "the engine does not mind"
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_viewer_that_is_asked_to_end_does(terminal: OpenTerminal, session: Path, number: int) -> None:
+    opened = terminal("replay", session)
+    opened.until(drawn)
+    os.kill(opened.process.pid, number)
+    assert opened.ends(patience=15) == 128 + number
+
+
+def test_a_viewer_ends_though_its_terminal_takes_no_more_output(terminal: OpenTerminal, session: Path) -> None:
+    opened = terminal("replay", session, size=(200, 60))
+    opened.until(drawn)
+    for key in ["\x1b[H", "\x1b[F"] * 40:
+        os.write(opened.master, key.encode())
+    os.kill(opened.process.pid, signal.SIGTERM)
+    # Nobody reads: `ends` would, so wait for the process only.
+    assert opened.process.wait(15) == 128 + signal.SIGTERM
+
+
+def test_attach_without_an_engine_says_how_to_start_one(terminal: OpenTerminal) -> None:
+    opened = terminal("attach")
+    assert opened.ends() == 1
+    assert "No engine is running" in opened.output

@@ -1,0 +1,164 @@
+"""Sessions to look at, an app to look with, and waiting for conditions instead of sleeping."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from engine.config import RunConfig
+from wnt_tui.app import WntApp
+from wnt_tui.screens.dashboard import Dashboard
+
+PRETEND = Path(__file__).parents[1] / "pretend_engine.py"
+PATIENCE = 30.0
+
+
+def _pretend() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("pretend_engine", PRETEND)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(autouse=True)
+def own_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of the user's is read or written."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+@pytest.fixture(scope="session")
+def pretend() -> ModuleType:
+    return _pretend()
+
+
+@pytest.fixture
+def ended(pretend: ModuleType, tmp_path: Path) -> Path:
+    """81 rows, finished; a learning rate change at step 12, a violation at step 30."""
+    return pretend.write_session(tmp_path / "ended.wnt", RunConfig(), 81)
+
+
+@pytest.fixture
+def died(pretend: ModuleType, tmp_path: Path) -> Path:
+    return pretend.write_session(tmp_path / "died.wnt", RunConfig(), 38, state="died")
+
+
+@pytest.fixture
+def empty(pretend: ModuleType, tmp_path: Path) -> Path:
+    return pretend.write_session(
+        tmp_path / "empty.wnt", RunConfig(), 0, state="failed", message="CUDA is out of memory."
+    )
+
+
+class LiveEngine:
+    """A pretend engine in its own process."""
+
+    def __init__(self, path: Path, process: subprocess.Popen[str]) -> None:
+        self.path = path
+        self.process = process
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Callable[..., LiveEngine]]:
+    """Starts engines: ``live(rows=38, state="paused")``; all are ended with the test."""
+    started: list[LiveEngine] = []
+
+    def start(rows: int = 38, state: str = "paused", interval: float = 0.02, name: str = "live") -> LiveEngine:
+        path = tmp_path / f"{name}.wnt"
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                str(PRETEND),
+                str(path),
+                "--rows",
+                str(rows),
+                "--state",
+                state,
+                "--interval",
+                str(interval),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=PRETEND.parents[1],
+            env={"PYTHONPATH": str(PRETEND.parents[1]), "PATH": "/usr/bin:/bin"},
+        )
+        started.append(LiveEngine(path, process))
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return started[-1]
+
+    yield start
+    for engine in started:
+        engine.kill()
+
+
+class Watching:
+    """An app under a pilot."""
+
+    def __init__(self, app: WntApp, pilot: Any) -> None:
+        self.app = app
+        self.pilot = pilot
+
+    @property
+    def dashboard(self) -> Dashboard:
+        found = self.app.dashboard
+        assert found is not None
+        return found
+
+    async def until(self, condition: Callable[[], object], what: str = "") -> None:
+        """Let the app run until something holds."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, f"never: {what or condition}"
+            await self.pilot.pause(0.02)
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    def line(self, selector: str) -> str:
+        """What a one-line widget shows."""
+        return self.dashboard.query_one(selector).render().plain
+
+    def screen_text(self) -> str:
+        """Everything on the screen, as a terminal would show it."""
+        width, height = self.app.size
+        lines = self.app.screen._compositor.render_strips((width, height) and self.app.size)
+        return "\n".join(strip.text for strip in lines)
+
+
+@pytest.fixture
+def watching() -> Callable[..., Any]:
+    """``async with watching(path, size=(80, 24)) as w``: an app that has drawn its first snapshot."""
+
+    @asynccontextmanager
+    async def watch(*paths: Path, size: tuple[int, int] = (80, 24), **given: Any) -> AsyncGenerator[Watching, None]:
+        app = WntApp(paths, **given)
+        async with app.run_test(size=size) as pilot:
+            watched = Watching(app, pilot)
+            if "engine" not in given:
+                await watched.until(
+                    lambda: app.dashboard is not None and app.dashboard.snapshot is not None, "a snapshot"
+                )
+                await pilot.pause()
+            yield watched
+
+    return watch

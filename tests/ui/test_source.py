@@ -1,0 +1,214 @@
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from engine.config import RunConfig
+from engine.errors import WntError
+from engine.session.liveness import EngineLock
+from engine.session.writer import SessionWriter
+from wnt_tui.layer_cache import LayerCache
+from wnt_tui.rows import GrowingRows
+from wnt_tui.snapshot import LayerBand, Snapshot
+from wnt_tui.source import Deliveries, SessionSource
+
+
+class Listener:
+    """Collects what a source delivers."""
+
+    def __init__(self, path: Path, **given: bool) -> None:
+        self.snapshots: list[Snapshot] = []
+        self.troubles: list[WntError] = []
+        self.source = SessionSource(path, Deliveries(self.snapshots.append, self.troubles.append), **given)
+        self.source.start()
+
+    def until(self, condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 20
+        while not condition():
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.01)
+
+    def __enter__(self) -> "Listener":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.source.close()
+        self.source.join(10)
+
+
+def test_a_snapshot_has_every_row_event_and_state_of_the_file(ended: Path) -> None:
+    with Listener(ended) as heard:
+        heard.until(lambda: heard.snapshots)
+        snapshot = heard.snapshots[-1]
+    assert (snapshot.rows, snapshot.last_step) == (81, 80)
+    assert snapshot.engine.state == "finished"
+    assert not snapshot.engine.alive
+    assert [event.step for event in snapshot.events] == [12, 30]
+    assert snapshot.value("loss", 0) == pytest.approx(0.45)
+
+
+def test_new_rows_arrive_without_the_old_ones_being_read_again(
+    pretend: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from engine.session.reader import SessionReader
+
+    asked: list[int] = []
+    real = SessionReader.steps
+    monkeypatch.setattr(SessionReader, "steps", lambda self, after=-1: asked.append(after) or real(self, after))
+    path, config = tmp_path / "growing.wnt", RunConfig(depth=3)
+    with EngineLock(path), SessionWriter.create(path, config, pretend.META) as writer, Listener(path) as heard:
+        for step in range(5):
+            writer.put(pretend.record(step, config))
+            heard.until(lambda step=step: heard.snapshots and heard.snapshots[-1].last_step == step)
+    assert asked == sorted(asked)
+    assert asked[-1] >= 3
+
+
+def test_snapshots_that_were_handed_out_never_change(pretend: ModuleType, tmp_path: Path) -> None:
+    path, config = tmp_path / "growing.wnt", RunConfig(depth=3)
+    with EngineLock(path), SessionWriter.create(path, config, pretend.META) as writer, Listener(path) as heard:
+        writer.put(pretend.record(0, config))
+        heard.until(lambda: heard.snapshots and heard.snapshots[-1].rows == 1)
+        early = heard.snapshots[-1]
+        before = early.column("loss").copy()
+        for step in range(1, 600):
+            writer.put(pretend.record(step, config))
+        heard.until(lambda: heard.snapshots[-1].rows == 600)
+        assert early.rows == 1
+        np.testing.assert_array_equal(early.column("loss"), before)
+        with pytest.raises(ValueError, match="read-only"):
+            early.column("loss")[0] = 1.0
+
+
+def test_versions_grow_and_equal_versions_are_never_delivered_twice(
+    live: Callable[..., object], tmp_path: Path
+) -> None:
+    live(rows=3, state="running", interval=0.01)
+    with Listener(tmp_path / "live.wnt") as heard:
+        heard.until(lambda: len(heard.snapshots) >= 5)
+    versions = [snapshot.version for snapshot in heard.snapshots]
+    assert versions == sorted(set(versions))
+
+
+def test_an_idle_session_delivers_nothing_new(ended: Path) -> None:
+    with Listener(ended) as heard:
+        heard.until(lambda: heard.snapshots)
+        time.sleep(1.0)
+        assert len(heard.snapshots) == 1
+
+
+def test_a_killed_engine_is_noticed_though_the_file_does_not_change(live: Callable[..., object]) -> None:
+    engine = live()
+    with Listener(engine.path) as heard:
+        heard.until(lambda: heard.snapshots and heard.snapshots[-1].engine.alive)
+        engine.kill()
+        heard.until(lambda: heard.snapshots[-1].engine.state == "died")
+
+
+def test_an_awaited_session_is_opened_when_it_appears(pretend: ModuleType, tmp_path: Path) -> None:
+    path = tmp_path / "later.wnt"
+    with Listener(path, awaited=True) as heard:
+        pretend.write_session(path, RunConfig(depth=3), 2)
+        heard.until(lambda: heard.snapshots and heard.snapshots[-1].rows == 2)
+    assert heard.troubles == []
+
+
+def test_a_missing_session_that_nobody_awaits_is_trouble(tmp_path: Path) -> None:
+    with Listener(tmp_path / "none.wnt") as heard:
+        heard.until(lambda: heard.troubles)
+    assert "none.wnt" in heard.troubles[0].message
+
+
+def test_an_awaited_file_that_is_no_session_is_trouble_and_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "other.wnt"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE something (x)")
+    connection.close()
+    with Listener(path, awaited=True) as heard:
+        heard.until(lambda: heard.troubles)
+
+
+def test_layers_come_from_the_file_and_then_from_memory(ended: Path) -> None:
+    with Listener(ended) as heard:
+        heard.until(lambda: heard.snapshots)
+        layers = heard.snapshots[-1].layers
+        heard.until(lambda: layers.at(5))
+        assert layers.at(5)["log10_cond"].shape == (10,)
+        assert layers.at(5) is layers.at(5)
+        assert layers.at(81) == {}
+        assert layers.at(-1) == {}
+        heard.until(lambda: layers.band("log10_cond", 0, 80, 40).first.size)
+        assert layers.band("log10_cond", 0, 80, 40).high.shape[1] == 10
+
+
+def test_after_its_source_has_closed_a_snapshot_still_answers_at_once(ended: Path) -> None:
+    with Listener(ended) as heard:
+        heard.until(lambda: heard.snapshots)
+    layers = heard.snapshots[-1].layers
+    began = time.monotonic()
+    layers.at(7)
+    layers.band("log10_cond", 0, 33, 10)
+    assert time.monotonic() - began < 0.03
+
+
+class SlowReader:
+    """A disk that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+
+    def layers_at(self, step: int) -> dict[str, np.ndarray]:
+        self.go.wait(10)
+        return {"log10_cond": np.full(4, float(step))}
+
+    def layer_band(self, name: str, first: int, last: int, blocks: int) -> LayerBand:
+        self.go.wait(10)
+        steps = np.arange(first, last + 1)
+        return LayerBand(steps, steps, np.zeros((steps.size, 4)), np.ones((steps.size, 4)))
+
+
+def test_a_slow_disk_delays_the_answer_and_not_the_asker() -> None:
+    woken = threading.Event()
+    cache, reader = LayerCache(4, woken.set), SlowReader()
+    cache.extend(9)
+    began = time.monotonic()
+    assert cache.at(3) == {}
+    assert cache.band("log10_cond", 0, 9, 10).first.size == 0
+    assert time.monotonic() - began < 1.0
+    assert woken.is_set()
+    reader.go.set()
+    assert cache.serve(reader), "somebody has gone on without it and must draw again"
+    assert cache.at(3)["log10_cond"][0] == 3.0
+    assert cache.band("log10_cond", 0, 9, 10).first.size == 10
+    assert not cache.serve(reader)
+
+
+def test_a_band_is_read_again_only_when_it_has_new_rows() -> None:
+    cache, reader = LayerCache(4, lambda: None), SlowReader()
+    reader.go.set()
+    cache.extend(9)
+    cache.band("log10_cond", 0, 80, 10)
+    cache.serve(reader)
+    band = cache.band("log10_cond", 0, 80, 10)
+    assert cache.band("log10_cond", 0, 80, 10) is band
+    cache.extend(10)
+    assert cache.band("log10_cond", 0, 80, 10) is band, "the old band, while the new one is being read"
+    cache.serve(reader)
+    assert cache.band("log10_cond", 0, 80, 10).first.size == 11
+
+
+def test_rows_keep_their_order_and_gaps_across_many_appends() -> None:
+    rows = GrowingRows()
+    for start in range(0, 2000, 7):
+        step = np.arange(start, start + 7)
+        rows.append(step, {"loss": step / 2.0} if start % 2 == 0 else {"loss": step / 2.0, "late": step * 1.0})
+    step, columns = rows.view()
+    np.testing.assert_array_equal(step, np.arange(step.size))
+    np.testing.assert_array_equal(columns["loss"], step / 2.0)
+    assert np.isnan(columns["late"][:7]).all()
+    assert columns["late"][7] == 7.0
