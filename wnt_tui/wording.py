@@ -35,7 +35,8 @@ def rate(steps_per_second: float) -> str:
     if steps_per_second >= 0.95:
         digits = 0 if steps_per_second >= 99.5 else 1
         return f"{steps_per_second:.{digits}f}/s"
-    return f"{1 / steps_per_second:.3g} s/step"
+    seconds = 1 / steps_per_second
+    return f"{seconds:.3g} s/step" if seconds < 100 else f"{duration(seconds)} a step"
 
 
 def file_size(count: int) -> str:

@@ -27,8 +27,8 @@ def live(**given: Any) -> None:
     from wnt_tui.engine_process import start_engine
     from wnt_tui.terminal import require_terminal
 
-    require_terminal(WITHOUT_TERMINAL_LIVE)
     request = request_from(given)
+    require_terminal(WITHOUT_TERMINAL_LIVE)
     session = session_for(request)
     engine = start_engine(request.config, session, debug=request.debug)
     # The engine takes seconds to import torch; the screen is imported meanwhile.

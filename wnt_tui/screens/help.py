@@ -33,7 +33,7 @@ def key_help(palette: Palette) -> Text:
         text.append(f"{title}\n", palette.strong)
         for entry in KEY_TABLE:
             if entry.group == group and entry.meaning:
-                text.append(f"  {glyphs.text(entry.shown):<7}", palette.cursor_label)
+                text.append(f"  {glyphs.text(entry.shown):<10}", palette.cursor_label)
                 text.append(f"{glyphs.text(entry.meaning)}\n", palette.text)
         text.append("\n")
     return text

@@ -12,6 +12,9 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Label
 
+HINT = "enter: do it · esc: drop it"
+MAX_STEPS = 10**9
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -34,7 +37,8 @@ class Prompt(Horizontal):
     DEFAULT_CSS = """
     Prompt { height: 1; padding: 0 1; background: $panel; display: none; }
     Prompt Label { width: auto; text-style: bold; }
-    Prompt #complaint { color: $text-error; margin-left: 2; }
+    Prompt #remark { color: $text-muted; margin-left: 2; }
+    Prompt #remark.-wrong { color: $error; text-style: bold; }
     Prompt Input { width: 16; background: $surface; padding: 0; border: none; height: 1; }
     """
 
@@ -63,7 +67,7 @@ class Prompt(Horizontal):
         yield Label(id="question")
         # `compact` alone keeps a highlight border in some themes; the style sheet above removes it.
         yield Input(id="answer", compact=True, select_on_focus=False)
-        yield Label("enter: do it · esc: drop it", id="complaint", markup=False)
+        yield Label(HINT, id="remark", markup=False)
 
     @property
     def active(self) -> bool:
@@ -79,11 +83,16 @@ class Prompt(Horizontal):
         """
         self.question = question
         self.query_one("#question", Label).update(f"{question.text}: ")
-        self.query_one("#complaint", Label).update("enter: do it · esc: drop it")
+        self._remark(HINT)
         field = self.query_one(Input)
         field.value = initial
         self.display = True
         field.focus()
+
+    def _remark(self, text: str, *, wrong: bool = False) -> None:
+        remark = self.query_one("#remark", Label)
+        remark.update(text)
+        remark.set_class(wrong, "-wrong")
 
     def action_close(self) -> None:
         """Drop the question."""
@@ -104,7 +113,7 @@ class Prompt(Horizontal):
         try:
             answer = self.question.parse(event.value.strip())
         except ValueError as error:
-            self.query_one("#complaint", Label).update(str(error))
+            self._remark(str(error), wrong=True)
             return
         question = self.question
         self.close()
@@ -164,8 +173,5 @@ def learning_rate(text: str) -> float:
     except ValueError:
         raise ValueError(f"{text!r} is no number." if text else "Type a number.") from None
     if not 0.0 < rate < float("inf"):
-        raise ValueError("A learning rate is positive and finite.")
+        raise ValueError("It must be positive and finite.")
     return rate
-
-
-MAX_STEPS = 10**9
