@@ -46,7 +46,6 @@ class Glyphs:
         lower_bound: Marks a point of which the true value is known to be at or above.
         markers: One shape a series, drawn at the cursor and in the legend.
         trace: One character a series where there is no braille.
-        bar: A block of the colour bar.
         ellipsis: Ends a text that was cut.
     """
 
@@ -63,7 +62,6 @@ class Glyphs:
     lower_bound: str = "△"
     markers: tuple[str, ...] = ("●", "◆", "▲", "■", "○", "◇", "□")
     trace: tuple[str, ...] = ("●", "◆", "▲", "■", "○", "◇", "□")
-    bar: str = "█"
     ellipsis: str = "…"
 
     @property
@@ -154,6 +152,5 @@ ASCII = Glyphs(
     lower_bound="^",
     markers=("*", "+", "x", "o", "#", "@", "%"),
     trace=("*", "+", "x", "o", "#", "@", "%"),
-    bar="#",
     ellipsis="..",
 )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wnt_tui.charts.number import fit, marked, seconds, short, significant
+from wnt_tui.charts.number import marked, seconds, short, significant
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,3 @@ def test_labels_have_no_trailing_zeros():
 )
 def test_durations(value, text):
     assert seconds(value) == text
-
-
-@given(st.lists(st.text(alphabet="abc", max_size=8), max_size=6), st.integers(0, 30))
-def test_joined_parts_never_exceed_their_room(parts, width):
-    assert len(fit(parts, width)) <= width

@@ -127,6 +127,12 @@ def test_vacuous_bounds_of_eq13_are_named_with_their_step():
     assert "vacuous from: ΔW 14, fro 16, op 32" in text
 
 
+def test_vacuous_in_a_whole_window_is_not_said_to_begin_there():
+    text = text_of(panel(5), view_of(realistic(), first=20, last=30))
+    assert "vacuous: fro/ΔW" in text or "vacuous: ΔW/fro" in text
+    assert "20" not in text.split("\n")[1]
+
+
 def test_the_generalization_panel_says_vacuous_and_why():
     text = text_of(panel(8), view_of(realistic(), cursor=37))
     assert "vacuous: R 0.098 must be < δM/24 = 0.0021" in text

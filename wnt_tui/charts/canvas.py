@@ -179,19 +179,3 @@ class Canvas:
         source = np.maximum.accumulate(source, axis=1)
         lent = np.take_along_axis(self.styles, source, axis=1)
         return np.where(blank & lends[lent], lent, np.where(blank, 0, self.styles)).astype(np.int16)
-
-
-def text_strip(pieces: list[tuple[str, Style]], width: int, palette: Palette) -> Strip:
-    """One line of text as a strip of exactly ``width`` cells.
-
-    Args:
-        pieces: Texts with their styles.
-        width: Cells.
-        palette: Ground style and glyphs.
-
-    Returns:
-        The strip.
-    """
-    canvas = Canvas(width, 1, palette)
-    canvas.put_pieces(0, 0, pieces)
-    return canvas.to_strips()[0]

@@ -99,25 +99,3 @@ def seconds(value: float) -> str:
     minutes, rest = divmod(round(value), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-def fit(parts: list[str], width: int, separator: str = " · ") -> str:
-    """As many parts, in order, as fit in a width.
-
-    Args:
-        parts: Texts, the most important first.
-        width: Cells.
-        separator: What stands between two.
-
-    Returns:
-        The joined text, never longer than ``width``; empty parts are left out.
-    """
-    text = ""
-    for part in parts:
-        if not part:
-            continue
-        longer = part if not text else text + separator + part
-        if len(longer) > width:
-            break
-        text = longer
-    return text

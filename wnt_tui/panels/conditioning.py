@@ -8,7 +8,7 @@ from textual.strip import Strip
 
 from wnt_tui.charts.lines import LineChart, Series, draw_lines
 from wnt_tui.charts.number import significant
-from wnt_tui.panels.base import Moment, Panel, moment, why_empty
+from wnt_tui.panels.base import Moment, Panel, moment, resolution_limit, why_empty
 from wnt_tui.snapshot import PanelView
 from wnt_tui.themes import Palette
 
@@ -48,9 +48,10 @@ class ConditioningPanel(Panel):
         bound = _log_ratio(start, "definition6_lambda_max", "lemma12_lambda_min", depth)
         infinite = _log_ratio(start, "infinite_lambda_max", "infinite_lambda_min", depth)
         first = start.layer_values("log10_cond", depth)
+        limit = resolution_limit(view.snapshot.config.examples)
         series = [
             Series("bound", x, bound, 3, "dashdot", optional=True),
-            Series("∞ width", x, infinite, 2, "dotted", points=True, optional=True),
+            Series("∞ width", x, infinite, 2, "dotted", points=True, bounds=infinite >= limit),
             Series("step 0", x, first, 1, "dashed", points=True, bounds=_unresolved(start, depth)),
             Series("now", x, conditioning, 0, points=True, bounds=unresolved),
         ]

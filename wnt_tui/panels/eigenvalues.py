@@ -120,27 +120,31 @@ def vacuous_since(line: Series) -> float | None:
         line: The bound.
 
     Returns:
-        The step, or None if the bound still says something at the end.
+        The step, −∞ if it is vacuous in the whole window, or None if it still says something at the end.
     """
     useful = np.flatnonzero(line.y > 0)
     if not line.x.size or (useful.size and useful[-1] == line.x.size - 1):
         return None
-    return float(line.x[0] if not useful.size else line.x[useful[-1] + 1])
+    return float(line.x[useful[-1] + 1]) if useful.size else -np.inf
 
 
 def vacuous_words(vacuous: list[tuple[float, str]]) -> str:
-    """Which bounds are vacuous from which step on: ``vacuous from: ΔW 1, op/fro 3``.
+    """Which bounds are vacuous from which step on: ``vacuous: ΔW; from: fro 1, op 3``.
 
     Args:
-        vacuous: Step and name of each.
+        vacuous: Step and name of each, as :func:`vacuous_since` tells it.
 
     Returns:
         The words; empty if there are none.
     """
-    if len(vacuous) == len(_RUNGS) and len({since for since, _ in vacuous}) == 1:
-        return f"all vacuous from step {vacuous[0][0]:g}"
     groups: dict[float, list[str]] = {}
     for since, label in sorted(vacuous, key=lambda pair: pair[0]):
         groups.setdefault(since, []).append(label)
-    pieces = [f"{'/'.join(names)} {since:g}" for since, names in groups.items()]
-    return "vacuous from: " + ", ".join(pieces) if pieces else ""
+    if len(vacuous) == len(_RUNGS) and len(groups) == 1:
+        since = vacuous[0][0]
+        return "all vacuous here" if since == -np.inf else f"all vacuous from step {since:g}"
+    throughout = "/".join(groups.pop(-np.inf, []))
+    later = ", ".join(f"{'/'.join(names)} {since:g}" for since, names in groups.items())
+    if throughout and later:
+        return f"vacuous: {throughout}; from: {later}"
+    return f"vacuous: {throughout}" if throughout else f"vacuous from: {later}" if later else ""
