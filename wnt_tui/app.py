@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
+from rich.console import Console
 from rich.text import Text
+from textual import constants
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
@@ -37,11 +40,13 @@ class WntApp(App[Farewell]):
     BINDINGS: ClassVar[list[BindingType]] = []
 
     def __init__(self, paths: Sequence[Path], engine: EngineProcess | None = None, *, debug: bool = False) -> None:
-        super().__init__()
+        self.palette = terminal_palette()
+        # Decided before Textual chooses its filters: the one it would take for NO_COLOR otherwise turns the
+        # terminal's own colours into black on black.
+        super().__init__(ansi_color=self.palette.name in {"16", "mono"})
         self._debug_wanted = debug
         self.paths = tuple(paths)
         self._engine = engine
-        self.palette = self._palette_for_terminal()
         # An animation over SSH is a stutter, and a chart that slides into place shows numbers that are not
         # there.
         self.animation_level = "none"
@@ -64,12 +69,6 @@ class WntApp(App[Farewell]):
         sentence = f"wnt-tui: Something unforeseen went wrong on the screen ({told}); the engine is not touched."
         way_out = f"  `wnt-tui attach {self.paths[0]}` opens it again, --debug shows where it went wrong."
         self.panic(Text(f"{sentence}\n{way_out}"))
-
-    def _palette_for_terminal(self) -> Palette:
-        encoding = (getattr(sys.__stdout__, "encoding", None) or "utf-8").lower()
-        ascii_only = bool(os.environ.get("WNT_ASCII")) or not encoding.startswith("utf")
-        # Textual takes NO_COLOR out of the environment and remembers it.
-        return make_palette(depth_of(self.console.color_system, no_color=self.no_color), ascii_only=ascii_only)
 
     @property
     def dashboard(self) -> Dashboard | None:
@@ -100,6 +99,16 @@ class WntApp(App[Farewell]):
                 self.switch_screen(Dashboard(path, self.palette))
 
         self.push_screen(SessionsScreen(self.paths, dashboard.path, self.palette), chosen)
+
+
+def terminal_palette() -> Palette:
+    """Return the palette for this terminal: its colours, NO_COLOR, and whether it can show more than ASCII."""
+    encoding = (getattr(sys.__stdout__, "encoding", None) or "utf-8").lower()
+    ascii_only = bool(os.environ.get("WNT_ASCII")) or not encoding.startswith("utf")
+    # Asked as Textual asks, which always writes to a terminal.
+    console = Console(file=io.StringIO(), force_terminal=True, color_system=cast("Any", constants.COLOR_SYSTEM))
+    depth = depth_of(console.color_system, no_color="NO_COLOR" in os.environ)
+    return make_palette(depth, ascii_only=ascii_only)
 
 
 def watch(paths: Sequence[Path], engine: EngineProcess | None = None, *, debug: bool = False) -> int:

@@ -140,10 +140,12 @@ def terminal(environment: dict[str, str], tmp_path: Path) -> Iterator[OpenTermin
     """``terminal("replay", path, size=(80, 24))``: the command in a pseudo-terminal of that size."""
     opened: list[Terminal] = []
 
-    def start(*arguments: str | Path, size: tuple[int, int] = (80, 24), ignore_hup: bool = False) -> Terminal:
+    def start(
+        *arguments: str | Path, size: tuple[int, int] = (80, 24), ignore_hup: bool = False, **more: str
+    ) -> Terminal:
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
-        variables = {name: value for name, value in environment.items() if name != "COLUMNS"}
+        variables = {name: value for name, value in environment.items() if name != "COLUMNS"} | more
         command = [*COMMAND, *map(str, arguments)]
         if ignore_hup:
             command = ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh", *command]

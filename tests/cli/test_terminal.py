@@ -1,6 +1,7 @@
 """What happens with no terminal, a small one, and one that goes away."""
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -88,3 +89,41 @@ def test_attach_without_an_engine_says_how_to_start_one(terminal: OpenTerminal) 
     opened = terminal("attach")
     assert opened.ends() == 1
     assert "No engine is running" in opened.output
+
+
+def colours(text: str) -> set[str]:
+    """Kinds of colour in the escape sequences of an output."""
+    kinds = set()
+    for sequence in re.findall(r"\x1b\[([0-9;]*)m", text):
+        codes = [int(code or 0) for code in sequence.split(";")]
+        while codes:
+            code = codes.pop(0)
+            if code in (38, 48):
+                kinds.add("truecolor" if codes[0] == 2 else "256")
+                del codes[: 4 if codes[0] == 2 else 2]
+            elif code % 10 < 8 and code // 10 in (3, 4, 9, 10):
+                kinds.add("16")
+    return kinds
+
+
+@pytest.mark.parametrize(
+    ("variables", "allowed"),
+    [
+        ({"COLORTERM": "truecolor"}, {"truecolor", "256", "16"}),
+        ({"COLORTERM": "", "TERM": "xterm-256color"}, {"256", "16"}),
+        ({"COLORTERM": "", "TERM": "xterm"}, {"16"}),
+        ({"COLORTERM": "truecolor", "NO_COLOR": "1"}, set()),
+    ],
+    ids=["truecolor", "256", "16", "NO_COLOR"],
+)
+def test_a_terminal_gets_no_more_colours_than_it_has(
+    terminal: OpenTerminal, session: Path, variables: dict[str, str], allowed: set[str]
+) -> None:
+    opened = terminal("replay", session, size=(160, 48), **variables)
+    opened.until(drawn)
+    opened.press("?")
+    opened.until(lambda text: "move the cursor" in text)
+    opened.press("?g")
+    opened.until(lambda text: "go to step" in text)
+    assert colours(opened.output) <= allowed
+    assert not allowed or colours(opened.output), "and colour where it can"
