@@ -81,7 +81,7 @@ class TangentKernel:
         return (total + total.T) / 2
 
     def layer_traces(self) -> Tensor:
-        """tr K_(l) of each layer's weights, l = 1 … L: Σ_{i,c} ‖a_{l−1,i}‖²‖b_{l,ic}‖² (with bias ‖a‖² + 1).
+        """Traces of K_(l), each layer's weights, l = 1 … L: Σ_{i,c} ‖a_{l−1,i}‖²‖b_{l,ic}‖² (with bias ‖a‖² + 1).
 
         Returns:
             Shape (L,), float64; they add up to tr K. Cost: k backward passes, one class at a time.

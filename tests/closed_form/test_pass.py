@@ -20,9 +20,7 @@ def test_loss_and_gradient_are_those_of_the_definition(activation, renormalize, 
     (expected,) = torch.autograd.grad(value, flat)
     found = case.training_pass()
     assert found.loss == pytest.approx(float(value.detach()), rel=1e-12)
-    torch.testing.assert_close(
-        torch.cat([g.reshape(-1) for g in found.gradients]), expected, rtol=1e-10, atol=1e-13
-    )
+    torch.testing.assert_close(torch.cat([g.reshape(-1) for g in found.gradients]), expected, rtol=1e-10, atol=1e-13)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -1,0 +1,249 @@
+"""The real engine as a process: its session, its exit codes, and the commands it obeys."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine import RunConfig
+from engine.session import EngineLock, SessionReader, ViewerMark, engine_alive, living_sessions, send, wait
+
+SMALL = {"width": 16, "depth": 3, "examples": 12, "data": "gaussian", "steps": 5, "measure": "core"}
+PATIENCE = 60.0
+
+
+@pytest.fixture(autouse=True)
+def own_state(monkeypatch, tmp_path):
+    # The list of living sessions is the user's; tests keep their own.
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+def command(kind: str, path: Path, **changes) -> list[str]:
+    config = RunConfig(**(SMALL | changes)).to_json()
+    return [sys.executable, "-m", "engine", kind, "--config", config, "--session", str(path)]
+
+
+def run(path: Path, **changes) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command("run", path, **changes), capture_output=True, text=True, check=False)
+
+
+@contextmanager
+def live(path: Path, **changes):
+    process = subprocess.Popen(
+        command("live", path, **changes), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        until(lambda: path.exists() or process.poll() is not None)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def until(condition, seconds: float = PATIENCE):
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError("it did not happen in time")
+        time.sleep(0.01)
+    return result
+
+
+def engine(path: Path):
+    with SessionReader(path) as reader:
+        return reader.engine()
+
+
+def command_and_wait(path: Path, name: str, **arguments):
+    return wait(path, send(path, name, arguments, "a test"), timeout=PATIENCE)
+
+
+def test_a_headless_run_leaves_its_rows_a_summary_and_exit_code_zero(tmp_path):
+    path = tmp_path / "run.wnt"
+    done = run(path)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    with SessionReader(path) as reader:
+        steps, columns = reader.steps()
+        assert reader.engine().state == "finished"
+    assert steps.tolist() == [0, 1, 2, 3, 4, 5]
+    assert (summary["state"], summary["rows"], summary["loss"]) == ("finished", 6, columns["loss"][-1])
+    assert np.isnan(columns["lr"][-1])
+    assert not engine_alive(path)
+    assert sorted(p.name for p in tmp_path.glob("run*")) == ["run.wnt"]  # one file: no -wal, no lock, no log
+
+
+def test_a_diverging_run_keeps_its_rows_says_where_and_exits_with_three(tmp_path):
+    path = tmp_path / "run.wnt"
+    done = run(path, loss="mse_logits", lr=100.0, steps=200)
+    assert done.returncode == 3
+    with SessionReader(path) as reader:
+        row = reader.engine()
+        assert row.state == "diverged"
+        assert row.message.startswith(f"Diverged at step {reader.last_step()}: ")
+        steps, columns = reader.steps()
+        assert len(steps) == reader.last_step() + 1
+        assert np.isfinite(columns["loss"][:-1]).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"data": "nowhere.npz"}, "nowhere.npz"),
+        ({"data": "digits", "examples": 100_000}, "100000"),
+        ({"device": "cuda:99"}, "cuda:99"),
+        ({"device": "abacus"}, "abacus"),
+    ],
+)
+def test_what_cannot_start_says_why_in_one_line_and_leaves_nothing_behind(tmp_path, changes, words):
+    done = run(tmp_path / "run.wnt", **changes)
+    assert done.returncode in {1, 2}
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("wnt-tui: ")
+    assert words in last.replace(",", "")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run.wnt").exists()
+
+
+def test_a_second_engine_on_a_session_is_refused(tmp_path):
+    path = tmp_path / "run.wnt"
+    with EngineLock(path):
+        done = run(path)
+    assert done.returncode == 1
+    assert "Another engine is already writing" in done.stderr
+
+
+def test_interrupting_a_run_finishes_the_step_and_saves(tmp_path):
+    path = tmp_path / "run.wnt"
+    process = subprocess.Popen(command("run", path, steps=10_000_000), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    until(lambda: path.exists() and engine(path).step > 3)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 0
+    with SessionReader(path) as reader:
+        assert reader.engine().state == "stopped"
+        assert reader.row_count() == reader.last_step() + 1
+
+
+def test_a_hangup_does_not_stop_a_run(tmp_path):
+    path = tmp_path / "run.wnt"
+    process = subprocess.Popen(command("run", path, steps=10_000_000), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        before = until(lambda: path.exists() and engine(path).step > 3 and engine(path).step)
+        process.send_signal(signal.SIGHUP)
+        process.stderr.close()  # the terminal is gone: progress has nowhere to go
+        until(lambda: engine(path).step > before + 50)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_commands_are_obeyed_and_acknowledged_with_the_step_at_which_they_took_effect(tmp_path):
+    path = tmp_path / "live.wnt"
+    with live(path, steps=10_000_000) as process, ViewerMark(path):
+        until(lambda: engine(path).step > 2)
+        paused = command_and_wait(path, "pause")
+        assert paused.state == "done"
+        until(lambda: engine(path).state == "paused")
+        assert engine(path).step == paused.step
+        again = command_and_wait(path, "pause")
+        assert (again.state, again.step) == ("refused", paused.step)
+
+        stepped = command_and_wait(path, "step", n=3)
+        assert (stepped.state, stepped.step) == ("done", paused.step)
+        until(lambda: engine(path).state == "paused" and engine(path).step == paused.step + 3)
+
+        changed = command_and_wait(path, "lr", lr=0.125)
+        assert (changed.state, changed.step) == ("done", paused.step + 3)
+        assert command_and_wait(path, "step", n=1).state == "done"
+        until(lambda: engine(path).step == paused.step + 4)
+        with SessionReader(path) as reader:
+            _, columns = reader.steps()
+            # the row was written before the rate was changed: it tells the rate that its update was made with
+            assert columns["lr"][paused.step + 2] == 0.01
+            assert columns["lr"][paused.step + 3] == 0.125
+            (event,) = [row.event for row in reader.events() if row.event.kind == "lr"]
+            assert event.step == paused.step + 3
+
+        assert command_and_wait(path, "resume").state == "done"
+        until(lambda: engine(path).step > paused.step + 6)
+        assert command_and_wait(path, "resume").state == "refused"
+        stopped = command_and_wait(path, "stop")
+        assert stopped.state == "done"
+        assert process.wait(PATIENCE) == 0
+        assert engine(path).state == "stopped"
+        with SessionReader(path) as reader:
+            assert reader.last_step() == stopped.step
+            assert all(row.state != "pending" for row in reader.commands())
+
+
+def test_a_finished_live_engine_waits_for_its_viewer_and_goes_on_beyond_its_steps(tmp_path):
+    path = tmp_path / "live.wnt"
+    with live(path) as process, ViewerMark(path):
+        until(lambda: engine(path).state == "finished")
+        assert engine_alive(path)
+        assert command_and_wait(path, "step", n=2).state == "done"
+        until(lambda: engine(path).state == "finished" and engine(path).step == 7)
+        with SessionReader(path) as reader:
+            _, columns = reader.steps()
+            assert np.isnan(columns["lr"]).tolist() == [False] * 7 + [True]
+        assert command_and_wait(path, "stop").state == "done"
+        assert process.wait(PATIENCE) == 0
+
+
+def test_a_finished_live_engine_without_viewers_ends(tmp_path):
+    path = tmp_path / "live.wnt"
+    with live(path) as process:
+        assert process.wait(PATIENCE) == 0
+    assert engine(path).state == "finished"
+
+
+def test_a_killed_engine_leaves_a_session_that_opens_and_says_that_its_engine_died(tmp_path):
+    path = tmp_path / "live.wnt"
+    with live(path, steps=10_000_000) as process:
+        until(lambda: engine(path).step > 5)
+        process.kill()
+        process.wait()
+    assert not engine_alive(path)
+    with SessionReader(path) as reader:
+        assert reader.engine().state == "died"
+        steps, columns = reader.steps()
+        assert np.isfinite(columns["loss"]).all()
+        assert np.isfinite(reader.layers_at(int(steps[-1]))["lambda_max"][:3]).all()
+
+
+def test_a_living_run_is_listed_while_it_lives(tmp_path):
+    path = tmp_path / "live.wnt"
+    with live(path, steps=10_000_000):
+        until(lambda: path.resolve() in [p.resolve() for p in living_sessions()])
+    assert path.resolve() not in [p.resolve() for p in living_sessions()]
+
+
+def test_the_record_of_a_process_is_that_of_the_library(tmp_path):
+    from engine import Trainer
+
+    path = tmp_path / "run.wnt"
+    assert run(path).returncode == 0
+    rows = list(Trainer(RunConfig(**SMALL)).run())
+    with SessionReader(path) as reader:
+        _, columns = reader.steps()
+        layers = reader.layers_at(3)
+    for name in ("loss", "grad_norm", "pl", "generalization_bound"):
+        assert columns[name].tolist() == [row.values[name] for row in rows]
+    np.testing.assert_array_equal(layers["log10_cond"], rows[3].layers["log10_cond"])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    tmp_path.chmod(0o500)
+    done = run(tmp_path / "run.wnt")
+    assert done.returncode == 1
+    assert str(tmp_path) in done.stderr
