@@ -26,7 +26,7 @@ POLL_SECONDS = 0.03
 LIVENESS_SECONDS = 0.25
 """How often the engine's lock is tried: its death changes nothing in the file."""
 
-REST_SECONDS = 0.2
+REST_SECONDS = 0.5
 """Least time between two snapshots while rows pour in; the first after a rest comes at once."""
 
 

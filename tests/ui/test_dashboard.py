@@ -86,6 +86,16 @@ async def test_numbers_of_the_small_screen_are_those_at_the_cursor(watching: Any
         assert w.dashboard.query_one(Numbers).source.step == 0
 
 
+async def test_a_panel_that_appears_has_its_values_in_its_lower_border(watching: Any, ended: Path) -> None:
+    async with watching(ended, size=(80, 24)) as w:
+        for key in "2345678":
+            await w.press(key)
+            panel = w.dashboard.panels[int(key) - 1]
+            await w.until(lambda panel=panel: panel.border_subtitle)
+            shown = str(panel.border_subtitle).replace("\\[", "[")
+            await w.until(lambda shown=shown: shown in w.screen_text(), shown)
+
+
 async def test_events_are_jumped_to_and_told(watching: Any, ended: Path) -> None:
     async with watching(ended, size=(80, 24)) as w:
         await w.press("left_square_bracket")

@@ -148,6 +148,14 @@ class Dashboard(EngineKeys, Screen[None]):
         if not self.prompt.active:
             self.panels[self.selected].focus(scroll_visible=False)
         self.view_changed()
+        self.call_after_refresh(self._repaint_borders)
+
+    def _repaint_borders(self) -> None:
+        # A panel that appears or changes its size is drawn while it is painted, and its lower line is known only
+        # then: too late for that paint.
+        for widget in self.panels:
+            if widget.display:
+                widget.refresh()
 
     def tell(self, message: Message) -> None:
         """Post a message from any thread; after the app has ended there is nobody to tell."""

@@ -1,0 +1,61 @@
+"""The whole thing once: the real engine, started, watched, left, found again and stopped."""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+OpenTerminal = Callable[..., Any]
+
+TINY = ["--width", "12", "--depth", "3", "--examples", "12", "--data", "digits", "--device", "cpu", "--measure", "core"]
+
+
+@pytest.fixture
+def no_engine_left(wnt: Run) -> Iterator[None]:
+    """A test that fails leaves its detached engine running otherwise, for an hour."""
+    yield
+    wnt("stop", "tiny")
+
+
+@pytest.mark.usefixtures("no_engine_left")
+def test_a_run_is_left_found_again_and_stopped(wnt: Run, terminal: OpenTerminal, tmp_path: Path) -> None:
+    session = tmp_path / "tiny.wnt"
+    opened = terminal(*TINY, "--steps", "3", "--session", session, size=(120, 36))
+    opened.until(lambda text: "starting engine" in text)
+    opened.until(lambda text: "finished, waiting" in text, patience=120)
+    opened.press("q")
+    assert opened.ends() == 0
+    assert "wnt-tui attach tiny.wnt" in opened.output
+
+    assert json.loads(wnt("status", "tiny", "--json").stdout)["alive"]
+    again = terminal("attach", size=(80, 24))
+    again.until(lambda text: "step 3/3" in text)
+    again.press("\x1b[C")
+    again.until(lambda text: "step 4" in text)
+    again.press("Q")
+    assert again.ends() == 0
+    assert "wnt-tui replay tiny.wnt" in again.output
+    status = json.loads(wnt("status", "tiny", "--json").stdout)
+    assert (status["alive"], status["state"], status["step"]) == (False, "stopped", 4)
+
+
+def test_an_engine_that_cannot_start_is_quoted_and_leaves_no_session(terminal: OpenTerminal, tmp_path: Path) -> None:
+    opened = terminal("--data", "nowhere.npz", "--session", tmp_path / "x.wnt")
+    assert opened.ends(patience=120) == 1
+    assert "There is no file nowhere.npz" in opened.output
+    assert "Traceback" not in opened.output
+    assert not (tmp_path / "x.wnt").exists()
+
+
+def test_run_becomes_the_engine_and_ends_with_its_code_and_summary(wnt: Run, tmp_path: Path) -> None:
+    done = wnt("run", *TINY, "--steps", "2", "--session", "headless")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["rows"] == 3
+    assert "headless" in done.stderr
+    assert json.loads(wnt("ls", ".", "--json").stdout)[0]["state"] == "finished"
