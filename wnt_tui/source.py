@@ -29,6 +29,9 @@ LIVENESS_SECONDS = 0.25
 REST_SECONDS = 0.5
 """Least time between two snapshots while rows pour in; the first after a rest comes at once."""
 
+ROWS_A_READ = 10_000
+"""About a tenth of a second's reading: a long session appears at once and fills up while one looks at it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
@@ -127,17 +130,19 @@ class SessionSource:
             now = time.monotonic()
             if now >= rested:
                 version = reader.data_version()
-                if version != seen_version or now >= seen_liveness + LIVENESS_SECONDS:
-                    if view.refresh(everything=version != seen_version):
+                changed = version != seen_version or view.behind
+                if changed or now >= seen_liveness + LIVENESS_SECONDS:
+                    if view.refresh(everything=changed):
                         self._deliveries.snapshot(view.snapshot())
-                        rested = time.monotonic() + REST_SECONDS
+                        rested = 0.0 if view.behind else time.monotonic() + REST_SECONDS
                     # Asked before the reads, so that what is written meanwhile is read next time.
                     seen_version, seen_liveness = version, now
-            self._wake.wait(POLL_SECONDS if view.alive else LIVENESS_SECONDS)
+            if not view.behind:
+                self._wake.wait(POLL_SECONDS if view.alive else LIVENESS_SECONDS)
 
 
 class _Accumulated:
-    """What has been read of a session so far."""
+    """What has been read of a session so far; ``behind`` while there are more rows than one read takes."""
 
     def __init__(self, reader: SessionReader, layers: LayerCache) -> None:
         self._reader = reader
@@ -149,6 +154,7 @@ class _Accumulated:
         self._last_event = 0
         self._engine: EngineView | None = None
         self._version = 0
+        self.behind = False
 
     @property
     def alive(self) -> bool:
@@ -167,7 +173,8 @@ class _Accumulated:
         before = (self._rows.last, self._last_event, self._engine)
         self._engine = _engine_view(self._reader.engine())
         if everything:
-            step, columns = self._reader.steps(self._rows.last)
+            step, columns = self._reader.steps(self._rows.last, ROWS_A_READ)
+            self.behind = step.size == ROWS_A_READ
             if step.size:
                 self._rows.append(step, columns)
                 self._layers.extend(self._rows.last)

@@ -106,6 +106,16 @@ def colours(text: str) -> set[str]:
     return kinds
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["explain"], ["replay", "nope"]])
+def test_no_color_holds_for_what_is_printed_too(terminal: OpenTerminal, arguments: list[str]) -> None:
+    plain = terminal(*arguments, NO_COLOR="1")
+    plain.ends()
+    assert colours(plain.output) == set()
+    coloured = terminal(*arguments)
+    coloured.ends()
+    assert colours(coloured.output) == {"16"}
+
+
 @pytest.mark.parametrize(
     ("variables", "allowed"),
     [

@@ -59,7 +59,9 @@ def test_new_rows_arrive_without_the_old_ones_being_read_again(
 
     asked: list[int] = []
     real = SessionReader.steps
-    monkeypatch.setattr(SessionReader, "steps", lambda self, after=-1: asked.append(after) or real(self, after))
+    monkeypatch.setattr(
+        SessionReader, "steps", lambda self, after=-1, limit=-1: asked.append(after) or real(self, after, limit)
+    )
     path, config = tmp_path / "growing.wnt", RunConfig(depth=3)
     with EngineLock(path), SessionWriter.create(path, config, pretend.META) as writer, Listener(path) as heard:
         for step in range(5):
@@ -67,6 +69,13 @@ def test_new_rows_arrive_without_the_old_ones_being_read_again(
             heard.until(lambda step=step: heard.snapshots and heard.snapshots[-1].last_step == step)
     assert asked == sorted(asked)
     assert asked[-1] >= 3
+
+
+def test_a_long_session_appears_at_once_and_fills_up(ended: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wnt_tui.source.ROWS_A_READ", 20)
+    with Listener(ended) as heard:
+        heard.until(lambda: heard.snapshots and heard.snapshots[-1].rows == 81)
+    assert [snapshot.rows for snapshot in heard.snapshots] == [20, 40, 60, 80, 81]
 
 
 def test_snapshots_that_were_handed_out_never_change(pretend: ModuleType, tmp_path: Path) -> None:
@@ -88,9 +97,9 @@ def test_snapshots_that_were_handed_out_never_change(pretend: ModuleType, tmp_pa
 def test_versions_grow_and_equal_versions_are_never_delivered_twice(
     live: Callable[..., object], tmp_path: Path
 ) -> None:
-    live(rows=3, state="running", interval=0.01)
+    live(rows=3, state="running", interval=0.04)
     with Listener(tmp_path / "live.wnt") as heard:
-        heard.until(lambda: len(heard.snapshots) >= 5)
+        heard.until(lambda: len(heard.snapshots) >= 4)
     versions = [snapshot.version for snapshot in heard.snapshots]
     assert versions == sorted(set(versions))
 

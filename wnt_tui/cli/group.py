@@ -19,7 +19,10 @@ COMMAND_SECTIONS: dict[str, tuple[str, ...]] = {
 }
 DEFAULT_COMMAND = "live"
 GROUP_FLAGS = frozenset({"--help", "-h", "--version"})
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+COLOUR = False if "NO_COLOR" in os.environ else None
+"""What click is told of colours: none for NO_COLOR, which it does not know; else it asks the terminal."""
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "color": COLOUR}
 
 
 def finish(code: int) -> NoReturn:

@@ -13,7 +13,7 @@ import click
 import engine
 from engine.errors import WntError
 from wnt_tui.cli import control, look_up, results, running, watching
-from wnt_tui.cli.group import CONTEXT, LiveByDefault
+from wnt_tui.cli.group import COLOUR, CONTEXT, LiveByDefault
 
 EPILOG = """\b
 Examples
@@ -99,7 +99,7 @@ def invoke(arguments: list[str]) -> int:
 
 
 def _complain(sentence: str, way_out: str, code: int) -> int:
-    click.echo(f"{click.style('wnt-tui:', fg='red', bold=True)} {sentence}", err=True)
+    click.echo(f"{click.style('wnt-tui:', fg='red', bold=True)} {sentence}", err=True, color=COLOUR)
     if way_out:
         click.echo(f"  {way_out}", err=True)
     return code
