@@ -190,7 +190,7 @@ _GENERALIZATION = (
 _KERNEL = (
     Metric(
         "ntk_lambda_min", "λ_min(K)", "1", "step", "estimate", "products", "all", "Eq. 11, Lemma 3",
-        "smallest eigenvalue of K = JJᵀ (nk×nk), by Davidson's method; a Ritz value, so at least the true λ_min",
+        "smallest eigenvalue of K = JJᵀ (nk×nk), by Lanczos; a Ritz value, so at least the true λ_min",
         "Worst direction of the empirical neural tangent kernel of the outputs.", log=True,
     ),
     Metric(

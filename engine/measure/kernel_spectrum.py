@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 import torch
@@ -10,33 +11,43 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.losses import LossRows
-from engine.measure.davidson import smallest_eigenpair
 from engine.measure.kernel import TangentKernel
 from engine.measure.lanczos import Operator, RitzPair, extreme_eigenpair
-from engine.theory.conditioning import log10_condition, resolution
-
-# Residuals relative to the eigenvalue. The value's own error is of the order of their square over the gap; the bottom
-# of K's spectrum is dense, and a tighter residual there costs many products and moves the value by a percent or two.
-_LARGEST_TOLERANCE = 5e-3
-_SMALLEST_TOLERANCE = 5e-2
-
-# A cold start may take its time. From then on the bottom of the spectrum is followed from row to row, a few products
-# each: the residual, stored with the value, says how closely.
-_COLD_PRODUCTS = 60
-_WARM_PRODUCTS = 12
+from engine.theory.conditioning import log10_condition
 
 
 class KernelSpectrum:
-    """Measures K, its compression and JᵀH_ℓJ/n, and keeps the eigenvectors as the next row's starts."""
+    """Measures K, its compression and JᵀH_ℓJ/n, and keeps the eigenvectors as the next row's starts.
 
-    def __init__(self) -> None:
+    A value's own error is of the order of its residual squared over the spectral gap: for λ_max well below a percent at
+    the default. The bottom of K's spectrum is dense, and a tighter residual there costs many products; so λ_min is
+    found once and then followed from row to row, some products each. The residual, stored with it, says how closely.
+
+    Args:
+        largest_tolerance: Residual at which λ_max counts as found, relative to it; also of Gauss–Newton.
+        smallest_tolerance: The same for λ_min.
+        products: Most products for an eigenvalue.
+        warm_products: Most products for λ_min once it is being followed.
+    """
+
+    def __init__(
+        self,
+        *,
+        largest_tolerance: float = 2e-2,
+        smallest_tolerance: float = 5e-2,
+        products: int = 60,
+        warm_products: int = 20,
+    ) -> None:
+        self._tolerances = {"largest": largest_tolerance, "smallest": smallest_tolerance}
+        self._products = products
+        self._warm_products = warm_products
         self._starts: dict[str, Tensor] = {}
 
     def measure(self, kernel: TangentKernel, rows: LossRows, loss: str) -> dict[str, float]:
         """Measure a row.
 
-        λ_max by Lanczos; λ_min by Davidson's method with the inverse of pNTK ⊗ I_k as preconditioner: wide
-        networks have K ≈ Θ ⊗ I_k, so that few products suffice.
+        Both ends by Lanczos. (Davidson's method with the inverse of pNTK ⊗ I_k as preconditioner was tried and took as
+        many products: at these widths K's small eigenvectors are where finite width differs from Θ ⊗ I_k.)
 
         Args:
             kernel: K at the row's parameters.
@@ -45,7 +56,7 @@ class KernelSpectrum:
 
         Returns:
             ``ntk_*``, ``pntk_*`` and ``smoothness_ggn``. Cost: one symmetric eigenproblem of order n, and products
-            with K: at most 60 an end, 12 for λ_min once it is warm.
+            with K: at most 60 an end, 20 for λ_min once it is warm.
         """
         n, k = kernel.shape
 
@@ -55,28 +66,9 @@ class KernelSpectrum:
         compressed = kernel.compressed()
         if not bool(torch.isfinite(compressed).all()):
             return {}
-        low, modes = torch.linalg.eigh(compressed)
-        largest = self._largest("kernel", product, n * k, compressed)
-        rho = resolution(largest.value, n * k)
-        inverse = 1.0 / low.clamp(min=max(rho, 1e-300))
-
-        def precondition(flat: Tensor) -> Tensor:
-            solved: Tensor = modes @ (inverse[:, None] * (modes.T @ flat.view(n, k)))
-            return solved.reshape(-1)
-
-        start = self._starts.get("smallest")
-        if start is None:
-            # The compressed kernel's lowest mode, in every class alike, and noise so that no direction is missing.
-            start = _noise(n * k, compressed) * 0.1 + modes[:, :1].expand(n, k).reshape(-1) / math.sqrt(k)
-        smallest = smallest_eigenpair(
-            product,
-            start,
-            precondition,
-            tolerance=_SMALLEST_TOLERANCE,
-            floor=rho,
-            max_products=_WARM_PRODUCTS if "smallest" in self._starts else _COLD_PRODUCTS,
-        )
-        self._starts["smallest"] = smallest.vector
+        low = torch.linalg.eigvalsh(compressed)
+        largest = self._extreme("largest", product, n * k, compressed)
+        smallest = self._extreme("smallest", product, n * k, compressed)
         return {
             "ntk_lambda_min": smallest.value,
             "ntk_lambda_max": largest.value,
@@ -97,16 +89,18 @@ class KernelSpectrum:
         def product(flat: Tensor) -> Tensor:
             return rows.gauss_newton_factor_transpose(kernel(rows.gauss_newton_factor(flat.view(n, k)))).reshape(-1)
 
-        return self._largest("gauss_newton", product, n * k, like).value / n
+        return self._extreme("gauss_newton", product, n * k, like).value / n
 
-    def _largest(self, name: str, product: Operator, dimension: int, like: Tensor) -> RitzPair:
+    def _extreme(self, name: str, product: Operator, dimension: int, like: Tensor) -> RitzPair:
         start = self._starts.get(name)
+        which: Literal["largest", "smallest"] = "smallest" if name == "smallest" else "largest"
+        followed = start is not None and which == "smallest"
         pair = extreme_eigenpair(
             product,
             _noise(dimension, like) if start is None else start,
-            "largest",
-            tolerance=_LARGEST_TOLERANCE,
-            max_products=_COLD_PRODUCTS,
+            which,
+            tolerance=self._tolerances[which],
+            max_products=self._warm_products if followed else self._products,
         )
         self._starts[name] = pair.vector
         return pair

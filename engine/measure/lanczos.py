@@ -52,7 +52,7 @@ def extreme_eigenpair(
         operator: v ↦ Av for v of shape (dimension,), in the dtype and on the device of ``start``.
         start: Starting vector, not zero; a previous Ritz vector makes it warm.
         which: Which end of the spectrum.
-        tolerance: Stop when the residual is at most this times the largest |θ| seen.
+        tolerance: Stop when the residual is at most this times |θ|; below rounding nothing is gained.
         max_products: Stop after so many products at the latest; the residual says how good the result is.
 
     Returns:
@@ -64,9 +64,8 @@ def extreme_eigenpair(
     while True:
         pair = _sweep(operator, vector, which, tolerance, min(limit, max_products - spent))
         spent += pair.products
-        # NaN compares false with everything: a non-finite operator ends here too.
-        unfinished = pair.residual > tolerance * abs(pair.value)
-        if not unfinished or spent >= max_products or pair.products == 0:
+        # A sweep that ended before its limit has converged, or has nothing left to find.
+        if pair.products < limit or spent >= max_products:
             return RitzPair(pair.value, pair.vector, pair.residual, spent)
         vector = pair.vector
 
@@ -102,7 +101,7 @@ def _sweep(operator: Operator, start: Tensor, which: str, tolerance: float, prod
         scale = max(abs(float(values[0])), abs(float(values[-1])))
         residual = max(beta * abs(float(weights[-1])), epsilon * scale)
         closed = beta <= 4 * epsilon * scale * size or size == start.numel()
-        if residual <= tolerance * scale or closed or size >= products:
+        if residual <= max(tolerance * abs(theta), epsilon * scale) or closed or size >= products:
             vector = q.T @ weights.to(start)
             return RitzPair(theta, vector / torch.linalg.vector_norm(vector), residual, size)
         if size == basis.shape[0]:
