@@ -69,8 +69,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS)
         if name == "run":
             command.add_argument("--plot", action="store_true", help="print plots of the run at its end")
-    data = commands.add_parser("data", help="download a data set")
-    data.add_argument("action", choices=["download"])
+    data = commands.add_parser("data", help="list data sets, or download one")
+    data.add_argument("action", choices=["list", "download"])
     data.add_argument("name", nargs="?", default="cifar10")
     data.add_argument("--dir", default=None)
     commands.add_parser("doctor", help="what torch finds on this machine, as JSON")
@@ -103,8 +103,11 @@ def _run(options: argparse.Namespace) -> int:
 
 def _data(options: argparse.Namespace) -> int:
     from engine.data.download import download_cifar10
-    from engine.data.locate import download_directory
+    from engine.data.locate import download_directory, inventory
 
+    if options.action == "list":
+        print("\n".join(f"{name:<12}{words}" for name, words in inventory(options.dir).items()))
+        return 0
     if options.name != "cifar10":
         raise WntError(f"{options.name} cannot be downloaded.", "Only cifar10 needs to be.")
     print(download_cifar10(download_directory(options.dir)))

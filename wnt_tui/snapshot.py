@@ -67,7 +67,7 @@ class EngineView:
     blocked_since: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """A session at one moment.
 

@@ -171,19 +171,23 @@ class _Accumulated:
             Whether anything shown has changed.
         """
         before = (self._rows.last, self._last_event, self._engine)
+        completed = False
         self._engine = _engine_view(self._reader.engine())
         if everything:
-            step, columns = self._reader.steps(self._rows.last, ROWS_A_READ)
-            self.behind = step.size == ROWS_A_READ
-            if step.size:
-                self._rows.append(step, columns)
+            # The newest row once more: its learning rate is completed when it is left.
+            last = self._rows.last
+            again = int(last >= 0)
+            step, columns = self._reader.steps(last - again, ROWS_A_READ + again)
+            self.behind = step.size == ROWS_A_READ + again
+            completed = self._rows.append(step, columns)
+            if self._rows.last > last:
                 self._layers.extend(self._rows.last)
                 # The row that a following cursor is about to show.
                 self._layers.preload(self._reader, self._rows.last)
             for row in self._reader.events(self._last_event):
                 self._last_event = row.id
                 self._events.append(row.event)
-        changed = before != (self._rows.last, self._last_event, self._engine)
+        changed = completed or before != (self._rows.last, self._last_event, self._engine)
         self._version += changed
         return changed
 

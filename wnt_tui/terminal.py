@@ -30,11 +30,13 @@ def require_terminal(instead: str) -> None:
         instead: What to do without a terminal, a sentence.
 
     Raises:
-        UsageError: Standard input or output is no terminal.
+        UsageError: Standard input, output or error is no terminal.
         TerminalError: The terminal is too small or cannot move its cursor.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        which = "input" if not sys.stdin.isatty() else "output"
+    # Standard error too: the app draws there.
+    for which, stream in (("input", sys.stdin), ("output", sys.stdout), ("error", sys.stderr)):
+        if stream.isatty():
+            continue
         raise UsageError(f"This needs a terminal, and standard {which} is not one.", instead)
     if os.environ.get("TERM") == "dumb":
         raise TerminalError("TERM=dumb says that this terminal cannot move its cursor.", instead)

@@ -52,6 +52,26 @@ def download_directory(data_dir: str | None) -> Path:
     return search_directories(data_dir)[0]
 
 
+def inventory(data_dir: str | None) -> dict[str, str]:
+    """What ``--data`` takes, and what of it is here.
+
+    Args:
+        data_dir: The value of ``--data-dir``, or None.
+
+    Returns:
+        A sentence by source.
+    """
+    found = find_cifar10(data_dir)
+    cifar10 = f"on disk in {found}" if found else "not on disk; `wnt-tui data download cifar10` gets it (170 MB)"
+    return {
+        "auto": "cifar10 if it is on disk, else digits",
+        "cifar10": f"60,000 colour images of 32×32 in 10 classes: {cifar10}",
+        "digits": "1,797 grey images of 8×8 in 10 classes: always here",
+        "gaussian": "Gaussian inputs labelled by a random linear teacher: always here",
+        "FILE.npz": "your own x_train, y_train, x_test, y_test",
+    }
+
+
 def _expanded(path: Path) -> Path:
     try:
         return path.expanduser()
