@@ -38,7 +38,7 @@ class Lines:
 
     Args:
         stream: Usually standard error.
-        session: Named in the first line.
+        session: Named before the first row.
     """
 
     def __init__(self, stream: TextIO, session: Path) -> None:
@@ -47,7 +47,7 @@ class Lines:
         self._began = time.monotonic()
         self._last = -math.inf
         self._first_step: int | None = None
-        self._write(f"recording {session}\n")
+        self._session = session
 
     def row(self, record: StepRecord, limit: int) -> None:
         """Tell of a row.
@@ -59,6 +59,7 @@ class Lines:
         now = time.monotonic()
         if self._first_step is None:
             self._first_step, self._began = record.step, now
+            self._write(f"recording {self._session}\n")
         final = record.step >= limit
         if now - self._last < (0.1 if self._terminal else _EVERY_SECONDS) and not final:
             return

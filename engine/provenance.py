@@ -37,5 +37,5 @@ def provenance(trainer: Trainer) -> dict[str, str]:
         "data_fingerprint": data.fingerprint,
         "data_shape": "×".join(str(size) for size in data.image_shape or (data.inputs,)),
         "classes": str(data.classes),
-        "command": " ".join(sys.argv),
+        "command": " ".join(["python -m engine", *sys.argv[1:]]),
     }
