@@ -128,15 +128,17 @@ class Trainer:
         if not (final or self.diverged):
             values["lr"] = self.lr
         layers: dict[str, NDArray[np.float64]] = {}
+        events: tuple[Event, ...] = ()
         if self._is_measured():
             test = self._test_pass()
             began = time.perf_counter()
             measured = self._observer.observe(self.step, current, test)
             synchronize(self.device)
             values |= measured.values | {"measure_seconds": time.perf_counter() - began}
-            layers = measured.layers
+            layers, events = measured.layers, measured.events
         self._observer.remember(current, values)
-        events = (self._divergence(current),) if self.diverged else ()
+        if self.diverged:
+            events = (self._divergence(current),)
         # NaN means "not computed" in a record: what was computed and is NaN is told by the divergence event.
         return StepRecord(self.step, {k: v for k, v in values.items() if not math.isnan(v)}, layers, events)
 

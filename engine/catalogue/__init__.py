@@ -1,13 +1,15 @@
 """The catalogue: every metric once, with its symbol, unit, kind, equation, cost and meaning.
 
 Session columns, panels, exports, help texts and documentation are generated from it. ``metric.py`` defines what an
-entry is, ``steps.py`` and ``layers.py`` hold the entries, a file a scope; this file looks them up.
+entry is, ``steps.py`` and ``layers.py`` hold the entries, a file a scope, ``kinds.py`` says what a network makes of
+their kinds, ``explanation.py`` puts an entry into words; this file looks them up.
 """
 
 from __future__ import annotations
 
 import difflib
 
+from engine.catalogue.kinds import REFINEMENTS, Refinement, kind_in_run
 from engine.catalogue.layers import LAYER_METRICS
 from engine.catalogue.metric import Cost, Kind, MeasuredIn, Metric, Scope
 from engine.catalogue.steps import STEP_METRICS
@@ -17,12 +19,14 @@ __all__ = [
     "CATALOGUE",
     "LAYER_COLUMNS",
     "LAYER_METRICS",
+    "REFINEMENTS",
     "STEP_COLUMNS",
     "STEP_METRICS",
     "Cost",
     "Kind",
     "MeasuredIn",
     "Metric",
+    "Refinement",
     "Scope",
     "kind_in_run",
     "metric",
@@ -31,30 +35,6 @@ __all__ = [
 CATALOGUE: dict[str, Metric] = {entry.name: entry for entry in STEP_METRICS + LAYER_METRICS}
 STEP_COLUMNS: tuple[str, ...] = tuple(entry.name for entry in STEP_METRICS)
 LAYER_COLUMNS: tuple[str, ...] = tuple(entry.name for entry in LAYER_METRICS)
-
-_NEEDS_SMOOTHNESS = frozenset(
-    {"predicted_lemma1", "predicted_descent", "predicted_lemma10", "lemma13_bound", "radius_bound"}
-)
-_NEEDS_PL = frozenset({"lemma13_bound", "stability_beta", "generalization_bound", "generalization_bound_compositional"})
-
-
-def kind_in_run(metric: Metric, *, activation: str, loss: str) -> Kind:
-    """The kind of a metric for one network: some theorems need smoothness or the PL property.
-
-    Args:
-        metric: The entry.
-        activation: ``relu`` or ``tanh``.
-        loss: Name of the loss.
-
-    Returns:
-        The metric's own kind, or ``heuristic`` where this network breaks the theorem behind it: second-order
-        statements for ReLU (kinks), PL statements under cross-entropy (its infimum is not attained).
-    """
-    if activation == "relu" and metric.name in _NEEDS_SMOOTHNESS:
-        return "heuristic"
-    if loss == "cross_entropy" and metric.name in _NEEDS_PL:
-        return "heuristic"
-    return metric.kind
 
 
 def metric(name: str) -> Metric:

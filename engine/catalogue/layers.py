@@ -48,7 +48,7 @@ _GERSHGORIN = (
     ),
     Metric(
         "gersh_lower", "Gersh↓", "1", "layer", "lower", "gram", "core", "Section 5", "min_i (G_ii − R_i)",
-        "Lower end of Gershgorin's enclosure: at most λ_min, vacuous below 0.",
+        "Lower end of Gershgorin's enclosure: at most λ_min.", vacuous="at or below 0",
     ),
     Metric(
         "gersh_upper", "Gersh↑", "1", "layer", "upper", "gram", "core", "Section 5", "max_i (G_ii + R_i)",
@@ -61,26 +61,29 @@ _EQ13_PAPER = "Eq. 13, whose condition of invertibility is not needed (Weyl)."
 _EQ13 = (
     Metric(
         "eq13_op", "Eq13 op", "1", "layer", "lower", "spectrum", "core", "Eq. 13",
-        "λ_min(G_0) − ‖G_t − G_0‖₂", "Lower bound on λ_min from how far G has moved; vacuous at or below 0.",
-        _EQ13_PAPER, log=True,
+        "λ_min(G_0) − ‖G_t − G_0‖₂", "Lower bound on λ_min from how far G has moved.",
+        _EQ13_PAPER, log=True, vacuous="at or below 0",
     ),
     Metric(
         "eq13_fro", "Eq13 fro", "1", "layer", "lower", "gram", "core", "Eq. 13",
         "λ_min(G_0) − ‖G_t − G_0‖_F", "The same in Frobenius norm, never larger.", _EQ13_PAPER, log=True,
+        vacuous="at or below 0",
     ),
     Metric(
         "eq13_features_op", "Eq13 ‖ΔF‖₂", "1", "layer", "lower", "spectrum", "core", "Eq. 13",
         "max(0, σ_min(F_0) − ‖F_t − F_0‖₂)², F = A/√width",
-        "Lower bound on λ_min from how far the features have moved; 0 is vacuous.", _EQ13_PAPER, log=True,
+        "Lower bound on λ_min from how far the features have moved.", _EQ13_PAPER, log=True, vacuous="at 0",
     ),
     Metric(
         "eq13_features", "Eq13 ‖ΔF‖_F", "1", "layer", "lower", "gram", "core", "Eq. 13",
         "max(0, σ_min(F_0) − ‖F_t − F_0‖_F)²", "The same in Frobenius norm, never larger.", _EQ13_PAPER, log=True,
+        vacuous="at 0",
     ),
     Metric(
         "eq13_weights", "Eq13 ‖ΔW‖", "1", "layer", "lower", "spectrum", "core", "Eq. 13, [22]",
         "max(0, σ_min(F_0) − D_m/√width_m)², D_l = p₁(‖W_l‖₂D_{l−1} + ‖ΔW_l‖₂‖A_{l−1}(0)‖_F)",
         "Lower bound on λ_min from the distance of the weights alone, the weakest rung.", _EQ13_PAPER, log=True,
+        vacuous="at 0",
     ),
 )  # fmt: skip
 
@@ -115,7 +118,7 @@ _INFINITE = (
         "lemma12_lambda_min", "Lemma 12", "1", "initial", "lower", "spectrum", "core", "Lemma 12",
         "δ_{m+1} = 1 − σ̂(1 − δ_m), δ_0 = λ_min(G⁰)",
         "Lower line for λ_min at infinite width, from the input's λ_min alone.",
-        "The paper's “infinite width network line” of Fig. 1b.", log=True,
+        "The paper's “infinite width network line” of Fig. 1b.", log=True, vacuous="at 0",
     ),
     Metric(
         "definition6_lambda_max", "Def. 6", "1", "initial", "upper", "spectrum", "core", "Definition 6, Eq. 44",

@@ -45,6 +45,7 @@ class Metric:
         paper: What the paper says about it, and where this program differs; may be empty.
         log: Whether it is naturally read on a logarithmic axis.
         computed: False while the entry is announced but no code computes it yet.
+        vacuous: Where its value says nothing, as in "at or below 0"; empty if it always says something.
     """
 
     name: str
@@ -60,3 +61,4 @@ class Metric:
     paper: str = ""
     log: bool = False
     computed: bool = True
+    vacuous: str = ""

@@ -91,6 +91,14 @@ _OPTIMISATION = (
         "The paper's Lemmas 4 and 9 compose in input space and cannot serve Lemmas 1, 2, 13.", log=True,
     ),
     Metric(
+        "smoothness_segment", "L_seg", "1", "step", "upper", "spectrum", "core", "Lemmas 1, 4, 9",
+        "mean_i(L_ℓ J_i² + G_{ℓ,i} H_i) over the ball of radius η‖g‖ around θ_{k−1}, g its gradient, "
+        "G_{ℓ,i} = min(sup‖∂ℓ/∂o‖, ‖∂ℓ_i/∂o‖ + L_ℓ J_i η‖g‖)",
+        "A proved bound on the smoothness of the loss along the whole last step: with it the descent lemma is a "
+        "theorem; not defined for ReLU.",
+        "Not in the paper, whose Lemma 1 presumes a global L that these losses do not have.", log=True,
+    ),
+    Metric(
         "lipschitz_bound", "G_bound", "1", "step", "upper", "spectrum", "core", "Lemmas 4, 9",
         "max_i G_{ℓ,i} J_i, J the Lipschitz constant of an output in the parameters",
         "A proved bound on every per-example gradient norm.", log=True,
@@ -158,6 +166,12 @@ _PREDICTIONS = (
 )  # fmt: skip
 
 _GENERALIZATION = (
+    Metric(
+        "loss_bound", "M", "loss", "step", "estimate", "free", "core", "Lemma 2",
+        "1 for mse, else max ℓ_i over training and test examples",
+        "Largest loss of one example, as Lemma 2 asks for it: a bound at or above M is vacuous.",
+        "Lemma 2 asks for a bound over all data; only mse has one.", log=True,
+    ),
     Metric(
         "stability_beta", "β", "loss", "step", "heuristic", "free", "core", "Eq. 6",
         "2√ε_A·√(2G²/μ) + (2G²/μ)/(n−1), ε_A = R − f*, G = max_i‖∇ℓ_i‖",

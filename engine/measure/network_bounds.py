@@ -1,4 +1,4 @@
-"""Proved bounds on the loss's Lipschitz and smoothness constants at θ, from spectral norms and row norms."""
+"""Proved bounds on the loss's Lipschitz and smoothness constants, at θ and over a ball around it."""
 
 from __future__ import annotations
 
@@ -9,34 +9,69 @@ from engine.measure.layers import feature_norms
 from engine.measure.sample_gradients import squared_row_norms
 from engine.network import Network
 from engine.theory.losses import LOSSES
-from engine.theory.recursion import lipschitz_bound, output_constants, smoothness_bound
+from engine.theory.recursion import (
+    OutputConstants,
+    lipschitz_bound,
+    output_constants,
+    smoothness_bound,
+    smoothness_over_ball,
+)
 from engine.training_pass import TrainingPass
 
 
-def network_bounds(
-    network: Network, current: TrainingPass, weight_norms: NDArray[np.float64], loss: str
-) -> dict[str, float]:
-    """``lipschitz_bound`` and ``smoothness_bound`` of a row (Lemmas 4 and 9 in parameter space).
+class NetworkBounds:
+    """Lemmas 4 and 9 in parameter space, from the spectral norms of the weights and the row norms of one pass.
+
+    It keeps those norms and no tensor, so that the ball may be asked for when the learning rate of the step is known.
 
     Args:
         network: The network at the row's parameters.
         current: Its pass.
         weight_norms: ‖W_l‖₂ from above, at index l of an array of shape (depth + 1,).
         loss: Name of the loss.
-
-    Returns:
-        Both bounds; ``smoothness_bound`` is NaN for ReLU, where it is not defined. Cost: O(n·neurons).
     """
-    run = current.run
-    constants = output_constants(
-        [float(norm) for norm in weight_norms[1:]],
-        [squared_row_norms(a).sqrt().cpu().numpy() for a in run.inputs],
-        network.activation,
-        activation_norms=[feature_norms(run, m) for m in range(1, network.depth)] if network.renormalize else None,
-        bias=network.biases is not None,
-    )
-    gradient_norms = squared_row_norms(current.rows.gradient).sqrt().cpu().numpy()
-    return {
-        "lipschitz_bound": lipschitz_bound(constants, gradient_norms),
-        "smoothness_bound": smoothness_bound(constants, gradient_norms, LOSSES[loss].smoothness),
-    }
+
+    def __init__(self, network: Network, current: TrainingPass, weight_norms: NDArray[np.float64], loss: str) -> None:
+        run = current.run
+        self._loss = LOSSES[loss]
+        self._activation = network.activation
+        self._bias = network.biases is not None
+        self._weight_norms = [float(norm) for norm in weight_norms[1:]]
+        self._feature_norms = [squared_row_norms(a).sqrt().cpu().numpy() for a in run.inputs]
+        self._activation_norms: list[NDArray[np.float64]] | None = None
+        if network.renormalize:
+            self._activation_norms = [feature_norms(run, m) for m in range(1, network.depth)]
+        self._gradient_norms = squared_row_norms(current.rows.gradient).sqrt().cpu().numpy()
+
+    def at_theta(self) -> dict[str, float]:
+        """``lipschitz_bound`` and ``smoothness_bound`` of the row.
+
+        Returns:
+            Both bounds; ``smoothness_bound`` is NaN for ReLU, where it is not defined. Cost: O(n·depth).
+        """
+        constants = self._constants(0.0)
+        return {
+            "lipschitz_bound": lipschitz_bound(constants, self._gradient_norms),
+            "smoothness_bound": smoothness_bound(constants, self._gradient_norms, self._loss.smoothness),
+        }
+
+    def over_ball(self, radius: float) -> float:
+        """The smoothness bound that holds at every point of a ball around θ.
+
+        Args:
+            radius: Its radius in the parameters' Euclidean norm: η‖g‖ for a step.
+
+        Returns:
+            The bound; NaN for ReLU. Cost: O(n·depth).
+        """
+        return smoothness_over_ball(self._constants(radius), self._gradient_norms, self._loss, radius)
+
+    def _constants(self, radius: float) -> OutputConstants:
+        return output_constants(
+            self._weight_norms,
+            self._feature_norms,
+            self._activation,
+            activation_norms=self._activation_norms,
+            bias=self._bias,
+            radius=radius,
+        )

@@ -6,6 +6,7 @@ from initialisation) and the previous row (for the transition's quantities).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -18,11 +19,14 @@ from engine.measure.curvature import HessianCurvature
 from engine.measure.kernel import TangentKernel
 from engine.measure.kernel_spectrum import KernelSpectrum, trace_shares
 from engine.measure.layers import LayerMeasures
-from engine.measure.network_bounds import network_bounds
+from engine.measure.network_bounds import NetworkBounds
 from engine.measure.risk import risk_bounds
 from engine.measure.sample_gradients import squared_norms
 from engine.measure.trajectory import Trajectory
+from engine.measure.violations import Violations
 from engine.network import Network
+from engine.record import Event
+from engine.theory.inequality import Row
 from engine.theory.infinite_width import infinite_width_lines
 from engine.theory.polyak_lojasiewicz import pl_constant, pl_samplewise
 from engine.training_pass import TestPass, TrainingPass
@@ -35,10 +39,12 @@ class Measured:
     Attributes:
         values: Step metrics by catalogue name; NaN where a quantity is not defined.
         layers: Layer metrics by catalogue name, (depth + 1,), NaN where there is none.
+        events: Inequalities of the ledger that started or ceased to be violated.
     """
 
     values: dict[str, float]
     layers: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
 
 
 class Observer:
@@ -58,6 +64,11 @@ class Observer:
         self._curvature = HessianCurvature()
         self._kernel = KernelSpectrum()
         self._trajectory = Trajectory(config.f_star, torch.finfo(network.weights[0].dtype).eps)
+        self._violations = Violations()
+        # Of the row before: its values, and its bounds until the step's length is known.
+        self._before: dict[str, float] = {}
+        self._bounds: NetworkBounds | None = None
+        self._segment = math.nan
 
     def observe(self, step: int, current: TrainingPass, test: TestPass | None) -> Measured:
         """Measure a row.
@@ -91,12 +102,16 @@ class Observer:
             values |= self._curvature.measure(self._network, current)
             values |= self._kernel.measure(kernel, current.rows, config.loss)
             layers["ntk_trace_share"] = trace_shares(kernel)
-        values |= network_bounds(self._network, current, layers["weight_norm"], config.loss)
+        self._bounds = NetworkBounds(self._network, current, layers["weight_norm"], config.loss)
+        values |= self._bounds.at_theta()
+        if self._before:
+            values["smoothness_segment"] = self._segment
         values |= self._trajectory.transition(current, self._layers.parameter_distance())
         values |= risk_bounds(config, current, test, sample_norm, values["lipschitz_bound"])
         if step == 0:
             layers |= self._infinite_width()
-        return Measured(values, layers)
+        row = Row(config, values | {"loss": f, "grad_norm": g}, layers, self._before)
+        return Measured(values, layers, self._violations.check(step, row))
 
     def remember(self, current: TrainingPass, measured: Mapping[str, float]) -> None:
         """Keep what the next row's transition needs; called for every row, measured or not.
@@ -106,6 +121,7 @@ class Observer:
             measured: Its values, empty if it is not measured.
         """
         self._trajectory.remember(current, measured)
+        self._before = dict(measured)
 
     def before_update(self, lr: float) -> None:
         """Tell that θ is about to move.
@@ -116,6 +132,10 @@ class Observer:
         if self._config.measure != "none":
             self._layers.keep_initial()
         self._trajectory.moved(lr)
+        # The learning rate may have been changed since the row was measured.
+        self._before["lr"] = lr
+        bounds, self._bounds = self._bounds, None
+        self._segment = math.nan if bounds is None else bounds.over_ball(lr * self._before.get("grad_norm", math.nan))
 
     def _infinite_width(self) -> Mapping[str, NDArray[np.float64]]:
         return infinite_width_lines(self._x_train, self._config.activation, self._config.depth)

@@ -26,7 +26,7 @@ def risk_bounds(
         lipschitz: ``lipschitz_bound``, the compositional one.
 
     Returns:
-        Step metrics, NaN for n = 1.
+        Step metrics; all but ``loss_bound`` NaN for n = 1.
     """
     n, delta = current.run.output.shape[0], config.delta
     bound = LOSSES[config.loss].bound
@@ -37,6 +37,7 @@ def risk_bounds(
     beta = stability_beta(gap, sample_norm, mu, n)
     compositional = stability_beta(gap, lipschitz, mu, n)
     return {
+        "loss_bound": bound,
         "stability_beta": beta,
         "generalization_bound": generalization_bound(beta, bound, n, delta),
         "generalization_bound_compositional": generalization_bound(compositional, bound, n, delta),

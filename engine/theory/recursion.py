@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine.theory.activation import NormalizedActivation
+from engine.theory.losses import LossConstants
 
 Array = NDArray[np.float64]
 
@@ -111,6 +112,8 @@ def lipschitz_bound(constants: OutputConstants, loss_gradient_norms: ArrayLike) 
 def smoothness_bound(constants: OutputConstants, loss_gradient_norms: ArrayLike, loss_smoothness: float) -> float:
     """mean_i (L_ℓ J_i² + G_{ℓ,i} H_i), a proved bound on ‖∇²f(θ)‖₂ (Lemma 4's chain rule, in parameters).
 
+    Lemma 3's bound on smoothness, L·λ_max(K), omits the second term, Σ∂ℓ·∇²F: it bounds the Gauss–Newton matrix only.
+
     Args:
         constants: From :func:`output_constants`.
         loss_gradient_norms: G_{ℓ,i} = ‖∂ℓ_i/∂o‖ at θ, shape (n,).
@@ -122,6 +125,35 @@ def smoothness_bound(constants: OutputConstants, loss_gradient_norms: ArrayLike,
     G = np.asarray(loss_gradient_norms, dtype=np.float64)
     value = float(np.mean(loss_smoothness * np.square(constants.lipschitz) + G * constants.smoothness))
     return value if math.isfinite(value) else math.nan
+
+
+def smoothness_over_ball(
+    constants: OutputConstants, loss_gradient_norms: ArrayLike, loss: LossConstants, radius: float
+) -> float:
+    """A bound on ‖∇²f‖₂ at every point of a ball around θ: the L that makes the descent lemma a theorem on a step.
+
+    A step θ − ηg lies with all its points in the ball of radius r = η‖g‖. There, for every example,
+    ‖∇²(ℓ∘o)‖ ≤ L_ℓJ² + ‖∂ℓ/∂o‖H with J and H over the ball, and because ∂ℓ/∂o is L_ℓ-Lipschitz in o and o is
+    J-Lipschitz in the parameters,
+
+        ‖∂ℓ/∂o‖ ≤ min(sup‖∂ℓ/∂o‖, ‖∂ℓ/∂o(θ)‖ + L_ℓ J r).
+
+    The supremum is 8√2/27 for mse and √2 for cross-entropy; mse_logits has none. Taylor's formula along the segment
+    then gives f(θ − ηg) ≤ f − η‖g‖² + (L/2)η²‖g‖² = f − η(1 − ηL/2)‖g‖² for every η.
+
+    Args:
+        constants: From :func:`output_constants` with this radius.
+        loss_gradient_norms: ‖∂ℓ_i/∂o‖ at θ, shape (n,).
+        loss: The loss's constants in the outputs.
+        radius: r.
+
+    Returns:
+        The bound; NaN for ReLU, and where renormalisation cannot be bounded over the ball.
+    """
+    over_ball = np.asarray(loss_gradient_norms, dtype=np.float64) + loss.smoothness * constants.lipschitz * radius
+    if loss.gradient_bound is not None:
+        over_ball = np.minimum(over_ball, loss.gradient_bound)
+    return smoothness_bound(constants, over_ball, loss.smoothness)
 
 
 def layer_constants(M: ArrayLike, p1: float, p2: float) -> tuple[float, float]:

@@ -61,7 +61,9 @@ def realistic(rows: int = 81, config: RunConfig | None = None, *, diverges_at: i
     lr = np.full(rows, config.lr)
     lr[-1:] = np.nan
     hessian = (9 + 16 * np.exp(-((t - 0.25) ** 2) / 0.02)) * noise
-    grad = np.sqrt(2 * loss * (0.08 + 0.3 * t))
+    # Above λ_min(K)/n where the chain of mse_logits is checked.
+    mu = 4 + 3 * t if config.loss == "mse_logits" else 0.08 + 0.3 * t
+    grad = np.sqrt(2 * loss * mu)
     columns: dict[str, Array] = {
         "loss": loss,
         "test_loss": 0.40 * np.exp(-1.3 * t) + 0.06 + 0.02 * t,
@@ -93,11 +95,12 @@ def realistic(rows: int = 81, config: RunConfig | None = None, *, diverges_at: i
         "generalization_bound": 40 * np.exp(-1.6 * t),
         "generalization_bound_compositional": 900 * np.exp(-1.6 * t),
         "generalization_floor": np.sqrt(24 * loss / 0.05),
+        "loss_bound": np.ones(rows),
         "generalization_gap": np.abs(0.40 * np.exp(-1.3 * t) + 0.06 - loss),
-        "ntk_lambda_min": np.full(rows, 0.02),
+        "ntk_lambda_min": np.full(rows, 700.0),
         "ntk_lambda_max": np.full(rows, 6100.0),
         "ntk_residual": np.full(rows, 1e-3),
-        "pntk_lambda_min": np.full(rows, 0.3),
+        "pntk_lambda_min": np.full(rows, 800.0),
         "pntk_lambda_max": np.full(rows, 1400.0),
         "step_seconds": 0.012 * noise,
         "measure_seconds": 0.031 * noise,

@@ -6,8 +6,10 @@ import pytest
 from engine.catalogue import CATALOGUE
 from engine.config import RunConfig
 from engine.record import Event
+from engine.theory.ledger import LEDGER
 from tests.panels.synthetic import empty, filled, only, realistic, running, view_of
 from wnt_tui.panels import ALL_PANELS
+from wnt_tui.panels.checks import checks
 from wnt_tui.themes import make_palette
 
 PALETTE = make_palette()
@@ -192,8 +194,51 @@ def test_a_failed_inequality_that_is_no_theorem_is_not_called_violated():
 
 def test_the_chain_holds_for_logits_only():
     logits = realistic(81, RunConfig(loss="mse_logits"))
-    assert "G, K, μ" in text_of(panel(9), view_of(logits))
-    assert "G, K, μ" not in text_of(panel(9), view_of(realistic()))
+    assert "✓ K, μ" in text_of(panel(9), view_of(logits))
+    assert "K, μ" not in text_of(panel(9), view_of(realistic()))
+    assert "✓ G, K" in text_of(panel(9), view_of(realistic()))
+
+
+def test_the_worst_layer_that_fails_is_shown_whatever_layer_is_selected():
+    snapshot = realistic()
+    layers = snapshot.layers
+    discs = layers.columns["gersh_lower"].copy()
+    discs[:, 2] = 1e3
+    changed = replace(
+        snapshot, layers=type(layers)(layers.step, dict(layers.columns) | {"gersh_lower": discs}, layers.layers)
+    )
+    first = text_of(panel(9), view_of(changed, layer=6, width=100)).split("\n")[0]
+    assert first.startswith("✗ Gershgorin layer 2: 1000 > ")
+    assert "min_i(G_ii − R_i) ≤ λ_min(G)" in first
+    assert "1 violated" in panel(9).subtitle(view_of(changed, layer=6))
+
+
+def test_checks_that_do_not_fit_are_counted():
+    view = view_of(realistic())
+    lines = text_of(panel(9), view).split("\n")
+    shown = sum(line[0] in "✓○" for line in lines)
+    assert f"… {len(checks(view)) - shown} more hold" in "\n".join(lines)
+    assert "more hold" not in text_of(panel(9), view_of(realistic(), height=40))
+
+
+def test_checks_between_measured_rows_name_the_step_they_are_about():
+    every = replace(sparse(realistic()), config=RunConfig(activation="tanh", every=10))
+    assert "of step 20" in panel(9).subtitle(view_of(every, cursor=25, width=76))
+    assert "of step" not in panel(9).subtitle(view_of(every, cursor=20, width=76))
+
+
+def test_panel_9_explains_every_inequality_of_the_ledger():
+    text = panel(9).help(RunConfig()).plain
+    for entry in LEDGER.values():
+        assert entry.formula in text
+        assert entry.violated in text
+
+
+@pytest.mark.parametrize("loss", ["mse", "mse_logits", "cross_entropy"])
+def test_m_is_read_from_the_session(loss):
+    snapshot = realistic(81, RunConfig(loss=loss))
+    columns = dict(snapshot.columns) | {"loss_bound": np.full(snapshot.rows, 2.5)}
+    assert "δM/24 = 0.0052" in text_of(panel(8), view_of(replace(snapshot, columns=columns)))
 
 
 def test_events_are_listed_newest_first_up_to_the_cursor():

@@ -9,70 +9,47 @@ from typing import Any
 
 import click
 
-from engine.catalogue import CATALOGUE, Metric, metric
+from engine.catalogue import CATALOGUE
 from wnt_tui.cli.group import SectionedCommand, finish
 from wnt_tui.engine_process import engine_command, engine_environment
-
-KIND_WORDS = {
-    "exact": "exact up to rounding",
-    "upper": "proved upper bound",
-    "lower": "proved lower bound",
-    "estimate": "converging estimate",
-    "heuristic": "heuristic: its assumptions are not checked or do not hold in general",
-}
-SCOPE_WORDS = {
-    "step": "one number a step",
-    "layer": "one number a step and layer",
-    "initial": "one number a layer, at step 0",
-}
-COST_WORDS = {
-    "free": "free",
-    "gram": "n×n products",
-    "spectrum": "eigenvalues of n×n matrices or spectral norms",
-    "products": "Hessian- or NTK-vector products",
-    "forward": "another forward pass",
-}
 
 
 @click.command(cls=SectionedCommand)
 @click.argument("name", metavar="[METRIC]", required=False)
 def explain(name: str | None) -> None:
-    """What a metric means; without a name, list them all."""
-    click.echo(explanation(metric(name)) if name is not None else listing())
+    """What a metric or an inequality means; without a name, list them all."""
+    click.echo(explanation(name) if name is not None else listing())
 
 
 def listing() -> str:
-    """Return all metrics, a line each, by scope."""
-    width = max(map(len, CATALOGUE))
-    symbols = max(len(entry.symbol) for entry in CATALOGUE.values())
-    lines: list[str] = []
-    for scope, words in SCOPE_WORDS.items():
-        lines += ["", click.style(words.capitalize(), bold=True)]
-        for entry in CATALOGUE.values():
-            if entry.scope == scope:
-                name = click.style(entry.name.ljust(width), fg="cyan")
-                lines.append(f"  {name}  {entry.symbol.ljust(symbols)}  {entry.meaning}")
-    return "\n".join([*lines[1:], "", "wnt-tui explain METRIC tells more."])
+    """Return all metrics, a line each, by scope, then the ledger's inequalities."""
+    from engine.catalogue.explanation import SCOPE_WORDS
+    from engine.theory.ledger import LEDGER
 
-
-def explanation(entry: Metric) -> str:
-    """Return one metric in full."""
-    rows = [
-        ("formula", entry.formula),
-        ("source", entry.equation or "–"),
-        ("kind", KIND_WORDS[entry.kind]),
-        ("scope", SCOPE_WORDS[entry.scope]),
-        ("unit", "dimensionless" if entry.unit == "1" else entry.unit),
-        ("cost", COST_WORDS[entry.cost]),
-        (
-            "measured with",
-            f"--measure {entry.measured_in}" + (" and above" if entry.measured_in != "all" else ""),
-        ),
-        *([("the paper", entry.paper)] if entry.paper else []),
-        *([("note", "announced; no code computes it yet")] if not entry.computed else []),
+    sections = [
+        (words.capitalize(), [(e.name, e.symbol, e.meaning) for e in CATALOGUE.values() if e.scope == scope])
+        for scope, words in SCOPE_WORDS.items()
     ]
-    body = "\n".join(f"  {click.style(term.ljust(13), fg='cyan')}  {text}" for term, text in rows)
-    return f"{click.style(entry.name, bold=True)}  {entry.symbol}\n{entry.meaning}\n\n{body}"
+    for kind, title in (("theorem", "Inequalities that must hold"), ("assumption", "Inequalities that may fail")):
+        sections.append((title, [(e.name, e.formula, "") for e in LEDGER.values() if e.kind == kind]))
+    lines: list[str] = []
+    for title, entries in sections:
+        names, symbols = (max(len(entry[column]) for entry in entries) for column in (0, 1))
+        lines += ["", click.style(title, bold=True)]
+        for name, symbol, meaning in entries:
+            lines.append(f"  {click.style(name.ljust(names), fg='cyan')}  {symbol.ljust(symbols)}  {meaning}".rstrip())
+    return "\n".join([*lines[1:], "", "wnt-tui explain NAME tells more."])
+
+
+def explanation(name: str) -> str:
+    """Return one metric or inequality in full."""
+    from engine.catalogue import explanation as words
+
+    entry = words.explain(name)
+    facts = (("formula", entry.formula), *entry.facts)
+    width = max(len(about) for about, _ in facts)
+    body = "\n".join(f"  {click.style(about.ljust(width), fg='cyan')}  {text}" for about, text in facts if text)
+    return f"{click.style(entry.name, bold=True)}  {entry.symbol}".rstrip() + f"\n{entry.meaning}\n\n{body}"
 
 
 @click.group()

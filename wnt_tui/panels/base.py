@@ -35,6 +35,7 @@ class Panel(ABC):
         key: The key that jumps to it.
         title: What stands in its border.
         metrics: Catalogue names of what it shows.
+        inequalities: Names of the ledger's inequalities that it shows.
         log_default: Whether its axis starts out logarithmic.
         about: How to read it, the opening of its help.
     """
@@ -43,6 +44,7 @@ class Panel(ABC):
     key: ClassVar[str]
     title: ClassVar[str]
     metrics: ClassVar[tuple[str, ...]]
+    inequalities: ClassVar[tuple[str, ...]] = ()
     log_default: ClassVar[bool] = False
     about: ClassVar[str] = ""
 
@@ -96,9 +98,9 @@ class Panel(ABC):
             config: The run, which decides which statements are theorems; None for the general case.
 
         Returns:
-            Text made from ``about`` and the catalogue.
+            Text made from ``about``, the catalogue and the ledger.
         """
-        return panel_help(f"{self.number} {self.title}", self.about, self.metrics, config)
+        return panel_help(f"{self.number} {self.title}", self.about, self.metrics + self.inequalities, config)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class GeneralizationPanel(Panel):
     title = "generalization bound, floor, gap"
     metrics = (
         "generalization_bound", "generalization_bound_compositional", "generalization_floor",
-        "generalization_gap", "stability_beta",
+        "generalization_gap", "stability_beta", "loss_bound",
     )  # fmt: skip
     log_default = True
     about = (
@@ -74,10 +74,7 @@ class GeneralizationPanel(Panel):
 
 
 def largest_loss(view: PanelView) -> float:
-    """M of Lemma 2 at the cursor: the largest possible loss of one example.
-
-    It is 1 for ``mse``. For the unbounded losses the engine estimates it and the session holds it only inside
-    the floor, floor² = M²/(2nδ) + (24M(R − f*)/δ)(1 + 1/(n − 1)), a quadratic equation for M.
+    """M of Lemma 2 at the cursor: the largest possible loss of one example, or the largest seen.
 
     Args:
         view: What is shown.
@@ -85,17 +82,7 @@ def largest_loss(view: PanelView) -> float:
     Returns:
         M, or NaN where it is not known.
     """
-    config = view.snapshot.config
-    if config.loss == "mse":
-        return 1.0
-    floor = view.snapshot.value("generalization_floor", view.cursor)
-    excess = view.snapshot.value("loss", view.cursor) - config.f_star
-    if config.examples < 2 or not (math.isfinite(floor) and math.isfinite(excess) and excess >= 0):
-        return math.nan
-    square = 1.0 / (2 * config.examples * config.delta)
-    linear = 24.0 * excess / config.delta * (1 + 1 / (config.examples - 1))
-    # The root in the form that does not cancel when the linear term rules.
-    return 2 * floor**2 / (linear + math.sqrt(linear**2 + 4 * square * floor**2))
+    return view.snapshot.value("loss_bound", view.cursor)
 
 
 def vacuity(view: PanelView) -> tuple[str, str]:

@@ -1,68 +1,52 @@
-"""A panel's help, generated from the catalogue: each quantity, its equation, and how it may be read."""
+"""A panel's help: each quantity and inequality in the words of ``engine.catalogue.explanation``."""
 
 from __future__ import annotations
 
 from rich.text import Text
 
-from engine.catalogue import Kind, Metric, kind_in_run, metric
+from engine.catalogue.explanation import Explanation, explain
 from engine.config import RunConfig
 
-KIND_MEANING: dict[Kind, str] = {
-    "exact": "exact up to rounding",
-    "upper": "a proved upper bound",
-    "lower": "a proved lower bound",
-    "estimate": "an estimate that converges; its residual or resolution is stored",
-    "heuristic": "heuristic: its assumptions are not checked or do not hold in general",
-}
 
-
-def panel_help(title: str, about: str, metrics: tuple[str, ...], config: RunConfig | None) -> Text:
+def panel_help(title: str, about: str, names: tuple[str, ...], config: RunConfig | None) -> Text:
     """Help for a panel.
 
     Args:
         title: The panel's title.
         about: How to read it.
-        metrics: Catalogue names of what it shows.
+        names: What it shows: names of the catalogue and of the ledger.
         config: The run, or None for the general case.
 
     Returns:
-        Styled text, paragraphs a metric.
+        Styled text, a paragraph an entry.
     """
     text = Text()
     text.append(title, style="bold")
     text.append("\n")
     if about:
         text.append(f"\n{about}\n")
-    for name in metrics:
+    for name in names:
         text.append("\n")
-        text.append_text(metric_help(metric(name), config))
+        text.append_text(entry_help(explain(name, config)))
     return text
 
 
-def metric_help(entry: Metric, config: RunConfig | None = None) -> Text:
-    """What the catalogue says about a metric.
+def entry_help(entry: Explanation) -> Text:
+    """An explanation as a paragraph.
 
     Args:
-        entry: The catalogue entry.
-        config: The run, or None for the general case.
+        entry: What to say.
 
     Returns:
         Styled text that ends in a newline.
     """
-    kind = entry.kind
-    if config is not None:
-        kind = kind_in_run(entry, activation=config.activation, loss=config.loss)
     text = Text()
-    text.append(entry.symbol, style="bold")
+    # An inequality has no symbol: its formula is what it is known by.
+    text.append(entry.symbol or entry.formula, style="bold")
     text.append(f"  {entry.name}", style="dim")
     text.append(f"\n  {entry.meaning}\n")
-    if entry.formula:
+    if entry.symbol and entry.formula:
         text.append(f"  = {entry.formula}\n", style="italic")
-    origin = f"{entry.equation} · " if entry.equation else ""
-    unit = "" if entry.unit == "1" else f" · unit: {entry.unit}"
-    text.append(f"  {origin}{KIND_MEANING[kind]}{unit} · --measure {entry.measured_in}\n", style="dim")
-    if entry.paper:
-        text.append(f"  Paper: {entry.paper}\n", style="dim")
-    if not entry.computed:
-        text.append("  Not computed yet.\n", style="dim")
+    for about, said in entry.facts:
+        text.append(f"  {about}: {said}\n", style="dim")
     return text

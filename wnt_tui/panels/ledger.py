@@ -8,10 +8,11 @@ from rich.style import Style
 from textual.strip import Strip
 
 from engine.record import Event
+from engine.theory.ledger import LEDGER
 from wnt_tui.charts.canvas import Canvas
 from wnt_tui.charts.number import seconds, significant
 from wnt_tui.panels.base import Panel, why_empty
-from wnt_tui.panels.checks import Check, Verdict, checks
+from wnt_tui.panels.checks import Check, Verdict, checked_step, checks
 from wnt_tui.snapshot import PanelView
 from wnt_tui.themes import Palette
 
@@ -35,14 +36,16 @@ class LedgerPanel(Panel):
     key = "9"
     title = "ledger · cost · events"
     metrics = (
-        "distance_init", "radius_bound", "sample_grad_norm_max", "lipschitz_bound", "smoothness_secant",
-        "smoothness_bound", "ntk_lambda_min", "ntk_lambda_max", "pntk_lambda_min", "pntk_lambda_max",
-        "step_seconds", "measure_seconds",
+        "smoothness_segment", "lipschitz_bound", "sample_grad_norm_max", "grad_norm", "distance_init", "radius_bound",
+        "ntk_lambda_min", "ntk_lambda_max", "pntk_lambda_min", "pntk_lambda_max", "step_seconds", "measure_seconds",
     )  # fmt: skip
+    inequalities = tuple(LEDGER)
     about = (
-        "Every inequality whose terms exist at the cursor, with its numbers: ✓ holds, ○ holds but says "
-        "nothing, ✗ is violated, ! fails where it is no theorem in this run. Below it the cost of measuring"
-        " beside the step's own, and what happened up to the cursor, newest first."
+        "Every inequality of the ledger whose terms exist at the cursor, a line a group, with its numbers: ✓ holds, ○ "
+        "holds but says nothing, ✗ a theorem is violated (a bug of this program), ! an assumption fails (a finding "
+        "about the network). The layer is the selected one, or the worst that fails. Each side is widened by what "
+        "residuals and rounding leave uncertain. Below: the cost of measuring beside the step's own, and what happened "
+        "up to the cursor, newest first."
     )
 
     def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
@@ -56,13 +59,16 @@ class LedgerPanel(Panel):
             return canvas.to_strips()
         # Half of the panel at most for the checks, so that events always show; violations are never cut.
         room = max(view.height - 2 - min(len(earlier) + 1, 4), 1)
-        found.sort(key=lambda check: check.verdict != "violated")
         row = 0
         if not found and snapshot.rows:
             canvas.put(0, row, palette.glyphs.cut(_why_no_checks(view), view.width), palette.dim)
             row += 1
-        for check in found[:room]:
+        cut = len(found) > room > 1
+        for check in found[: room - cut]:
             _draw_check(canvas, row, check)
+            row += 1
+        if cut:
+            canvas.put(2, row, palette.glyphs.cut(_rest(found[room - 1 :]), max(view.width - 2, 0)), palette.dim)
             row += 1
         cost = cost_words(view)
         if cost and row < view.height:
@@ -78,9 +84,13 @@ class LedgerPanel(Panel):
         violated = sum(check.verdict == "violated" for check in found)
         recorded = sum(event.kind == "violation" for event in view.snapshot.events)
         vacuous = sum(check.verdict == "vacuous" for check in found)
-        parts = [
-            f"{violated} violated" if violated else f"{len(found)} check{'s' * (len(found) > 1)} hold" if found else ""
-        ]
+        exceeded = sum(check.verdict == "exceeded" for check in found)
+        parts = [f"{violated} violated" if violated else ""]
+        parts.append(f"{exceeded} assumption{'s' * (exceeded > 1)} fail{'s' * (exceeded == 1)}" if exceeded else "")
+        if found and not violated and not exceeded:
+            parts.append(f"{len(found)} check{'s' * (len(found) > 1)} hold")
+        step = checked_step(view)
+        parts.append(f"of step {step}" if found and step != view.cursor else "")
         parts.append(f"{vacuous} vacuous" if vacuous else "")
         parts.append(f"{recorded} violation{'s' * (recorded > 1)} recorded" if recorded else "")
         return parts
@@ -139,6 +149,11 @@ def _draw_events(canvas: Canvas, row: int, earlier: list[Event], later: int) -> 
         where = "" if event.layer is None else f"layer {event.layer}: "
         message = glyphs.cut(where + event.message, max(canvas.width - column, 0))
         canvas.put(column, row, message, palette.text if role != "bad" else style)
+
+
+def _rest(found: list[Check]) -> str:
+    failing = sum(check.verdict in {"violated", "exceeded"} for check in found)
+    return f"… {len(found)} more, {failing} of them failing" if failing else f"… {len(found)} more hold"
 
 
 def _why_no_checks(view: PanelView) -> str:

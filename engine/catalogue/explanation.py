@@ -1,0 +1,140 @@
+"""What there is to say about a metric or an inequality: the text of ``wnt-tui explain`` and of panels' help."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from engine.catalogue import CATALOGUE
+from engine.catalogue.kinds import kind_in_run, refinements
+from engine.catalogue.metric import Cost, Kind, MeasuredIn, Metric, Scope
+from engine.config import RunConfig
+from engine.errors import UsageError
+from engine.theory.inequality import Inequality, InequalityKind
+from engine.theory.ledger import LEDGER
+
+KIND_WORDS: dict[Kind, str] = {
+    "exact": "exact up to rounding",
+    "upper": "a proved upper bound",
+    "lower": "a proved lower bound",
+    "estimate": "an estimate that converges; its residual or resolution is stored",
+    "heuristic": "heuristic: its assumptions are not checked or do not hold in general",
+}
+INEQUALITY_WORDS: dict[InequalityKind, str] = {
+    "theorem": "theorem: violated, it is a bug of this program",
+    "assumption": "assumption: violated, it is a finding about the network",
+}
+SCOPE_WORDS: dict[Scope, str] = {
+    "step": "one number a step",
+    "layer": "one number a step and layer",
+    "initial": "one number a layer, at step 0",
+}
+COST_WORDS: dict[Cost, str] = {
+    "free": "free: reads what the step has computed",
+    "gram": "n×n products",
+    "spectrum": "eigenvalues of n×n matrices or spectral norms",
+    "products": "Hessian- or NTK-vector products",
+    "forward": "another forward pass",
+}
+_SETS: dict[MeasuredIn, str] = {
+    "none": "--measure none and above",
+    "core": "--measure core and above",
+    "all": "--measure all",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """An entry in words.
+
+    Attributes:
+        name: The entry's name.
+        symbol: Its symbol; empty for an inequality.
+        meaning: What it is, one or two sentences.
+        formula: What is computed or claimed.
+        facts: The rest, each with what it is about.
+    """
+
+    name: str
+    symbol: str
+    meaning: str
+    formula: str
+    facts: tuple[tuple[str, str], ...]
+
+
+def explain(name: str, config: RunConfig | None = None) -> Explanation:
+    """Explain a metric of the catalogue or an inequality of the ledger.
+
+    Args:
+        name: Its name.
+        config: A run, whose network decides kinds; None for the general case.
+
+    Returns:
+        The explanation.
+
+    Raises:
+        UsageError: There is neither a metric nor an inequality of that name; the sentence names the nearest ones.
+    """
+    if name in CATALOGUE:
+        return explain_metric(CATALOGUE[name], config)
+    if name in LEDGER:
+        return explain_inequality(LEDGER[name])
+    near = difflib.get_close_matches(name, [*CATALOGUE, *LEDGER], n=3, cutoff=0.4)
+    hint = f"Did you mean {', '.join(near)}?" if near else "`wnt-tui explain` lists them all."
+    raise UsageError(f"There is no metric or inequality {name!r}.", hint)
+
+
+def explain_metric(entry: Metric, config: RunConfig | None = None) -> Explanation:
+    """Explain a metric.
+
+    Args:
+        entry: The catalogue entry.
+        config: A run, whose network decides its kind; None to tell of all networks.
+
+    Returns:
+        The explanation.
+    """
+    facts = [
+        ("source", entry.equation or "–"),
+        *_kind_facts(entry, config),
+        ("says nothing", entry.vacuous),
+        ("unit", "dimensionless" if entry.unit == "1" else entry.unit),
+        ("scope", SCOPE_WORDS[entry.scope]),
+        ("cost", COST_WORDS[entry.cost]),
+        ("measured by", _SETS[entry.measured_in]),
+        ("the paper", entry.paper),
+        ("checked by", ", ".join(check.name for check in LEDGER.values() if entry.name in check.metrics)),
+        ("note", "" if entry.computed else "announced; no code computes it yet"),
+    ]
+    present = tuple((about, text) for about, text in facts if text)
+    return Explanation(entry.name, entry.symbol, entry.meaning, entry.formula, present)
+
+
+def _kind_facts(entry: Metric, config: RunConfig | None) -> list[tuple[str, str]]:
+    if config is not None:
+        kind = kind_in_run(entry, activation=config.activation, loss=config.loss)
+        reasons = [r.why for r in refinements(entry) if r.when & {config.activation, config.loss}]
+        return [("kind", KIND_WORDS[kind] + (f" ({reasons[0]})" if reasons else ""))]
+    facts = [("kind", KIND_WORDS[entry.kind])]
+    for refinement in refinements(entry):
+        facts.append((f"for {', '.join(sorted(refinement.when))}", f"{refinement.kind}: {refinement.why}"))
+    return facts
+
+
+def explain_inequality(entry: Inequality) -> Explanation:
+    """Explain an inequality.
+
+    Args:
+        entry: The ledger's entry.
+
+    Returns:
+        The explanation.
+    """
+    facts = (
+        ("source", entry.equation or "–"),
+        ("kind", INEQUALITY_WORDS[entry.kind]),
+        ("compares", ", ".join(entry.metrics)),
+        ("widened by", entry.widened),
+        ("violated", entry.violated),
+    )
+    return Explanation(entry.name, "", entry.meaning, entry.formula, facts)

@@ -1,0 +1,87 @@
+"""What a network makes of a metric's kind: its activation or its loss may break a theorem, or complete one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.catalogue.metric import Kind, Metric
+
+
+@dataclass(frozen=True, slots=True)
+class Refinement:
+    """A kind that some metrics take in some networks.
+
+    Attributes:
+        metrics: Names of the metrics.
+        when: ``relu``, ``tanh`` or a loss: the networks it is about.
+        kind: Their kind there.
+        why: The reason, a clause.
+    """
+
+    metrics: frozenset[str]
+    when: frozenset[str]
+    kind: Kind
+    why: str
+
+
+_PREDICTIONS = frozenset({"predicted_lemma1", "predicted_descent", "predicted_lemma10", "lemma13_bound"})
+
+REFINEMENTS: tuple[Refinement, ...] = (
+    Refinement(
+        _PREDICTIONS | {"radius_bound", "smoothness_secant"},
+        frozenset({"relu"}),
+        "heuristic",
+        "the gradient of a ReLU network jumps at kinks: no L is a Lipschitz constant of it",
+    ),
+    Refinement(
+        frozenset(
+            {"lemma13_bound", "stability_beta", "generalization_bound", "generalization_bound_compositional"}
+            | {"radius_bound"}
+        ),
+        frozenset({"cross_entropy"}),
+        "heuristic",
+        "cross-entropy is not a PL function: its infimum is not attained",
+    ),
+    Refinement(
+        frozenset({"loss_bound"}),
+        frozenset({"mse"}),
+        "exact",
+        "½‖softmax(o) − y‖² is never above 1",
+    ),
+    Refinement(
+        frozenset({"generalization_floor"}),
+        frozenset({"mse_logits", "cross_entropy"}),
+        "estimate",
+        "M stands in it, the largest loss seen, and the loss has no largest value",
+    ),
+)
+"""In order: the first that applies decides."""
+
+
+def refinements(metric: Metric) -> tuple[Refinement, ...]:
+    """What networks make of a metric's kind.
+
+    Args:
+        metric: The entry.
+
+    Returns:
+        The refinements that give it a kind other than its own, or another reason for the same.
+    """
+    return tuple(refinement for refinement in REFINEMENTS if metric.name in refinement.metrics)
+
+
+def kind_in_run(metric: Metric, *, activation: str, loss: str) -> Kind:
+    """The kind of a metric for one network: some theorems need smoothness or the PL property.
+
+    Args:
+        metric: The entry.
+        activation: ``relu`` or ``tanh``.
+        loss: Name of the loss.
+
+    Returns:
+        The metric's own kind, or what :data:`REFINEMENTS` makes of it for this network.
+    """
+    for refinement in refinements(metric):
+        if refinement.when & {activation, loss}:
+            return refinement.kind
+    return metric.kind

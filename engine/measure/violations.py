@@ -1,0 +1,69 @@
+"""Follows the ledger along a run and says when an inequality starts to be violated, and when it holds again."""
+
+from __future__ import annotations
+
+from engine.record import Event
+from engine.theory.inequality import Inequality, Row, Term
+from engine.theory.ledger import LEDGER
+
+QUIET_ROWS = 10
+"""An inequality counts as holding again after so many measured rows without a violation: no flood from flickering."""
+
+
+class Violations:
+    """Turns violated inequalities into events: one when a violation starts and one when it is over."""
+
+    def __init__(self) -> None:
+        # By inequality: measured rows since it was last violated, and the step from which it has held.
+        self._violated: dict[str, tuple[int, int]] = {}
+
+    def check(self, step: int, row: Row) -> tuple[Event, ...]:
+        """Hold a measured row against the ledger; rows come in the order of their steps.
+
+        Args:
+            step: Its step.
+            row: Its numbers.
+
+        Returns:
+            What is to be told about it, usually nothing. Cost: some 50 comparisons a layer.
+        """
+        events: list[Event] = []
+        for entry in LEDGER.values():
+            terms = entry.at(row)
+            failing = [term for term in terms if not term.holds]
+            if failing:
+                if entry.name not in self._violated:
+                    events.append(_violation(step, entry, failing))
+                self._violated[entry.name] = (0, -1)
+            elif terms and entry.name in self._violated:
+                quiet, since = self._violated[entry.name]
+                quiet, since = quiet + 1, since if quiet else step
+                self._violated[entry.name] = (quiet, since)
+                if quiet >= QUIET_ROWS:
+                    del self._violated[entry.name]
+                    events.append(_over(step, entry, since))
+        return tuple(events)
+
+
+def _violation(step: int, entry: Inequality, failing: list[Term]) -> Event:
+    worst = max(failing, key=lambda term: term.excess)
+    more = f", and in {len(failing) - 1} other layers" if len(failing) > 1 else ""
+    kind = "a theorem, so this is a bug" if entry.kind == "theorem" else "an assumption, so this is a finding"
+    sentence = (
+        f"{entry.formula} fails{more}: {worst.left:.6g} exceeds {worst.right:.6g} by {worst.left - worst.right:.3g}, "
+        f"more than the {worst.slack:.3g} that rounding and residuals allow; {kind}. {entry.violated}"
+    )
+    data: dict[str, float | int | str | None] = {
+        "inequality": entry.name,
+        "kind": entry.kind,
+        "left": worst.left,
+        "right": worst.right,
+        "slack": worst.slack,
+        "terms": len(failing),
+    }
+    return Event(step, "violation", sentence, worst.layer, data)
+
+
+def _over(step: int, entry: Inequality, since: int) -> Event:
+    data: dict[str, float | int | str | None] = {"inequality": entry.name, "kind": entry.kind, "since": since}
+    return Event(step, "notice", f"{entry.formula} has held again since step {since}.", data=data)

@@ -1,0 +1,155 @@
+"""What an inequality of the ledger is: what it claims, of which numbers of a row, and by how much it may miss.
+
+A *theorem* needs nothing that this program does not know to hold: where it fails, the program is wrong. An
+*assumption* carries hypotheses that nobody has checked (a PL constant that is only local, a probability): where it
+fails, something has been found out about the network.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config import RunConfig
+
+InequalityKind = Literal["theorem", "assumption"]
+
+EPSILON = float(np.finfo(np.float64).eps)
+"""What spectra are computed in, whatever the training precision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a check may read: one row as a session stores it, and the row before.
+
+    Attributes:
+        config: The run.
+        values: Step metrics of the row by catalogue name.
+        layers: Layer metrics of the row by catalogue name, each of shape (depth + 1,).
+        before: Step metrics of the row one step earlier, its lr being that of the update between them; empty if
+            there is none.
+    """
+
+    config: RunConfig
+    values: Mapping[str, float]
+    layers: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    before: Mapping[str, float] = field(default_factory=dict)
+
+    def value(self, name: str) -> float:
+        """A step metric of the row, NaN if it was not computed."""
+        return float(self.values.get(name, math.nan))
+
+    def previous(self, name: str) -> float:
+        """A step metric of the row before, NaN if it was not computed."""
+        return float(self.before.get(name, math.nan))
+
+    def layer(self, name: str, m: int) -> float:
+        """A layer metric, NaN if it was not computed."""
+        values = self.layers.get(name)
+        return float(values[m]) if values is not None and 0 <= m < len(values) else math.nan
+
+    @property
+    def rounding(self) -> float:
+        """Relative error that the training precision may leave in what a pass through all layers yields.
+
+        16·L·eps. A layer's rounding errors are of the order of eps, the layers' errors add up, and 16 is room for
+        what a norm makes of them: 1.7e-5 for nine layers in float32, 3e-14 in float64.
+        """
+        return 16.0 * self.config.depth * float(np.finfo(self.config.dtype).eps)
+
+    @property
+    def spectral_rounding(self) -> float:
+        """max(n, 16)·eps in float64: relative to λ_max, what an eigenvalue of G is uncertain by."""
+        return max(self.config.examples, 16) * EPSILON
+
+    @property
+    def weight_norm(self) -> float:
+        """√Σ_l ‖W_l‖₂²: how far rounding of the weights, or of products with them, moves θ per unit of eps."""
+        norms = self.layers.get("weight_norm")
+        return math.hypot(*(float(norm) for norm in norms[1:])) if norms is not None else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One inequality with its numbers: ``left ≤ right + slack``.
+
+    Attributes:
+        layer: The layer it is about, or None.
+        left: The smaller side.
+        right: The greater side.
+        slack: What stored residuals, resolutions and rounding allow ``left`` to exceed ``right`` by.
+        vacuous: Whether it holds but says nothing.
+    """
+
+    layer: int | None
+    left: float
+    right: float
+    slack: float
+    vacuous: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether all of it was computed."""
+        return math.isfinite(self.left) and math.isfinite(self.right) and math.isfinite(self.slack)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the inequality holds within its slack."""
+        return self.left <= self.right + self.slack
+
+    @property
+    def excess(self) -> float:
+        """By how much ``left`` exceeds ``right`` beyond the slack; negative where the inequality holds."""
+        return self.left - self.right - self.slack
+
+
+@dataclass(frozen=True, slots=True)
+class Inequality:
+    """One entry of the ledger.
+
+    Attributes:
+        name: What ``explain`` and events call it.
+        group: The line of panel 9 it is shown in.
+        kind: See :data:`InequalityKind`.
+        equation: Where it comes from.
+        left: Symbol of the smaller side.
+        right: Symbol of the greater side.
+        metrics: Catalogue names of what it compares.
+        meaning: What it says, and when it says nothing.
+        violated: What it means that it fails, a sentence.
+        widened: What the slack is made of.
+        terms: The inequality's numbers at a row, one a layer or one.
+    """
+
+    name: str
+    group: str
+    kind: InequalityKind
+    equation: str
+    left: str
+    right: str
+    metrics: tuple[str, ...]
+    meaning: str
+    violated: str
+    widened: str
+    terms: Callable[[Row], Iterable[Term]]
+
+    @property
+    def formula(self) -> str:
+        """The inequality in symbols."""
+        return f"{self.left} ≤ {self.right}"
+
+    def at(self, row: Row) -> tuple[Term, ...]:
+        """The inequality's numbers at a row.
+
+        Args:
+            row: The row.
+
+        Returns:
+            The terms whose numbers were all computed; none if the row lacks them or the run is outside the claim.
+        """
+        return tuple(term for term in self.terms(row) if term.known)
