@@ -1,0 +1,269 @@
+"""Every metric of every row, through the trainer, against a run by brute force (:mod:`tests.closed_form.brute_force`).
+
+The cases are all activations, losses, biases and renormalisations, learning rates that change from step to step and
+exceed 2/L at times, infima other than 0, more examples than neurons, layers too wide for dense spectral norms, and
+runs without a test set.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from engine.catalogue import CATALOGUE, LAYER_COLUMNS, STEP_COLUMNS
+from engine.network import initialise
+from engine.record import StepRecord
+from tests.closed_form.brute_force import EPS, LAYER, STEP, Row
+from tests.closed_form.cases import CASES, WITHOUT_PRODUCTS, Observed, brute_force, observe, observed, trainer
+
+# Iterations that stop where a live row cannot afford more.
+_RITZ_VALUES = ("smoothness_hessian", "smoothness_ggn", "ntk_lambda_max")
+_ITERATED = {*_RITZ_VALUES, "ntk_lambda_min", "ntk_log10_cond"}
+_OTHERWISE = {
+    "ntk_residual",
+    "ntk_lambda_max_residual",
+    "smoothness_hessian_residual",
+    "step_seconds",
+    "measure_seconds",
+}
+_RELATIVE = 1e-9
+_LOOSER = {
+    # Differences of nearly equal numbers lose what the numbers have in common.
+    "smoothness_step": 1e-7,
+    "generalization_gap": 1e-8,
+    "lemma12_lambda_min": 1e-8,
+}
+
+
+_WITH_PRODUCTS = [case for case in CASES if case not in WITHOUT_PRODUCTS]
+
+
+def rows_of(case: str) -> Iterator[tuple[StepRecord, dict[str, torch.Tensor], Row]]:
+    found = observed(case)
+    return zip(found.records, found.vectors, brute_force(case).rows, strict=True)
+
+
+def check(name: str, where: object, value: float, expected: float, *, slack: float = 0.0) -> None:
+    if math.isnan(expected) or math.isnan(value):
+        assert math.isnan(value), f"{name} {where}: is {value} and should not be defined"
+        assert math.isnan(expected), f"{name} {where}: is not defined and should be {expected}"
+    relative = _LOOSER.get(name, _RELATIVE)
+    if not math.isnan(expected):
+        assert value == pytest.approx(expected, rel=relative, abs=slack), f"{name} {where}"
+
+
+def test_brute_force_knows_every_metric_except_those_with_a_test_of_their_own() -> None:
+    assert set(STEP) | _OTHERWISE == set(STEP_COLUMNS)
+    assert not set(STEP) & _OTHERWISE
+    assert set(LAYER) == set(LAYER_COLUMNS)
+
+
+@pytest.mark.parametrize("name", sorted(set(STEP) - _ITERATED))
+def test_every_row_holds_the_step_metric_that_brute_force_gives(name: str) -> None:
+    for case in CASES if CATALOGUE[name].measured_in != "all" else _WITH_PRODUCTS:
+        found, expected = observed(case), brute_force(case)
+        expected.curvatures = [record.values.get("smoothness_hessian", math.nan) for record in found.records]
+        for k, record in enumerate(found.records):
+            slack = 0.0
+            if name == "smoothness_step_resolution" and k:
+                assert record.values[name] > 0.0
+            if name == "smoothness_step" and k:
+                # What rounding of either side's losses leaves uncertain, in the metric's own words.
+                slack = 16 * STEP["smoothness_step_resolution"](expected, k)
+            check(name, (case, k), record.values.get(name, math.nan), STEP[name](expected, k), slack=slack)
+
+
+@pytest.mark.parametrize("name", sorted(LAYER))
+def test_every_row_holds_the_layer_metric_that_brute_force_gives(name: str) -> None:
+    for case in CASES if CATALOGUE[name].measured_in != "all" else _WITH_PRODUCTS:
+        found, expected = observed(case), brute_force(case)
+        for k, record in enumerate(found.records):
+            if name not in record.layers:
+                assert k > 0  # the lines of infinite width are drawn once
+                continue
+            column = record.layers[name]
+            assert column.shape == (expected.problem.depth + 1,)
+            for m, value in enumerate(column):
+                slack = 0.0
+                if m < expected.problem.depth and name.startswith(("lambda", "eq13", "gersh", "infinite")):
+                    # Eigenvalues that nearly cancel are known to the rounding of the largest.
+                    slack = 100 * EPS * max(1.0, float(expected.rows[k].sigma(m)[-1]) ** 2)
+                check(name, (case, k, m), float(value), LAYER[name](expected, k, m), slack=slack)
+
+
+@pytest.mark.parametrize("name", sorted(_ITERATED))
+def test_iterated_until_rounding_stops_it_an_estimate_is_the_dense_eigenvalue(name: str) -> None:
+    for case in _WITH_PRODUCTS:
+        for k, record in enumerate(observed(case, converged=True).records):
+            rounding = 1e-11 * float(brute_force(case).rows[k].kernel_spectrum[-1])
+            exact = STEP[name](brute_force(case), k)
+            if name == "ntk_log10_cond" and STEP["ntk_lambda_min"](brute_force(case), k) <= 1e3 * rounding:
+                continue  # a logarithm of rounding
+            assert record.values[name] == pytest.approx(exact, rel=1e-7, abs=rounding), (case, k)
+
+
+@pytest.mark.parametrize("name", _RITZ_VALUES)
+def test_at_the_tolerance_of_a_live_row_largest_eigenvalues_are_never_exceeded_and_nearly_reached(name: str) -> None:
+    shares = []
+    for case in _WITH_PRODUCTS:
+        for k, (record, _, _) in enumerate(rows_of(case)):
+            value, exact = record.values[name], STEP[name](brute_force(case), k)
+            assert value <= exact * (1 + 1e-10), (case, k)
+            shares.append(value / exact)
+    # A small residual says that an eigenvalue is near, not that it is the largest: where two are close, the other may
+    # be found. These steps are so long that eigenvectors change places from row to row.
+    assert np.median(shares) > 0.997
+    assert np.quantile(shares, 0.05) > 0.95
+    assert min(shares) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("value", "residual", "vector"),
+    [
+        ("smoothness_hessian", "smoothness_hessian_residual", "hessian"),
+        ("ntk_lambda_max", "ntk_lambda_max_residual", "largest"),
+        ("ntk_lambda_min", "ntk_residual", "smallest"),
+    ],
+)
+def test_a_stored_residual_is_that_of_the_dense_matrix_and_an_eigenvalue_lies_within_it(
+    value: str, residual: str, vector: str
+) -> None:
+    for case in _WITH_PRODUCTS:
+        for k, (record, vectors, row) in enumerate(rows_of(case)):
+            dense = row.hessian if vector == "hessian" else row.kernel
+            v = vectors[vector].numpy()
+            theta = record.values[value]
+            scale = float(np.abs(dense).sum(axis=1).max())
+            assert float(np.linalg.norm(v)) == pytest.approx(1.0), (case, k)
+            assert theta == pytest.approx(float(v @ dense @ v), rel=1e-9, abs=1e-12 * scale), (case, k)
+            true = float(np.linalg.norm(dense @ v - theta * v))
+            assert record.values[residual] == pytest.approx(true, rel=1e-6, abs=1e-11 * scale), (case, k)
+            nearest = float(np.abs(np.linalg.eigvalsh(dense) - theta).min())
+            assert nearest <= record.values[residual] + 1e-12 * scale, (case, k)
+
+
+def test_the_smallest_eigenvalue_of_the_kernel_is_approached_from_above_and_a_cold_start_is_close() -> None:
+    for case in _WITH_PRODUCTS:
+        n, k, _ = brute_force(case).rows[0].jacobian.shape
+        for step, (record, _, row) in enumerate(rows_of(case)):
+            low, high = float(row.kernel_spectrum[0]), float(row.kernel_spectrum[-1])
+            value = record.values["ntk_lambda_min"]
+            assert value >= low - 1e-11 * high, (case, step)
+            if step == 0:
+                assert value <= low * 1.02 + 1e-11 * high, case
+            rho = max(n * k, 16) * EPS * record.values["ntk_lambda_max"]
+            expected = math.log10(record.values["ntk_lambda_max"] / max(value, rho))
+            assert record.values["ntk_log10_cond"] == pytest.approx(expected, rel=1e-12), (case, step)
+
+
+def test_lemmas_1_and_10_predict_with_the_dense_hessian_of_the_row_before() -> None:
+    for case in _WITH_PRODUCTS:
+        found, expected = observed(case, converged=True), brute_force(case)
+        expected.curvatures = None
+        for k in range(1, len(found.records)):
+            for name in ("predicted_lemma1", "predicted_lemma10"):
+                assert found.records[k].values[name] == pytest.approx(STEP[name](expected, k), rel=1e-7), (case, k)
+
+
+def test_what_a_step_costs_and_what_measuring_costs_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = {"now": 0.0}
+    monkeypatch.setattr("engine.trainer.time.perf_counter", lambda: clock["now"])
+    running = trainer(CASES["tanh-mse"])
+
+    def taking(seconds: float, owner: object, name: str) -> None:
+        original = getattr(owner, name)
+
+        def slow(*args: object, **kwargs: object) -> object:
+            clock["now"] += seconds
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, slow)
+
+    taking(1.0, running, "_pass")
+    taking(10.0, running, "_test_pass")
+    monkeypatch.setattr(running, "_observer", _Slow(running._observer, clock))
+    records = list(running.run())
+    assert [record.values["measure_seconds"] for record in records] == [100.0] * 5
+    # The update that led to a row counts with the row; nothing led to the first.
+    assert [record.values["step_seconds"] for record in records] == [1.0, 1001.0, 1001.0, 1001.0, 1001.0]
+
+
+class _Slow:
+    """An observer whose measuring takes 100 seconds and whose preparing an update takes 1000."""
+
+    def __init__(self, observer: object, clock: dict[str, float]) -> None:
+        self._observer, self._clock = observer, clock
+
+    def observe(self, *args: object) -> object:
+        self._clock["now"] += 100.0
+        return self._observer.observe(*args)  # type: ignore[attr-defined]
+
+    def before_update(self, lr: float) -> None:
+        self._clock["now"] += 1000.0
+        self._observer.before_update(lr)  # type: ignore[attr-defined]
+
+    def remember(self, *args: object) -> None:
+        self._observer.remember(*args)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("case", ["relu-mse", "tanh-renormalize-bias-mse_logits"])
+def test_a_network_starts_from_the_weights_that_the_definition_draws(case: str) -> None:
+    problem = CASES[case]
+    network = initialise(
+        inputs=problem.x.shape[1],
+        width=problem.width,
+        depth=problem.depth,
+        classes=problem.classes,
+        activation=problem.activation,
+        renormalize=problem.renormalize,
+        bias=problem.bias,
+        seed=problem.seed,
+        device=torch.device("cpu"),
+        dtype=torch.float64,
+    )
+    flat = torch.cat([p.reshape(-1) for p in network.parameters()])
+    torch.testing.assert_close(flat, problem.start, rtol=1e-15, atol=0.0)
+
+
+def _sparse(case: str, every: int) -> Observed:
+    return observe(CASES[case], every=every)
+
+
+@pytest.mark.parametrize("case", ["tanh-bias-mse_logits", "relu-renormalize-cross_entropy"])
+def test_rows_between_measured_ones_still_enter_what_is_accumulated(case: str) -> None:
+    expected = brute_force(case)
+    expected.curvatures = None
+    free = (
+        "smoothness_step",
+        "smoothness_secant",
+        "predicted_descent",
+        "ratio_null",
+        "decrease_ratio",
+        "lemma13_bound",
+        "distance_init",
+        "radius_bound",
+    )
+    for every in (2, 3):
+        for k, record in enumerate(_sparse(case, every).records):
+            for name in free:
+                value = STEP[name](expected, k) if k % every == 0 else math.nan
+                check(name, (case, every, k), record.values.get(name, math.nan), value, slack=1e-10)
+
+
+@pytest.mark.parametrize("case", ["tanh-mse", "tanh-renormalize-cross_entropy", "tanh-mse_logits"])
+def test_the_step_smoothness_is_the_mean_curvature_along_the_step(case: str) -> None:
+    """L_step = 2∫(1−t) gᵀ∇²f(θ − tηg)g dt/‖g‖², by Gauss-Legendre quadrature over dense Hessians."""
+    run = brute_force(case)
+    nodes, weights = np.polynomial.legendre.leggauss(8)
+    for k in (1, 3):
+        before, eta = run.rows[k - 1], run.rate(k - 1)
+        g, total = torch.tensor(before.gradient), 0.0
+        for t, w in zip((nodes + 1) / 2, weights / 2, strict=True):
+            theta = before.theta - float(t) * eta * g
+            hessian = Row(run.problem, k, theta, before.x, before.y).hessian
+            total += 2 * float(w) * (1 - float(t)) * float(g.numpy() @ hessian @ g.numpy()) / before.g**2
+        assert observed(case).records[k].values["smoothness_step"] == pytest.approx(total, rel=1e-6, abs=1e-8)
