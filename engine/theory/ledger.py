@@ -113,7 +113,7 @@ _KERNEL = (
         left="λ_min(pNTK)", right="λ_max(pNTK)", metrics=("pntk_lambda_min", "pntk_lambda_max"),
         meaning="The smallest eigenvalue is not above the largest.",
         violated="The spectrum of the pNTK is computed wrongly.",
-        widened="the rounding of products with K", terms=terms.interlacing_middle,
+        widened="the rounding of float64", terms=terms.interlacing_middle,
     ),
     Inequality(
         name="interlacing_high", group="K, pNTK", kind="theorem", equation="Cauchy",

@@ -94,8 +94,8 @@ def interlacing_low(row: Row) -> Iterator[Term]:
 
 def interlacing_middle(row: Row) -> Iterator[Term]:
     """λ_min(pNTK) is at most λ_max(pNTK)."""
-    slack = _kernel_slack(row, "ntk_lambda_max_residual")
-    yield Term(None, row.value("pntk_lambda_min"), row.value("pntk_lambda_max"), slack)
+    low, high = row.value("pntk_lambda_min"), row.value("pntk_lambda_max")
+    yield Term(None, low, high, row.spectral_rounding * abs(high))
 
 
 def interlacing_high(row: Row) -> Iterator[Term]:
