@@ -15,10 +15,10 @@ from engine.errors import WntError
 
 _DIVERGED = 3
 
-# Before torch is imported: OpenMP's threads spin while they wait, by default for so long that where anything else runs (a
-# viewer, a second engine) they occupy cores that have work to do: rows took ten times as long beside two busy processes on
-# two cores. Not to spin at all costs as much where nothing else runs: eigenvalues of n = 250 take seven times as long. A
-# short spin costs neither.
+# Before torch is imported: OpenMP's threads spin while they wait, by default for so long that where anything else runs
+# (a viewer, a second engine) they occupy cores that have work to do: rows took ten times as long beside two busy
+# processes on two cores. Not to spin at all costs as much where nothing else runs: eigenvalues at n = 250 take seven
+# times as long. A short spin costs neither.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 
