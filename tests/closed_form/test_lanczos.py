@@ -1,0 +1,171 @@
+"""Lanczos on matrices of known spectrum, and spectral norms against singular values."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from engine.measure.lanczos import extreme_eigenpair, spectral_norm_upper
+
+
+def matrix_of(eigenvalues: list[float] | np.ndarray, seed: int = 0) -> Tensor:
+    values = np.asarray(eigenvalues, dtype=np.float64)
+    q, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(len(values), len(values))))
+    return torch.tensor(q @ np.diag(values) @ q.T)
+
+
+def start_of(size: int, seed: int = 1) -> Tensor:
+    return torch.tensor(np.random.default_rng(seed).normal(size=size))
+
+
+class Counting:
+    """An operator that counts its products."""
+
+    def __init__(self, matrix: Tensor) -> None:
+        self.matrix, self.count = matrix, 0
+
+    def __call__(self, v: Tensor) -> Tensor:
+        self.count += 1
+        return self.matrix @ v
+
+
+@pytest.mark.parametrize(("which", "expected"), [("largest", 3.0), ("smallest", -9.0)])
+def test_either_end_is_found_and_not_the_largest_in_modulus(
+    which: Literal["largest", "smallest"], expected: float
+) -> None:
+    matrix = matrix_of([-9.0, -1.0, 0.5, 1.0, 2.0, 3.0])
+    operator = Counting(matrix)
+    pair = extreme_eigenpair(operator, start_of(6), which, tolerance=1e-12, max_products=50)
+    assert pair.value == pytest.approx(expected, rel=1e-12)
+    assert pair.products == operator.count == 6
+    torch.testing.assert_close(matrix @ pair.vector, expected * pair.vector, rtol=1e-10, atol=1e-10)
+    assert float(pair.vector.norm()) == pytest.approx(1.0)
+
+
+@settings(max_examples=40)
+@given(
+    seed=st.integers(0, 10**6),
+    size=st.integers(1, 40),
+    which=st.sampled_from(["largest", "smallest"]),
+    tolerance=st.sampled_from([0.3, 1e-2, 1e-6]),
+    products=st.integers(1, 45),
+)
+def test_a_ritz_value_is_on_the_inner_side_and_an_eigenvalue_lies_within_its_true_residual(
+    seed: int, size: int, which: Literal["largest", "smallest"], tolerance: float, products: int
+) -> None:
+    values = np.random.default_rng(seed).normal(size=size) * 10
+    matrix = matrix_of(values, seed)
+    operator = Counting(matrix)
+    pair = extreme_eigenpair(operator, start_of(size, seed + 1), which, tolerance=tolerance, max_products=products)
+    scale = float(np.abs(values).max())
+    true = float((matrix @ pair.vector - pair.value * pair.vector).norm())
+    assert pair.residual == pytest.approx(true, abs=1e-12 * scale * size)
+    assert np.abs(values - pair.value).min() <= pair.residual + 1e-12 * scale * size
+    edge = values.max() if which == "largest" else values.min()
+    assert (pair.value <= edge if which == "largest" else pair.value >= edge) or pair.value == pytest.approx(edge)
+    assert pair.products == operator.count <= products
+    # It stopped because it was done, or because it was told to.
+    done = pair.residual <= tolerance * abs(pair.value) + 1e-12 * scale
+    assert done or pair.products in (products, size)
+    if products >= size:
+        assert done or pair.value == pytest.approx(edge, rel=1e-9)
+
+
+def test_an_eigenvector_as_start_needs_one_product() -> None:
+    matrix = matrix_of([1.0, 2.0, 3.0, 4.0, 10.0])
+    cold = extreme_eigenpair(lambda v: matrix @ v, start_of(5), "largest", tolerance=1e-10, max_products=50)
+    warm = extreme_eigenpair(lambda v: matrix @ v, cold.vector, "largest", tolerance=1e-8, max_products=50)
+    assert warm.products == 1
+    assert warm.value == pytest.approx(10.0)
+
+
+def test_without_room_for_a_basis_the_iteration_restarts_and_still_converges(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.linspace(0.0, 1.0, 60)
+    values[-1] = 2.0
+    matrix = matrix_of(values)
+    monkeypatch.setattr("engine.measure.lanczos._BASIS_BYTES", 8 * 60 * 4)  # four vectors
+    operator = Counting(matrix)
+    pair = extreme_eigenpair(operator, start_of(60), "largest", tolerance=1e-9, max_products=200)
+    assert pair.value == pytest.approx(2.0, rel=1e-12)
+    assert 4 < pair.products == operator.count < 200
+    stopped = extreme_eigenpair(lambda v: matrix @ v, start_of(60), "largest", tolerance=1e-15, max_products=6)
+    assert stopped.products == 6
+
+
+def test_a_zero_operator_has_eigenvalue_zero_after_one_product() -> None:
+    pair = extreme_eigenpair(lambda v: 0 * v, start_of(7), "largest", tolerance=1e-9, max_products=50)
+    assert (pair.value, pair.residual, pair.products) == (0.0, 0.0, 1)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_an_operator_or_a_start_that_is_not_finite_gives_no_number(bad: float) -> None:
+    pair = extreme_eigenpair(lambda v: bad * v, start_of(5), "largest", tolerance=1e-9, max_products=50)
+    assert math.isnan(pair.value)
+    assert math.isnan(pair.residual)
+    assert pair.products == 1
+    for start in (start_of(5) * bad, torch.zeros(5, dtype=torch.float64)):
+        pair = extreme_eigenpair(lambda v: v, start, "largest", tolerance=1e-9, max_products=50)
+        assert math.isnan(pair.value)
+        assert pair.products == 0
+
+
+@settings(max_examples=30)
+@given(
+    seed=st.integers(0, 10**6),
+    p=st.sampled_from([1, 3, 64, 66, 90]),
+    q=st.sampled_from([1, 2, 65, 67, 80]),
+    warm=st.booleans(),
+)
+def test_a_spectral_norm_from_above_is_the_largest_singular_value_and_never_below_it(
+    seed: int, p: int, q: int, warm: bool
+) -> None:
+    matrix = torch.tensor(np.random.default_rng(seed).normal(size=(p, q)))
+    exact = float(torch.linalg.svdvals(matrix)[0])
+    value, vector = spectral_norm_upper(matrix, None)
+    assert vector.shape == (min(p, q),)
+    if warm:
+        value, _ = spectral_norm_upper(matrix, vector)
+    assert exact * (1 - 1e-13) <= value <= exact * (1 + 2e-9)
+
+
+def test_a_spectral_norm_follows_a_matrix_that_moves_with_few_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    import engine.measure.lanczos as module
+
+    spent: list[int] = []
+    original = module.extreme_eigenpair
+
+    def counted(*args: object, **kwargs: object) -> object:
+        pair = original(*args, **kwargs)  # type: ignore[arg-type]
+        spent.append(pair.products)
+        return pair
+
+    monkeypatch.setattr(module, "extreme_eigenpair", counted)
+    rng = np.random.default_rng(0)
+    matrix = torch.tensor(rng.normal(size=(80, 70)))
+    matrix[:, 0] *= 4  # a gap, as trained weights have
+    _, vector = spectral_norm_upper(matrix, None)
+    moved = matrix + 1e-9 * torch.tensor(rng.normal(size=(80, 70)))
+    value, _ = spectral_norm_upper(moved, vector)
+    assert value == pytest.approx(float(torch.linalg.svdvals(moved)[0]), rel=1e-8)
+    assert spent[1] < spent[0] / 2
+
+
+def test_the_norm_of_zero_is_zero_and_of_what_is_not_finite_no_number() -> None:
+    assert spectral_norm_upper(torch.zeros(70, 80, dtype=torch.float64), None)[0] == 0
+    for size in (3, 70):
+        bad = torch.ones(size, size, dtype=torch.float64)
+        bad[0, 0] = math.nan
+        assert math.isnan(spectral_norm_upper(bad, None)[0])
+
+
+def test_where_products_do_not_converge_the_dense_solver_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.measure.lanczos._NORM_PRODUCTS", 2)
+    matrix = torch.tensor(np.random.default_rng(0).normal(size=(90, 80)))
+    assert spectral_norm_upper(matrix, None)[0] == pytest.approx(float(torch.linalg.svdvals(matrix)[0]), rel=1e-12)
