@@ -17,7 +17,7 @@ KIND_WORDS: dict[Kind, str] = {
     "exact": "exact up to rounding",
     "upper": "a proved upper bound",
     "lower": "a proved lower bound",
-    "estimate": "an estimate that converges; its residual or resolution is stored",
+    "estimate": "an estimate and no bound; its residual or resolution is stored where it has one",
     "heuristic": "heuristic: its assumptions are not checked or do not hold in general",
 }
 INEQUALITY_WORDS: dict[InequalityKind, str] = {

@@ -81,7 +81,8 @@ _EQ13 = (
     ),
     Metric(
         "eq13_weights", "Eq13 ‖ΔW‖", "1", "layer", "lower", "spectrum", "core", "Eq. 13, [22]",
-        "max(0, σ_min(F_0) − D_m/√width_m)², D_l = p₁(‖W_l‖₂D_{l−1} + ‖ΔW_l‖₂‖A_{l−1}(0)‖_F)",
+        "max(0, σ_min(F_0) − D_m/√width_m)², D_l = p₁(‖W_l‖₂D_{l−1} + ‖ΔW_l‖₂‖A_{l−1}(0)‖_F), "
+        "D_0 = 0; with bias √n‖Δb_l‖ inside, times max_i 2√w/(‖u_i(0)‖ + ‖u_i‖) where rows are renormalised",
         "Lower bound on λ_min from the distance of the weights alone, the weakest rung.", _EQ13_PAPER, log=True,
         vacuous="at 0",
     ),
@@ -124,6 +125,7 @@ _INFINITE = (
         "definition6_lambda_max", "Def. 6", "1", "initial", "upper", "spectrum", "core", "Definition 6, Eq. 44",
         "1 + (n − 1)ρ_m, ρ_0 = max_{i≠j}|cos(x_i, x_j)|, ρ_{m+1} = M_δ at δ = 1 − ρ_m",
         "Upper line for λ_max at infinite width, by Gershgorin and the maximal distortion.", log=True,
+        vacuous="at n, the trace",
     ),
 )  # fmt: skip
 

@@ -11,9 +11,9 @@ Scope = Literal["step", "layer", "initial"]
 Kind = Literal["exact", "upper", "lower", "estimate", "heuristic"]
 """How a number is to be read.
 
-``exact``: the quantity itself up to rounding. ``upper`` / ``lower``: a proved bound on it. ``estimate``: a
-converging approximation whose residual or resolution is stored. ``heuristic``: a formula whose assumptions are
-not checked or do not hold in general.
+``exact``: the quantity itself up to rounding. ``upper`` / ``lower``: a proved bound on it. ``estimate``: an
+approximation and no bound, whose residual or resolution is stored where it has one. ``heuristic``: a formula whose
+assumptions are not checked or do not hold in general.
 """
 
 Cost = Literal["free", "gram", "spectrum", "products", "forward"]

@@ -36,7 +36,7 @@ _TRAINING = (
 _OPTIMISATION = (
     Metric(
         "sample_grad_norm_max", "max_i‖∇ℓ_i‖", "1", "step", "exact", "free", "core", "B.1",
-        "‖∇ℓ_i‖² = Σ_l ‖a_{l−1,i}‖²‖δ_{l,i}‖²",
+        "‖∇ℓ_i‖² = Σ_l ‖a_{l−1,i}‖²‖δ_{l,i}‖², with bias ‖a‖² + 1",
         "Largest per-example gradient norm, the local Lipschitz constant G of the loss.",
         "No per-example gradient is ever formed: norms factor over layers.", log=True,
     ),
@@ -47,7 +47,7 @@ _OPTIMISATION = (
         log=True,
     ),
     Metric(
-        "pl_samplewise", "μ_s", "1", "step", "exact", "free", "core", "Eq. 47", "E‖∇ℓ_i‖²/(2E ℓ_i)",
+        "pl_samplewise", "μ_s", "1", "step", "exact", "free", "core", "Eq. 47", "E‖∇ℓ_i‖²/(2(E ℓ_i − f*))",
         "Eq. 47's sample-wise constant.",
         "The paper equates it with Eq. 46; it is another number and never smaller (Jensen).", log=True,
     ),
@@ -115,13 +115,15 @@ _PREDICTIONS = (
     Metric(
         "predicted_descent", "f̂_desc", "loss", "step", "heuristic", "free", "core", "Lemma 1",
         "f − η(1 − ηL/2)‖g‖², L = L_step of row k−1",
-        "The same lemma at the real learning rate; promises nothing when η > 2/L.", "Not in the paper.", log=True,
+        "The same lemma at the real learning rate; L_step is no bound on the curvature of the step to come.",
+        "Not in the paper.", log=True, vacuous="at or above the loss before, for η ≥ 2/L: no decrease is promised",
     ),
     Metric(
         "predicted_lemma10", "f̂_L10", "loss", "step", "heuristic", "products", "all", "Lemma 10, B.3",
         "f − ‖g‖²/(8L), L = λ_max(∇²f) of row k−1",
         "Lemma 10 (weakly PL) with the paper's estimate of the distance to the minimiser.",
-        "Four times looser than Lemma 1; the paper draws it for cross-entropy.", log=True,
+        "Four times looser than Lemma 1; the paper draws it for cross-entropy. Its “weakly convex” means convex.",
+        log=True,
     ),
     Metric(
         "ratio_lemma1", "f/f̂_L1", "1", "step", "heuristic", "products", "all", "Fig. 2a",
@@ -151,7 +153,7 @@ _PREDICTIONS = (
         "f* + (f_0 − f*) Π_{i<k} (1 − 2ημ_i(1 − ηL_i/2)), L_i = max(μ_i, L_step of row i); factor 1 at i = 0",
         "Lemma 13 at the real η, multiplied up from step 0, with what was known before each step.",
         "The paper's form is Π(1 − μ_i/L), for η = 1/L. No L below the local μ can be a smoothness constant.",
-        log=True,
+        log=True, vacuous="at or above f_0: no decrease is promised",
     ),
     Metric(
         "distance_init", "‖θ−θ₀‖", "1", "step", "exact", "free", "core", "Eq. 4", "√Σ_l ‖W_l − W_l(0)‖²_F",
@@ -180,20 +182,22 @@ _GENERALIZATION = (
     Metric(
         "generalization_bound", "B_local", "loss", "step", "heuristic", "free", "core", "Lemma 2, Eq. 7",
         "√((M² + 12Mnβ)/(2nδ)) with local G and μ",
-        "Bound on |test − train| risk from local constants; vacuous when it is at least M.",
-        "With local μ it cannot fall below the floor: non-vacuity needs at least R < δM/24 and n > 1/(2δ).",
-        log=True,
+        "Bound on |test − train| risk from local constants.",
+        "With local μ it cannot fall below the floor: to say anything it needs R < δM/24 and n > 1/(2δ), "
+        "and these do not suffice.", log=True, vacuous="at or above M",
     ),
     Metric(
         "generalization_bound_compositional", "B_comp", "loss", "step", "heuristic", "spectrum", "core",
         "Lemmas 2, 4, 9", "the same with G = lipschitz_bound",
         "The bound with a proved Lipschitz constant instead of the measured one.", log=True,
+        vacuous="at or above M",
     ),
     Metric(
         "generalization_floor", "B_floor", "loss", "step", "exact", "free", "core", "Lemma 2",
         "generalization_bound at r = G/‖∇f‖ = 1, at least √(24M(R − f*)/δ)",
         "What the bound could be at best with local μ, whatever the network.",
         "Why Fig. 4 is vacuous: measured r is 16 to 71 and even r = 1 does not suffice.", log=True,
+        vacuous="at or above M, where no local constant could make the bound say anything",
     ),
     Metric(
         "generalization_gap", "|R_test−R|", "loss", "step", "exact", "forward", "core", "Eq. 7",
@@ -205,7 +209,8 @@ _KERNEL = (
     Metric(
         "ntk_lambda_min", "λ_min(K)", "1", "step", "estimate", "products", "all", "Eq. 11, Lemma 3",
         "smallest eigenvalue of K = JJᵀ (nk×nk), by Lanczos; a Ritz value, so at least the true λ_min",
-        "Worst direction of the empirical neural tangent kernel of the outputs.", log=True,
+        "Worst direction of the empirical neural tangent kernel of the outputs.",
+        "Lemma 3 makes it a PL constant; its Eq. 10 lacks a factor 2.", log=True, vacuous="at or below 0",
     ),
     Metric(
         "ntk_lambda_max", "λ_max(K)", "1", "step", "estimate", "products", "all", "Eq. 11, Lemma 3",

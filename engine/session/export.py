@@ -1,5 +1,8 @@
 """Exports that any program reads: CSV tables and one JSON file, with columns named as in the catalogue.
 
+How a column is to be read goes with the numbers: the table of metrics has each one's unit, equation and kind, the kind
+refined for the run's activation and loss, and where its value says nothing.
+
 CSV: "not computed" is an empty cell, ±∞ is ``inf`` and ``-inf``. JSON has no such numbers: both become null
 there. Numbers are written with as many digits as give the same double back. Layers are read some steps at a
 time, so that a long run does not have to fit into memory.
@@ -18,7 +21,8 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.catalogue import LAYER_COLUMNS, STEP_COLUMNS
+from engine.catalogue import CATALOGUE, LAYER_COLUMNS, STEP_COLUMNS, kind_in_run
+from engine.config import RunConfig
 from engine.errors import SessionError
 from engine.session.reader import SessionReader
 from engine.session.schema import EVENT_COLUMNS
@@ -28,6 +32,7 @@ JSON_NAME = "session.json"
 STEPS_HEADER = ("step", "time", *STEP_COLUMNS)
 LAYERS_HEADER = ("step", "layer", *LAYER_COLUMNS)
 EVENTS_HEADER = EVENT_COLUMNS
+METRICS_HEADER = ("name", "table", "symbol", "unit", "kind", "vacuous", "equation", "formula", "meaning")
 
 Cell = int | float | str | None
 
@@ -37,7 +42,7 @@ _STEPS_AT_A_TIME = 512
 
 
 def export_csv(session: str | Path, directory: str | Path) -> list[Path]:
-    """Write ``steps.csv``, ``layers.csv`` and ``events.csv``; files of these names are replaced.
+    """Write ``steps.csv``, ``layers.csv``, ``events.csv`` and ``metrics.csv``; files of these names are replaced.
 
     Args:
         session: The session file.
@@ -53,6 +58,7 @@ def export_csv(session: str | Path, directory: str | Path) -> list[Path]:
             ("steps.csv", STEPS_HEADER, _step_rows(steps)),
             ("layers.csv", LAYERS_HEADER, _layer_rows(reader, steps[0])),
             ("events.csv", EVENTS_HEADER, _event_rows(reader)),
+            ("metrics.csv", METRICS_HEADER, _metric_rows(reader.config())),
         )
         for name, header, rows in tables:
             with _replacing(folder / name) as file:
@@ -81,6 +87,7 @@ def export_json(session: str | Path, directory: str | Path) -> list[Path]:
             ("steps", STEPS_HEADER, _step_rows(steps)),
             ("layers", LAYERS_HEADER, _layer_rows(reader, steps[0])),
             ("events", EVENTS_HEADER, _event_rows(reader)),
+            ("metrics", METRICS_HEADER, _metric_rows(reader.config())),
         ):
             file.write(f',\n"{table}": {{"columns": {_json(header)}, "rows": [')
             separator = "\n"
@@ -111,6 +118,16 @@ def _event_rows(reader: SessionReader) -> Generator[Sequence[Cell]]:
         event = row.event
         data = _json({name: _json_cell(value) for name, value in event.data.items()})
         yield row.id, row.time, event.step, event.kind, event.layer, event.message, data
+
+
+def _metric_rows(config: RunConfig) -> Generator[Sequence[Cell]]:
+    for entry in CATALOGUE.values():
+        table = "steps" if entry.scope == "step" else "layers"
+        kind = kind_in_run(entry, activation=config.activation, loss=config.loss)
+        yield (
+            entry.name, table, entry.symbol, entry.unit, kind, entry.vacuous, entry.equation, entry.formula,
+            entry.meaning,
+        )  # fmt: skip
 
 
 def _csv_cell(cell: Cell) -> str:

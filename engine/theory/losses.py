@@ -5,7 +5,7 @@ share of the wrong one, ‖∇‖ = 2√2q²(1−q), largest at q = 2/3, and the
 where 12q² − 15q + 4 = 0. More classes give nothing larger (found numerically; a test searches). Not convex.
 mse_logits, ½‖o − y‖²: ∇²= I, ‖∇‖ = √(2ℓ), unbounded. Lemma 5 says G ≤ 2ℓ and L ≤ N: neither.
 cross_entropy, −o_y + log Σe^o: ∇ = p − y, ‖∇‖ ≤ √2; ∇² = diag p − ppᵀ ⪯ ½. Lemma 6 says 2 for both: true
-but loose.
+but loose; what it calls weakly convex is convex.
 """
 
 from __future__ import annotations

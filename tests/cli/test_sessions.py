@@ -48,7 +48,12 @@ def test_ls_of_an_empty_place_says_what_to_do(wnt: Run) -> None:
 
 def test_export_writes_what_it_names(wnt: Run, session: Path, tmp_path: Path) -> None:
     done = wnt("export", str(session), "--output", str(tmp_path / "out"))
-    assert [Path(line).name for line in done.stdout.splitlines()] == ["steps.csv", "layers.csv", "events.csv"]
+    assert [Path(line).name for line in done.stdout.splitlines()] == [
+        "steps.csv",
+        "layers.csv",
+        "events.csv",
+        "metrics.csv",
+    ]
     assert (tmp_path / "out" / "steps.csv").read_text().count("\n") == 7
     wnt("export", str(session), "--format", "json", "--output", str(tmp_path / "out"))
     assert json.loads((tmp_path / "out" / "session.json").read_text())["config"]["depth"] == 3

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from engine.catalogue import LAYER_COLUMNS, STEP_COLUMNS
+from engine.catalogue import CATALOGUE, LAYER_COLUMNS, STEP_COLUMNS, kind_in_run
 from engine.config import RunConfig
 from engine.errors import SessionError
 from engine.record import Event, StepRecord
@@ -31,8 +31,8 @@ def number(cell):
 
 def test_csv_gives_every_number_back(session, tmp_path):
     written = export_csv(session, tmp_path / "out")
-    assert [path.name for path in written] == ["steps.csv", "layers.csv", "events.csv"]
-    steps, layers, events = (list(csv.DictReader(path.open(encoding="utf-8", newline=""))) for path in written)
+    assert [path.name for path in written] == ["steps.csv", "layers.csv", "events.csv", "metrics.csv"]
+    steps, layers, events, _ = (list(csv.DictReader(path.open(encoding="utf-8", newline=""))) for path in written)
     assert tuple(steps[0]) == ("step", "time", *STEP_COLUMNS)
     assert tuple(layers[0]) == ("step", "layer", *LAYER_COLUMNS)
     with SessionReader(session) as reader:
@@ -71,9 +71,30 @@ def test_json_is_strict_and_complete(session, tmp_path):
 def test_session_without_rows_is_exported(tmp_path):
     with SessionWriter.create(tmp_path / "a.wnt", RunConfig(), {}):
         pass
-    for path in export_csv(tmp_path / "a.wnt", tmp_path):
+    *tables, metrics = export_csv(tmp_path / "a.wnt", tmp_path)
+    for path in tables:
         assert len(path.read_text().splitlines()) == 1
+    assert len(metrics.read_text().splitlines()) == 1 + len(CATALOGUE)
     assert json.loads(export_json(tmp_path / "a.wnt", tmp_path)[0].read_text())["layers"]["rows"] == []
+
+
+@pytest.mark.parametrize(("activation", "loss"), [("relu", "mse"), ("tanh", "cross_entropy")])
+def test_every_column_comes_with_the_kind_it_has_in_this_run(tmp_path, activation, loss):
+    config = RunConfig(activation=activation, loss=loss)
+    with SessionWriter.create(tmp_path / "a.wnt", config, {}):
+        pass
+    steps, layers, _, metrics = export_csv(tmp_path / "a.wnt", tmp_path)
+    table = {row["name"]: row for row in csv.DictReader(metrics.open(encoding="utf-8", newline=""))}
+    headers = {path.stem: path.read_text(encoding="utf-8").splitlines()[0].split(",") for path in (steps, layers)}
+    for entry in CATALOGUE.values():
+        row = table[entry.name]
+        assert entry.name in headers[row["table"]]
+        assert (row["symbol"], row["unit"], row["equation"]) == (entry.symbol, entry.unit, entry.equation)
+        assert row["kind"] == kind_in_run(entry, activation=activation, loss=loss)
+    assert table["loss_bound"]["kind"] == ("exact" if loss == "mse" else "estimate")
+    assert table["eq13_op"]["vacuous"] == "at or below 0"
+    found = json.loads(export_json(tmp_path / "a.wnt", tmp_path)[0].read_text(encoding="utf-8"))["metrics"]
+    assert [dict(zip(found["columns"], row, strict=True)) for row in found["rows"]] == list(table.values())
 
 
 @pytest.mark.parametrize("export", [export_csv, export_json])

@@ -14,7 +14,7 @@ from wnt_tui.cli.group import SectionedCommand
 @session_argument
 @click.option(
     "--format", "kind", type=click.Choice(["csv", "json"]), default="csv", metavar="NAME",
-    help="csv: steps.csv, layers.csv, events.csv; json: one file. Default: csv.",
+    help="csv: steps.csv, layers.csv, events.csv, metrics.csv; json: one file. Default: csv.",
 )  # fmt: skip
 @click.option(
     "--output", "directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", required=True,
