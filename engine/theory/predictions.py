@@ -188,6 +188,21 @@ def smoothness_secant(gradient_change: FloatOrArray, distance: FloatOrArray | fl
     return defined(gradient_change, value)
 
 
+def local_pl(loss: Array, grad_norm: Array, f_star: float = 0.0) -> Array:
+    """μ_i of every row, Eq. 46, as :func:`engine.theory.polyak_lojasiewicz.pl_constant`.
+
+    Args:
+        loss: f of each row.
+        grad_norm: ‖∇f‖ of each row.
+        f_star: Infimum of f.
+
+    Returns:
+        Same shape, NaN where f ≤ f*.
+    """
+    with np.errstate(all="ignore"):
+        return np.where(loss > f_star, np.square(grad_norm) / (2.0 * (loss - f_star)), np.nan)
+
+
 def lemma13_factor(mu: FloatOrArray, lr: FloatOrArray | float, smoothness: FloatOrArray | float) -> FloatOrArray:
     """One factor of Lemma 13 at the real η: 1 − 2ημ(1 − ηL/2) with L = max(L, μ), and 1 where L is not known.
 
@@ -219,6 +234,7 @@ def lemma13(
     f_star: float = 0.0,
     *,
     start: int = 0,
+    smoothness: ArrayLike | None = None,
     first_smoothness: float = math.nan,
 ) -> Array:
     """Lemma 13, Eq. 49, at the real η: f* + (f_s − f*) Π_{i=s}^{k−1} (1 − 2η_iμ_i(1 − η_iL_i/2)).
@@ -239,17 +255,19 @@ def lemma13(
         lr: η_0 … η_K, same shape; η_K is not used.
         f_star: Infimum of f.
         start: s, the row that the product starts from, at least 0.
-        first_smoothness: L for the first step of the run, if it is known.
+        smoothness: L_0 … L_K, same shape, NaN where it is not known; None for the L_step of each row.
+        first_smoothness: L for the first step of the run, if it is known; where ``smoothness`` is None.
 
     Returns:
         Shape (K + 1,): f_s at s, NaN before s, where an input is missing and from then on.
     """
     f, g, eta = (np.asarray(values, dtype=np.float64) for values in (loss, grad_norm, lr))
-    steps = np.full_like(f, first_smoothness)
-    steps[1:] = smoothness_step(f[:-1], f[1:], eta[:-1], g[:-1])
-    with np.errstate(all="ignore"):
-        mu = np.where(f > f_star, np.square(g) / (2.0 * (f - f_star)), np.nan)
-    return _product(f, lemma13_factor(mu, eta, steps), f_star, start)
+    if smoothness is None:
+        L = np.full_like(f, first_smoothness)
+        L[1:] = smoothness_step(f[:-1], f[1:], eta[:-1], g[:-1])
+    else:
+        L = np.asarray(smoothness, dtype=np.float64)
+    return _product(f, lemma13_factor(local_pl(f, g, f_star), eta, L), f_star, start)
 
 
 def lemma13_paper(

@@ -1,0 +1,172 @@
+"""Any formula of the predictions with any estimator of L, derived from the columns of stored rows.
+
+A session stores three pairings (:data:`STORED`); the others follow from what its rows hold. Everything is taken from
+the row *before* the step that it predicts: row k's prediction reads row k−1. None of it is a theorem: each L is known
+at θ_{k−1} or on the step before, and the lemmas ask for one that holds on the step to come.
+
+Columns are those of the catalogue, one number a row, NaN where it was not computed; a column that is missing is all
+NaN. Rows whose successor is not one step later (a session with holes) predict nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from engine.theory import predictions
+
+Array = NDArray[np.float64]
+
+Formula = Literal["lemma1", "descent", "lemma10"]
+"""``lemma1`` and ``lemma10`` presume η = 1/L; ``descent`` is Lemma 1 at the real η."""
+
+Estimator = Literal["hessian", "ggn", "step", "secant", "bound"]
+"""``smoothness_<estimator>`` of the catalogue. ``step`` and ``secant`` of a row belong to the step that led to it."""
+
+FORMULAS: tuple[Formula, ...] = get_args(Formula)
+ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
+
+STORED: Mapping[Formula, Estimator] = {"lemma1": "hessian", "descent": "step", "lemma10": "hessian"}
+"""The pairings that ``predicted_<formula>`` and ``ratio_<formula>`` of a session are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """A formula with an estimator, row by row.
+
+    Attributes:
+        predicted: Prediction of f_k from row k−1, shape (rows,); NaN at the first row and where an input is missing.
+        ratio: f_k over it, NaN where the prediction is at or below f*.
+        decrease_ratio: (f_{k−1} − f_k)/(f_{k−1} − predicted).
+    """
+
+    predicted: Array
+    ratio: Array
+    decrease_ratio: Array
+
+
+def smoothness(estimator: Estimator, step: ArrayLike, columns: Mapping[str, Array]) -> Array:
+    """L as it is known at each row, before the step that leaves it.
+
+    ``step`` is computed from losses, gradient norms and learning rates, which every row has, measured or not; the
+    others are what was measured.
+
+    Args:
+        estimator: Which L.
+        step: Steps of the rows, ascending, shape (rows,).
+        columns: Step metrics by catalogue name.
+
+    Returns:
+        Shape (rows,), NaN where it is not known: ``step`` and ``secant`` at the first row of a run.
+    """
+    steps = np.asarray(step, dtype=np.int64)
+    if estimator != "step":
+        return _column(columns, f"smoothness_{estimator}", steps.size)
+    f, g, eta = _trajectory(steps, columns)
+    found = np.full(steps.size, np.nan)
+    found[1:] = predictions.smoothness_step(f[:-1], f[1:], eta[:-1], g[:-1])
+    return found
+
+
+def pair(
+    formula: Formula, estimator: Estimator, step: ArrayLike, columns: Mapping[str, Array], f_star: float = 0.0
+) -> Pairing:
+    """Predictions of every row from the row before.
+
+    Args:
+        formula: The lemma.
+        estimator: L in it.
+        step: Steps of the rows, ascending, shape (rows,).
+        columns: Step metrics by catalogue name: ``loss``, ``grad_norm``, ``lr`` and the estimator's.
+        f_star: Infimum of f.
+
+    Returns:
+        Predictions and ratios. For the pairings of :data:`STORED` they are what the run stored, to the bit.
+    """
+    steps = np.asarray(step, dtype=np.int64)
+    f, g, eta = _trajectory(steps, columns)
+    L = smoothness(estimator, steps, columns)[:-1]
+    # A row that no row follows at once predicts nothing: its η is NaN, also for the formulas that do not read it.
+    before = np.where(np.isnan(eta[:-1]), np.nan, f[:-1])
+    if formula == "descent":
+        promised = predictions.descent(before, g[:-1], eta[:-1], L)
+    else:
+        lemma = predictions.lemma1 if formula == "lemma1" else predictions.lemma10
+        promised = lemma(before, g[:-1], L)
+    return Pairing(
+        _after_first(promised, steps.size),
+        _after_first(predictions.ratio(f[1:], promised, f_star), steps.size),
+        _after_first(predictions.decrease_ratio(before, f[1:], promised), steps.size),
+    )
+
+
+def lemma13(
+    estimator: Estimator, step: ArrayLike, columns: Mapping[str, Array], start: int = 0, f_star: float = 0.0
+) -> Array:
+    """Lemma 13 at the real η from any row: f* + (f_s − f*) Π_{i=s}^{k−1} (1 − 2η_iμ_i(1 − η_iL_i/2)).
+
+    Where L is not known, as between measured rows, nothing is promised and the factor is 1 (see
+    :func:`engine.theory.predictions.lemma13_factor`). With ``step`` from the first row it is ``lemma13_bound``.
+
+    Args:
+        estimator: L in it.
+        step: Steps of the rows, ascending, shape (rows,).
+        columns: Step metrics by catalogue name: ``loss``, ``grad_norm``, ``lr`` and the estimator's.
+        start: Index of row s. Give ``step`` the row before s as well: its L belongs to the step that led to s.
+        f_star: Infimum of f.
+
+    Returns:
+        Shape (rows,): f_s at s, NaN before; all NaN if the estimator was measured at none of the rows.
+    """
+    steps = np.asarray(step, dtype=np.int64)
+    f, g, eta = _trajectory(steps, columns)
+    L = smoothness(estimator, steps, columns)
+    if estimator != "step" and not np.isfinite(L).any():
+        return np.full(steps.size, np.nan)
+    return predictions.lemma13(f, g, eta, f_star, start=start, smoothness=L)
+
+
+def lemma13_paper(
+    estimator: Estimator, step: ArrayLike, columns: Mapping[str, Array], start: int = 0, f_star: float = 0.0
+) -> Array:
+    """Lemma 13 as printed, for η = 1/L: f* + (f_s − f*) Π_{i=s}^{k−1} (1 − μ_i/L_i).
+
+    Args:
+        estimator: L in it.
+        step: Steps of the rows, ascending, shape (rows,).
+        columns: Step metrics by catalogue name: ``loss``, ``grad_norm`` and the estimator's; ``lr`` for ``step``.
+        start: Index of row s.
+        f_star: Infimum of f.
+
+    Returns:
+        Shape (rows,): f_s at s, NaN before, and from the first row on where L is unknown, or below μ, which
+        contradicts the lemma.
+    """
+    steps = np.asarray(step, dtype=np.int64)
+    f, g, eta = _trajectory(steps, columns)
+    mu = np.where(np.isnan(eta), np.nan, predictions.local_pl(f, g, f_star))
+    return predictions.lemma13_paper(f, mu, smoothness(estimator, steps, columns), f_star, start=start)
+
+
+def _trajectory(steps: NDArray[np.int64], columns: Mapping[str, Array]) -> tuple[Array, Array, Array]:
+    """f, ‖g‖ and η of the rows; η is NaN where the next row is not one step later."""
+    f, g, eta = (_column(columns, name, steps.size) for name in ("loss", "grad_norm", "lr"))
+    eta = eta.copy()
+    eta[:-1][np.diff(steps) != 1] = np.nan
+    eta[-1:] = np.nan
+    return f, g, eta
+
+
+def _column(columns: Mapping[str, Array], name: str, rows: int) -> Array:
+    values = columns.get(name)
+    return np.full(rows, np.nan) if values is None else np.asarray(values, dtype=np.float64)
+
+
+def _after_first(values: Array, rows: int) -> Array:
+    found = np.full(rows, np.nan)
+    found[1:] = values
+    return found
