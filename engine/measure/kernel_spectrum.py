@@ -43,20 +43,27 @@ class KernelSpectrum:
         self._warm_products = warm_products
         self._starts: dict[str, Tensor] = {}
 
-    def measure(self, kernel: TangentKernel, rows: LossRows, loss: str) -> dict[str, float]:
+    def measure(
+        self, kernel: TangentKernel, rows: LossRows, loss: str, grad_norm: float | None = None
+    ) -> dict[str, float]:
         """Measure a row.
 
         Both ends by Lanczos. (Davidson's method with the inverse of pNTK ⊗ I_k as preconditioner was tried and took as
         many products: at these widths K's small eigenvectors are where finite width differs from Θ ⊗ I_k.)
 
+        A Ritz value can have converged to the wrong eigenvalue. Two kinds of witnesses are known anyway: the logit
+        gradient, with the quotient n²‖∇f‖²/‖∂ℓ/∂o‖², and the extreme modes of the pNTK. Where one lies outside the
+        values found, the search starts again from it; so the values always enclose μ's chain and the pNTK.
+
         Args:
             kernel: K at the row's parameters.
             rows: The loss at the row's logits.
             loss: Its name.
+            grad_norm: ‖∇f‖ if it is known, which saves a product.
 
         Returns:
             ``ntk_*``, ``pntk_*`` and ``smoothness_ggn``. Cost: one symmetric eigenproblem of order n, and products
-            with K: at most 60 an end, 20 for λ_min once it is warm.
+            with K: at most 60 an end, 20 for λ_min once it is warm, unless a witness objects.
         """
         n, k = kernel.shape
 
@@ -66,19 +73,35 @@ class KernelSpectrum:
         compressed = kernel.compressed()
         if not bool(torch.isfinite(compressed).all()):
             return {}
-        low = torch.linalg.eigvalsh(compressed)
-        largest = self._extreme("largest", product, n * k, compressed)
-        smallest = self._extreme("smallest", product, n * k, compressed)
+        modes = torch.linalg.eigh(compressed)
+        witnesses = [_gradient_witness(product, rows, grad_norm)]
+        for index in (0, -1):
+            mode = modes.eigenvectors[:, index, None].expand(n, k).reshape(-1) / math.sqrt(k)
+            witnesses.append((float(modes.eigenvalues[index]), mode))
+        largest = self._enclosing("largest", product, witnesses)
+        smallest = self._enclosing("smallest", product, witnesses)
         return {
             "ntk_lambda_min": smallest.value,
             "ntk_lambda_max": largest.value,
             "ntk_log10_cond": log10_condition(smallest.value, largest.value, n * k),
             "ntk_residual": smallest.residual,
             "ntk_lambda_max_residual": largest.residual,
-            "pntk_lambda_min": float(low[0]),
-            "pntk_lambda_max": float(low[-1]),
+            "pntk_lambda_min": float(modes.eigenvalues[0]),
+            "pntk_lambda_max": float(modes.eigenvalues[-1]),
             "smoothness_ggn": self._gauss_newton(kernel, rows, loss, largest.value, compressed),
         }
+
+    def _enclosing(
+        self, which: Literal["largest", "smallest"], product: Operator, witnesses: list[tuple[float, Tensor]]
+    ) -> RitzPair:
+        """The extreme eigenvalue, searched again from any witness that lies beyond it."""
+        sign = 1.0 if which == "largest" else -1.0
+        pair = self._extreme(which, product, witnesses[0][1].numel(), witnesses[0][1])
+        for quotient, vector in sorted(witnesses, key=lambda witness: -sign * witness[0]):
+            if sign * (quotient - pair.value) > 1e-12 * abs(quotient):
+                self._starts[which] = vector
+                pair = self._extreme(which, product, vector.numel(), vector)
+        return pair
 
     def _gauss_newton(self, kernel: TangentKernel, rows: LossRows, loss: str, largest: float, like: Tensor) -> float:
         """λ_max(BᵀKB)/n, which is that of JᵀBBᵀJ/n; for mse_logits B is the identity."""
@@ -119,6 +142,18 @@ def trace_shares(kernel: TangentKernel) -> NDArray[np.float64]:
     total = traces.sum()
     shares = traces / total if 0.0 < total < math.inf else np.full_like(traces, np.nan)
     return np.concatenate([[np.nan], shares])
+
+
+def _gradient_witness(product: Operator, rows: LossRows, grad_norm: float | None) -> tuple[float, Tensor]:
+    """The logit gradient g as a vector with its Rayleigh quotient in K: gᵀKg = ‖Jᵀg‖² = n²‖∇f‖²."""
+    g = rows.gradient.reshape(-1)
+    square = float(g.square().sum())
+    if not square > 0.0:  # nothing is left to learn: any vector will do
+        g = torch.ones_like(g)
+        return float(torch.dot(g, product(g)) / g.numel()), g
+    if grad_norm is None:
+        return float(torch.dot(g, product(g))) / square, g
+    return (rows.gradient.shape[0] * grad_norm) ** 2 / square, g
 
 
 def _noise(dimension: int, like: Tensor) -> Tensor:

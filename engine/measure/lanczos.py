@@ -45,6 +45,7 @@ def extreme_eigenpair(
     *,
     tolerance: float,
     max_products: int,
+    check_every: int = 1,
 ) -> RitzPair:
     """The largest or smallest eigenvalue (not the largest in modulus) of a symmetric operator.
 
@@ -54,6 +55,8 @@ def extreme_eigenpair(
         which: Which end of the spectrum.
         tolerance: Stop when the residual is at most this times |θ|; below rounding nothing is gained.
         max_products: Stop after so many products at the latest; the residual says how good the result is.
+        check_every: Look for convergence after so many products: more than 1 where a product costs no more than
+            looking.
 
     Returns:
         The Ritz pair. A non-finite operator gives a pair of NaN value and residual. Cost: the products, plus
@@ -62,7 +65,7 @@ def extreme_eigenpair(
     limit = max(2, min(max_products, _BASIS_BYTES // (start.numel() * start.element_size())))
     spent, vector = 0, start
     while True:
-        pair = _sweep(operator, vector, which, tolerance, min(limit, max_products - spent))
+        pair = _sweep(operator, vector, which, tolerance, min(limit, max_products - spent), check_every)
         spent += pair.products
         # A sweep that ended before its limit has converged, or has nothing left to find.
         if pair.products < limit or spent >= max_products:
@@ -70,7 +73,9 @@ def extreme_eigenpair(
         vector = pair.vector
 
 
-def _sweep(operator: Operator, start: Tensor, which: str, tolerance: float, products: int) -> RitzPair:
+def _sweep(
+    operator: Operator, start: Tensor, which: str, tolerance: float, products: int, check_every: int
+) -> RitzPair:
     """One Lanczos run without restart."""
     epsilon = torch.finfo(start.dtype).eps
     norm = float(torch.linalg.vector_norm(start))
@@ -79,36 +84,41 @@ def _sweep(operator: Operator, start: Tensor, which: str, tolerance: float, prod
     # Room is doubled as it is needed: a warm start converges long before the limit.
     basis = start.new_empty(min(8, products), start.numel())
     basis[0] = start / norm
-    size = 1
     diagonal: list[float] = []
     off: list[float] = []
-    while True:
+    for size in range(1, products + 1):
         w = operator(basis[size - 1])
-        alpha = float(torch.dot(basis[size - 1], w))
-        if not np.isfinite(alpha):
+        diagonal.append(float(torch.dot(basis[size - 1], w)))
+        if not np.isfinite(diagonal[-1]):
             return RitzPair(float("nan"), start, float("nan"), size)
-        diagonal.append(alpha)
         q = basis[:size]
         # Twice is enough: orthogonality to working precision (Kahan–Parlett).
         for _ in range(2):
             w = w - q.T @ (q @ w)
         beta = float(torch.linalg.vector_norm(w))
-        # By torch, on the CPU: a second linear algebra library's threads would fight with torch's.
-        tridiagonal = np.diag(diagonal) + np.diag(off, 1) + np.diag(off, -1)
-        values, vectors = torch.linalg.eigh(torch.from_numpy(tridiagonal))
-        pick = -1 if which == "largest" else 0
-        theta, weights = float(values[pick]), vectors[:, pick]
-        scale = max(abs(float(values[0])), abs(float(values[-1])))
-        residual = max(beta * abs(float(weights[-1])), epsilon * scale)
-        closed = beta <= 4 * epsilon * scale * size or size == start.numel()
-        if residual <= max(tolerance * abs(theta), epsilon * scale) or closed or size >= products:
-            vector = q.T @ weights.to(start)
-            return RitzPair(theta, vector / torch.linalg.vector_norm(vector), residual, size)
+        # The largest diagonal entry is no larger than the spectrum's modulus: good enough to see that nothing is left.
+        closed = beta <= 4 * epsilon * max(map(abs, diagonal)) * size or size == start.numel()
+        last = closed or size == products
+        if last or size % check_every == 0:
+            theta, weights, scale = _ritz(diagonal, off, which)
+            residual = max(beta * abs(float(weights[-1])), epsilon * scale)
+            if last or residual <= max(tolerance * abs(theta), epsilon * scale):
+                break
         if size == basis.shape[0]:
             basis = torch.cat([basis, basis.new_empty(min(size, products - size), start.numel())])
         basis[size] = w / beta
-        size += 1
         off.append(beta)
+    vector = q.T @ weights.to(start)
+    return RitzPair(theta, vector / torch.linalg.vector_norm(vector), residual, size)
+
+
+def _ritz(diagonal: list[float], off: list[float], which: str) -> tuple[float, Tensor, float]:
+    """The extreme Ritz value, its vector's weights in the basis, and the largest modulus of a Ritz value."""
+    # By torch, on the CPU: a second linear algebra library's threads would fight with torch's.
+    tridiagonal = torch.from_numpy(np.diag(diagonal) + np.diag(off, 1) + np.diag(off, -1))
+    values, vectors = torch.linalg.eigh(tridiagonal)
+    pick = -1 if which == "largest" else 0
+    return float(values[pick]), vectors[:, pick], float(values.abs().max())
 
 
 def spectral_norm_upper(matrix: Tensor, start: Tensor | None, *, tolerance: float = 1e-9) -> tuple[float, Tensor]:
@@ -117,7 +127,7 @@ def spectral_norm_upper(matrix: Tensor, start: Tensor | None, *, tolerance: floa
     Args:
         matrix: Shape (p, q), float64.
         start: A right singular vector to start from, (q,), or None.
-        tolerance: Relative tolerance on the residual of MᵀM.
+        tolerance: Relative tolerance on the residual of MᵀM; the norm is widened by half of it.
 
     Returns:
         √(θ + residual) ≥ θ-part of ‖M‖₂ and the Ritz vector, for the next call. Cost: 4pq flops a product. Falls back
@@ -131,7 +141,12 @@ def spectral_norm_upper(matrix: Tensor, start: Tensor | None, *, tolerance: floa
     if m.shape[1] > _DENSE_BELOW:
         vector = start if start is not None and start.shape == (m.shape[1],) else _probe(m)
         pair = extreme_eigenpair(
-            lambda v: m.T @ (m @ v), vector, "largest", tolerance=tolerance, max_products=_NORM_PRODUCTS
+            lambda v: m.T @ (m @ v),
+            vector,
+            "largest",
+            tolerance=tolerance,
+            max_products=_NORM_PRODUCTS,
+            check_every=4,
         )
         if pair.residual <= 10 * tolerance * pair.value or not np.isfinite(pair.value):
             return float(np.sqrt(pair.value + pair.residual)), pair.vector

@@ -27,7 +27,7 @@ from engine.measure.violations import Violations
 from engine.network import Network
 from engine.record import Event
 from engine.theory.inequality import Row
-from engine.theory.infinite_width import infinite_width_lines
+from engine.theory.infinite_width import infinite_kernel_lines, infinite_width_lines
 from engine.theory.polyak_lojasiewicz import pl_constant, pl_samplewise
 from engine.training_pass import TestPass, TrainingPass
 
@@ -100,7 +100,7 @@ class Observer:
         if config.measure == "all":
             kernel = TangentKernel(self._network, current.run, self._layers.grams)
             values |= self._curvature.measure(self._network, current)
-            values |= self._kernel.measure(kernel, current.rows, config.loss)
+            values |= self._kernel.measure(kernel, current.rows, config.loss, g)
             layers["ntk_trace_share"] = trace_shares(kernel)
         self._bounds = NetworkBounds(self._network, current, layers["weight_norm"], config.loss)
         values |= self._bounds.at_theta()
@@ -138,4 +138,8 @@ class Observer:
         self._segment = math.nan if bounds is None else bounds.over_ball(lr * self._before.get("grad_norm", math.nan))
 
     def _infinite_width(self) -> Mapping[str, NDArray[np.float64]]:
-        return infinite_width_lines(self._x_train, self._config.activation, self._config.depth)
+        config, x = self._config, self._x_train
+        lines = infinite_width_lines(x, config.activation, config.depth)
+        if config.measure == "all":
+            lines |= infinite_kernel_lines(x, config.activation, config.depth, config.width, bias=config.bias)
+        return lines
