@@ -127,6 +127,18 @@ _INFINITE = (
         "Upper line for λ_max at infinite width, by Gershgorin and the maximal distortion.", log=True,
         vacuous="at n, the trace",
     ),
+    Metric(
+        "infinite_ntk_lambda_min", "λ_min(Θ^m)", "1", "initial", "exact", "spectrum", "all", "Eq. 11",
+        "smallest eigenvalue of Θ^{m+1} = width·σ̂(Σ^m) + Θ^m ⊙ σ̂'(Σ^m), Θ⁰ = dΣ⁰; with biases 1 more in each",
+        "What λ_min of the tangent kernel up to W_{m+1} would be in a very wide network; row L−1 compares with K.",
+        "Lemma 11 and Eq. 12 are about G, not about the NTK as the paper writes.", log=True,
+    ),
+    Metric(
+        "infinite_ntk_lambda_max", "λ_max(Θ^m)", "1", "initial", "exact", "spectrum", "all", "Eq. 11",
+        "largest eigenvalue of Θ^m",
+        "What λ_max of the tangent kernel up to W_{m+1} would be in a very wide network; row L−1 compares with K.",
+        log=True,
+    ),
 )  # fmt: skip
 
 LAYER_METRICS: tuple[Metric, ...] = (*_SPECTRUM, *_GERSHGORIN, *_EQ13, *_WEIGHTS, *_INFINITE)

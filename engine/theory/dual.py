@@ -145,27 +145,33 @@ def nngp(sigma0: Array, activation: str, depth: int) -> Iterator[Array]:
         yield sigma
 
 
-def ntk(sigma0: Array, activation: str, widths: Sequence[float]) -> Iterator[Array]:
-    """Θ⁰ = width_0 Σ⁰, Θ^{m+1} = width_{m+1} σ̂(Σ^m) + Θ^m ⊙ σ̂'(Σ^m), for a network without biases.
+def ntk(sigma0: Array, activation: str, widths: Sequence[float], *, bias: bool = False) -> Iterator[Array]:
+    """Θ⁰ = width_0 Σ⁰, Θ^{m+1} = width_{m+1} σ̂(Σ^m) + Θ^m ⊙ σ̂'(Σ^m).
 
     With widths (d, w_1, …, w_{L−1}) the empirical NTK of L layers and k outputs is near Θ^{L−1} ⊗ I_k;
     with all widths 1 this is the usual normalised kernel.
+
+    A layer's biases see a feature that is constantly 1, beside the width_m features of its weights: each layer
+    adds 1 to width_m Σ^m. They start at 0, so Σ is the same. Renormalisation changes neither: in the limit rows
+    have norm √width anyway, and what its derivative takes away is of relative order 1/√width.
 
     Args:
         sigma0: Cosines of the data, shape (n, n).
         activation: ``relu`` or ``tanh``.
         widths: Inputs d, then the hidden widths.
+        bias: Whether the layers have biases that are trained.
 
     Yields:
         Θ^m for every width, shape (n, n). Cost: n² evaluations of σ̂ and σ̂' each.
     """
     sigma = np.asarray(sigma0, dtype=np.float64)
-    theta = widths[0] * sigma
+    shift = 1.0 if bias else 0.0
+    theta = widths[0] * sigma + shift
     yield theta
     for width in widths[1:]:
         slope = dual_derivative(activation, sigma)
         sigma = _next(sigma, activation)
-        theta = width * sigma + theta * slope
+        theta = width * sigma + shift + theta * slope
         yield theta
 
 

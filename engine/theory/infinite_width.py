@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine.theory.conditioning import resolution
-from engine.theory.dual import cosines_of, dual_gap, maximal_distortion, nngp
+from engine.theory.dual import cosines_of, dual_gap, maximal_distortion, nngp, ntk
 
 Array = NDArray[np.float64]
 
@@ -83,12 +83,45 @@ def infinite_width_lines(rows: ArrayLike, activation: str, depth: int) -> dict[s
     if not np.all(np.isfinite(sigma0)):
         return lines
     for m, sigma in enumerate(nngp(sigma0, activation, depth)):
-        eigenvalues = np.linalg.eigvalsh(sigma)
-        low, high = float(eigenvalues[0]), float(eigenvalues[-1])
-        lines["infinite_lambda_min"][m] = low if low > resolution(high, n) else 0.0
-        lines["infinite_lambda_max"][m] = high
+        lines["infinite_lambda_min"][m], lines["infinite_lambda_max"][m] = _extremes(sigma)
     smallest = float(lines["infinite_lambda_min"][0])
     largest_cosine = float(np.max(np.abs(sigma0 - np.eye(n))))
     lines["lemma12_lambda_min"][:depth] = lemma12_line(smallest, activation, depth)
     lines["definition6_lambda_max"][:depth] = definition6_line(largest_cosine, n, activation, depth)
     return lines
+
+
+def infinite_kernel_lines(
+    rows: ArrayLike, activation: str, depth: int, width: int, *, bias: bool = False
+) -> dict[str, Array]:
+    """Extremes of Θ^m, the NTK's limit in the run's own widths, by their names in the catalogue.
+
+    Θ^m ⊗ I is the tangent kernel of the pre-activations h_{m+1} with respect to all weights up to W_{m+1}; row L−1
+    is the outputs' and compares with K. Eigenvalues at or below the resolution of float64 are 0.
+
+    Args:
+        rows: The prepared inputs, shape (n, d).
+        activation: ``relu`` or ``tanh``.
+        depth: L, the number of weight matrices.
+        width: Neurons of each hidden layer.
+        bias: Whether the layers have biases.
+
+    Returns:
+        ``infinite_ntk_lambda_min`` and ``infinite_ntk_lambda_max``, each of shape (L + 1,): layers 0 … L−1, NaN at
+        L; all NaN where a row of zeros has no direction. Cost: L symmetric eigenproblems of order n.
+    """
+    lines = {name: np.full(depth + 1, np.nan) for name in ("infinite_ntk_lambda_min", "infinite_ntk_lambda_max")}
+    sigma0 = cosines_of(rows)
+    if not np.all(np.isfinite(sigma0)):
+        return lines
+    widths = [float(np.shape(rows)[1]), *[float(width)] * (depth - 1)]
+    for m, theta in enumerate(ntk(sigma0, activation, widths, bias=bias)):
+        lines["infinite_ntk_lambda_min"][m], lines["infinite_ntk_lambda_max"][m] = _extremes(theta)
+    return lines
+
+
+def _extremes(kernel: Array) -> tuple[float, float]:
+    """The smallest and the largest eigenvalue; the smallest is 0 where float64 cannot tell it from 0."""
+    eigenvalues = np.linalg.eigvalsh(kernel)
+    low, high = float(eigenvalues[0]), float(eigenvalues[-1])
+    return (low if low > resolution(high, len(kernel)) else 0.0), high

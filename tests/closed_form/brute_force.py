@@ -104,6 +104,19 @@ def normalisation(activation: str) -> tuple[float, float]:
 
 
 @cache
+def dual_slope(activation: str, rho: float) -> float:
+    """σ̂'(ρ) = E[φ̄'(X)φ̄'(Y)]: the chance that both are positive for ReLU, two-dimensional quadrature for tanh."""
+    rho = min(max(rho, -1.0), 1.0)
+    scale, _ = normalisation(activation)
+    if activation == "relu":
+        return scale**2 * (0.25 + math.asin(rho) / (2 * math.pi))
+    x = np.linspace(-8.0, 8.0, 101)
+    w = np.exp(-x * x / 2) / math.sqrt(2 * math.pi) * (x[1] - x[0])
+    y = rho * x[:, None] + math.sqrt(1 - rho * rho) * x[None, :]
+    return scale**2 * float((w / np.cosh(x) ** 2) @ (np.cosh(y) ** -2 @ w))
+
+
+@cache
 def dual(activation: str, rho: float) -> float:
     """σ̂(ρ): the arc-cosine kernel for ReLU, two-dimensional quadrature for tanh."""
     if rho >= 1.0 - 1e-13:
@@ -799,3 +812,27 @@ def _(run: BruteForce, k: int, m: int) -> float:
     for _ in range(m):
         rho = dual(run.problem.activation, rho)
     return 1 + (len(run.problem.x) - 1) * rho
+
+
+def tangents(run: BruteForce, m: int) -> np.ndarray:
+    """Θ^m, summed over layers: each layer's features and bias, carried on by the slopes of the layers after it."""
+    n, d = run.problem.x.shape
+    total = np.zeros((n, n))
+    for layer in range(m + 1):
+        term = (run.problem.width if layer else d) * cosines(run, layer) + (1.0 if run.problem.bias else 0.0)
+        for later in range(layer, m):
+            slopes = [[dual_slope(run.problem.activation, float(rho)) for rho in row] for row in cosines(run, later)]
+            term = term * np.array(slopes)
+        total += term
+    return total
+
+
+@_initial_metric("infinite_ntk_lambda_min")
+def _(run: BruteForce, k: int, m: int) -> float:
+    found = np.linalg.svd(tangents(run, m), compute_uv=False)
+    return float(found[-1]) if found[-1] > max(len(found), 16) * EPS * found[0] else 0.0
+
+
+@_initial_metric("infinite_ntk_lambda_max")
+def _(run: BruteForce, k: int, m: int) -> float:
+    return float(np.linalg.svd(tangents(run, m), compute_uv=False)[0])

@@ -52,6 +52,8 @@ def _iterated(what: str, *more: str) -> Oracle:
 _RUNGS = "test_eigenvalue_bounds.py::test_all_five_rungs_bound_the_smallest_eigenvalue_in_their_order"
 _DISCS = "test_gershgorin.py::test_the_enclosure_contains_the_spectrum_and_is_tighter_row_by_row"
 _SPECTRA = "test_infinite_width.py::test_lemma12_and_definition6_enclose_the_spectrum_at_every_layer"
+_TANGENT = "test_infinite_width.py::test_kernel_lines_are_the_extremes_of_the_recursion_in_the_runs_widths"
+_LIMIT = "test_infinite_width.py::test_the_tangent_kernel_of_a_network_approaches_its_limit_as_the_width_grows"
 _INTERLACE = "closed_form/test_kernel.py::test_extremes_enclose_as_ritz_values_must_and_interlace"
 
 ORACLES: dict[str, Oracle] = {
@@ -155,6 +157,8 @@ ORACLES: dict[str, Oracle] = {
                                  "test_lemma12_has_the_known_values", _SPECTRA),
     "definition6_lambda_max": _layer("σ̂ by quadrature", "test_infinite_width.py::"
                                      "test_definition6_starts_from_the_separation_of_the_inputs", _SPECTRA),
+    "infinite_ntk_lambda_min": _layer("Θ summed over layers, σ̂' by arcsine and quadrature", _LIMIT, _TANGENT),
+    "infinite_ntk_lambda_max": _layer("Θ summed over layers, σ̂' by arcsine and quadrature", _LIMIT, _TANGENT),
 }  # fmt: skip
 
 

@@ -2,12 +2,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.catalogue import LAYER_COLUMNS
-from engine.theory.dual import cosines_of, nngp
-from engine.theory.infinite_width import definition6_line, infinite_width_lines, lemma12_line
+from engine.catalogue import LAYER_COLUMNS, LAYER_METRICS
+from engine.measure.gram import feature_gram
+from engine.measure.kernel import TangentKernel
+from engine.network import forward, initialise
+from engine.theory.dual import cosines_of, nngp, ntk
+from engine.theory.infinite_width import definition6_line, infinite_kernel_lines, infinite_width_lines, lemma12_line
+
+_KERNEL = ("infinite_ntk_lambda_min", "infinite_ntk_lambda_max")
 
 
 def test_lemma12_has_the_known_values() -> None:
@@ -70,3 +76,113 @@ def test_a_row_of_zeros_has_no_lines() -> None:
 
 def test_definition6_starts_from_the_separation_of_the_inputs() -> None:
     assert definition6_line(0.5, 11, "relu", 2) == pytest.approx([6.0, 1.0 + 10.0 * 0.42642234], rel=1e-7)
+
+
+def test_the_two_sets_of_lines_are_the_catalogues_initial_metrics() -> None:
+    rows = np.random.default_rng(0).normal(size=(5, 9))
+    lines = infinite_width_lines(rows, "relu", 4) | infinite_kernel_lines(rows, "relu", 4, 8)
+    assert set(lines) == {entry.name for entry in LAYER_METRICS if entry.scope == "initial"}
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 12), d=st.integers(1, 20), width=st.integers(1, 500))
+def test_kernel_lines_are_the_extremes_of_the_recursion_in_the_runs_widths(
+    activation: str, bias: bool, seed: int, n: int, d: int, width: int
+) -> None:
+    rows = np.random.default_rng(seed).normal(size=(n, d))
+    lines = infinite_kernel_lines(rows, activation, 6, width, bias=bias)
+    for name in _KERNEL:
+        assert lines[name].shape == (7,)
+        assert np.isnan(lines[name][6])
+    for m, theta in enumerate(ntk(cosines_of(rows), activation, [d, *[width] * 5], bias=bias)):
+        eigenvalues = np.linalg.eigvalsh(theta)
+        assert lines["infinite_ntk_lambda_max"][m] == pytest.approx(eigenvalues[-1])
+        assert lines["infinite_ntk_lambda_min"][m] == pytest.approx(eigenvalues[0], abs=1e-13 * eigenvalues[-1])
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 10), d=st.integers(1, 20))
+def test_the_limits_chain_holds_from_features_to_kernel_and_biases_only_add(activation: str, seed: int, n: int, d: int):
+    rows = np.random.default_rng(seed).normal(size=(n, d))
+    width, depth = 40, 6
+    features = infinite_width_lines(rows, activation, depth)
+    plain = infinite_kernel_lines(rows, activation, depth, width)
+    biased = infinite_kernel_lines(rows, activation, depth, width, bias=True)
+    slack = 1e-12 * biased["infinite_ntk_lambda_max"][:depth]
+    widths = np.array([d, *[width] * (depth - 1)])
+    low = widths * features["infinite_lambda_min"][:depth]
+    # Each Θ^m is width·Σ^m and something positive semidefinite, and biases add another such.
+    assert np.all(low <= plain["infinite_ntk_lambda_min"][:depth] + slack)
+    for name in _KERNEL:
+        assert np.all(plain[name][:depth] <= biased[name][:depth] + slack)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_duplicated_examples_give_a_singular_limit_of_the_kernel_at_every_layer(activation: str) -> None:
+    rows = np.random.default_rng(0).normal(size=(20, 700))
+    rows[7] = rows[3]
+    lines = infinite_kernel_lines(rows, activation, 30, 1000, bias=True)
+    np.testing.assert_array_equal(lines["infinite_ntk_lambda_min"][:30], 0.0)
+
+
+def test_a_row_of_zeros_has_no_lines_of_the_kernel() -> None:
+    for line in infinite_kernel_lines(np.eye(3) * [1, 1, 0], "tanh", 3, 5).values():
+        assert np.isnan(line).all()
+
+
+def _kernel_error(width: int, activation: str, *, bias: bool, renormalize: bool) -> float:
+    """Largest relative distance of K's two extremes from those of Θ^{L−1}, the mean over networks."""
+    n, d, depth, classes = 6, 8, 4, 2
+    x = np.random.default_rng(5).normal(size=(n, d))
+    x *= np.sqrt(d) / np.linalg.norm(x, axis=1, keepdims=True)
+    errors = []
+    for seed in range(4):
+        network = initialise(
+            inputs=d,
+            width=width,
+            depth=depth,
+            classes=classes,
+            activation=activation,
+            renormalize=renormalize,
+            bias=bias,
+            seed=seed,
+            device=torch.device("cpu"),
+            dtype=torch.float64,
+        )
+        run = forward(network, torch.as_tensor(x))
+        kernel = TangentKernel(network, run, [feature_gram(a) for a in run.inputs]).dense()
+        found = torch.linalg.eigvalsh(kernel)
+        lines = infinite_kernel_lines(x, activation, depth, width, bias=bias)
+        low, high = (float(lines[name][depth - 1]) for name in _KERNEL)
+        errors.append(max(abs(float(found[0]) / low - 1), abs(float(found[-1]) / high - 1)))
+    return float(np.mean(errors))
+
+
+@pytest.mark.parametrize(
+    ("activation", "bias", "renormalize"),
+    [("relu", False, False), ("tanh", True, False), ("relu", True, True), ("tanh", False, True)],
+)
+def test_the_tangent_kernel_of_a_network_approaches_its_limit_as_the_width_grows(
+    activation: str, bias: bool, renormalize: bool
+) -> None:
+    narrow, middle, wide = (
+        _kernel_error(width, activation, bias=bias, renormalize=renormalize) for width in (32, 256, 2048)
+    )
+    # 1/√width: each eightfold width leaves about a third.
+    assert narrow > middle > wide
+    assert wide < 0.2
+    assert wide < 0.35 * narrow
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_of_biases_only_the_run_with_biases_has_the_kernel_with_their_share(activation: str) -> None:
+    """In a narrow input the bias is half of the first layer's kernel: its omission would be seen."""
+    rows = np.array([[1.0], [-1.0]])
+    with_bias = infinite_kernel_lines(rows, activation, 2, 3, bias=True)
+    assert with_bias["infinite_ntk_lambda_min"][0] == pytest.approx(2.0)
+    assert with_bias["infinite_ntk_lambda_max"][0] == pytest.approx(2.0)
+    without = infinite_kernel_lines(rows, activation, 2, 3)
+    assert without["infinite_ntk_lambda_min"][0] == 0.0
