@@ -18,7 +18,8 @@ from engine.catalogue import CATALOGUE, LAYER_COLUMNS, STEP_COLUMNS
 from engine.network import initialise
 from engine.record import StepRecord
 from tests.closed_form.brute_force import EPS, LAYER, STEP, Row
-from tests.closed_form.cases import CASES, WITHOUT_PRODUCTS, Observed, brute_force, observe, observed, trainer
+from tests.closed_form.cases import Observed, observe, observed, trainer
+from tests.closed_form.problems import CASES, WITHOUT_PRODUCTS, brute_force
 
 # Iterations that stop where a live row cannot afford more.
 _RITZ_VALUES = ("smoothness_hessian", "smoothness_ggn", "ntk_lambda_max")

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from engine.measure.gram import feature_gram
 from engine.theory.generalization import risk_floor
 from tests.closed_form.brute_force import EPS, Problem
-from tests.closed_form.cases import observe, problem
+from tests.closed_form.cases import observe
+from tests.closed_form.problems import problem
 from tests.closed_form.small_networks import dense_jacobian, small
 
 _FLAGS = {

@@ -16,7 +16,7 @@ from engine.data.preprocess import prepare
 from engine.measure.gram import feature_gram, gershgorin, spectrum
 from engine.record import StepRecord
 from engine.theory.conditioning import is_lower_bound, log10_condition
-from tests.closed_form.cases import sphere
+from tests.closed_form.problems import sphere
 
 NETWORKS = list(itertools.product(["relu", "tanh"], [False, True], ["mse", "mse_logits", "cross_entropy"]))
 
