@@ -51,8 +51,8 @@ def export_csv(session: str | Path, directory: str | Path) -> list[Path]:
     Returns:
         The files written.
     """
-    folder = _folder(directory)
     with SessionReader(session) as reader:
+        folder = _folder(directory)  # only now: what is no session leaves no folder behind
         steps = reader.steps()
         tables: tuple[tuple[str, Sequence[str], Iterable[Sequence[Cell]]], ...] = (
             ("steps.csv", STEPS_HEADER, _step_rows(steps)),
@@ -78,8 +78,7 @@ def export_json(session: str | Path, directory: str | Path) -> list[Path]:
     Returns:
         The file written, in a list.
     """
-    path = _folder(directory) / JSON_NAME
-    with SessionReader(session) as reader, _replacing(path) as file:
+    with SessionReader(session) as reader, _replacing(path := _folder(directory) / JSON_NAME) as file:
         steps = reader.steps()
         meta = {key: value for key, value in reader.meta().items() if key != "config"}
         file.write(f'{{"meta": {_json(meta)},\n"config": {_json(reader.config().to_dict())}')

@@ -116,3 +116,12 @@ def test_earlier_export_is_replaced_whole(session, tmp_path):
     (tmp_path / "steps.csv").write_text("old")
     export_csv(session, tmp_path)
     assert len((tmp_path / "steps.csv").read_text().splitlines()) == 1031
+
+
+@pytest.mark.parametrize("export", [export_csv, export_json])
+def test_what_is_no_session_leaves_no_folder_behind(tmp_path, export):
+    stranger = tmp_path / "stranger.wnt"
+    stranger.write_text("no session")
+    with pytest.raises(SessionError):
+        export(stranger, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
