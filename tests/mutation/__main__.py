@@ -2,7 +2,8 @@
 
     python -m tests.mutation                                   all mutants (about half an hour on one core)
     python -m tests.mutation engine/theory/dual.py             those of some files
-    python -m tests.mutation --survivors                       those that no test killed last time
+    python -m tests.mutation --quick                           all, by the tests that know a file best, …
+    python -m tests.mutation --survivors                       … then those that no test has killed yet, by all tests
     python -m tests.mutation --write                           … and put the table into tests/README.md
 
 Everything that is slow to import or to compute, and does not depend on the engine, is made once; each mutant is then a
@@ -80,8 +81,8 @@ _STRUCTURE = (
 _LEFT_OUT = {"test_theory_imports.py", "test_oracles.py"}  # these start processes or read files: no formulas
 
 
-def tests_for(file: str) -> tuple[list[str], list[str]]:
-    """The tests that know a file best, and all other tests of formulas."""
+def tests_for(file: str, *, quick: bool) -> list[list[str]]:
+    """The tests that know a file best, those of every metric, and all other tests of formulas."""
     first = _FIRST.get(file, [])
     rest = sorted(
         str(path.relative_to(ROOT / "tests"))
@@ -89,7 +90,8 @@ def tests_for(file: str) -> tuple[list[str], list[str]]:
         if path.name not in _LEFT_OUT
     )
     then = [name for name in dict.fromkeys([*_THEN, *rest]) if name not in first]
-    return [f"tests/{name}" for name in first], [f"tests/{name}" for name in then]
+    groups = [first, then[:1]] if quick else [first, then[:1], then[1:]]
+    return [[f"tests/{name}" for name in group] for group in groups]
 
 
 class _Mutated(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -154,7 +156,7 @@ def prepare() -> None:
             del sys.modules[name]
 
 
-def _run_tests(mutant: Mutant | None, file: str, channel: int) -> None:
+def _run_tests(mutant: Mutant | None, file: str, channel: int, *, quick: bool) -> None:
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
@@ -173,7 +175,7 @@ def _run_tests(mutant: Mutant | None, file: str, channel: int) -> None:
     )
     os.chdir(ROOT)
     options = ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=mutants", "--deselect", _STRUCTURE]
-    for tests in tests_for(file):
+    for tests in tests_for(file, quick=quick):
         code = pytest.main([*options, *tests], plugins=[_FirstFailure(channel)]) if tests else 0
         if code not in (0, 1, 2):
             os.write(channel, b"pytest itself")
@@ -181,7 +183,7 @@ def _run_tests(mutant: Mutant | None, file: str, channel: int) -> None:
             return
 
 
-def killer_of(mutant: Mutant | None, file: str) -> str:
+def killer_of(mutant: Mutant | None, file: str, *, quick: bool = False) -> str:
     """The first test that fails with a mutant (or with none), '' if all pass."""
     read, write = os.pipe()
     sys.stdout.flush()
@@ -190,7 +192,7 @@ def killer_of(mutant: Mutant | None, file: str) -> str:
     if child == 0:
         os.close(read)
         try:
-            _run_tests(mutant, file, write)
+            _run_tests(mutant, file, write, quick=quick)
         except BaseException as error:
             os.write(write, f"{type(error).__name__} in the runner".encode())
         finally:
@@ -233,6 +235,9 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description="Mutation testing of the formulas.")
     parser.add_argument("file", nargs="*", help="source files; all by default")
+    parser.add_argument(
+        "--quick", action="store_true", help="only the tests that know a file best: an hour becomes half"
+    )
     parser.add_argument("--survivors", action="store_true", help="only what survived last time")
     parser.add_argument("--write", action="store_true", help="put the table into tests/README.md")
     parser.add_argument("--share", default="1/1", help="K/N: every N-th mutant from the K-th, to split the work")
@@ -247,14 +252,14 @@ def main() -> int:
     chosen = chosen[part - 1 :: parts]
     prepare()
     began = time.monotonic()
-    broken = killer_of(None, "engine/measure/layers.py")
+    broken = killer_of(None, "engine/measure/layers.py", quick=options.quick)
     if broken:
         print(f"Without any mutant {broken} fails.")
         return 2
     print(f"The tests pass in {time.monotonic() - began:.0f} s. {len(chosen)} mutants:")
     for number, mutant in enumerate(chosen, 1):
         began = time.monotonic()
-        killer = killer_of(mutant, mutant.file)
+        killer = killer_of(mutant, mutant.file, quick=options.quick)
         known[mutant.key] = {
             "file": mutant.file, "function": mutant.function, "kind": mutant.kind, "after": mutant.after,
             "killer": killer,
