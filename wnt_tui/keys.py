@@ -73,6 +73,8 @@ KEY_TABLE: tuple[Key, ...] = (
     Key("down", "↓", "layer(-1)", "select the previous layer, towards the input", "", "panels"),
     Key("up,down", "↑ ↓", "", "", "layer", "panels", rank=8),
     Key("l", "l", "toggle_log", "log or linear axis of the selected panel", "log", "panels", rank=9),
+    Key("e", "e", "cycle_estimator",
+        "choose L in the predictions of panels 1 and 7: as stored, Hessian, GGN, step, secant, bound", "", "panels"),
     Key("s", "s", "sessions", "choose among the sessions that were opened", "", "program"),
     Key("colon", ":", "palette", "command palette", "", "program"),
     Key("question_mark,f1", "?", "help", "this help", "help", "program", rank=3),

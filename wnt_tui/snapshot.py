@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.config import RunConfig
 from engine.record import Event
+from engine.theory.pairings import Estimator
 
 Array = NDArray[np.float64]
 
@@ -143,6 +145,29 @@ class Snapshot:
             return float("nan")
         return float(self.column(name)[index])
 
+    def lr_at(self, step: int) -> float:
+        """η of the update that leaves a step, as far as it is known.
+
+        The newest row's is completed only when it is left, so there the last change that was asked for counts.
+
+        Args:
+            step: A step.
+
+        Returns:
+            The learning rate; the configured one where neither a row nor an event tells.
+        """
+        index = self.index_of(step)
+        rates = self.column("lr")
+        usable = np.isfinite(rates) & (rates > 0)
+        if 0 <= index < self.rows - 1 and usable[index]:
+            return float(rates[index])
+        for event in reversed(self.events):
+            told = event.data.get("lr") if event.kind == "lr" and event.step <= step else None
+            if isinstance(told, (int, float)) and 0 < told < math.inf:
+                return float(told)
+        known = np.flatnonzero(usable[: index + 1])
+        return float(rates[known[-1]]) if known.size else self.config.lr
+
 
 @dataclass(frozen=True, slots=True)
 class PanelView:
@@ -157,6 +182,7 @@ class PanelView:
         width: Columns inside the border.
         height: Rows inside the border.
         log: The panel's log-axis toggle.
+        estimator: The L that every prediction is paired with; None for the pairings that the run stored.
     """
 
     snapshot: Snapshot
@@ -167,3 +193,4 @@ class PanelView:
     width: int
     height: int
     log: bool
+    estimator: Estimator | None = None

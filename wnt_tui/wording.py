@@ -49,15 +49,22 @@ def file_size(count: int) -> str:
     return ""
 
 
-def run_summary(config: RunConfig) -> str:
-    """Return a configuration in one phrase: ``relu · 500×9 · n 250 · mse · η .01``."""
-    parts = [
-        config.activation,
-        f"{config.width}×{config.depth}",
-        f"n {config.examples}",
-        config.loss,
-        f"η {short_number(config.lr)}",
-    ]
+def run_summary(config: RunConfig, lr: float | None = None) -> str:
+    """A configuration in one phrase: ``relu · 500×9 · n 250 · mse · η .01``.
+
+    Args:
+        config: The configuration.
+        lr: The learning rate in use. Where it is another than the configured one, both are told and come before what
+            a narrow screen leaves out first: ``relu · 500×9 · η .01→.02 · n 250 · mse``.
+
+    Returns:
+        The phrase.
+    """
+    parts = [config.activation, f"{config.width}×{config.depth}", f"n {config.examples}", config.loss]
+    if lr is None or lr == config.lr:
+        parts.append(f"η {short_number(config.lr)}")
+    else:
+        parts.insert(2, f"η {short_number(config.lr)}→{short_number(lr)}")
     parts += ["renormalised"] if config.renormalize else []
     parts += ["bias"] if config.bias else []
     return " · ".join(parts)

@@ -146,8 +146,8 @@ def smoothness_step(
     Returns:
         L_step; NaN if nothing moved.
     """
-    squared = np.square(grad_norm)
     with np.errstate(all="ignore"):
+        squared = np.square(grad_norm)
         value = 2.0 * (np.subtract(loss, previous_loss) + lr * squared) / (np.square(lr) * squared)
     return defined(previous_loss, value)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rich.text import Text
 from textual.strip import Strip
 
-from engine.catalogue import Kind, kind_in_run, metric
+from engine.catalogue import LAYER_METRICS, Kind, kind_in_run, metric
 from engine.config import RunConfig
 from wnt_tui.charts.lines import Series
 from wnt_tui.charts.number import marked
@@ -37,6 +37,7 @@ class Panel(ABC):
         metrics: Catalogue names of what it shows.
         inequalities: Names of the ledger's inequalities that it shows.
         log_default: Whether its axis starts out logarithmic.
+        paired: Whether it shows predictions, which depend on the chosen estimator of L.
         about: How to read it, the opening of its help.
     """
 
@@ -46,6 +47,7 @@ class Panel(ABC):
     metrics: ClassVar[tuple[str, ...]]
     inequalities: ClassVar[tuple[str, ...]] = ()
     log_default: ClassVar[bool] = False
+    paired: ClassVar[bool] = False
     about: ClassVar[str] = ""
 
     @abstractmethod
@@ -174,7 +176,7 @@ def moment(view: PanelView) -> Moment:
     return Moment(step, {}, "")
 
 
-_FIXED = frozenset({"infinite_lambda_min", "infinite_lambda_max", "lemma12_lambda_min", "definition6_lambda_max"})
+_FIXED = frozenset(entry.name for entry in LAYER_METRICS if entry.scope == "initial")
 
 
 def step_series(
@@ -196,12 +198,52 @@ def step_series(
     Returns:
         The series, with the rows of the window and a neighbour on either side.
     """
+    rows = rows_in_view(view)
+    values = view.snapshot.column(name)[rows]
+    return row_series(view, rows, values, label, color, dash, optional=optional)
+
+
+def rows_in_view(view: PanelView) -> slice:
+    """Rows of the window and one measured neighbour beyond either edge, which lets a line run to it.
+
+    Args:
+        view: What is shown.
+
+    Returns:
+        A slice of the snapshot's rows, both ends given.
+    """
     snapshot = view.snapshot
-    # One measured neighbour beyond either edge lets the line run to it.
     every = snapshot.config.every
     low = max(int(np.searchsorted(snapshot.step, view.first)) - every, 0)
     high = int(np.searchsorted(snapshot.step, view.last, side="right")) + every
-    step, values = snapshot.step[low:high], snapshot.column(name)[low:high]
+    return slice(low, min(high, snapshot.rows))
+
+
+def row_series(
+    view: PanelView,
+    rows: slice,
+    values: Array,
+    label: str,
+    color: int,
+    dash: Dash = "solid",
+    *,
+    optional: bool = False,
+) -> Series:
+    """Values of rows as a series, without the rows that ``--every`` leaves out; see :func:`step_series`.
+
+    Args:
+        view: What is shown.
+        rows: The snapshot's rows that they belong to.
+        values: One a row.
+        label: Name in the legend.
+        color: Its number in the palette.
+        dash: Its dash.
+        optional: Whether the axis need not reach it.
+
+    Returns:
+        The series.
+    """
+    step, every = view.snapshot.step[rows], view.snapshot.config.every
     if every > 1:
         keep = np.isfinite(values) | (step % every == 0)
         step, values = step[keep], values[keep]

@@ -67,8 +67,7 @@ class SmoothnessPanel(Panel):
     def subtitle_parts(self, view: PanelView) -> list[str]:
         """Return the values at the cursor."""
         value = view.snapshot.value
-        rate = value("lr", view.cursor)
-        rate = rate if rate > 0 else view.snapshot.config.lr
+        rate = view.snapshot.lr_at(view.cursor)
         parts = [at_cursor(view, "pl", "μ", 3)]
         name = "smoothness_hessian"
         if not np.isfinite(value(name, view.cursor)):

@@ -11,6 +11,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from engine.theory.pairings import Estimator
 from wnt_tui.panels.base import Panel
 from wnt_tui.snapshot import PanelView, Snapshot
 from wnt_tui.themes import Palette
@@ -49,7 +50,7 @@ class PanelWidget(Widget, can_focus=True):
         self.log_axis = panel.log_default
         self.drawn = 0
         self._palette = palette
-        self._source: tuple[Snapshot, int, int, int, int] | None = None
+        self._source: tuple[Snapshot, int, int, int, int, Estimator | None] | None = None
         self._strips: list[Strip] = []
         self._key: _Key = ()
         self._label()
@@ -70,11 +71,19 @@ class PanelWidget(Widget, can_focus=True):
         """What the panel shows at its present size, or None before the first snapshot."""
         if self._source is None:
             return None
-        snapshot, cursor, first, last, layer = self._source
+        snapshot, cursor, first, last, layer, estimator = self._source
         size = self.size
-        return PanelView(snapshot, cursor, first, last, layer, size.width, size.height, self.log_axis)
+        return PanelView(snapshot, cursor, first, last, layer, size.width, size.height, self.log_axis, estimator)
 
-    def update_view(self, snapshot: Snapshot, cursor: int, first: int, last: int, layer: int) -> None:
+    def update_view(
+        self,
+        snapshot: Snapshot,
+        cursor: int,
+        first: int,
+        last: int,
+        layer: int,
+        estimator: Estimator | None = None,
+    ) -> None:
         """Show a snapshot; draws only if the panel is on the screen and something changed.
 
         Args:
@@ -83,8 +92,9 @@ class PanelWidget(Widget, can_focus=True):
             first: First step of the window.
             last: Last step of the window.
             layer: The selected layer.
+            estimator: The L that predictions are paired with, None for the stored pairings.
         """
-        self._source = (snapshot, cursor, first, last, layer)
+        self._source = (snapshot, cursor, first, last, layer, estimator if self.panel.paired else None)
         self._redraw()
 
     def action_toggle_log(self) -> None:

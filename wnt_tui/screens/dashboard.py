@@ -14,11 +14,13 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
+from engine.theory.pairings import ESTIMATORS, Estimator
 from wnt_tui.commander import Commander
 from wnt_tui.cursor import Cursor
 from wnt_tui.engine_process import EngineProcess
 from wnt_tui.keys import bindings
 from wnt_tui.panels import ALL_PANELS
+from wnt_tui.panels.pairing import ESTIMATOR_NAMES
 from wnt_tui.panels.widget import PanelWidget
 from wnt_tui.screens.engine_keys import EngineKeys
 from wnt_tui.screens.help import HelpScreen
@@ -67,6 +69,7 @@ class Dashboard(EngineKeys, Screen[None]):
         self.snapshot: Snapshot | None = None
         self.cursor = Cursor()
         self.selected_layer = 0
+        self.estimator: Estimator | None = None
         self.selected = 0
         self.maximised = False
         self.leaving = False
@@ -185,6 +188,7 @@ class Dashboard(EngineKeys, Screen[None]):
     def view_changed(self) -> None:
         """Have the panels drawn soon; the timeline follows the cursor at once."""
         self.query_one(Timeline).cursor = self.cursor
+        self.query_one(Header).cursor = self.cursor.step
         self.post_message(ViewChanged())
 
     def on_view_changed(self) -> None:
@@ -193,7 +197,7 @@ class Dashboard(EngineKeys, Screen[None]):
             return
         first, last = self.cursor.window()
         for widget in self.panels:
-            widget.update_view(self.snapshot, self.cursor.step, first, last, self.selected_layer)
+            widget.update_view(self.snapshot, self.cursor.step, first, last, self.selected_layer, self.estimator)
         if self.single:
             self.query_one(Numbers).source = Figures(self.snapshot, self.cursor.step, self.selected_layer)
 
@@ -298,6 +302,14 @@ class Dashboard(EngineKeys, Screen[None]):
             self.selected_layer = min(max(0, self.selected_layer + direction), self.snapshot.config.depth - 1)
             self.footer.say(f"layer {self.selected_layer}")
             self.view_changed()
+
+    def action_cycle_estimator(self) -> None:
+        """Pair every prediction with the next estimator of L; after the last come the stored pairings again."""
+        choices: tuple[Estimator | None, ...] = (None, *ESTIMATORS)
+        self.estimator = choices[(choices.index(self.estimator) + 1) % len(choices)]
+        name = "as stored" if self.estimator is None else f"with L = {ESTIMATOR_NAMES[self.estimator]}"
+        self.footer.say(f"predictions (panels 1 and 7) {name}")
+        self.view_changed()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """A panel was focused, by a click perhaps: that selects it."""

@@ -62,6 +62,8 @@ class Header(Line):
 
     # always_update: snapshots hold arrays, which do not compare to one truth.
     snapshot: reactive[Snapshot | None] = reactive(None, always_update=True)
+    cursor: reactive[int] = reactive(0)
+    """The step whose learning rate is told."""
     waiting: reactive[str] = reactive("opening…")
     """What to say before there is a snapshot."""
 
@@ -74,7 +76,7 @@ class Header(Line):
         state = (f"{self.sign(sign, stand_in)} {state_phrase(snapshot)}", role)
         blocked = (blocked_phrase(snapshot.engine), "bad")
         progress = [(part, "strong" if place == 0 else "text") for place, part in enumerate(progress_parts(snapshot))]
-        left = [run_summary(snapshot.config), snapshot.data_name, snapshot.engine.device]
+        left = [run_summary(snapshot.config, snapshot.lr_at(self.cursor)), snapshot.data_name, snapshot.engine.device]
         return self._laid_out(
             [self.palette.glyphs.text(part) for part in left if part],
             [

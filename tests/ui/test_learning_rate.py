@@ -1,0 +1,86 @@
+"""The learning rate in use, as the header tells it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.config import RunConfig
+from engine.record import Event
+from tests.panels.synthetic import empty, realistic
+from wnt_tui.snapshot import Snapshot
+from wnt_tui.wording import run_summary
+
+
+def changed(rates: list[float], *events: Event) -> Snapshot:
+    """A session whose rows have these learning rates."""
+    snapshot = realistic(len(rates))
+    return replace(snapshot, columns=dict(snapshot.columns) | {"lr": np.array(rates)}, events=events)
+
+
+CHANGE = Event(2, "lr", "η .01 → .02", data={"before": 0.01, "lr": 0.02})
+
+
+@pytest.mark.parametrize(
+    ("rates", "events", "expected"),
+    [
+        ([0.01, 0.01, 0.02, 0.02, np.nan], [CHANGE], [0.01, 0.01, 0.02, 0.02, 0.02]),
+        # Without the event, rows tell it; the newest row is told by the one before.
+        ([0.01, 0.01, 0.02, 0.02, np.nan], [], [0.01, 0.01, 0.02, 0.02, 0.02]),
+        # Asked for at the newest row, which still has the old one.
+        ([0.01, 0.01, 0.01], [CHANGE], [0.01, 0.01, 0.02]),
+        ([0.01, 0.01, np.nan], [Event(2, "lr", "no number")], [0.01, 0.01, 0.01]),
+        ([np.nan, np.nan], [], [0.01, 0.01]),
+        ([0.0, -1.0, np.inf], [], [0.01, 0.01, 0.01]),
+    ],
+)
+def test_the_learning_rate_at_a_step_is_that_of_the_update_that_leaves_it(
+    rates: list[float], events: list[Event], expected: list[float]
+) -> None:
+    snapshot = changed(rates, *events)
+    assert [snapshot.lr_at(step) for step in range(len(rates))] == expected
+
+
+def test_before_the_first_row_it_is_the_configured_one() -> None:
+    assert empty().lr_at(0) == empty().config.lr
+
+
+def test_a_changed_learning_rate_is_told_beside_the_configured_one_before_what_is_left_out_first() -> None:
+    config = RunConfig()
+    assert run_summary(config, 0.02) == "relu · 500×9 · η .01→.02 · n 250 · mse"
+    assert run_summary(config, 0.01) == run_summary(config) == "relu · 500×9 · n 250 · mse · η .01"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+async def test_the_header_follows_the_cursor_through_a_change(
+    watching: Any, tmp_path: Path, pretend: Any, size: tuple[int, int]
+) -> None:
+    path = pretend.write_session(tmp_path / "changed.wnt", RunConfig(), 13)
+    async with watching(path, size=size) as w:
+        assert "η .01→.02" in w.line("#header")
+        await w.press("home")
+        assert "→" not in w.line("#header")
+        assert "η .01" in w.line("#header")
+        await w.press("end")
+        assert "η .01→.02" in w.line("#header")
+
+
+async def test_e_cycles_through_the_estimators_and_back_to_the_stored_pairings(watching: Any, ended: Path) -> None:
+    async with watching(ended, size=(160, 48)) as w:
+        drawn = {widget.panel.number: widget.drawn for widget in w.dashboard.panels}
+        for name in ("Hessian", "GGN", "step", "secant", "bound"):
+            await w.press("e")
+            assert f"with L = {name}" in w.line("#footer")
+            expected = "L = bound: not defined for ReLU" if name == "bound" else f"L = {name}, heur"
+            for number in (1, 7):
+                text = "\n".join(strip.text for strip in w.dashboard.panels[number - 1]._strips)
+                assert expected in text
+        await w.press("e")
+        assert "as stored" in w.line("#footer")
+        assert "descent (step)" in w.screen_text()
+        again = {widget.panel.number for widget in w.dashboard.panels if widget.drawn > drawn[widget.panel.number]}
+        assert again == {1, 7}
