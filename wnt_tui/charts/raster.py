@@ -70,7 +70,7 @@ def spans(x: Array, y: Array, columns: int, rows: int) -> Spans:
         return Spans(low, high, start, np.zeros(columns, dtype=bool))
     px = x * (columns - 1)
     # Far outside is as good as just outside, and does not overflow.
-    py = np.clip((1.0 - y) * (rows - 1), -4.0 * rows, 5.0 * rows)
+    py = np.clip(1.0 - y, -4.0, 5.0) * (rows - 1)
 
     edges = np.arange(columns + 1, dtype=np.float64) - 0.5
     at = _interpolate(px, py, edges)

@@ -1,4 +1,4 @@
-"""Panel 2: conditioning of the feature Gram matrices by layer, now, at step 0 and at infinite width."""
+"""Panel 2: conditioning of the feature Gram matrices by layer, beside what wide networks and random ones have."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from textual.strip import Strip
 
+from engine.theory.conditioning import is_lower_bound, log10_condition, resolution
+from engine.theory.random_matrix import condition_number
 from wnt_tui.charts.lines import LineChart, Series, draw_lines
 from wnt_tui.charts.number import significant
 from wnt_tui.panels.base import Moment, Panel, moment, resolution_limit, why_empty
+from wnt_tui.panels.words import rank_deficient, rank_words, unresolved_layers
 from wnt_tui.snapshot import PanelView
 from wnt_tui.themes import Palette
 
@@ -23,13 +26,18 @@ class ConditioningPanel(Panel):
     title = "conditioning by layer"
     metrics = (
         "log10_cond", "lambda_min", "lambda_max", "lambda_resolution", "infinite_lambda_min",
-        "infinite_lambda_max", "lemma12_lambda_min", "definition6_lambda_max",
+        "infinite_lambda_max", "lemma12_lambda_min", "definition6_lambda_max", "ntk_log10_cond",
+        "infinite_ntk_lambda_min", "infinite_ntk_lambda_max",
     )  # fmt: skip
     about = (
         "log₁₀ of the condition number of each layer's feature Gram matrix at the cursor, at step 0 and at "
         "infinite width. On a logarithmic axis an exponential fall with depth (claim a) is a straight line."
         " Triangles are lower bounds: there λ_min is at or below what float64 can tell from zero. “bound” "
-        "is what Lemma 12 and Definition 6 guarantee at infinite width from the input alone."
+        "is what Lemma 12 and Definition 6 guarantee at infinite width from the input alone; “random matrix” "
+        "what features would have if they were independent and normal, κ = ((√w + √n)/(√w − √n))² (B.2), for n "
+        "below the width. With more examples than neurons G is singular, whatever the weights: λmin is 0 and the "
+        "log is the most that float64 can tell. “K” is the tangent kernel at the cursor, estimated, beside Θ of the "
+        "same widths at infinite width. A line that would squeeze the others is named “off scale” and not drawn."
     )
 
     def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
@@ -38,21 +46,28 @@ class ConditioningPanel(Panel):
         x = np.arange(depth, dtype=np.float64)
         now = moment(view)
         start = Moment(0, view.snapshot.layers.at(0), "")
-        unresolved = _unresolved(now, depth)
+        unresolved, deficient = unresolved_layers(now, depth), rank_deficient(view, now)
         conditioning = now.layer_values("log10_cond", depth)
         notes = [(now.remark, "warn")] if now.remark else []
         below = conditioning[unresolved & np.isfinite(conditioning)]
         if below.size:
             least = significant(float(below.min()), 3)
-            notes.append((f"{palette.glyphs.lower_bound} ≥ {least} (λmin ≤ ρ)", "warn"))
+            why = "λmin ≤ ρ" if (unresolved & ~deficient).any() else rank_words(deficient)
+            notes.append((f"{palette.glyphs.lower_bound} ≥ {least} ({why})", "warn"))
+        kernel = _kernel_words(view, now, start)
+        if kernel:
+            notes.append((kernel, "text"))
         bound = _log_ratio(start, "definition6_lambda_max", "lemma12_lambda_min", depth)
         infinite = _log_ratio(start, "infinite_lambda_max", "infinite_lambda_min", depth)
         first = start.layer_values("log10_cond", depth)
         limit = resolution_limit(view.snapshot.config.examples)
+        # Beside nothing measured there is nothing to compare.
+        random = _random_matrix(view) if np.isfinite([conditioning, first, infinite]).any() else np.full(depth, np.nan)
         series = [
+            Series("random matrix", x[1:], random[1:], 4, "sparse", optional=True),
             Series("bound", x, bound, 3, "dashdot", optional=True),
             Series("∞ width", x, infinite, 2, "dotted", points=True, bounds=infinite >= limit),
-            Series("step 0", x, first, 1, "dashed", points=True, bounds=_unresolved(start, depth)),
+            Series("step 0", x, first, 1, "dashed", points=True, bounds=unresolved_layers(start, depth)),
             Series("now", x, conditioning, 0, points=True, bounds=unresolved),
         ]
         chart = LineChart(
@@ -64,6 +79,7 @@ class ConditioningPanel(Panel):
             x_name="layer",
             notes=tuple(notes),
             message=why_empty(view, ("log10_cond",)),
+            legend_rows=3,
         )
         return draw_lines(chart, view.width, view.height, palette)
 
@@ -74,22 +90,44 @@ class ConditioningPanel(Panel):
         layer = view.layer
         if not now.values:
             return []
-        sign = "≥ " if 0 <= layer < depth and _unresolved(now, depth)[layer] else ""
         wide = _log_ratio(start, "infinite_lambda_max", "infinite_lambda_min", depth)
         infinite = float(wide[layer]) if 0 <= layer < depth else float("nan")
+
+        def shown(moment: Moment) -> str:
+            least = 0 <= layer < depth and unresolved_layers(moment, depth)[layer]
+            return f"{'≥ ' if least else ''}{significant(moment.value('log10_cond', layer))}"
+
         return [
             f"layer {layer}",
-            f"now {sign}{significant(now.value('log10_cond', layer))}",
-            f"step 0 {significant(start.value('log10_cond', layer))}",
+            f"now {shown(now)}",
+            f"step 0 {shown(start)}",
             f"∞ {significant(infinite)}",
         ]
 
 
-def _unresolved(now: Moment, depth: int) -> NDArray[np.bool_]:
-    """Return at which layers λ_min is at or below the resolution, so that κ is a lower bound."""
-    smallest, resolution = now.layer_values("lambda_min", depth), now.layer_values("lambda_resolution", depth)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(smallest <= resolution)
+def _random_matrix(view: PanelView) -> Array:
+    """Return log₁₀κ(G) of Gaussian features by layer, NaN where n ≥ width leaves them no λ_min to speak of."""
+    config = view.snapshot.config
+    kappa = condition_number(config.width, config.examples)
+    level = 2.0 * np.log10(kappa) if np.isfinite(kappa) else np.nan
+    return np.full(config.depth, level)
+
+
+def _kernel_words(view: PanelView, now: Moment, start: Moment) -> str:
+    """Return log₁₀κ of the tangent kernel beside that of its limit: ``K 1.77 est · ∞ 1.65``."""
+    snapshot = view.snapshot
+    value = snapshot.value("ntk_log10_cond", now.step)
+    if not np.isfinite(value):
+        return ""
+    examples, last = snapshot.config.examples, snapshot.config.depth - 1
+    low, high = start.value("infinite_ntk_lambda_min", last), start.value("infinite_ntk_lambda_max", last)
+    limit = log10_condition(low, high, examples)
+    smallest, largest = (snapshot.value(f"ntk_lambda_{end}", now.step) for end in ("min", "max"))
+    sign = "≥ " if smallest <= resolution(largest, examples) else ""
+    text = f"K {sign}{significant(value, 3)} est"
+    if np.isfinite(limit):
+        text += f" · ∞ {'≥ ' if is_lower_bound(low, high, examples) else ''}{significant(limit, 3)}"
+    return text
 
 
 def _log_ratio(start: Moment, high: str, low: str, depth: int) -> Array:

@@ -9,6 +9,7 @@ from wnt_tui.charts.lines import LineChart, Series, draw_lines
 from wnt_tui.charts.number import significant
 from wnt_tui.charts.raster import Dash
 from wnt_tui.panels.base import Panel, moment, why_empty
+from wnt_tui.panels.words import rank_deficient, rank_words
 from wnt_tui.snapshot import LayerBand, PanelView
 from wnt_tui.themes import Palette
 
@@ -34,7 +35,8 @@ class EigenvaluePanel(Panel):
         "Smallest eigenvalue of the selected layer's Gram matrix during training, and five lower bounds on "
         "it from how far the Gram matrix, the features or the weights have moved since step 0. op ≥ fro and"
         " ΔF₂ (spectral) ≥ ΔF (Frobenius) ≥ ΔW always; the two families cross. A bound at or below 0 says "
-        "nothing: it is vacuous, and the panel says from which step."
+        "nothing: it is vacuous, and the panel says from which step. With more examples than neurons λmin is 0 "
+        "whatever the weights, because the rank is at most the width: then there is nothing to bound."
     )
 
     def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
@@ -58,8 +60,11 @@ class EigenvaluePanel(Panel):
             if since is not None:
                 vacuous.append((since, label))
         series.append(band_series(band("lambda_min"), view.layer, "λmin", 0, here=here("lambda_min")))
-        words = vacuous_words(vacuous)
-        notes = ((words, "warn"),) if words else ()
+        rank = rank_words(rank_deficient(view, now), view.layer)
+        notes = tuple((words, "warn") for words in (rank, vacuous_words(vacuous)) if words)
+        message = why_empty(view, ("lambda_min",))
+        if rank and view.log:
+            message = "nothing above 0 for a logarithmic axis; l: linear"
         chart = LineChart(
             series=tuple(series),
             first=view.first,
@@ -67,7 +72,7 @@ class EigenvaluePanel(Panel):
             log=view.log,
             cursor=view.cursor,
             notes=notes,
-            message=why_empty(view, ("lambda_min",)),
+            message=message,
         )
         return draw_lines(chart, view.width, view.height, palette)
 
@@ -77,8 +82,9 @@ class EigenvaluePanel(Panel):
         if not now.values:
             return []
         smallest, resolution = now.value("lambda_min", layer), now.value("lambda_resolution", layer)
+        rank = rank_words(rank_deficient(view, now), layer)
         shown = f"≤ {significant(resolution, 2)}" if smallest <= resolution else significant(smallest)
-        parts = [f"layer {layer}: λmin {shown}"]
+        parts = [f"layer {layer}: λmin {'0' if rank else shown}", rank]
         for name, label, _, _ in reversed(_RUNGS):
             value = now.value(name, layer)
             parts.append(f"{label} vacuous" if value <= 0 else f"{label} ≥ {significant(value, 3)}")

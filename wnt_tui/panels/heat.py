@@ -6,8 +6,9 @@ import numpy as np
 from textual.strip import Strip
 
 from wnt_tui.charts.heatmap import HeatMap, draw_heatmap
-from wnt_tui.charts.number import significant
+from wnt_tui.charts.number import MISSING, significant
 from wnt_tui.panels.base import Panel, moment, resolution_limit, why_empty
+from wnt_tui.panels.words import rank_deficient, rank_words, unresolved_layers
 from wnt_tui.snapshot import PanelView
 from wnt_tui.themes import Palette
 
@@ -22,7 +23,9 @@ class HeatPanel(Panel):
     about = (
         "log₁₀ of the condition number of every layer's Gram matrix at every step; the input is the bottom "
         "row, bright is badly conditioned. A cell that stands for several steps or layers shows the worst "
-        "of them. Blank cells were not measured."
+        "of them. Blank cells were not measured. “≥” marks what is only a lower bound: λmin is at or below what "
+        "float64 can tell from zero, or, with more examples than neurons, exactly 0 because the rank is at most the "
+        "width."
     )
 
     def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
@@ -44,7 +47,7 @@ class HeatPanel(Panel):
             selected=view.layer,
             log=view.log,
             ceiling=resolution_limit(snapshot.config.examples),
-            beyond="(λmin ≤ ρ)",
+            beyond=_why_beyond(view),
             name="log₁₀κ, bright is worse",
             message=why_empty(view, ("log10_cond",)),
         )
@@ -56,9 +59,23 @@ class HeatPanel(Panel):
         if not now.values:
             return []
         values = now.layer_values("log10_cond", view.snapshot.config.depth)
-        parts = [f"layer {view.layer}: {significant(now.value('log10_cond', view.layer))}"]
+        unresolved = unresolved_layers(now, view.snapshot.config.depth)
+
+        def shown(layer: int, digits: int) -> str:
+            if not 0 <= layer < values.size:
+                return MISSING
+            return ("≥ " if unresolved[layer] else "") + significant(float(values[layer]), digits)
+
+        parts = [f"layer {view.layer}: {shown(view.layer, 4)}", rank_words(rank_deficient(view, now), view.layer)]
         if np.isfinite(values).any():
             best, worst = int(np.nanargmin(values)), int(np.nanargmax(values))
-            parts.append(f"best {significant(float(values[best]), 3)} at {best}")
-            parts.append(f"worst {significant(float(values[worst]), 3)} at {worst}")
+            parts.append(f"best {shown(best, 3)} at {best}")
+            parts.append(f"worst {shown(worst, 3)} at {worst}")
         return parts
+
+
+def _why_beyond(view: PanelView) -> str:
+    """Return why λ_min is too small to be told from 0: where all layers at the cursor agree, the rank."""
+    now = moment(view)
+    unresolved, deficient = unresolved_layers(now, view.snapshot.config.depth), rank_deficient(view, now)
+    return "(rank: λmin = 0)" if deficient.any() and not (unresolved & ~deficient).any() else "(λmin ≤ ρ)"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.style import Style
 from rich.text import Text
 from textual import events
@@ -100,7 +102,11 @@ def figures(source: Figures) -> list[str]:
     for name in LAYER_FIGURES:
         values = layers.get(name)
         if values is not None and source.layer < len(values) and values[source.layer] == values[source.layer]:
-            in_layer.append(_figure(name, float(values[source.layer])))
+            figure = _figure(name, float(values[source.layer]))
+            if name == "log10_cond" and _unresolved(layers, source.layer):
+                symbol = metric(name).symbol
+                figure = f"{symbol} ≥{figure.removeprefix(symbol)}"
+            in_layer.append(figure)
     # Conditioning is what this program is about: it comes right after the losses.
     return texts[:2] + ([f"layer {source.layer}: {in_layer[0]}", *in_layer[1:]] if in_layer else []) + texts[2:]
 
@@ -123,6 +129,12 @@ class Numbers(Line):
                 room -= cost
                 shown.append(text)
         return self.fitted(self.styled((" " * _GAP).join(shown), "text"))
+
+
+def _unresolved(layers: Mapping[str, NDArray[np.float64]], layer: int) -> bool:
+    """Return whether λ_min is at or below the resolution, so that κ is only a lower bound."""
+    smallest, resolution = layers.get("lambda_min"), layers.get("lambda_resolution")
+    return smallest is not None and resolution is not None and bool(smallest[layer] <= resolution[layer])
 
 
 def titles_of(panels: Sequence[object]) -> tuple[str, ...]:
