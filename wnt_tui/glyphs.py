@@ -10,6 +10,8 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
+from rich.cells import cell_len
+
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 # What the catalogue and the panels write, in words an ASCII terminal can show. Widths change, so texts are
@@ -129,7 +131,7 @@ def _drawable(text: str, keep_unicode: bool) -> str:
             continue
         elif not keep_unicode and not character.isascii():
             out.append(_ASCII.get(character, "?"))
-        elif unicodedata.east_asian_width(character) in "WF":
+        elif cell_len(character) != 1:
             out.append("?")
         else:
             out.append(character)
