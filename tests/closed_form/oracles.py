@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from engine.catalogue import CATALOGUE
 
 _HERE = "closed_form/"
-_STEP = _HERE + "test_every_metric.py::test_every_row_holds_the_step_metric_that_brute_force_gives"
-_LAYER = _HERE + "test_every_metric.py::test_every_row_holds_the_layer_metric_that_brute_force_gives"
+_STEP = _HERE + "test_every_metric.py::test_every_row_holds_the_step_metrics_that_brute_force_gives"
+_LAYER = _HERE + "test_every_metric.py::test_every_row_holds_the_layer_metrics_that_brute_force_gives"
 _CONVERGED = _HERE + "test_every_metric.py::test_iterated_until_rounding_stops_it_an_estimate_is_the_dense_eigenvalue"
 _RITZ = (
     _HERE + "test_every_metric.py::test_at_the_tolerance_of_a_live_row_largest_eigenvalues_are_never_exceeded_and_"

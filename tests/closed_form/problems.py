@@ -53,7 +53,8 @@ def problem(
     )
 
 
-# Small infima, and learning rates beyond 2/L at times, so that nothing hides behind 0 or monotony.
+# The cases with most in them come first. Small infima, and learning rates beyond 2/L at times, so that nothing hides
+# behind 0 or monotony.
 _INFIMUM = {"mse": 0.02, "mse_logits": 0.0, "cross_entropy": -0.1}
 
 CASES: dict[str, Problem] = {
@@ -68,7 +69,7 @@ CASES: dict[str, Problem] = {
         rates=(0.05, 0.15, 0.1, 0.2) if bias else (0.004, 0.01, 0.006, 0.008),
     )
     for (activation, renormalize, bias), loss in itertools.product(
-        itertools.product(["relu", "tanh"], [False, True], [False, True]), ["mse", "mse_logits", "cross_entropy"]
+        itertools.product(["tanh", "relu"], [True, False], [True, False]), ["mse", "mse_logits", "cross_entropy"]
     )
 }
 # More examples than neurons (rank), fewer neurons than inputs; and layers too wide for dense spectral norms.
