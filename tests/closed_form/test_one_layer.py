@@ -1,0 +1,80 @@
+"""A network of one linear layer, o = Wx: kernel, Hessian, gradient norms and curvature in closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from engine import losses
+from engine.measure.gram import feature_gram
+from engine.measure.hessian import HessianOperator
+from engine.measure.kernel import TangentKernel
+from engine.measure.sample_gradients import squared_norms
+from engine.network import Network, backward_signals, forward, parameter_gradients
+from engine.theory.activation import TANH
+
+N, D, K = 5, 4, 3
+
+
+def layer(bias: bool):
+    rng = np.random.default_rng(0)
+    weight = torch.tensor(rng.normal(size=(K, D)))
+    shift = torch.tensor(rng.normal(size=K)) if bias else None
+    x, y = torch.tensor(rng.normal(size=(N, D))), torch.tensor(rng.integers(0, K, size=N))
+    network = Network([weight], None if shift is None else [shift], TANH, renormalize=False)
+    # With a bias the input has one more coordinate, always 1.
+    extended = torch.cat([x, torch.ones(N, 1, dtype=x.dtype)], dim=1) if bias else x
+    return network, x, y, extended, forward(network, x)
+
+
+def in_the_engines_order(matrix: torch.Tensor, bias: bool) -> torch.Tensor:
+    """From rows (class, input), the bias being the last input, to all weights and then all biases."""
+    if not bias:
+        return matrix
+    weights = [c * (D + 1) + j for c in range(K) for j in range(D)]
+    order = torch.tensor(weights + [c * (D + 1) + D for c in range(K)])
+    return matrix[order][:, order]
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_the_tangent_kernel_is_that_of_the_inputs_for_every_class_alike(bias: bool) -> None:
+    network, x, _, extended, run = layer(bias)
+    expected = torch.kron(extended @ extended.T, torch.eye(K, dtype=torch.float64))
+    kernel = TangentKernel(network, run, [feature_gram(x)])
+    torch.testing.assert_close(kernel.dense(), expected, rtol=1e-13, atol=1e-13)
+    torch.testing.assert_close(kernel.compressed(), extended @ extended.T, rtol=1e-13, atol=1e-13)
+    v = torch.tensor(np.random.default_rng(1).normal(size=(N, K)))
+    torch.testing.assert_close(kernel(v).reshape(-1), expected @ v.reshape(-1), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("loss", ["mse_logits", "cross_entropy"])
+def test_the_hessian_of_linear_and_of_softmax_regression_is_the_closed_form(loss: str, bias: bool) -> None:
+    """(1/n) Σ_i C_i ⊗ x_i x_iᵀ, C = I for least squares and diag p − ppᵀ for softmax regression."""
+    network, _, y, extended, run = layer(bias)
+    rows = losses.evaluate(loss, run.output, y)
+    operator = HessianOperator(network, run, backward_signals(network, run, rows.gradient), rows)
+    expected = torch.zeros(K * extended.shape[1], K * extended.shape[1], dtype=torch.float64)
+    for i in range(N):
+        p = torch.exp(run.output[i]) / torch.exp(run.output[i]).sum()
+        C = torch.eye(K, dtype=p.dtype) if loss == "mse_logits" else torch.diag(p) - torch.outer(p, p)
+        expected += torch.kron(C, torch.outer(extended[i], extended[i])) / N
+    found = torch.stack([operator(v) for v in torch.eye(operator.dimension, dtype=torch.float64)])
+    torch.testing.assert_close(found, in_the_engines_order(expected, bias), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_gradients_of_softmax_regression_are_those_of_the_textbook(bias: bool) -> None:
+    network, _, y, extended, run = layer(bias)
+    rows = losses.evaluate("cross_entropy", run.output, y)
+    signals = backward_signals(network, run, rows.gradient)
+    p = torch.softmax(run.output, dim=1)
+    residual = p - torch.eye(K, dtype=p.dtype)[y]
+    whole = residual.T @ extended / N
+    found = parameter_gradients(network, run, signals)
+    torch.testing.assert_close(found[0], whole[:, :D], rtol=1e-13, atol=1e-14)
+    if bias:
+        torch.testing.assert_close(found[1], whole[:, D], rtol=1e-13, atol=1e-14)
+    squares = residual.square().sum(dim=1) * extended.square().sum(dim=1)
+    torch.testing.assert_close(squared_norms(run, signals, bias=bias), squares, rtol=1e-13, atol=0.0)
