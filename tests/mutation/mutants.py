@@ -4,7 +4,8 @@
 ``factor``  2·(a product, a quotient, a power), a numeric constant doubled (0 becomes 1)
 ``index``   a constant or a name in a subscript moved by one, an axis exchanged
 
-Annotations, texts, defaults of keyword-only tolerances and what ``raise`` says are no formulas and are left alone.
+Annotations, texts, what ``raise`` says, seeds, defaults of arguments and the tolerances and budgets of iterations
+(module constants in capitals after an underscore) are no formulas and are left alone.
 """
 
 from __future__ import annotations
@@ -137,9 +138,11 @@ class _Visitor(ast.NodeVisitor):
 
     def visit_Assign(self, node: ast.Assign) -> None:
         target = node.targets[0]
-        alias = isinstance(target, ast.Name) and isinstance(node.value, ast.Subscript) and not self._where
-        if not alias:  # Array = NDArray[...] is a type
-            self.generic_visit(node)
+        if isinstance(target, ast.Name) and not self._where:
+            alias = isinstance(node.value, ast.Subscript)  # Array = NDArray[...] is a type
+            if alias or (target.id.startswith("_") and target.id.isupper()):
+                return
+        self.generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> None:
         if not isinstance(node.value, ast.Constant):
@@ -197,6 +200,8 @@ class _Visitor(ast.NodeVisitor):
             if called in _SWAPPED:
                 _, end = self._span(name)
                 self._change(node, "sign", end - len(called), end, _SWAPPED[called])
+            if called == "manual_seed":
+                return
             if called == "cast":
                 self.visit(node.args[-1])
                 return
