@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wnt_tui.charts.axes import Axis, fit_axis, place_columns, place_rows, widened
@@ -15,6 +15,8 @@ ARRAYS = st.lists(NUMBERS, min_size=0, max_size=30).map(lambda values: np.array(
 
 
 @given(ARRAYS, st.booleans())
+@example(np.array([1.05263158e308]), False)
+@example(np.array([np.finfo(float).max]), False)
 def test_an_axis_shows_every_value_that_has_a_place_on_it(values, log):
     axis = fit_axis([values], log=log)
     kept = values[np.isfinite(values) & ((values > 0) | (not log))]

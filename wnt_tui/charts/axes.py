@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 # Spans narrower than this part of the values are rounding, not signal: the axis does not zoom into them.
 _RELATIVE_FLOOR = 1e-6
-_LARGEST = 1e308
+_LARGEST = float(np.finfo(np.float64).max)
 _SMALLEST = 1e-300
 
 
