@@ -148,6 +148,7 @@ def prepare() -> None:
                     for m in range(of.depth + 1):
                         layer(run, k, m)
     torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)  # imports torch's compiler, seconds that every fork would spend
     # What the tests import besides the engine, and what pytest itself imports, stays; the engine goes again.
     with contextlib.redirect_stdout(io.StringIO()):
         pytest.main(["-q", "-p", "no:cacheprovider", "--collect-only", str(ROOT / "tests" / "closed_form")])
