@@ -65,9 +65,7 @@ class Small:
         gradients = parameter_gradients(self.network, run, signals)
         flat = torch.cat([g.reshape(-1) for g in gradients])
         accuracy = float((run.output.argmax(1) == self.y).double().mean())
-        return TrainingPass(
-            run, rows, signals, gradients, float(rows.values.mean()), accuracy, float(flat.norm())
-        )
+        return TrainingPass(run, rows, signals, gradients, float(rows.values.mean()), accuracy, float(flat.norm()))
 
 
 def small(
@@ -97,9 +95,7 @@ def small(
     )
     generator = torch.Generator().manual_seed(seed + 100)
     if network.biases is not None:
-        network.biases = [
-            0.3 * torch.randn(b.shape, generator=generator, dtype=b.dtype) for b in network.biases
-        ]
+        network.biases = [0.3 * torch.randn(b.shape, generator=generator, dtype=b.dtype) for b in network.biases]
     x = torch.randn(n, d, generator=generator, dtype=torch.float64)
     x = x * (d**0.5 / x.norm(dim=1, keepdim=True))
     y = torch.randint(classes, (n,), generator=generator)
