@@ -75,6 +75,12 @@ CASES: dict[str, Problem] = {
 # More examples than neurons (rank), fewer neurons than inputs; and layers too wide for dense spectral norms.
 CASES["more examples than neurons"] = problem("tanh", False, False, "mse_logits", n=9, width=5, d=11)
 CASES["wide"] = problem("tanh", True, True, "cross_entropy", n=5, width=70, d=4, depth=3, rates=(0.05, 0.1))
+# Steps so small that no rung of Eq. 13 is vacuous at any layer.
+for _activation, _bias in itertools.product(["tanh", "relu"], [True, False]):
+    for _renormalize in (True, False):
+        CASES[f"small steps, {_activation}, {_bias}, {_renormalize}"] = problem(
+            _activation, _renormalize, _bias, "mse", n=4, width=12, d=8, rates=(2e-3, 3e-3)
+        )
 # Its dense Hessian would have 3·10⁷ entries.
 WITHOUT_PRODUCTS = {"wide"}
 

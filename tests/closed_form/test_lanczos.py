@@ -94,9 +94,37 @@ def test_without_room_for_a_basis_the_iteration_restarts_and_still_converges(mon
     operator = Counting(matrix)
     pair = extreme_eigenpair(operator, start_of(60), "largest", tolerance=1e-9, max_products=200)
     assert pair.value == pytest.approx(2.0, rel=1e-12)
-    assert 4 < pair.products == operator.count < 200
+    # Forgetting costs: without room, more products are needed than with it.
+    monkeypatch.undo()
+    whole = extreme_eigenpair(lambda v: matrix @ v, start_of(60), "largest", tolerance=1e-9, max_products=200)
+    assert whole.products < pair.products == operator.count < 200
+    monkeypatch.setattr("engine.measure.lanczos._BASIS_BYTES", 8 * 60 * 4)
     stopped = extreme_eigenpair(lambda v: matrix @ v, start_of(60), "largest", tolerance=1e-15, max_products=6)
     assert stopped.products == 6
+
+
+def test_it_stops_at_the_first_look_that_finds_the_tolerance_met() -> None:
+    matrix = matrix_of(np.concatenate([np.linspace(0.0, 1.0, 59), [3.0]]))
+
+    def products(check_every: int) -> int:
+        pair = extreme_eigenpair(
+            lambda v: matrix @ v, start_of(60), "largest", tolerance=1e-3, max_products=60, check_every=check_every
+        )
+        assert pair.residual <= 1e-3 * pair.value
+        return pair.products
+
+    each = products(1)
+    assert 3 < each < 20
+    sooner = extreme_eigenpair(lambda v: matrix @ v, start_of(60), "largest", tolerance=0.0, max_products=each - 1)
+    assert sooner.residual > 1e-3 * sooner.value
+    for every in (3, 7):
+        assert products(every) == math.ceil(each / every) * every
+
+
+def test_a_residual_is_never_smaller_than_the_rounding_of_the_largest_eigenvalue_in_modulus() -> None:
+    matrix = matrix_of([-9.0, -1.0, 0.5, 1.0, 2.0, 3.0])
+    pair = extreme_eigenpair(lambda v: matrix @ v, start_of(6), "largest", tolerance=0.0, max_products=50)
+    assert pair.residual == pytest.approx(9 * np.finfo(np.float64).eps, rel=1e-6)
 
 
 def test_a_zero_operator_has_eigenvalue_zero_after_one_product() -> None:
