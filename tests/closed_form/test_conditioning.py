@@ -20,8 +20,8 @@ def test_at_or_below_the_resolution_it_is_a_lower_bound(smallest: float) -> None
 
 
 def test_the_resolution_is_that_of_at_least_sixteen_rows() -> None:
-    assert resolution(2.0, 4) == pytest.approx(16 * EPSILON * 2.0)
-    assert resolution(2.0, 500) == pytest.approx(500 * EPSILON * 2.0)
+    assert resolution(2.0, 4) == pytest.approx(16 * EPSILON * 2.0, rel=1e-12, abs=0.0)
+    assert resolution(2.0, 500) == pytest.approx(500 * EPSILON * 2.0, rel=1e-12, abs=0.0)
 
 
 def test_a_zero_matrix_has_no_conditioning() -> None:

@@ -102,6 +102,14 @@ def test_dual_fixes_zero_and_one_and_clips_what_rounding_left_outside(activation
     assert np.all(np.isfinite(dual_derivative(activation, [-1.0 - 1e-12, 1.0 + 1e-12])))
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_plus_and_minus_one_and_the_whole_gap_are_exact(activation: str) -> None:
+    assert dual(activation, 1.0).item() == 1
+    assert dual("tanh", -1.0).item() == -1
+    assert dual_gap(activation, 1.0) == pytest.approx(1.0, rel=1e-15)
+    assert dual_gap(activation, 0.0) == 0
+
+
 def test_hermite_coefficients_are_non_negative_add_up_to_one_and_are_cut_where_they_are_negligible() -> None:
     squares = hermite_squares()
     assert np.all(squares >= 0.0)
@@ -183,6 +191,15 @@ def test_a_wide_network_at_initialisation_is_near_its_limits(activation: str) ->
             back = (back @ weights[layer]) * slopes[layer - 1]
     *_, limit = ntk(cosines_of(x), activation, [d, width, width])
     np.testing.assert_allclose(kernel, limit, atol=0.15 * limit[0, 0])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_cosine_of_parallel_rows_is_exactly_one_whatever_rounding_makes_of_it(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    row, factors = rng.normal(size=(1, 300)), rng.uniform(0.1, 10.0, size=(8, 1))
+    factors[4:] *= -1
+    expected = np.sign(factors) @ np.sign(factors).T
+    np.testing.assert_array_equal(cosines_of(factors * row), expected)
 
 
 def test_cosines_are_symmetric_with_unit_diagonal_and_know_duplicates() -> None:
