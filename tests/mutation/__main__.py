@@ -240,6 +240,7 @@ def main() -> int:
         "--quick", action="store_true", help="only the tests that know a file best: an hour becomes half"
     )
     parser.add_argument("--survivors", action="store_true", help="only what survived last time")
+    parser.add_argument("--resume", action="store_true", help="only what no result is known of")
     parser.add_argument("--write", action="store_true", help="put the table into tests/README.md")
     parser.add_argument("--share", default="1/1", help="K/N: every N-th mutant from the K-th, to split the work")
     options = parser.parse_args()
@@ -251,6 +252,8 @@ def main() -> int:
     if options.survivors:
         chosen = [mutant for mutant in chosen if not known.get(mutant.key, {"killer": "-"})["killer"]]
     chosen = chosen[part - 1 :: parts]
+    if options.resume:
+        chosen = [mutant for mutant in chosen if mutant.key not in known]
     prepare()
     began = time.monotonic()
     broken = killer_of(None, "engine/measure/layers.py", quick=options.quick)
