@@ -221,6 +221,10 @@ def test_a_missing_row_ends_the_line_of_lemma13() -> None:
     assert np.isnan(line[3:]).all()
 
 
+def test_the_papers_form_takes_any_positive_l() -> None:
+    assert lemma13_paper([1.0, 0.8, 0.7], [0.1, 0.25, 0.1], 0.5) == pytest.approx([1.0, 0.8, 0.4])
+
+
 def test_the_papers_form_ends_where_l_contradicts_its_hypothesis() -> None:
     line = lemma13_paper([1.0, 0.8, 0.7, 0.6], [1.0, 3.0, 1.0, 1.0], 2.0)
     assert line[:2] == pytest.approx([1.0, 0.5])
