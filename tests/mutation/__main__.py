@@ -69,6 +69,7 @@ _FIRST = {
     "engine/theory/ledger.py": ["closed_form/test_ledger.py"],
     "engine/theory/ledger_terms.py": ["closed_form/test_ledger_terms.py", "closed_form/test_ledger.py"],
     "engine/theory/losses.py": ["closed_form/test_loss_constants.py"],
+    "engine/theory/pairings.py": ["closed_form/test_pairings.py"],
     "engine/theory/predictions.py": ["closed_form/test_predictions.py"],
     "engine/theory/random_matrix.py": ["closed_form/test_random_matrix.py"],
     "engine/theory/recursion.py": ["closed_form/test_recursion.py"],
