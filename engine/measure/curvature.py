@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -21,6 +23,18 @@ class HessianCurvature:
 
     def __init__(self) -> None:
         self._vector: Tensor | None = None
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the warm start by name; none before the first row."""
+        return {} if self._vector is None else {"top": self._vector}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on as after the row of a state.
+
+        Args:
+            state: What :meth:`state` gave after that row.
+        """
+        self._vector = state.get("top")
 
     def measure(self, network: Network, current: TrainingPass) -> dict[str, float]:
         """Measure a row.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -42,6 +43,18 @@ class KernelSpectrum:
         self._products = products
         self._warm_products = warm_products
         self._starts: dict[str, Tensor] = {}
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the warm starts by name."""
+        return dict(self._starts)
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on as after the row of a state.
+
+        Args:
+            state: What :meth:`state` gave after that row.
+        """
+        self._starts = dict(state)
 
     def measure(
         self, kernel: TangentKernel, rows: LossRows, loss: str, grad_norm: float | None = None

@@ -6,6 +6,7 @@ Row m holds G^m (0 ≤ m ≤ L−1) and W_m (1 ≤ m ≤ L); arrays have shape (
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -117,6 +118,19 @@ class LayerMeasures:
         if self._initial is not None and self._initial.parameters is None:
             self._initial.parameters = [parameter.clone() for parameter in self._network.parameters()]
             self._initial.grams = [feature_gram(a) for a in self._initial.features[1:]]
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the warm starts by name and layer; what is kept of θ_0 is computed again and not part of it."""
+        return {f"{what}.{m}": vector for (what, m), vector in self._warm.items()}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on as after the row of a state; θ_0 has been measured.
+
+        Args:
+            state: What :meth:`state` gave after that row.
+        """
+        named = {name.rpartition("."): vector for name, vector in state.items()}
+        self._warm = {(what, int(m)): vector for (what, _, m), vector in named.items()}
 
     def parameter_distance(self) -> float:
         """‖θ − θ_0‖ over all parameters, summed in float64.

@@ -43,6 +43,11 @@ class NetworkBounds:
             self._activation_norms = [feature_norms(run, m) for m in range(1, network.depth)]
         self._gradient_norms = squared_row_norms(current.rows.gradient).sqrt().cpu().numpy()
 
+    @property
+    def weight_norms(self) -> list[float]:
+        """‖W_1‖₂ … ‖W_L‖₂ from above."""
+        return list(self._weight_norms)
+
     def at_theta(self) -> dict[str, float]:
         """``lipschitz_bound`` and ``smoothness_bound`` of the row.
 

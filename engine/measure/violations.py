@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from engine.record import Event
 from engine.theory.inequality import Inequality, Row, Term
 from engine.theory.ledger import LEDGER
@@ -16,6 +18,18 @@ class Violations:
     def __init__(self) -> None:
         # By inequality: measured rows since it was last violated, and the step from which it has held.
         self._violated: dict[str, tuple[int, int]] = {}
+
+    def state(self) -> dict[str, tuple[int, int]]:
+        """Return the inequalities that count as violated, with quiet rows and the step from which each has held."""
+        return dict(self._violated)
+
+    def restore(self, state: Mapping[str, tuple[int, int]]) -> None:
+        """Go on as after the row of a state.
+
+        Args:
+            state: What :meth:`state` gave after that row.
+        """
+        self._violated = dict(state)
 
     def check(self, step: int, row: Row) -> tuple[Event, ...]:
         """Hold a measured row against the ledger; rows come in the order of their steps.

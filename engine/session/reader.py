@@ -24,7 +24,7 @@ from engine.session.layer_table import LayerTable, present
 from engine.session.liveness import engine_alive
 from engine.session.opening import OpenSession, damaged, open_session, primary_code, sentence_of
 from engine.session.parsing import command_from, engine_from, event_from, tensor_from
-from engine.session.rows import Command, CommandAnswer, EngineRow, EventRow, LayerBlocks, LayerRows, Tensor
+from engine.session.rows import ROLLING, Command, CommandAnswer, EngineRow, EventRow, LayerBlocks, LayerRows, Tensor
 from engine.session.schema import (
     COMMAND_COLUMNS,
     ENGINE_COLUMNS,
@@ -107,6 +107,22 @@ class SessionReader:
         """Return the newest step recorded, −1 before the first."""
         rows = self._rows("SELECT step FROM steps WHERE step BETWEEN 0 AND ? ORDER BY step DESC LIMIT 1", LARGEST_STEP)
         return int(rows[0][0]) if rows else -1
+
+    def first_step(self) -> int:
+        """Return the oldest step recorded, −1 if there is none: 0, or where a branch begins."""
+        rows = self._rows("SELECT step FROM steps WHERE step BETWEEN 0 AND ? ORDER BY step LIMIT 1", LARGEST_STEP)
+        return int(rows[0][0]) if rows else -1
+
+    def columns(self, table: str) -> tuple[str, ...]:
+        """The columns that a table has in this file: an older catalogue's has fewer than today's.
+
+        Args:
+            table: ``steps``, ``layers`` or another of a session's tables.
+
+        Returns:
+            Their names.
+        """
+        return self._session.columns[table]
 
     def steps(self, after: int = -1, limit: int = -1) -> tuple[NDArray[np.int64], dict[str, Array]]:
         """The rows of ``steps`` that are newer than a step.
@@ -237,6 +253,16 @@ class SessionReader:
             "SELECT DISTINCT step FROM checkpoints WHERE step BETWEEN 0 AND ? ORDER BY step", LARGEST_STEP
         )
         return tuple(int(step) for (step,) in rows)
+
+    def rolling_checkpoints(self) -> tuple[int, ...]:
+        """Return the steps of the checkpoints that newer ones will replace, ascending."""
+        sql = "SELECT step FROM checkpoints WHERE name = ? AND step BETWEEN 0 AND ? ORDER BY step"
+        return tuple(int(step) for (step,) in self._rows(sql, ROLLING, LARGEST_STEP))
+
+    def checkpoint_bytes(self, step: int) -> int:
+        """Return the size of a checkpoint without reading it, 0 if there is none."""
+        sql = "SELECT ifnull(sum(length(data)), 0) FROM checkpoints WHERE step = ?"
+        return int(self._rows(sql, step)[0][0])
 
     def checkpoint(self, step: int) -> dict[str, Tensor]:
         """The tensors of a checkpoint.

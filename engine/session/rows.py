@@ -121,6 +121,9 @@ class Tensor:
     data: bytes
 
 
+ROLLING = "rolling"
+"""Name of the empty tensor that marks a checkpoint as one of those that newer ones replace."""
+
 TENSOR_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U8": 1, "BOOL": 1}
 """Types of tensors by their names in safetensors, and the bytes of an element."""
 

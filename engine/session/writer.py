@@ -33,6 +33,7 @@ from engine.session.parsing import command_from
 from engine.session.reader import SessionReader
 from engine.session.recording import (
     QueuedAnswer,
+    QueuedKeeping,
     QueuedLearningRate,
     QueuedMeta,
     QueuedRefusal,
@@ -40,7 +41,7 @@ from engine.session.recording import (
     queued_event,
     queued_step,
 )
-from engine.session.rows import Command, CommandState, Tensor
+from engine.session.rows import ROLLING, Command, CommandState, Tensor
 from engine.session.schema import COMMAND_COLUMNS, LARGEST_STEP, LARGEST_TENSOR
 from engine.session.vocabulary import check_arguments
 
@@ -209,12 +210,16 @@ class SessionWriter:
         """
         self._backlog.add(QueuedMeta(tuple(items.items())))
 
-    def put_checkpoint(self, step: int, tensors: Mapping[str, Tensor]) -> None:
+    def put_checkpoint(
+        self, step: int, tensors: Mapping[str, Tensor], *, rolling: bool = False, rolling_kept: int = 2
+    ) -> None:
         """Record the tensors from which training can go on at a step, a row a tensor.
 
         Args:
             step: The step; none may have two checkpoints.
             tensors: Tensors by name.
+            rolling: Whether it will be replaced by newer rolling ones.
+            rolling_kept: How many of the newest rolling ones stay, this one among them.
 
         Raises:
             SessionError: A tensor is too large for one value of SQLite's.
@@ -222,8 +227,16 @@ class SessionWriter:
         for name, tensor in tensors.items():
             if len(tensor.data) > LARGEST_TENSOR:
                 raise SessionError(f"Tensor {name!r} has {len(tensor.data):,} bytes; {LARGEST_TENSOR:,} is the most.")
-        item = QueuedTensors(step, dict(tensors))
-        self._backlog.add_when_there_is_room(item, step)
+        marked = {**tensors, ROLLING: Tensor("U8", (0,), b"")} if rolling else dict(tensors)
+        self._backlog.add_when_there_is_room(QueuedTensors(step, marked, rolling_kept), step)
+
+    def keep_checkpoint(self, step: int) -> None:
+        """Have a rolling checkpoint stay; does nothing to others.
+
+        Args:
+            step: Its step.
+        """
+        self._backlog.add(QueuedKeeping(step))
 
     def set_engine(
         self,
