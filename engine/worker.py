@@ -70,6 +70,8 @@ class Engine:
         self._pause_at: int | None = None
         self._paused = False
         self._rewinding = False
+        self._moved = False
+        self._finished_at = -1
         self._lonely = False
         self._stop_reason: str | None = None
         self._last: StepRecord | None = None
@@ -102,7 +104,7 @@ class Engine:
             if self._trainer.diverged:
                 return self._end("diverged", self._divergence())
             self._obey()
-            if self._pause_at == self._trainer.step and self._trainer.step < self._limit:
+            if self._pause_at == self._trainer.step and (self._rewinding or not self._at_limit()):
                 self._pause(self._arrival())
             if (self._at_limit() or self._paused) and self._stop_reason is None:
                 ended = self._wait()
@@ -145,10 +147,13 @@ class Engine:
         if self._at_limit():
             if not self._live:
                 return f"Finished {self._limit} steps."
-            self._event("finished", f"Finished {self._limit} steps.")
+            if self._finished_at != self._limit:
+                self._finished_at = self._limit
+                self._event("finished", f"Finished {self._limit} steps.")
             self._writer.set_engine(state="finished", message=f"Finished {self._limit} steps.")
         lonely_since = time.monotonic()
-        while self._stop_reason is None and (self._paused or self._at_limit()):
+        self._moved = False
+        while self._stop_reason is None and self._waits() and not self._moved:
             time.sleep(POLL_SECONDS)
             self._obey()
             if viewer_attached(self._writer.path):
@@ -256,7 +261,7 @@ class Engine:
             return False, f"It is at step {step} already."
         place = self._past.go_towards(step)
         self._limit = max(self._limit, self._writer.last_step)
-        self._paused, self._rewinding, self._pause_at = False, True, step
+        self._paused, self._rewinding, self._pause_at, self._moved = False, True, step, True
         way = step - self._trainer.step
         rest = f", {way} step{'s' if way != 1 else ''} to execute again" if way else ""
         return True, f"Rewinding to step {step}: from {place}{rest}."

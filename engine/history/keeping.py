@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from engine.config import RunConfig
 from engine.errors import SessionError
@@ -12,6 +12,7 @@ from engine.history.checkpoint import take
 from engine.history.encoding import encode
 from engine.record import Event
 from engine.session.reader import SessionReader
+from engine.session.rows import Tensor
 from engine.session.writer import SessionWriter
 from engine.trainer import Trainer
 
@@ -93,13 +94,14 @@ class CheckpointKeeper:
         step = trainer.step
         if step in self._kept:
             return ""
-        size = take(trainer).size
+        tensors = encode(take(trainer), trainer)
+        size = _bytes(tensors)
         if sum(self._kept.values()) + size > self._limit:
             return self._refuse("limit", f"Kept checkpoints would exceed --checkpoint-limit {self._limit / 1e9:g} GB.")
         if step in self._rolling:
             self._writer.keep_checkpoint(step)
             self._rolling.remove(step)
-        elif refusal := self._write(trainer, rolling=False):
+        elif refusal := self._write(step, tensors, rolling=False):
             return refusal
         self._kept[step] = size
         return ""
@@ -108,18 +110,19 @@ class CheckpointKeeper:
         """Write a checkpoint that takes the place of the last but one."""
         self._rolled = self._clock()
         has_one = trainer.step in self._kept or trainer.step in self._rolling
-        if not has_one and not self._write(trainer, rolling=True):
+        if has_one:
+            return
+        if not self._write(trainer.step, encode(take(trainer), trainer), rolling=True):
             self._rolling = [*self._rolling[1 - ROLLING_KEPT :], trainer.step]
 
-    def _write(self, trainer: Trainer, *, rolling: bool) -> str:
-        tensors = encode(take(trainer), trainer)
-        size = sum(len(tensor.data) for tensor in tensors.values())
+    def _write(self, step: int, tensors: Mapping[str, Tensor], *, rolling: bool) -> str:
+        size = _bytes(tensors)
         try:
             free = shutil.disk_usage(self._writer.path.parent).free
             if free < _ROOM * size:
                 words = f"No checkpoint of {_size(size)}: the disk has room for {_size(free)}, and rows come first."
                 return self._refuse("room", words)
-            self._writer.put_checkpoint(trainer.step, tensors, rolling=rolling, rolling_kept=ROLLING_KEPT)
+            self._writer.put_checkpoint(step, tensors, rolling=rolling, rolling_kept=ROLLING_KEPT)
         except OSError as error:
             return self._refuse("disk", f"No checkpoint: {error.strerror or error}.")
         except SessionError as error:
@@ -132,6 +135,10 @@ class CheckpointKeeper:
             self._refused.add(reason)
             self._writer.put_event(Event(self._writer.last_step, "notice", sentence))
         return sentence
+
+
+def _bytes(tensors: Mapping[str, Tensor]) -> int:
+    return sum(len(tensor.data) for tensor in tensors.values())
 
 
 def _size(size: float) -> str:

@@ -131,7 +131,7 @@ def test_weights_of_any_step_are_those_that_the_run_had(tmp_path, silent, step):
 def test_weights_of_a_step_that_was_not_recorded_are_refused(tmp_path, silent):
     path = tmp_path / "run.wnt"
     record_run(path, small())
-    with pytest.raises(SessionError, match="no row of step 13. Recorded are steps 0 to 12"):
+    with pytest.raises(SessionError, match=r"no row of step 13\. Recorded are steps 0 to 12"):
         write_weights(path, 13, tmp_path / "w.safetensors", silent)
     assert not (tmp_path / "w.safetensors").exists()
 

@@ -83,7 +83,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused_in_a_sentence_and_passed_over
     with SessionReader(session) as reader:
         recorded = RecordedRun(reader)
         rerun = Rerun(recorded, prepare(recorded))
-        with pytest.raises(SessionError, match="step 5 in run does not fit its run|step 5 in .* is damaged"):
+        with pytest.raises(SessionError, match=r"step 5 in run does not fit its run|step 5 in .* is damaged"):
             read_checkpoint(reader, 5, rerun.trainer)
         assert rerun.seek(7) == []  # from step 0: what is recorded is still the same run
         assert rerun.trainer.step == 7
