@@ -20,8 +20,9 @@ import numpy as np
 import torch
 
 from engine.catalogue import LAYER_METRICS
-from engine.config import RunConfig, option_flag
+from engine.config import RunConfig
 from engine.errors import UsageError
+from engine.history.changes import GOES_ON, changed_config
 from engine.history.checkpoint import Checkpoint, parameters_of, take
 from engine.history.comparison import Difference
 from engine.history.encoding import encode, read_checkpoint
@@ -31,11 +32,6 @@ from engine.provenance import provenance
 from engine.record import Event, StepRecord
 from engine.session.writer import SessionWriter
 from engine.trainer import Trainer
-
-GOES_ON = frozenset({"lr", "steps", "measure", "every", "device", "data_dir", "checkpoint_every", "checkpoint_limit"})
-"""Options that leave every number of a row its meaning."""
-
-_SHAPES = ("width", "depth", "bias")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,25 +113,6 @@ def branch(recorded: RecordedRun, step: int, changes: Mapping[str, Any], path: P
     return Branch(start.trainer, config, meta, start.checkpoints, start.row, Event(step, "branch", sentence, data=data))
 
 
-def changed_config(recorded: RecordedRun, step: int, changes: Mapping[str, Any]) -> RunConfig:
-    """The parent's configuration with other options; the learning rate is that of the step unless it is changed.
-
-    Args:
-        recorded: The parent.
-        step: The step.
-        changes: Options that are to be otherwise, by name.
-
-    Returns:
-        The branch's configuration.
-    """
-    given = {"lr": recorded.lr_leaving(step), **changes}
-    config = RunConfig.from_mapping(recorded.config.to_dict() | given)
-    if "steps" not in changes and config.steps <= step:
-        # As many steps as the parent was to make, from here on: none would be no run.
-        return replace(config, steps=step + max(1, recorded.config.steps))
-    return config
-
-
 @dataclass(frozen=True, slots=True)
 class _Start:
     """What a branch begins from."""
@@ -150,12 +127,6 @@ class _Start:
 def _start(recorded: RecordedRun, step: int, config: RunConfig, made: Mapping[str, Any]) -> _Start:
     if step == 0:
         return _Start(Trainer(config), (), None, 0, ())
-    for name in _SHAPES:
-        if name in made:
-            raise UsageError(
-                f"{option_flag(name)} cannot change at step {step}: the weights would not fit.",
-                "Branch from --step 0, or start a new run.",
-            )
     goes_on = set(made) <= GOES_ON
     parent = Rerun(recorded, prepare(recorded, measure=goes_on))
     found = tuple(difference for difference in parent.seek(step) if difference.in_training)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -38,18 +37,17 @@ def go_on(session: Path, *arguments: str, watched: bool, debug: bool) -> None:
 
     Args:
         session: The session.
-        *arguments: What tells the engine what to do, but for the session.
+        *arguments: What tells the engine what to do.
         watched: Whether the screen is wanted.
         debug: Whether errors show tracebacks.
     """
-    given = (*arguments, "--session", str(session))
     if not watched:
-        become_engine("run", *given, debug=debug)
+        become_engine("run", *arguments, debug=debug)
         return
     from wnt_tui.terminal import require_terminal
 
     require_terminal("Without --watch it needs none.")
-    engine = start_engine(session, *given, debug=debug)
+    engine = start_engine(session, *arguments, debug=debug)
     from wnt_tui.app import watch
 
     finish(watch([session], engine=engine, debug=debug))
@@ -74,7 +72,7 @@ def resume(session: Path, steps: int | None, watched: bool, as_json: bool, debug
         _refuse_steps(steps)
         finish(tell_engine(path, "resume", {}, as_json=as_json))
     more = [] if steps is None else ["--steps", str(steps)]
-    go_on(path, "--resume", *more, watched=watched, debug=debug)
+    go_on(path, "--resume", "--session", str(path), *more, watched=watched, debug=debug)
 
 
 def _refuse_steps(steps: int | None) -> None:
@@ -111,7 +109,8 @@ def branch(context: click.Context, /, source: Path, step: int, watched: bool, **
 
     Options that are not given are as in SESSION; the learning rate is that of step K. SESSION is only read.
     """
-    from wnt_tui.cli.places import session_for_branch
+    from engine.session import paths
+    from wnt_tui.branching import branch_arguments, branch_place
 
     changes = {
         option.name: given[option.name]
@@ -121,23 +120,9 @@ def branch(context: click.Context, /, source: Path, step: int, watched: bool, **
         and option.name not in {"session", "debug"}
         and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
     }
-    parent, path = session_for_branch(source, step, changes, given["session"])
-    arguments = branch_arguments(parent, step, changes)
-    go_on(path, *arguments, watched=watched, debug=given["debug"])
-
-
-def branch_arguments(parent: Path, step: int, changes: dict[str, Any]) -> list[str]:
-    """What tells an engine to branch.
-
-    Args:
-        parent: The session to branch from.
-        step: Where.
-        changes: Options that change.
-
-    Returns:
-        Arguments for ``python -m engine run`` and ``live``, but for the session.
-    """
-    return ["--branch", str(parent), "--step", str(step), "--changes", json.dumps(changes, ensure_ascii=False)]
+    parent = paths.resolve_session(source).absolute()
+    path = branch_place(parent, step, changes, given["session"])
+    go_on(path, *branch_arguments(parent, step, changes, path), watched=watched, debug=given["debug"])
 
 
 @click.command(cls=SectionedCommand)
