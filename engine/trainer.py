@@ -23,6 +23,7 @@ from engine.device import make_deterministic, resolve_device, synchronize
 from engine.errors import ConfigError
 from engine.measure.carried import Carried
 from engine.measure.observer import Observer
+from engine.measure.row_norms import squared_norm
 from engine.network import Network, backward_signals, forward, initialise, logits, parameter_gradients
 from engine.record import Event, StepRecord
 from engine.training_pass import TestPass, TrainingPass
@@ -225,7 +226,7 @@ class Trainer:
         loss = losses.evaluate(self.config.loss, run.output, y)
         signals = backward_signals(self.network, run, loss.gradient.to(x.dtype))
         gradients = parameter_gradients(self.network, run, signals)
-        squares = [torch.linalg.vector_norm(g, dtype=torch.float64).square() for g in gradients]
+        squares = torch.stack([squared_norm(gradient) for gradient in gradients])
         return TrainingPass(
             run=run,
             rows=loss,
@@ -233,7 +234,8 @@ class Trainer:
             gradients=gradients,
             loss=float(loss.values.mean()),
             accuracy=_accuracy(run.output, y),
-            grad_norm=math.sqrt(float(torch.stack(squares).sum())),
+            grad_norm=math.sqrt(float(squares.sum())),
+            gradient_norms=squares.sqrt().tolist(),
         )
 
     def _is_measured(self) -> bool:

@@ -22,6 +22,7 @@ class TrainingPass:
         loss: f(θ_k).
         accuracy: Share of examples classified rightly.
         grad_norm: ‖∇f(θ_k)‖.
+        gradient_norms: ‖∂f/∂θ‖_F of every parameter, in the order of ``gradients``.
     """
 
     run: Forward
@@ -31,6 +32,7 @@ class TrainingPass:
     loss: float
     accuracy: float
     grad_norm: float
+    gradient_norms: list[float]
 
 
 @dataclass(frozen=True, slots=True)

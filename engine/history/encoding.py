@@ -77,7 +77,7 @@ def read_checkpoint(reader: SessionReader, step: int, trainer: Trainer) -> Check
     stored = reader.checkpoint(step)
     try:
         return _decoded(step, stored, trainer)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
         raise SessionError(_unfit(reader, step, str(error) or type(error).__name__)) from None
 
 
@@ -115,8 +115,8 @@ def _carried(words: Any, stored: Mapping[str, Tensor], trainer: Trainer) -> Carr
     for name, tensor in stored.items():
         if not name.startswith(_VECTOR):
             raise ValueError(f"nobody knows {name}")
-        part, _, _ = (short := name.removeprefix(_VECTOR)).partition(".")
-        if len(tensor.shape) != 1 or not _LENGTHS[part](trainer, tensor.shape[0]):
+        part, _, inner = (short := name.removeprefix(_VECTOR)).partition(".")
+        if len(tensor.shape) != 1 or tensor.shape[0] not in _LENGTHS[part](trainer, inner):
             raise ValueError(f"{name} has shape {tensor.shape}")
         vectors[short] = _tensor(tensor)
     return Carried(
@@ -128,12 +128,25 @@ def _carried(words: Any, stored: Mapping[str, Tensor], trainer: Trainer) -> Carr
     )
 
 
-# A wrong length would end the run in the middle of a product. Warm starts of matrices of layers are checked where they
-# are used: which of its two dimensions a norm is iterated in is the norm's business.
-_LENGTHS: dict[str, Callable[[Trainer, int], bool]] = {
-    "curvature": lambda trainer, length: length == sum(p.numel() for p in trainer.network.parameters()),
-    "kernel": lambda trainer, length: length == trainer.data.x_train.shape[0] * trainer.data.classes,
-    "layers": lambda trainer, length: 0 < length <= 1 << 24,
+def _layer_lengths(trainer: Trainer, name: str) -> set[int]:
+    """Lengths that a vector of the layers' measurements may have; a name that there is not is a ValueError."""
+    kind, _, rest = name.partition(".")
+    if name.endswith((".scalars", ".bounds")):
+        return {2}
+    weights, n = trainer.network.weights, trainer.data.x_train.shape[0]
+    if kind == "weights":
+        return {min(weight.shape) for weight in weights}  # which one it is of, the norm sees for itself
+    if kind != "layer":
+        raise ValueError(f"nobody knows {name}")
+    layer, _, what = rest.partition(".")
+    return {min(n, weights[int(layer)].shape[1])} if what.startswith("features") else {n}
+
+
+# A wrong length would end the run in the middle of a product.
+_LENGTHS: dict[str, Callable[[Trainer, str], set[int]]] = {
+    "curvature": lambda trainer, _name: {sum(p.numel() for p in trainer.network.parameters())},
+    "kernel": lambda trainer, _name: {trainer.data.x_train.shape[0] * trainer.data.classes},
+    "layers": _layer_lengths,
 }
 
 

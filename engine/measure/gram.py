@@ -1,4 +1,4 @@
-"""Feature Gram matrices G = A Aᵀ/width in float64, their spectra, conditioning and Gershgorin discs.
+"""Feature Gram matrices G = A Aᵀ/width in float64, and what conditioning says of them.
 
 Argument shapes: A (n, width) in any precision; G (n, n) float64.
 """
@@ -8,10 +8,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.measure.extremes import GramExtremes
 from engine.theory.conditioning import log10_condition, resolution
+
+Array = NDArray[np.float64]
 
 
 def feature_gram(a: Tensor) -> Tensor:
@@ -23,12 +28,29 @@ def feature_gram(a: Tensor) -> Tensor:
         a: Features after activation and renormalisation, (n, width).
 
     Returns:
-        Shape (n, n), float64, symmetric to the bit. Cost: 2n²·width flops.
+        Shape (n, n), float64, symmetric to the bit. Cost: n²·width flops on the host, twice that on a GPU.
     """
+    if a.device.type == "cpu":
+        return torch.from_numpy(host_gram(a.detach().numpy()))
     a64 = a.to(torch.float64)
     gram = a64 @ a64.T
-    # BLAS does not promise a symmetric result; the lower triangle is taken, as the eigensolvers do.
+    # cuBLAS does not promise a symmetric result; the lower triangle is taken, as the eigensolvers do.
     return (gram.tril() + gram.tril(-1).T) / a.shape[1]
+
+
+def host_gram(a: NDArray[np.floating]) -> Array:
+    """The same on the host, by half the work: numpy sees that the product is symmetric, and torch does not.
+
+    Args:
+        a: Features, (n, width).
+
+    Returns:
+        Shape (n, n).
+    """
+    a64 = a.astype(np.float64, copy=False)
+    gram: Array = a64 @ a64.T
+    gram /= a.shape[1]
+    return gram
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,80 +58,44 @@ class GramSpectrum:
     """Extremes of G.
 
     Attributes:
-        lambda_min: Smallest eigenvalue, raw; exactly 0 when n > width (rank).
-        lambda_max: Largest eigenvalue.
+        lambda_min: Smallest eigenvalue, raw; exactly 0 when n > width (rank). Where the spectrum is followed and not
+            computed, a Ritz value, never below it.
+        lambda_min_lower: Certified lower bound on it.
+        lambda_max: Largest eigenvalue, or a Ritz value and so never above it.
+        lambda_max_residual: An eigenvalue lies within this of ``lambda_max``.
         resolution: ρ, below which λ_min cannot be told from 0.
         log10_cond: log₁₀(λ_max/max(λ_min, ρ)).
     """
 
     lambda_min: float
+    lambda_min_lower: float
     lambda_max: float
+    lambda_max_residual: float
     resolution: float
     log10_cond: float
 
 
-def spectrum(gram: Tensor, width: int) -> GramSpectrum:
-    """Extremes of a Gram matrix by the dense symmetric solver.
+def spectrum(gram: Array, width: int, follower: GramExtremes | None = None) -> GramSpectrum:
+    """Extremes of a Gram matrix.
 
     Args:
-        gram: G, (n, n), float64.
+        gram: G, (n, n).
         width: Width of the features it was made from.
+        follower: What knows the extremes of the row before; without it the dense solver is used.
 
     Returns:
-        Its extremes; all NaN if G is not finite. Cost: O(n³).
+        Its extremes; all NaN if G is not finite. Cost: see :meth:`engine.measure.extremes.GramExtremes.measure`.
     """
-    n = gram.shape[0]
-    if not bool(torch.isfinite(gram).all()):
-        return GramSpectrum(math.nan, math.nan, math.nan, math.nan)
-    eigenvalues = torch.linalg.eigvalsh(gram)
-    largest = float(eigenvalues[-1])
-    smallest = 0.0 if n > width else float(eigenvalues[0])
-    return GramSpectrum(smallest, largest, float(resolution(largest, n)), float(log10_condition(smallest, largest, n)))
-
-
-@dataclass(frozen=True, slots=True)
-class GershgorinDiscs:
-    """Gershgorin's discs of G, and the paper's proxy (Fig. 3).
-
-    Attributes:
-        row_sum: max_i R_i, R_i = Σ_{j≠i}|G_ij|.
-        min_diag: min_i G_ii.
-        max_offdiag: max_{i≠j} G_ij; NaN for n = 1.
-        max_abs_offdiag: max_{i≠j} |G_ij|; NaN for n = 1.
-        lower: min_i (G_ii − R_i) ≤ λ_min.
-        upper: max_i (G_ii + R_i) ≥ λ_max.
-    """
-
-    row_sum: float
-    min_diag: float
-    max_offdiag: float
-    max_abs_offdiag: float
-    lower: float
-    upper: float
-
-
-def gershgorin(gram: Tensor) -> GershgorinDiscs:
-    """Gershgorin's discs, the enclosure taken row by row (tighter than from the two extremes apart).
-
-    Args:
-        gram: G, (n, n), float64.
-
-    Returns:
-        The proxy and the enclosure. Cost: O(n²).
-    """
-    n = gram.shape[0]
-    diagonal = gram.diagonal()
-    off = gram - torch.diag(diagonal)
-    radii = off.abs().sum(dim=1)
-    largest = largest_abs = math.nan
-    if n > 1:
-        masked = gram.clone().fill_diagonal_(-math.inf)
-        largest, largest_abs = float(masked.max()), float(off.abs().max())
-    return GershgorinDiscs(
-        row_sum=float(radii.max()),
-        min_diag=float(diagonal.min()),
-        max_offdiag=largest,
-        max_abs_offdiag=largest_abs,
-        lower=float((diagonal - radii).min()),
-        upper=float((diagonal + radii).max()),
+    n = len(gram)
+    # Where the diagonal is finite, so is the rest (Cauchy–Schwarz).
+    if not math.isfinite(float(gram.trace())):
+        return GramSpectrum(*[math.nan] * 6)
+    found = (follower or GramExtremes()).measure(gram, singular=n > width)
+    return GramSpectrum(
+        found.smallest,
+        found.smallest_lower,
+        found.largest,
+        found.largest_residual,
+        float(resolution(found.largest, n)),
+        float(log10_condition(found.smallest, found.largest, n)),
     )

@@ -114,6 +114,8 @@ def _sweep(
 
 def _ritz(diagonal: list[float], off: list[float], which: str) -> tuple[float, Tensor, float]:
     """The extreme Ritz value, its vector's weights in the basis, and the largest modulus of a Ritz value."""
+    if len(diagonal) == 1:  # most often where the start is warm
+        return diagonal[0], torch.ones(1, dtype=torch.float64), abs(diagonal[0])
     # By torch, on the CPU: a second linear algebra library's threads would fight with torch's.
     tridiagonal = torch.from_numpy(np.diag(diagonal) + np.diag(off, 1) + np.diag(off, -1))
     values, vectors = torch.linalg.eigh(tridiagonal)
@@ -125,19 +127,18 @@ def spectral_norm_upper(matrix: Tensor, start: Tensor | None, *, tolerance: floa
     """‖M‖₂ from above, up to the residual: what bounds may be computed from.
 
     Args:
-        matrix: Shape (p, q), float64.
-        start: A right singular vector to start from, (q,), or None.
+        matrix: Shape (p, q).
+        start: A singular vector to start from, of the smaller dimension, or None.
         tolerance: Relative tolerance on the residual of MᵀM; the norm is widened by half of it.
 
     Returns:
-        √(θ + residual) ≥ θ-part of ‖M‖₂ and the Ritz vector, for the next call. Cost: 4pq flops a product. Falls back
-        to a dense solver (O(min(p,q)²·max(p,q))) where the products do not converge; a zero matrix gives 0.
+        √(θ + residual), widened by the rounding of products in the matrix's precision, and the Ritz vector, for the
+        next call. Cost: 4pq flops a product. Small matrices, and those where the products do not converge, take a
+        dense solver in float64 (O(min(p,q)²·max(p,q))); a zero matrix gives 0.
     """
     p, q = matrix.shape
     transposed = p < q
     m = matrix.T if transposed else matrix  # tall: work in the smaller dimension
-    if not bool(m.any()):
-        return 0.0, start if start is not None else m.new_ones(m.shape[1])
     if m.shape[1] > _DENSE_BELOW:
         vector = start if start is not None and start.shape == (m.shape[1],) else _probe(m)
         pair = extreme_eigenpair(
@@ -146,11 +147,12 @@ def spectral_norm_upper(matrix: Tensor, start: Tensor | None, *, tolerance: floa
             "largest",
             tolerance=tolerance,
             max_products=_NORM_PRODUCTS,
-            check_every=4,
         )
-        if pair.residual <= 10 * tolerance * pair.value or not np.isfinite(pair.value):
-            return float(np.sqrt(pair.value + pair.residual)), pair.vector
+        if pair.residual <= tolerance * pair.value or not np.isfinite(pair.value):
+            rounding = 8.0 * torch.finfo(m.dtype).eps * np.sqrt(m.shape[0])
+            return float(np.sqrt(pair.value + pair.residual) * (1.0 + rounding)), pair.vector
         start = pair.vector
+    m = m.to(torch.float64)
     value = float(torch.linalg.eigvalsh(m.T @ m)[-1].clamp(min=0.0)) if bool(torch.isfinite(m).all()) else np.nan
     return float(np.sqrt(value)), start if start is not None else m.new_ones(m.shape[1])
 
@@ -162,4 +164,4 @@ _NORM_PRODUCTS = 200
 def _probe(matrix: Tensor) -> Tensor:
     """A start that is not orthogonal to anything in particular, the same in every run: seeded Gaussian noise."""
     generator = torch.Generator(device="cpu").manual_seed(0)
-    return torch.randn(matrix.shape[1], generator=generator, dtype=torch.float64).to(matrix.device)
+    return torch.randn(matrix.shape[1], generator=generator, dtype=torch.float64).to(matrix)

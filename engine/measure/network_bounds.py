@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.measure.layers import feature_norms
-from engine.measure.sample_gradients import squared_row_norms
+from engine.measure.row_norms import RowNorms
 from engine.network import Network
 from engine.theory.losses import LOSSES
 from engine.theory.recursion import (
@@ -16,7 +15,6 @@ from engine.theory.recursion import (
     smoothness_bound,
     smoothness_over_ball,
 )
-from engine.training_pass import TrainingPass
 
 
 class NetworkBounds:
@@ -26,22 +24,19 @@ class NetworkBounds:
 
     Args:
         network: The network at the row's parameters.
-        current: Its pass.
+        norms: Row norms of its pass.
         weight_norms: ‖W_l‖₂ from above, at index l of an array of shape (depth + 1,).
         loss: Name of the loss.
     """
 
-    def __init__(self, network: Network, current: TrainingPass, weight_norms: NDArray[np.float64], loss: str) -> None:
-        run = current.run
+    def __init__(self, network: Network, norms: RowNorms, weight_norms: NDArray[np.float64], loss: str) -> None:
         self._loss = LOSSES[loss]
         self._activation = network.activation
         self._bias = network.biases is not None
         self._weight_norms = [float(norm) for norm in weight_norms[1:]]
-        self._feature_norms = [squared_row_norms(a).sqrt().cpu().numpy() for a in run.inputs]
-        self._activation_norms: list[NDArray[np.float64]] | None = None
-        if network.renormalize:
-            self._activation_norms = [feature_norms(run, m) for m in range(1, network.depth)]
-        self._gradient_norms = squared_row_norms(current.rows.gradient).sqrt().cpu().numpy()
+        self._feature_norms = list(norms.features)
+        self._activation_norms = None if norms.activations is None else list(norms.activations)
+        self._gradient_norms = norms.signals[-1]
 
     @property
     def weight_norms(self) -> list[float]:

@@ -22,7 +22,7 @@ from engine.measure.kernel_spectrum import KernelSpectrum, trace_shares
 from engine.measure.layers import LayerMeasures
 from engine.measure.network_bounds import NetworkBounds
 from engine.measure.risk import risk_bounds
-from engine.measure.sample_gradients import squared_norms
+from engine.measure.row_norms import row_norms
 from engine.measure.trajectory import Trajectory
 from engine.measure.violations import Violations
 from engine.network import Network
@@ -70,6 +70,7 @@ class Observer:
         self._before: dict[str, float] = {}
         self._bounds: NetworkBounds | None = None
         self._segment = math.nan
+        self._gradient_norms: list[float] = []
         self._starts = True
 
     def observe(self, step: int, current: TrainingPass, test: TestPass | None) -> Measured:
@@ -85,8 +86,9 @@ class Observer:
         """
         config = self._config
         f, g = current.loss, current.grad_norm
-        squares = squared_norms(current.run, current.signals, bias=config.bias)
-        sample_norm = float(squares.max().sqrt())
+        norms = row_norms(current.run, current.signals)
+        squares = norms.sample_gradients(bias=config.bias)
+        sample_norm = math.sqrt(float(squares.max()))
         values = {
             "sample_grad_norm_max": sample_norm,
             "pl": float(pl_constant(f, g, config.f_star)),
@@ -98,13 +100,13 @@ class Observer:
                 "test_accuracy": test.accuracy,
                 "generalization_gap": abs(test.loss - f),
             }
-        layers = self._layers.measure(current.run)
+        layers = self._layers.measure(current.run, norms)
         if config.measure == "all":
             kernel = TangentKernel(self._network, current.run, self._layers.grams)
             values |= self._curvature.measure(self._network, current)
             values |= self._kernel.measure(kernel, current.rows, config.loss, g)
             layers["ntk_trace_share"] = trace_shares(kernel)
-        self._bounds = NetworkBounds(self._network, current, layers["weight_norm"], config.loss)
+        self._bounds = NetworkBounds(self._network, norms, layers["weight_norm"], config.loss)
         values |= self._bounds.at_theta()
         if self._before:
             values["smoothness_segment"] = self._segment
@@ -123,6 +125,7 @@ class Observer:
             measured: Its values, empty if it is not measured.
         """
         self._trajectory.remember(current, measured)
+        self._gradient_norms = current.gradient_norms[: self._network.depth]
         self._before = dict(measured)
         self._starts = False
 
@@ -160,11 +163,13 @@ class Observer:
         self._curvature.restore(carried.part("curvature"))
         self._kernel.restore(carried.part("kernel"))
         self._layers.restore(carried.part("layers"))
+        self._gradient_norms = current.gradient_norms[: self._network.depth]
         self._before = dict(carried.before)
         self._bounds = None
         if carried.weight_norms is not None:
-            norms = np.array([math.nan, *carried.weight_norms])
-            self._bounds = NetworkBounds(self._network, current, norms, config.loss)
+            weight_norms = np.array([math.nan, *carried.weight_norms])
+            rows = row_norms(current.run, current.signals)
+            self._bounds = NetworkBounds(self._network, rows, weight_norms, config.loss)
 
     def before_update(self, lr: float) -> None:
         """Tell that θ is about to move.
@@ -173,7 +178,7 @@ class Observer:
             lr: The learning rate of the update.
         """
         if self._config.measure != "none":
-            self._layers.keep_initial()
+            self._layers.before_update([lr * norm for norm in self._gradient_norms])
         self._trajectory.moved(lr)
         # The learning rate may have been changed since the row was measured.
         self._before["lr"] = lr

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from engine.measure.carried import Numbers
+from engine.measure.row_norms import total_norm
 from engine.theory import predictions
 from engine.theory.polyak_lojasiewicz import pl_constant
 from engine.training_pass import TrainingPass
@@ -61,7 +61,7 @@ class Trajectory:
         step = self._step_smoothness(current)
         # The radius takes the row's own L_step too; rows that are not measured enter in remember().
         self._largest_smoothness = _largest(self._largest_smoothness, step)
-        change = _distance(current.gradients, before.gradients)
+        change = total_norm([now - then for now, then in zip(current.gradients, before.gradients, strict=True)])
         lemma1 = predictions.lemma1(before.loss, g, before.smoothness_hessian)
         descent = predictions.descent(before.loss, g, eta, before.smoothness_step)
         lemma10 = predictions.lemma10(before.loss, g, before.smoothness_hessian)
@@ -159,12 +159,6 @@ class Trajectory:
         if before is None:
             return math.nan
         return predictions.smoothness_step(before.loss, current.loss, self._lr, before.grad_norm)
-
-
-def _distance(now: list[Tensor], before: list[Tensor]) -> float:
-    """‖g_k − g_{k−1}‖, summed in float64."""
-    squares = [torch.linalg.vector_norm(a - b, dtype=torch.float64).square() for a, b in zip(now, before, strict=True)]
-    return math.sqrt(float(torch.stack(squares).sum()))
 
 
 def _largest(a: float, b: float) -> float:

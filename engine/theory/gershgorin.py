@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,14 +43,16 @@ def gershgorin(gram: ArrayLike) -> Gershgorin:
     """
     matrix = np.asarray(gram, dtype=np.float64)
     diagonal = matrix.diagonal()
-    mask = ~np.eye(len(matrix), dtype=bool)
-    radii = np.sum(np.abs(matrix), axis=1, where=mask)
-    off = matrix[mask]
-    return Gershgorin(
-        row_sum=float(np.max(radii)),
-        min_diag=float(np.min(diagonal)),
-        max_offdiag=float(np.max(off)) if off.size else float("nan"),
-        max_abs_offdiag=float(np.max(np.abs(off))) if off.size else float("nan"),
-        lower=float(np.min(diagonal - radii)),
-        upper=float(np.max(diagonal + radii)),
-    )
+    off = matrix.copy()
+    largest = largest_abs = math.nan
+    if len(matrix) > 1:
+        np.fill_diagonal(off, -np.inf)
+        largest = float(off.max())
+    np.fill_diagonal(off, 0.0)
+    np.abs(off, out=off)
+    if len(matrix) > 1:
+        largest_abs = float(off.max())
+    radii = off.sum(axis=1)
+    with np.errstate(invalid="ignore"):  # ∞ − ∞ in a matrix that has overflowed
+        lower, upper = float((diagonal - radii).min()), float((diagonal + radii).max())
+    return Gershgorin(float(radii.max()), float(diagonal.min()), largest, largest_abs, lower, upper)

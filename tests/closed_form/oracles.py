@@ -50,6 +50,8 @@ def _iterated(what: str, *more: str) -> Oracle:
 
 
 _RUNGS = "test_eigenvalue_bounds.py::test_all_five_rungs_bound_the_smallest_eigenvalue_in_their_order"
+_FOLLOWED = "test_extremes.py::test_a_matrix_that_moves_is_followed_within_its_certificate"
+_LOOSE = "test_weight_norms.py::test_bounds_on_norms_hold_along_a_run_and_are_as_tight_as_they_say"
 _DISCS = "test_gershgorin.py::test_the_enclosure_contains_the_spectrum_and_is_tighter_row_by_row"
 _SPECTRA = "test_infinite_width.py::test_lemma12_and_definition6_enclose_the_spectrum_at_every_layer"
 _TANGENT = "test_infinite_width.py::test_kernel_lines_are_the_extremes_of_the_recursion_in_the_runs_widths"
@@ -131,8 +133,10 @@ ORACLES: dict[str, Oracle] = {
     "step_seconds": Oracle("a clock that the test moves", (_CLOCK,)),
     "measure_seconds": Oracle("a clock that the test moves", (_CLOCK,)),
     # Layers
-    "lambda_min": _layer("squared singular values of A/√width"),
-    "lambda_max": _layer("squared singular values of A/√width"),
+    "lambda_min": _layer("squared singular values of A/√width", _FOLLOWED),
+    "lambda_min_lower": _layer("dense eigenvalues of matrices that are followed", _FOLLOWED),
+    "lambda_max": _layer("squared singular values of A/√width", _FOLLOWED),
+    "lambda_max_residual": _layer("‖Gv − θv‖ and dense eigenvalues", _FOLLOWED),
     "lambda_resolution": _layer("squared singular values of A/√width"),
     "log10_cond": _layer("singular values of A/√width", "test_conditioning.py::"
                          "test_at_or_below_the_resolution_it_is_a_lower_bound"),
@@ -147,8 +151,8 @@ ORACLES: dict[str, Oracle] = {
     "eq13_features_op": _layer("singular values of the change", _RUNGS),
     "eq13_features": _layer("entries of the change", _RUNGS),
     "eq13_weights": _layer("the recursion from the top, dense norms", _RUNGS),
-    "weight_norm": _layer("singular values"),
-    "weight_distance": _layer("singular values of W − W(0)"),
+    "weight_norm": _layer("singular values", _LOOSE),
+    "weight_distance": _layer("singular values of W − W(0)", _LOOSE),
     "ntk_trace_share": _layer("column blocks of J by autograd", "test_kernel.py::"
                               "test_layer_traces_are_those_of_the_jacobians_column_blocks_and_shares_add_up_to_one"),
     "infinite_lambda_min": _layer("arc-cosine kernel and two-dimensional quadrature, entry by entry", _SPECTRA),

@@ -65,7 +65,9 @@ class Small:
         gradients = parameter_gradients(self.network, run, signals)
         flat = torch.cat([g.reshape(-1) for g in gradients])
         accuracy = float((run.output.argmax(1) == self.y).double().mean())
-        return TrainingPass(run, rows, signals, gradients, float(rows.values.mean()), accuracy, float(flat.norm()))
+        norms = [float(gradient.norm()) for gradient in gradients]
+        loss = float(rows.values.mean())
+        return TrainingPass(run, rows, signals, gradients, loss, accuracy, float(flat.norm()), norms)
 
 
 def small(

@@ -7,7 +7,7 @@ import torch
 
 from engine.measure.hessian import HessianOperator
 from engine.measure.lanczos import extreme_eigenpair
-from engine.measure.sample_gradients import squared_norms
+from engine.measure.row_norms import row_norms
 from tests.closed_form.small_networks import CASES, LOSSES, dense_hessian, small
 
 
@@ -29,7 +29,7 @@ def test_sample_gradient_norms_are_those_of_single_examples(activation, renormal
     case = small(activation, renormalize, bias, loss)
     jacobian = torch.autograd.functional.jacobian(case.sample_losses, case.flat())
     found = case.training_pass()
-    squares = squared_norms(found.run, found.signals, bias=bias)
+    squares = torch.from_numpy(row_norms(found.run, found.signals).sample_gradients(bias=bias))
     torch.testing.assert_close(squares, jacobian.square().sum(dim=1), rtol=1e-10, atol=1e-13)
 
 

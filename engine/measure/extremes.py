@@ -1,0 +1,403 @@
+"""Extremes of a dense symmetric matrix that changes a little from row to row: found once, then followed.
+
+The first row, and every row where following fails, takes the dense solver. Otherwise:
+
+λ_max   Rayleigh–Ritz over a growing basis (Lanczos) that starts from the eigenvector of the rows before, carried on
+        along its own motion.
+λ_min   the same with the residuals preconditioned by the Cholesky factor of G − σI, σ a little below the Rayleigh
+        quotient of the carried vector: shifted inverse iteration. The factorisation is also the certificate: it
+        exists only if no eigenvalue lies at or below σ, so that σ < λ_min ≤ θ. How far below the quotient σ is put
+        follows from how far the quotient was off in the row before. Where λ_min moves too much for that (a square
+        feature matrix, n = width), σ = 0 and a second factorisation certifies what was found.
+
+Everything here is numpy on the host, in one thread: matrices of this size are too small for two, and a caller with
+many of them gives each its own thread. References: Parlett, The Symmetric Eigenvalue Problem, chapters 4 and 13;
+Davidson, J. Comput. Phys. 17 (1975), for preconditioned residuals.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from engine.theory.conditioning import EPSILON
+
+Array = NDArray[np.float64]
+
+DENSE_BELOW = 128
+"""Below this order the dense solver costs no more than following both ends."""
+
+# Below this order it costs no more than following one norm.
+_DENSE_NORM_BELOW = 33
+
+# The value's own error is of the order of the residual's square over the spectral gap: at most 1e-6 of the value
+# where the next eigenvalue is a hundredth away.
+_TOLERANCE = 1e-4
+# σ lies below the quotient by this many times what the quotient was off by last time, but not nearer than this share.
+_CAUTION = 4.0
+_CLOSEST = 1e-6
+_FIRST = 0.02
+# Where σ had to be 0, λ_min is certified afterwards to lie within this share of its Ritz value.
+_CERTIFIED = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Extremes:
+    """Both ends of a spectrum.
+
+    Attributes:
+        smallest: λ_min, or a Ritz value and so never below it.
+        smallest_lower: A certified lower bound on λ_min, up to rounding (ρ).
+        largest: λ_max, or a Ritz value and so never above it.
+        largest_residual: An eigenvalue lies within this of ``largest``.
+        dense: Whether the dense solver was used.
+    """
+
+    smallest: float
+    smallest_lower: float
+    largest: float
+    largest_residual: float
+    dense: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ritz:
+    """An approximate eigenpair.
+
+    Attributes:
+        value: θ.
+        vector: Unit vector v, (n,).
+        residual: ‖Av − θv‖.
+        second: The Ritz vector of the next Ritz value, if there is one.
+    """
+
+    value: float
+    vector: Array
+    residual: float
+    second: Array | None = None
+
+
+class Trail:
+    """An eigenvector over the last rows, and where it will be next if it goes on as it went."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Array] = {}
+
+    def starts(self) -> list[Array]:
+        """Vectors to start from, the best guess first.
+
+        Returns:
+            Nothing; or the last vector's continuation along the straight line through it and the one before, the last
+            vector itself, and the Ritz vector next to it, which will be needed when the two eigenvalues cross.
+        """
+        if "last" not in self._held:
+            return []
+        last = self._held["last"]
+        continued = [2.0 * last - self._held["before"]] if "before" in self._held else []
+        return [*continued, last, *([self._held["second"]] if "second" in self._held else [])]
+
+    def add(self, found: Ritz) -> None:
+        """Append the vector of a row; its sign is turned to that of the one before.
+
+        Args:
+            found: The row's Ritz pair.
+        """
+        vector = found.vector
+        if "last" in self._held:
+            if float(vector @ self._held["last"]) < 0.0:
+                vector = -vector
+            self._held["before"] = self._held["last"]
+        self._held["last"] = vector
+        if found.second is not None:
+            self._held["second"] = found.second
+
+    def state(self) -> dict[str, Array]:
+        """What is carried from row to row.
+
+        Returns:
+            Vectors by name, for :meth:`restore`.
+        """
+        return dict(self._held)
+
+    def restore(self, state: dict[str, Array]) -> None:
+        """Take up what :meth:`state` gave.
+
+        Args:
+            state: Vectors by name.
+        """
+        self._held = dict(state)
+
+
+class GramExtremes:
+    """Follows both ends of the spectrum of one layer's Gram matrix."""
+
+    def __init__(self) -> None:
+        self._low = Trail()
+        self._high = Trail()
+        self._known: float | None = None  # λ_min of the row before
+        self._off = _FIRST
+
+    def measure(self, gram: Array, *, singular: bool = False) -> Extremes:
+        """Both ends of a positive semi-definite matrix.
+
+        Args:
+            gram: G, (n, n), symmetric, finite. Its diagonal is changed while this runs, and restored.
+            singular: Whether λ_min is known to be 0, as it is for n > width.
+
+        Returns:
+            The extremes. Cost: n³/3 flops for the factor (none if singular) and a few n² for each product or solve;
+            the dense solver's (4/3)n³ for the first row, for n < 128 and where following fails.
+        """
+        if self._known is None or len(gram) < DENSE_BELOW:
+            return self._dense(gram, singular)
+        high = Subspace(lambda v: gram @ v, self._high.starts() or [_probe(len(gram))]).search("largest", _TOLERANCE)
+        if high.residual > _TOLERANCE * high.value:
+            self._high = Trail()
+            return self._dense(gram, singular)
+        self._high.add(high)
+        if singular:
+            return Extremes(0.0, 0.0, high.value, high.residual, dense=False)
+        low = self._smallest(gram, high.value)
+        if low is None:
+            self._low, self._off = Trail(), _FIRST
+            return self._dense(gram, singular)
+        self._known = low[0].value
+        return Extremes(low[0].value, low[1], high.value, high.residual, dense=False)
+
+    def _dense(self, gram: Array, singular: bool) -> Extremes:
+        values = np.linalg.eigvalsh(gram)
+        self._known = 0.0 if singular else float(values[0])
+        return Extremes(self._known, self._known, float(values[-1]), 0.0, dense=True)
+
+    def _smallest(self, gram: Array, largest: float) -> tuple[Ritz, float] | None:
+        """λ_min from above and from below; None where it cannot be told so."""
+        assert self._known is not None
+        rounding = max(len(gram), 16) * EPSILON * largest
+        starts = self._low.starts()
+        space = Subspace(lambda v: gram @ v, starts) if starts else None
+        quotient = space.ritz("smallest").value if space is not None else self._known
+        if not quotient > 100.0 * rounding:
+            return None  # too near to singular for a factorisation to tell
+        shift = max(1.0 - max(_CAUTION * self._off, _CLOSEST), 0.0) * quotient - 10.0 * rounding
+        factor = _cholesky_shifted(gram, shift) if shift > 0.0 else None
+        if factor is None:
+            shift, factor = 0.0, _cholesky_shifted(gram, 0.0)
+        if factor is None:
+            return None
+        if space is None:
+            space = Subspace(lambda v: gram @ v, [_solve(factor, _probe(len(gram)))])
+        found = space.search("smallest", _TOLERANCE, precondition=lambda v: _solve(factor, v))
+        if not shift < found.value or found.residual > max(_TOLERANCE * found.value, 4.0 * rounding):
+            return None
+        if not shift > 0.0:
+            # That G is positive definite says nothing of λ_min: a second factorisation does.
+            shift = (1.0 - _CERTIFIED) * found.value - 10.0 * rounding
+            if _cholesky_shifted(gram, shift) is None:
+                return None
+        self._off = max(quotient / found.value - 1.0, 0.0) if starts else _FIRST
+        self._low.add(found)
+        return found, shift - rounding
+
+    def state(self) -> dict[str, Array]:
+        """What is carried from row to row.
+
+        Returns:
+            Vectors and scalars by name, for :meth:`restore`.
+        """
+        carried = {f"low_{name}": vector for name, vector in self._low.state().items()}
+        carried |= {f"high_{name}": vector for name, vector in self._high.state().items()}
+        if self._known is not None:
+            carried["scalars"] = np.array([self._known, self._off])
+        return carried
+
+    def restore(self, state: dict[str, Array]) -> None:
+        """Take up what :meth:`state` gave.
+
+        Args:
+            state: Vectors and scalars by name.
+        """
+        for prefix, trail in (("low_", self._low), ("high_", self._high)):
+            trail.restore({name[len(prefix) :]: v for name, v in state.items() if name.startswith(prefix)})
+        scalars = state.get("scalars")
+        self._known, self._off = (None, _FIRST) if scalars is None else (float(scalars[0]), float(scalars[1]))
+
+
+class NormFollower:
+    """‖M‖₂ from above, for a matrix given by products, followed from row to row.
+
+    Args:
+        tolerance: Residual of ‖M‖₂² at which it counts as found, relative: the bound is loose by half of it.
+    """
+
+    def __init__(self, tolerance: float = 1e-2) -> None:
+        self._tolerance = tolerance
+        self._vector: Array | None = None
+
+    def measure(self, square: Callable[[Array], Array], order: int, dense: Callable[[], Array]) -> float:
+        """The norm.
+
+        Args:
+            square: v ↦ MᵀMv.
+            order: Number of columns of M.
+            dense: MᵀM itself, asked for where ``order`` is small or products do not converge.
+
+        Returns:
+            √(θ + residual) of the largest Ritz pair of MᵀM. Cost: a few products, one where M has only grown.
+        """
+        if order >= _DENSE_NORM_BELOW:
+            start = _probe(order) if self._vector is None else self._vector
+            found = Subspace(square, [start], room=40).search("largest", self._tolerance)
+            if found.residual <= self._tolerance * found.value:
+                self._vector = found.vector
+                return math.sqrt(found.value + found.residual)
+        return math.sqrt(max(float(np.linalg.eigvalsh(dense())[-1]), 0.0))
+
+    def state(self) -> dict[str, Array]:
+        """What is carried from row to row.
+
+        Returns:
+            Vectors by name, for :meth:`restore`.
+        """
+        return {} if self._vector is None else {"vector": self._vector}
+
+    def restore(self, state: dict[str, Array]) -> None:
+        """Take up what :meth:`state` gave.
+
+        Args:
+            state: Vectors by name.
+        """
+        self._vector = state.get("vector")
+
+
+class Subspace:
+    """An orthonormal basis with its image under a symmetric operator, in which Rayleigh and Ritz look for eigenpairs.
+
+    Args:
+        apply: v ↦ Av, (n,) → (n,).
+        starts: Vectors to begin with, (n,) each, the best guess first; not all 0.
+        room: Most basis vectors there will be.
+    """
+
+    def __init__(self, apply: Callable[[Array], Array], starts: list[Array], room: int = 24) -> None:
+        self._apply = apply
+        n = len(starts[0])
+        self._room = min(room, n)
+        # Row by row, so that every vector is contiguous.
+        self._basis, self._image = np.empty((self._room, n)), np.empty((self._room, n))
+        self._small = np.zeros((self._room, self._room))
+        self._size = 0
+        for start in starts:
+            self.add(start)
+
+    def add(self, vector: Array) -> bool:
+        """Extend the basis by one product.
+
+        Args:
+            vector: What to add, (n,).
+
+        Returns:
+            False if there is no room, or if nothing is left of the vector beside the basis.
+        """
+        size = self._size
+        basis = self._basis[:size]
+        length = before = _norm(vector)
+        if size == self._room or not 0.0 < length < math.inf:
+            return False
+        for _ in range(3 if size else 0):
+            vector = vector - (basis @ vector) @ basis
+            length, last = _norm(vector), length
+            if length > 0.7 * last:  # little was taken away, so what is left is orthogonal to rounding
+                break
+        if not length > 1e-13 * before:
+            return False
+        new = self._basis[size]
+        np.divide(vector, length, out=new)
+        self._image[size] = self._apply(new)
+        self._small[size, : size + 1] = self._basis[: size + 1] @ self._image[size]
+        self._size = size + 1
+        return True
+
+    def ritz(self, which: Literal["largest", "smallest"]) -> Ritz:
+        """The extreme Ritz pair.
+
+        Args:
+            which: Which end of the spectrum.
+
+        Returns:
+            The pair. Cost: 4·n·size flops.
+        """
+        pair, rest = self._pair(which)
+        return Ritz(pair.value, pair.vector, _norm(rest), pair.second)
+
+    def search(
+        self,
+        which: Literal["largest", "smallest"],
+        tolerance: float,
+        *,
+        precondition: Callable[[Array], Array] | None = None,
+    ) -> Ritz:
+        """Extend the basis by (preconditioned) residuals until the extreme pair has converged.
+
+        Without preconditioner this is Lanczos' method from a block of starts; with it, Davidson's.
+
+        Args:
+            which: Which end of the spectrum.
+            tolerance: Stop when the residual is at most this times |θ|.
+            precondition: An approximate inverse of A − λI.
+
+        Returns:
+            The Ritz pair; the residual says whether it converged. Cost: a product and 8·n·size flops for each vector.
+        """
+        while True:
+            pair, rest = self._pair(which)
+            residual = _norm(rest)
+            done = not residual > tolerance * abs(pair.value)
+            if done or not self.add(rest if precondition is None else precondition(rest)):
+                return Ritz(pair.value, pair.vector, residual, pair.second)
+
+    def _pair(self, which: str) -> tuple[Ritz, Array]:
+        """The extreme Ritz pair, its residual not yet measured, and Av − θv."""
+        size = self._size
+        basis = self._basis[:size]
+        # LAPACK is called directly: numpy's wrapper costs as much as the problem. It reads the transposed triangle.
+        values, vectors, _ = scipy.linalg.lapack.dsyevd(self._small[:size, :size].T, lower=0)
+        pick, following = (size - 1, size - 2) if which == "largest" else (0, 1)
+        theta, weights = float(values[pick]), vectors[:, pick]
+        vector = weights @ basis
+        second = vectors[:, following] @ basis if size > 1 else None
+        return Ritz(theta, vector, math.nan, second), weights @ self._image[:size] - theta * vector
+
+
+def _norm(vector: Array) -> float:
+    return math.sqrt(float(vector @ vector))
+
+
+def _cholesky_shifted(gram: Array, shift: float) -> Array | None:
+    """The lower Cholesky factor of G − σI, or None if that is not positive definite."""
+    diagonal = gram.diagonal().copy()
+    np.fill_diagonal(gram, diagonal - shift)
+    try:
+        return np.asarray(np.linalg.cholesky(gram))
+    except np.linalg.LinAlgError:
+        return None
+    finally:
+        np.fill_diagonal(gram, diagonal)
+
+
+def _solve(factor: Array, v: Array) -> Array:
+    """(LLᵀ)⁻¹v. LAPACK is called directly: scipy's wrapper would look through all of L for NaN at each call."""
+    upper = factor.T  # in Fortran's order, as LAPACK wants it, without a copy
+    half, _ = scipy.linalg.lapack.dtrtrs(upper, v, lower=0, trans=1)
+    whole, _ = scipy.linalg.lapack.dtrtrs(upper, half, lower=0, trans=0)
+    return np.asarray(whole)
+
+
+def _probe(order: int) -> Array:
+    """A start that is orthogonal to nothing in particular, the same in every run."""
+    return np.random.default_rng(0).standard_normal(order)

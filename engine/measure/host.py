@@ -1,0 +1,71 @@
+"""From the device to the host, and the host's threads: Gram matrices are measured one thread a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+from torch import Tensor
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def to_host(tensors: Sequence[Tensor]) -> list[NDArray[np.floating]]:
+    """Tensors as arrays: views where they live on the host, copies by one transfer where they do not.
+
+    Args:
+        tensors: Of any shapes and floating types, all on one device.
+
+    Returns:
+        Arrays of the same shapes and types.
+    """
+    if not tensors or tensors[0].device.type == "cpu":
+        return [tensor.detach().numpy() for tensor in tensors]
+    raw = torch.cat([tensor.detach().contiguous().view(-1).view(torch.uint8) for tensor in tensors]).cpu().numpy()
+    arrays: list[NDArray[np.floating]] = []
+    offset = 0
+    for tensor in tensors:
+        size = tensor.numel() * tensor.element_size()
+        dtype: type[np.floating] = np.float64 if tensor.dtype == torch.float64 else np.float32
+        arrays.append(raw[offset : offset + size].view(dtype).reshape(tensor.shape))
+        offset += size
+    return arrays
+
+
+class LayerThreads:
+    """Runs a function over layers, one thread a layer, as many at once as torch has threads.
+
+    A matrix of some hundred rows keeps one core busy and two cores waiting for each other. While layers run side by
+    side, the BLAS below numpy and scipy is held to one thread: its own would fight with torch's.
+    """
+
+    def __init__(self) -> None:
+        self._at_once = max(torch.get_num_threads(), 1)
+        self._pool: ThreadPoolExecutor | None = None
+        self._blas = ThreadpoolController().select(internal_api="openblas")
+
+    def map(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        """Apply a function to every item.
+
+        Args:
+            function: Called from several threads; it must release the interpreter while it works, as numpy does.
+            items: One for each layer.
+
+        Returns:
+            The results, in order.
+
+        Raises:
+            Exception: What the function raised for the first item for which it did.
+        """
+        with self._blas.limit(limits=1):
+            if self._at_once == 1 or len(items) == 1:
+                return [function(item) for item in items]
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._at_once, thread_name_prefix="layer")
+            return list(self._pool.map(function, items))

@@ -1,0 +1,108 @@
+"""One hidden layer's features, followed from row to row: spectrum, discs, and how far they have moved."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.measure.extremes import GramExtremes, NormFollower
+from engine.measure.gram import Array, GramSpectrum, spectrum
+from engine.theory.gershgorin import Gershgorin, gershgorin
+
+Features = NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How far one layer's Gram matrix and features have moved from initialisation; spectral norms from above."""
+
+    gram_op: float = 0.0
+    gram_fro: float = 0.0
+    features_op: float = 0.0
+    features_fro: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRow:
+    """One layer at one row."""
+
+    spectrum: GramSpectrum
+    discs: Gershgorin
+    moved: Moved
+
+
+class LayerFeatures:
+    """Measures one layer at row after row. Layers share nothing, so that each may be measured in its own thread."""
+
+    def __init__(self) -> None:
+        self._extremes = GramExtremes()
+        self._gram_change = NormFollower()
+        self._features_change = NormFollower()
+        self._initial: tuple[Array, Features] | None = None
+
+    def keep_initial(self, gram: Array, features: Features) -> None:
+        """Tell where distances are measured from.
+
+        Args:
+            gram: G at initialisation.
+            features: A at initialisation.
+        """
+        self._initial = gram, features
+
+    def measure(self, gram: Array, features: Features) -> LayerRow:
+        """Measure a row.
+
+        Args:
+            gram: G, (n, n).
+            features: A, (n, width).
+
+        Returns:
+            The layer at this row; not moved as long as initialisation has not been told.
+        """
+        found = spectrum(gram, features.shape[1], self._extremes)
+        moved = Moved()
+        if self._initial is not None:
+            moved = self._moved(gram, features, *self._initial)
+        return LayerRow(found, gershgorin(gram), moved)
+
+    def _moved(self, gram: Array, features: Features, initial_gram: Array, initial: Features) -> Moved:
+        n, width = features.shape
+        dg = gram - initial_gram
+        df = np.subtract(features, initial, dtype=np.float64)
+        df /= math.sqrt(width)
+        gram_fro, features_fro = math.sqrt(float(np.vdot(dg, dg))), math.sqrt(float(np.vdot(df, df)))
+        if not math.isfinite(gram_fro + features_fro):
+            return Moved(math.nan, gram_fro, math.nan, features_fro)
+        tall = df if n >= width else df.T
+        return Moved(
+            gram_op=self._gram_change.measure(lambda v: dg @ (dg @ v), n, lambda: dg @ dg),
+            gram_fro=gram_fro,
+            features_op=self._features_change.measure(
+                lambda v: tall.T @ (tall @ v), tall.shape[1], lambda: tall.T @ tall
+            ),
+            features_fro=features_fro,
+        )
+
+    def state(self) -> dict[str, Array]:
+        """What is carried from row to row, except where distances are measured from.
+
+        Returns:
+            Arrays by name, for :meth:`restore`.
+        """
+        parts = self._parts()
+        return {f"{part}.{name}": held for part, of in parts.items() for name, held in of.state().items()}
+
+    def restore(self, state: dict[str, Array]) -> None:
+        """Take up what :meth:`state` gave.
+
+        Args:
+            state: Arrays by name.
+        """
+        for part, of in self._parts().items():
+            of.restore({name.partition(".")[2]: held for name, held in state.items() if name.startswith(f"{part}.")})
+
+    def _parts(self) -> dict[str, GramExtremes | NormFollower]:
+        return {"gram": self._extremes, "gram_change": self._gram_change, "features_change": self._features_change}
