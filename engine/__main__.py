@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.config import RunConfig
 from engine.errors import WntError
+from engine.memory import is_out_of_memory, out_of_memory
 
 _DIVERGED = 3
 _INTERRUPTED = 130
@@ -48,19 +49,10 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:  # before the run has taken over: nothing is there yet that could be saved
         return _INTERRUPTED
     except (MemoryError, RuntimeError) as error:
-        # torch raises plain RuntimeErrors for full memory, on the CPU and on CUDA alike.
-        if options.debug or not _is_out_of_memory(error):
+        if options.debug or not is_out_of_memory(error):
             raise
-        print(f"wnt-tui: {_OUT_OF_MEMORY}", file=sys.stderr)
+        print(f"wnt-tui: {out_of_memory()}", file=sys.stderr)
         return 1
-
-
-_OUT_OF_MEMORY = "Out of memory. Use a smaller --width, --depth or --examples, or --device cpu."
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    words = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in words or "can't allocate memory" in words
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -113,10 +105,6 @@ def _run(options: argparse.Namespace) -> int:
         else:
             config = RunConfig.from_json(options.config, origin="--config")
             outcome = runs.run_session(config, options.session, **how)
-    except (MemoryError, RuntimeError) as error:
-        if _is_out_of_memory(error):
-            raise WntError("Out of memory.", _OUT_OF_MEMORY.partition(". ")[2]) from None
-        raise
     finally:
         report.close()
     if not live:

@@ -14,6 +14,7 @@ from engine.history.branch import branch
 from engine.history.past import Past
 from engine.history.recorded import RecordedRun
 from engine.history.reexecution import prepare
+from engine.memory import is_out_of_memory, out_of_memory
 from engine.provenance import differing, provenance
 from engine.record import Event
 from engine.session import EngineLock, SessionReader, SessionWriter, register, unregister
@@ -160,7 +161,10 @@ def drive(
         How it ended.
 
     Raises:
-        WntError: It failed; the session says so.
+        DeviceError: Memory is full; the session says so.
+        WntError: It failed for another reason that can be said in a sentence; the session says so too.
+        MemoryError: Memory is full in a way that is not known here.
+        RuntimeError: It failed for a reason that cannot.
     """
     register(writer.path)
     try:
@@ -175,6 +179,12 @@ def drive(
     except WntError as error:
         writer.set_engine(state="failed", message=str(error))
         raise
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        full = out_of_memory()
+        writer.set_engine(state="failed", message=str(full))
+        raise full from error
     finally:
         unregister(writer.path)
 

@@ -103,6 +103,7 @@ class Engine:
                 self._observe()
             if self._trainer.diverged:
                 return self._end("diverged", self._divergence())
+            self._rescue_if_astray()
             self._obey()
             if self._pause_at == self._trainer.step and (self._rewinding or not self._at_limit()):
                 self._pause(self._arrival())
@@ -155,6 +156,7 @@ class Engine:
         self._moved = False
         while self._stop_reason is None and self._waits() and not self._moved:
             time.sleep(POLL_SECONDS)
+            self._rescue_if_astray()
             self._obey()
             if viewer_attached(self._writer.path):
                 lonely_since = time.monotonic()
@@ -167,6 +169,15 @@ class Engine:
         if self._stop_reason is None:
             self._say_running()
         return None
+
+    def _rescue_if_astray(self) -> None:
+        """End where the session's file was taken away: what is written to it would be gone with this process."""
+        if not self._writer.astray:
+            return
+        self._writer.set_engine(state="stopped", message=self._writer.astray)
+        rescued = self._writer.rescue()
+        raise SessionError(f"{self._writer.astray} All {self._writer.last_step + 1 - self._first} rows are saved in"
+                           f" {rescued}.", f"`wnt-tui resume {rescued}` goes on.")  # fmt: skip
 
     def _say_running(self) -> None:
         behind = self._past.behind

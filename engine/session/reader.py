@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,7 +22,7 @@ from engine.config import RunConfig
 from engine.errors import ConfigError, SessionError
 from engine.session.cells import number_matrix
 from engine.session.layer_table import LayerTable, present
-from engine.session.liveness import engine_alive
+from engine.session.liveness import blocked_note, engine_alive
 from engine.session.opening import OpenSession, damaged, open_session, primary_code, sentence_of
 from engine.session.parsing import command_from, engine_from, event_from, tensor_from
 from engine.session.rows import ROLLING, Command, CommandAnswer, EngineRow, EventRow, LayerBlocks, LayerRows, Tensor
@@ -218,7 +219,10 @@ class SessionReader:
         """Return what the session says of its engine, and whether a process holds its lock."""
         alive = engine_alive(self.path)
         rows = self._rows(f"SELECT {listed(ENGINE_COLUMNS)} FROM engine WHERE id = 1")
-        return engine_from(rows[0] if rows else (None,) * len(ENGINE_COLUMNS), alive)
+        found = engine_from(rows[0] if rows else (None,) * len(ENGINE_COLUMNS), alive)
+        if alive and found.blocked_since is None:
+            return replace(found, blocked_since=blocked_note(self.path))
+        return found
 
     def commands(self, after_id: int = 0) -> tuple[Command, ...]:
         """The commands that were sent, with their answers.

@@ -28,6 +28,7 @@ from engine.session.creation import (
     create_session,
     fresh_engine,
 )
+from engine.session.filesystem import appearing
 from engine.session.opening import checked_columns, connect, sentence_of
 from engine.session.parsing import command_from
 from engine.session.reader import SessionReader
@@ -153,6 +154,32 @@ class SessionWriter:
     def trouble(self) -> str | None:
         """What keeps the thread from writing, in one sentence, or None."""
         return self._backlog.trouble
+
+    @property
+    def astray(self) -> str:
+        """A sentence once the file was moved or removed while it is being recorded, else empty."""
+        return self._backlog.astray
+
+    def rescue(self) -> Path:
+        """Save what was recorded of a session whose file was moved or removed, as a session beside where it was.
+
+        Returns:
+            The new file, under a fresh name.
+
+        Raises:
+            SessionError: It cannot be written there.
+        """
+        self.flush(BUSY_SECONDS)
+        number = 1
+        while (path := self.path.with_name(f"{self.path.stem}-rescued-{number}{self.path.suffix}")).exists():
+            number += 1
+        try:
+            with appearing(path) as draft, contextlib.closing(connect(draft, "rw", seconds=BUSY_SECONDS)) as target:
+                self._polling.backup(target)
+                target.execute("PRAGMA journal_mode = DELETE").fetchall()
+        except sqlite3.Error as error:
+            raise SessionError(f"Cannot rescue {self.path} to {path}: {sentence_of(error)}.") from None
+        return path
 
     @property
     def blocked_since(self) -> float | None:

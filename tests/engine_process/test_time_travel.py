@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from contextlib import closing
 
 import pytest
 
+from engine import worker
+from engine.history import keeping
 from engine.history.verify import verify
-from engine.session import EngineLock, SessionReader
+from engine.session import EngineLock, SessionReader, engine_alive
 from tests.engine_process.engines import (
     ENDLESS,
     ask,
@@ -191,6 +194,31 @@ def test_a_checkpoint_is_made_when_asked_for_once(tmp_path):
     with SessionReader(path) as reader:
         assert reader.checkpoints() == (6,)
         assert reader.rolling_checkpoints() == ()
+
+
+def test_a_paused_run_that_nobody_comes_back_to_ends_with_a_checkpoint(tmp_path, monkeypatch):
+    path = tmp_path / "a.wnt"
+    monkeypatch.setattr(worker, "LONELY_SECONDS", 0.3)
+
+    def pause() -> None:
+        until(lambda: path.exists() and engine_alive(path) and state(path).step > 2)
+        ask(path, "pause")
+
+    threading.Thread(target=pause, daemon=True).start()
+    assert engine_run("live", *run_arguments(path, steps=ENDLESS)).returncode == 0
+    with SessionReader(path) as reader:
+        assert reader.engine().message == "Paused for an hour with no viewer: ended, everything is saved."
+        assert reader.checkpoints() == (reader.last_step(),)
+
+
+def test_of_rolling_checkpoints_the_newest_two_stay_and_one_that_is_asked_for_beside_them(tmp_path, monkeypatch):
+    path = tmp_path / "a.wnt"
+    monkeypatch.setattr(keeping, "ROLLING_SECONDS", 0.0)
+    recorded(path, steps=9, checkpoint_every=4)
+    with SessionReader(path) as reader:
+        assert reader.checkpoints() == (4, 7, 8, 9)
+        assert reader.rolling_checkpoints() == (7, 9)
+    assert verify(path).identical
 
 
 def test_regular_checkpoints_stop_at_their_limit_and_it_is_said_once(tmp_path):
