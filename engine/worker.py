@@ -39,7 +39,7 @@ class Outcome:
         step: The session's newest step.
         rows: How many rows it has.
         message: A sentence for people.
-        last: The row that was recorded last, None if this engine has recorded none.
+        last: The row that was observed last, None if this engine has observed none.
     """
 
     state: str
@@ -56,7 +56,7 @@ class Engine:
         past: The run, and the way back into it.
         writer: The session's writer.
         live: Whether to wait, paused, when the steps are done.
-        progress: Called with every new row and the step that the run goes to.
+        progress: Called with every row that was observed and the step that the run goes to.
         limit: The step that the run goes to.
     """
 
@@ -119,11 +119,12 @@ class Engine:
 
     def _observe(self) -> None:
         """Observe the current row; record it, unless it is recorded and came out the same."""
-        record = self._past.observe(final=self._trainer.step >= self._limit)
-        if record is not None:
-            self._last, self._newest_lr = record, record.values.get("lr")
+        record, new = self._past.observe(final=self._trainer.step >= self._limit)
+        self._last = record
+        self._progress(record, self._limit)
+        if new:
+            self._newest_lr = record.values.get("lr")
             self._writer.put(record)
-            self._progress(record, self._limit)
             self._keeper.after_row(self._trainer)
         elif notable := self._past.notable():
             self._event("notice", f"Executed again, training is the same to the bit, but not {notable}.")
@@ -288,7 +289,8 @@ class Engine:
     def _end(self, state: str, message: str) -> Outcome:
         if state == "finished" and not self._live:
             self._event("finished", message)
-        self._keeper.at_end(self._trainer, always=self._lonely)
+        if not self._past.behind:
+            self._keeper.at_end(self._trainer, always=self._lonely)
         self._writer.set_engine(state=state, step=self._trainer.step, message=message)
         return Outcome(state, self._writer.last_step, self._writer.last_step - self._first + 1, message, self._last)
 

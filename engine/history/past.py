@@ -58,14 +58,14 @@ class Past:
         """η as the newest row has it; None where it has none."""
         return self._rerun.recorded.row(self._writer.last_step).values.get("lr")
 
-    def observe(self, *, final: bool) -> StepRecord | None:
+    def observe(self, *, final: bool) -> tuple[StepRecord, bool]:
         """Observe the current row.
 
         Args:
             final: Whether no update will follow, should the row be new.
 
         Returns:
-            A row to be recorded, or None if the session has it and it came out as recorded.
+            The row, and whether it is to be recorded: not if the session has it and it came out as recorded.
 
         Raises:
             SessionError: Training did not come out as recorded.
@@ -73,11 +73,12 @@ class Past:
         if self.trainer.step > self._writer.last_step:
             record = self.trainer.observe(final=final)
             self.keep()
-            return record
-        self._accept(self._rerun.observe()[1])
+            return record, True
+        record, found = self._rerun.observe()
+        self._accept(found)
         self.again += 1
         self.keep()
-        return None
+        return record, False
 
     def keep(self) -> None:
         """Keep a copy of the run as it is now, if it is time for one."""
