@@ -142,7 +142,7 @@ class KernelSpectrum:
         def part(prefix: str) -> dict[str, Tensor]:
             return {name[len(prefix) :]: held for name, held in state.items() if name.startswith(prefix)}
 
-        self._compressed.restore({name: held.numpy() for name, held in part("pntk.").items()})
+        self._compressed.restore({name: held.cpu().numpy() for name, held in part("pntk.").items()})
         for name, start in self._starts.items():
             start.restore(part(f"{name}."))
 
