@@ -94,8 +94,8 @@ def _mse_logits(o: Tensor, y: Tensor) -> LossRows:
 
 def _cross_entropy(o: Tensor, y: Tensor) -> LossRows:
     p = torch.softmax(o, dim=-1)
-    # −log softmax read off at the label (a product with y would make −∞·0 of an underflow).
-    value = -torch.log_softmax(o, dim=-1).gather(-1, y.argmax(dim=-1, keepdim=True)).squeeze(-1)
+    # By the label's index: a product of log softmax with y would make −∞·0 of an underflow.
+    value = torch.nn.functional.cross_entropy(o, y.argmax(dim=-1), reduction="none")
 
     def hessian(v: Tensor) -> Tensor:
         q = p.to(v.dtype)

@@ -70,7 +70,7 @@ def read_checkpoint(reader: SessionReader, step: int, trainer: Trainer) -> Check
         SessionError: There is none, or it does not fit the run.
     """
     parameters = sum(p.numel() * p.element_size() for p in trainer.network.parameters())
-    # Warm starts: at most one vector of all parameters, in double precision, and small ones.
+    # Warm starts: two vectors of all parameters, and small ones.
     size = reader.checkpoint_bytes(step)
     if not parameters <= size <= 4 * parameters + _SLACK:
         raise SessionError(_unfit(reader, step, f"it has {size:,} bytes"))
@@ -142,10 +142,17 @@ def _layer_lengths(trainer: Trainer, name: str) -> set[int]:
     return {min(n, weights[int(layer)].shape[1])} if what.startswith("features") else {n}
 
 
+def _kernel_lengths(trainer: Trainer, name: str) -> set[int]:
+    n = trainer.data.x_train.shape[0]
+    if name.startswith("pntk."):
+        return {2} if name.endswith(".scalars") else {n}
+    return {n * trainer.data.classes}
+
+
 # A wrong length would end the run in the middle of a product.
 _LENGTHS: dict[str, Callable[[Trainer, str], set[int]]] = {
     "curvature": lambda trainer, _name: {sum(p.numel() for p in trainer.network.parameters())},
-    "kernel": lambda trainer, _name: {trainer.data.x_train.shape[0] * trainer.data.classes},
+    "kernel": _kernel_lengths,
     "layers": _layer_lengths,
 }
 

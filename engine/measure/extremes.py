@@ -26,7 +26,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from engine.theory.conditioning import EPSILON
+from engine.theory.conditioning import resolution
 
 Array = NDArray[np.float64]
 
@@ -43,8 +43,18 @@ _TOLERANCE = 1e-4
 _CAUTION = 4.0
 _CLOSEST = 1e-6
 _FIRST = 0.02
+# In units of ρ: how much lower still σ is put, so that the rounding of a factorisation does not refuse it; what λ_min
+# must exceed for one to tell it from 0; and the residual that is below rounding.
+_LOWER = 10.0
+_TELLS = 100.0
+_ROUNDED = 4.0
 # Where σ had to be 0, λ_min is certified afterwards to lie within this share of its Ritz value.
 _CERTIFIED = 1e-3
+
+# Gram–Schmidt: most passes; the share of its length that an orthogonal vector keeps; the share that is nothing.
+_PASSES = 3
+_ORTHOGONAL = 0.7
+_NOTHING = 1e-13
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +120,7 @@ class Trail:
         """
         vector = found.vector
         if "last" in self._held:
-            if float(vector @ self._held["last"]) < 0.0:
+            if float(np.dot(vector, self._held["last"])) < 0.0:
                 vector = -vector
             self._held["before"] = self._held["last"]
         self._held["last"] = vector
@@ -178,13 +188,13 @@ class GramExtremes:
     def _smallest(self, gram: Array, largest: float) -> tuple[Ritz, float] | None:
         """λ_min from above and from below; None where it cannot be told so."""
         assert self._known is not None
-        rounding = max(len(gram), 16) * EPSILON * largest
+        rounding = resolution(largest, len(gram))
         starts = self._low.starts()
         space = Subspace(lambda v: gram @ v, starts) if starts else None
         quotient = space.ritz("smallest").value if space is not None else self._known
-        if not quotient > 100.0 * rounding:
+        if not quotient > _TELLS * rounding:
             return None  # too near to singular for a factorisation to tell
-        shift = max(1.0 - max(_CAUTION * self._off, _CLOSEST), 0.0) * quotient - 10.0 * rounding
+        shift = (1.0 - max(_CAUTION * self._off, _CLOSEST)) * quotient - _LOWER * rounding
         factor = _cholesky_shifted(gram, shift) if shift > 0.0 else None
         if factor is None:
             shift, factor = 0.0, _cholesky_shifted(gram, 0.0)
@@ -193,11 +203,11 @@ class GramExtremes:
         if space is None:
             space = Subspace(lambda v: gram @ v, [_solve(factor, _probe(len(gram)))])
         found = space.search("smallest", _TOLERANCE, precondition=lambda v: _solve(factor, v))
-        if not shift < found.value or found.residual > max(_TOLERANCE * found.value, 4.0 * rounding):
+        if not shift < found.value or found.residual > max(_TOLERANCE * found.value, _ROUNDED * rounding):
             return None
         if not shift > 0.0:
             # That G is positive definite says nothing of λ_min: a second factorisation does.
-            shift = (1.0 - _CERTIFIED) * found.value - 10.0 * rounding
+            shift = (1.0 - _CERTIFIED) * found.value - _LOWER * rounding
             if _cholesky_shifted(gram, shift) is None:
                 return None
         self._off = max(quotient / found.value - 1.0, 0.0) if starts else _FIRST
@@ -309,12 +319,12 @@ class Subspace:
         length = before = _norm(vector)
         if size == self._room or not 0.0 < length < math.inf:
             return False
-        for _ in range(3 if size else 0):
+        for _ in range(_PASSES):
             vector = vector - (basis @ vector) @ basis
             length, last = _norm(vector), length
-            if length > 0.7 * last:  # little was taken away, so what is left is orthogonal to rounding
+            if length > _ORTHOGONAL * last:  # little was taken away, so what is left is orthogonal to rounding
                 break
-        if not length > 1e-13 * before:
+        if not length > _NOTHING * before:
             return False
         new = self._basis[size]
         np.divide(vector, length, out=new)

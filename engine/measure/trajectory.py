@@ -55,7 +55,6 @@ class Trajectory:
         """
         before, f, f_star = self._previous, current.loss, self._f_star
         if before is None:
-            self._gap = self._initial_gap = f - f_star
             return {"distance_init": distance, "lemma13_bound": f}
         eta, g = self._lr, before.grad_norm
         step = self._step_smoothness(current)

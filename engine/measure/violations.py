@@ -16,12 +16,12 @@ class Violations:
     """Turns violated inequalities into events: one when a violation starts and one when it is over."""
 
     def __init__(self) -> None:
-        # By inequality: measured rows since it was last violated, and the step from which it has held.
-        self._violated: dict[str, tuple[int, int]] = {}
+        # By violated inequality: the steps of the measured rows since then in which it held.
+        self._violated: dict[str, list[int]] = {}
 
     def state(self) -> dict[str, tuple[int, int]]:
         """Return the inequalities that count as violated, with quiet rows and the step from which each has held."""
-        return dict(self._violated)
+        return {name: (quiet, since) for name, (quiet, since) in self._violated.items()}
 
     def restore(self, state: Mapping[str, tuple[int, int]]) -> None:
         """Go on as after the row of a state.
@@ -29,7 +29,7 @@ class Violations:
         Args:
             state: What :meth:`state` gave after that row.
         """
-        self._violated = dict(state)
+        self._violated = {name: [quiet, since] for name, (quiet, since) in state.items()}
 
     def check(self, step: int, row: Row) -> tuple[Event, ...]:
         """Hold a measured row against the ledger; rows come in the order of their steps.
@@ -48,14 +48,13 @@ class Violations:
             if failing:
                 if entry.name not in self._violated:
                     events.append(_violation(step, entry, failing))
-                self._violated[entry.name] = (0, -1)
+                self._violated[entry.name] = []
             elif terms and entry.name in self._violated:
-                quiet, since = self._violated[entry.name]
-                quiet, since = quiet + 1, since if quiet else step
-                self._violated[entry.name] = (quiet, since)
-                if quiet >= QUIET_ROWS:
+                quiet = self._violated[entry.name]
+                quiet.append(step)
+                if len(quiet) >= QUIET_ROWS:
                     del self._violated[entry.name]
-                    events.append(_over(step, entry, since))
+                    events.append(_over(step, entry, quiet[0]))
         return tuple(events)
 
 

@@ -39,7 +39,7 @@ def log10_condition(lambda_min: FloatOrArray, lambda_max: FloatOrArray | float, 
     """
     low, high = np.asarray(lambda_min, dtype=np.float64), np.asarray(lambda_max, dtype=np.float64)
     with np.errstate(all="ignore"):
-        value = np.log10(high / np.maximum(low, max(n, 16) * EPSILON * high))
+        value = np.log10(high / np.maximum(low, resolution(high, n)))
     return defined(lambda_min, value, high > 0.0)
 
 

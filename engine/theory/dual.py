@@ -27,8 +27,17 @@ from engine.theory.activation import RELU, TANH, normalized_activation
 
 Array = NDArray[np.float64]
 
-HERMITE_TERMS = 100
-SNAP = 64.0 * float(np.finfo(np.float64).eps)
+_HERMITE_FUNCTIONS = 200
+_HERMITE_REACH = 14.0
+_HERMITE_STEP = 0.125
+"""The trapezoid rule of the Hermite coefficients. The functions he_k √density are bounded, unlike he_k, and oscillate
+with a frequency of at most √199 = 14, which the step resolves; the rule is then exact for what is analytic up to
+±iπ/2, and √density at the ends is below 1e-21. Steps and nodes are exact in binary."""
+
+_SINE_END = 13
+"""For θ up to π/2 the first term left out is below 1e-21."""
+
+_SNAP = 64.0 * float(np.finfo(np.float64).eps)
 """Cosines this near ±1 are taken for ±1: duplicates, whose computed cosine rounding leaves just inside."""
 
 
@@ -46,7 +55,8 @@ def dual(activation: str, rho: ArrayLike) -> Array:
     if normalized_activation(activation) is RELU:
         value = np.sqrt((1.0 - r) * (1.0 + r)) + r * (math.pi - np.arccos(r)) - 1.0
         return np.asarray(value / (math.pi - 1.0))
-    # The coefficients add up to 1, their rounded sum only nearly: ±1 are fixed points and stay so.
+    # The coefficients add up to 1, their rounded sum only nearly: ±1 are fixed points and stay so, duplicated examples
+    # and the diagonal with them.
     return np.where(np.abs(r) < 1.0, r * _horner(hermite_squares(), r * r), r)
 
 
@@ -120,8 +130,9 @@ def cosines_of(rows: ArrayLike) -> Array:
     with np.errstate(all="ignore"):
         unit = x / np.linalg.norm(x, axis=1, keepdims=True)
     sigma = unit @ unit.T
-    sigma = np.clip((sigma + sigma.T) / 2.0, -1.0, 1.0)
-    sigma = np.where(1.0 - np.abs(sigma) <= SNAP, np.sign(sigma), sigma)
+    sigma = (sigma + sigma.T) / 2.0
+    # What rounding left beyond ±1 is snapped as well.
+    sigma = np.where(1.0 - np.abs(sigma) <= _SNAP, np.sign(sigma), sigma)
     # Only where there is an angle: a row of zeros keeps its NaN.
     np.fill_diagonal(sigma, np.where(np.isnan(sigma.diagonal()), np.nan, 1.0))
     return np.asarray(sigma)
@@ -141,7 +152,7 @@ def nngp(sigma0: Array, activation: str, depth: int) -> Iterator[Array]:
     sigma = np.asarray(sigma0, dtype=np.float64)
     for m in range(depth):
         if m:
-            sigma = _next(sigma, activation)
+            sigma = dual(activation, sigma)
         yield sigma
 
 
@@ -170,41 +181,27 @@ def ntk(sigma0: Array, activation: str, widths: Sequence[float], *, bias: bool =
     yield theta
     for width in widths[1:]:
         slope = dual_derivative(activation, sigma)
-        sigma = _next(sigma, activation)
+        sigma = dual(activation, sigma)
         theta = width * sigma + shift + theta * slope
         yield theta
 
 
 @lru_cache(maxsize=1)
 def hermite_squares() -> Array:
-    """a_1², a_3², …: squared Hermite coefficients of the normalised tanh, adding up to 1.
+    """a_1², a_3², …: squared Hermite coefficients of the normalised tanh, adding up to 1 but for rounding.
 
     Returns:
-        Shape (HERMITE_TERMS,), read-only.
+        Shape (100,), read-only.
     """
-    # The functions he_k √density are bounded, unlike he_k; the step resolves their oscillation (frequency
-    # √199 = 14) and makes the trapezoid rule exact for a function analytic up to ±iπ/2.
-    step = 0.02
-    z = step * np.arange(-700, 701)
+    z = np.arange(-_HERMITE_REACH, _HERMITE_REACH, _HERMITE_STEP)
     root_density = np.exp(-z * z / 4.0) / (2.0 * math.pi) ** 0.25
-    weighted = TANH(z) * root_density * step
-    previous, current = root_density, z * root_density
-    squares = np.empty(HERMITE_TERMS)
-    for k in range(1, 2 * HERMITE_TERMS):
-        if k % 2:
-            squares[k // 2] = float(np.dot(weighted, current)) ** 2
-        previous, current = current, (z * current - math.sqrt(k) * previous) / math.sqrt(k + 1)
-    squares /= squares.sum()
+    functions = [root_density, z * root_density]
+    while len(functions) < _HERMITE_FUNCTIONS:
+        k = len(functions) - 1
+        functions.append((z * functions[-1] - math.sqrt(k) * functions[-2]) / math.sqrt(k + 1))
+    squares: Array = np.square(np.array(functions[1::2]) @ (TANH(z) * root_density * _HERMITE_STEP))
     squares.setflags(write=False)
     return squares
-
-
-def _next(sigma: Array, activation: str) -> Array:
-    result = dual(activation, sigma)
-    diagonal = sigma.diagonal()
-    # Exactly 1 stays exactly 1; any other diagonal (a single correlation, NaN) is left to the formula.
-    np.fill_diagonal(result, np.where(diagonal >= 1.0, 1.0, result.diagonal()))
-    return result
 
 
 def _horner(coefficients: Array, x: Array) -> Array:
@@ -216,9 +213,6 @@ def _horner(coefficients: Array, x: Array) -> Array:
 
 
 def _sine_defect(theta: float) -> float:
-    # sin θ − θ cos θ = θ³/3 − θ⁵/30 + …, summed where the two terms would cancel.
-    if theta > 0.5:
-        return math.sin(theta) - theta * math.cos(theta)
-    return math.fsum(
-        (-1.0) ** (j + 1) * 2.0 * j * theta ** (2 * j + 1) / math.factorial(2 * j + 1) for j in range(1, 9)
-    )
+    # sin θ − θ cos θ = −Σ_{j≥1} 2j θ(−θ²)^j/(2j+1)! = θ³/3 − θ⁵/30 + …: its two terms would cancel.
+    square = -theta * theta
+    return -theta * math.fsum(2 * j * square**j / math.factorial(2 * j + 1) for j in range(1, _SINE_END))

@@ -81,7 +81,7 @@ def feature_distance(
         D_l; NaN if it is not finite.
     """
     moved = weight_norm * previous + weight_distance * initial_features_fro + bias_shift
-    return defined(0.0, stretch * p1 * moved)
+    return defined(previous, stretch * p1 * moved)
 
 
 def ladder(

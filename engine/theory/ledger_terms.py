@@ -120,8 +120,8 @@ def _is_chain(row: Row) -> bool:
 
 def _pl_rounding(row: Row) -> float:
     """Rounding of μ: the gradient of the mean is rounded relative to the examples', which cancel in it."""
-    stretch = row.value("sample_grad_norm_max") / max(row.value("grad_norm"), 1e-300)
-    return row.rounding * row.value("pl") * (1.0 + stretch)
+    mean, longest = row.value("grad_norm"), row.value("sample_grad_norm_max")
+    return row.rounding * row.value("pl") * (1.0 + longest / mean) if mean > 0.0 else math.nan
 
 
 def chain_low(row: Row) -> Iterator[Term]:

@@ -223,7 +223,7 @@ def lemma13_factor(mu: FloatOrArray, lr: FloatOrArray | float, smoothness: Float
     L = np.maximum(smoothness, mu)
     with np.errstate(all="ignore"):
         value = 1.0 - 2.0 * np.multiply(lr, mu) * (1.0 - np.multiply(lr, L) / 2.0)
-        known = 1.0 + 0.0 * np.multiply(lr, mu)
+        known = np.where(np.isfinite(np.multiply(lr, mu)), 1.0, np.nan)
     return defined(mu, np.where(np.isnan(np.asarray(smoothness, dtype=np.float64)), known, value))
 
 

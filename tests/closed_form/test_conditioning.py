@@ -19,6 +19,13 @@ def test_at_or_below_the_resolution_it_is_a_lower_bound(smallest: float) -> None
     assert log10_condition(smallest, 10.0, 100) == pytest.approx(-math.log10(100 * EPSILON))
 
 
+def test_the_conditioning_of_a_few_rows_is_known_up_to_the_same_resolution_of_sixteen() -> None:
+    assert log10_condition(0.0, 10.0, 3) == pytest.approx(-math.log10(16 * EPSILON))
+    below, above = 15 * EPSILON, 17 * EPSILON
+    assert is_lower_bound(below, 1.0, 3)
+    assert not is_lower_bound(above, 1.0, 3)
+
+
 def test_the_resolution_is_that_of_at_least_sixteen_rows() -> None:
     assert resolution(2.0, 4) == pytest.approx(16 * EPSILON * 2.0, rel=1e-12, abs=0.0)
     assert resolution(2.0, 500) == pytest.approx(500 * EPSILON * 2.0, rel=1e-12, abs=0.0)

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from engine.measure.extremes import GramExtremes, NormFollower, Subspace
+from engine.measure import extremes
+from engine.measure.extremes import GramExtremes, NormFollower, Ritz, Subspace, Trail
 from engine.measure.gram import feature_gram, host_gram, spectrum
 from engine.theory.conditioning import resolution
 
@@ -27,6 +28,38 @@ def moving(width: int, speed: float, rows: int = 8, seed: int = 0) -> list[np.nd
     return [host_gram(a + speed * (k * along + 0.1 * jitter[k])) for k in range(rows)]
 
 
+@pytest.fixture
+def factorisations(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The shifts that were tried."""
+    shifts: list[float] = []
+    original = extremes._cholesky_shifted
+
+    def counted(gram: np.ndarray, shift: float) -> np.ndarray | None:
+        shifts.append(shift)
+        return original(gram, shift)
+
+    monkeypatch.setattr(extremes, "_cholesky_shifted", counted)
+    return shifts
+
+
+def rotated(values: np.ndarray, by: float = 0.0) -> np.ndarray:
+    """A matrix with these eigenvalues, whose eigenvectors turn with ``by``."""
+    rng = np.random.default_rng(0)
+    q, _ = np.linalg.qr(rng.normal(size=(N, N)))
+    turn = rng.normal(size=(N, N))
+    q, _ = np.linalg.qr(q + by * (turn + turn.T))
+    matrix = (q * values) @ q.T
+    return (matrix + matrix.T) / 2
+
+
+def apart(smallest: float) -> np.ndarray:
+    """Eigenvalues between 1 and 2, with one above and one below."""
+    return np.concatenate([[smallest], np.linspace(1.0, 2.0, N - 2), [4.0]])
+
+
+RHO = float(resolution(4.0, N))
+
+
 @pytest.mark.parametrize(("width", "speed"), [(300, 1e-3), (300, 1e-2), (200, 1e-2), (160, 1e-3), (150, 1e-3)])
 def test_a_matrix_that_moves_is_followed_within_its_certificate(width: int, speed: float) -> None:
     follower, followed = GramExtremes(), 0
@@ -44,6 +77,83 @@ def test_a_matrix_that_moves_is_followed_within_its_certificate(width: int, spee
         assert float(np.abs(exact - found.largest).min()) <= found.largest_residual + rho
         assert found.largest_residual <= 1e-4 * exact[-1]
     assert followed >= 5
+
+
+@pytest.mark.parametrize(("width", "speed"), [(300, 1e-6), (300, 1e-3), (300, 1e-2), (160, 1e-3)])
+def test_a_row_that_is_followed_costs_one_factorisation(width: int, speed: float, factorisations: list[float]) -> None:
+    follower = GramExtremes()
+    for k, gram in enumerate(moving(width, speed)):
+        found = follower.measure(gram)
+        assert not found.dense or k == 0
+        assert len(factorisations) == k
+
+
+def test_a_factor_of_the_shifted_matrix_exists_just_if_no_eigenvalue_lies_below_the_shift() -> None:
+    gram = rotated(apart(0.5))
+    factor = extremes._cholesky_shifted(gram, 0.4)
+    assert factor is not None
+    np.testing.assert_allclose(factor @ factor.T, gram - 0.4 * np.eye(N), atol=1e-13)
+    assert extremes._cholesky_shifted(gram, 0.6) is None
+    np.testing.assert_array_equal(gram, rotated(apart(0.5)))
+
+
+def test_an_eigenvalue_that_the_vectors_followed_have_no_part_in_is_caught_by_the_certificate(
+    factorisations: list[float],
+) -> None:
+    # The eigenvectors stand still, so nothing leads from the one that is followed to the one that falls below it.
+    values, follower = apart(0.9), GramExtremes()
+    for k in range(6):
+        if k == 4:
+            values[60] = 0.3
+        factorisations.clear()
+        found = follower.measure(rotated(values))
+        assert found.smallest == pytest.approx(values.min(), rel=1e-7)
+        assert found.smallest_lower <= values.min() * (1 + 1e-12)
+        assert found.dense == (k in (0, 4))
+        # Below the quotient, at 0, and below what the search had found: refused, granted, refused.
+        assert len(factorisations) == {0: 0, 4: 3}.get(k, 1)
+
+
+def test_standing_still_near_singular_the_certificate_comes_within_some_resolutions(
+    factorisations: list[float],
+) -> None:
+    follower, values = GramExtremes(), apart(2000 * RHO)
+    for k in range(6):
+        factorisations.clear()
+        found = follower.measure(rotated(values))
+        assert found.dense == (k == 0)
+        assert len(factorisations) == (k > 0)
+        if k > 2:
+            # Ten below the quotient, so that rounding does not refuse the factor; one for the factor's own rounding.
+            assert (found.smallest - found.smallest_lower) / RHO == pytest.approx(11.0, abs=0.5)
+
+
+def test_where_the_smallest_eigenvalue_moves_too_much_it_is_certified_afterwards(factorisations: list[float]) -> None:
+    # Eigenvectors that turn by 10⁻⁴ move an eigenvalue of 10⁻⁹ beyond recognition.
+    follower, values, afterwards = GramExtremes(), apart(8000 * RHO), 0
+    for k in range(4):
+        factorisations.clear()
+        found = follower.measure(rotated(values, by=1e-4 * k))
+        assert found.dense == (k == 0)
+        assert found.smallest == pytest.approx(values[0], rel=1e-3)
+        if len(factorisations) == 3:
+            afterwards += 1
+            # A thousandth below what was found (8 ρ), and as much again for rounding as always.
+            assert (found.smallest - found.smallest_lower) / RHO == pytest.approx(19.0, abs=0.5)
+    assert afterwards
+
+
+def test_an_eigenvector_is_expected_to_go_on_along_the_straight_line_that_it_went() -> None:
+    trail = Trail()
+    assert trail.starts() == []
+    vectors = [np.array([math.cos(t), math.sin(t)]) for t in (0.0, 1.2, 1.5)]
+    trail.add(Ritz(1.0, vectors[0], 0.0))
+    np.testing.assert_array_equal(trail.starts(), [vectors[0]])
+    # Its sign means nothing, and is turned to that of the vector before.
+    trail.add(Ritz(1.0, -vectors[1], 0.0, second=np.array([0.0, 1.0])))
+    np.testing.assert_array_equal(trail.starts(), [2 * vectors[1] - vectors[0], vectors[1], [0.0, 1.0]])
+    trail.add(Ritz(1.0, vectors[2], 0.0))
+    np.testing.assert_array_equal(trail.starts(), [2 * vectors[2] - vectors[1], vectors[2], [0.0, 1.0]])
 
 
 def test_the_certificate_draws_near_where_the_matrix_stands_nearly_still() -> None:
@@ -97,16 +207,17 @@ def test_more_examples_than_neurons_have_an_exact_zero_and_a_followed_largest() 
         assert (found.lambda_max_residual > 0) == (k > 0)
 
 
-def test_a_follower_that_was_stored_goes_on_to_the_bit() -> None:
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_follower_that_was_stored_goes_on_to_the_bit(rows: int) -> None:
     grams = moving(200, 1e-2, rows=6)
     follower = GramExtremes()
-    for gram in grams[:3]:
+    for gram in grams[:rows]:
         follower.measure(gram)
     stored = {name: held.copy() for name, held in follower.state().items()}
-    expected = [follower.measure(gram) for gram in grams[3:]]
+    expected = [follower.measure(gram) for gram in grams[rows:]]
     again = GramExtremes()
     again.restore(stored)
-    assert [again.measure(gram) for gram in grams[3:]] == expected
+    assert [again.measure(gram) for gram in grams[rows:]] == expected
     fresh = GramExtremes()
     fresh.restore({})
     assert fresh.measure(grams[0]).dense
@@ -141,7 +252,23 @@ def test_a_norm_that_products_do_not_find_is_found_densely_and_zero_is_zero() ->
     values = np.linspace(0.99, 1.0, 2000) ** 2
     found = NormFollower(1e-9).measure(lambda v: values * v, 2000, lambda: np.diag(values)[-40:, -40:])
     assert found == pytest.approx(1.0, rel=1e-12)
-    assert NormFollower().measure(lambda v: 0 * v, 50, lambda: np.zeros((50, 50))) == 0.0
+    for order in (20, 50):
+        assert NormFollower().measure(lambda v: 0 * v, order, lambda n=order: np.zeros((n, n))) == 0.0
+
+
+def test_products_that_end_beyond_the_tolerance_do_not_count_as_found() -> None:
+    values = np.linspace(0.0, 1.0, 2000)
+    start = np.random.default_rng(0).standard_normal(2000)
+    ended = Subspace(lambda v: values * v, [start], room=40).search("largest", 0.0)
+    asked: list[float] = []
+    for share in (0.7, 1.1):
+
+        def dense(share: float = share) -> np.ndarray:
+            asked.append(share)
+            return np.eye(1)
+
+        NormFollower(share * ended.residual / ended.value).measure(lambda v: values * v, 2000, dense)
+    assert asked == [0.7]
 
 
 def test_a_subspace_that_fills_the_space_has_every_eigenvalue() -> None:
@@ -153,6 +280,9 @@ def test_a_subspace_that_fills_the_space_has_every_eigenvalue() -> None:
     low = space.search("smallest", 0.0)
     assert low.value == pytest.approx(exact[0], rel=1e-12)
     assert float(np.linalg.norm(a @ low.vector - low.value * low.vector)) == pytest.approx(low.residual, abs=1e-12)
+    for which, following in (("largest", exact[-2]), ("smallest", exact[1])):
+        second = space.ritz(which).second
+        np.testing.assert_allclose(a @ second, following * second, atol=1e-12)
     assert not space.add(np.ones(9))
 
 
@@ -172,6 +302,8 @@ def test_a_ritz_pair_has_the_residual_it_says_and_a_second_vector_beside_it() ->
         assert abs(float(pair.second @ pair.vector)) < 1e-12
         assert sign * second <= sign * pair.value
     assert not space.add(np.full(40, math.nan))
+    assert Subspace(lambda v: a @ v, [np.ones(40)]).ritz("largest").second is None
+    assert Subspace(lambda v: a @ v, list(rng.normal(size=(2, 40)))).ritz("largest").second is not None
 
 
 def test_the_gram_matrix_is_symmetric_to_the_bit_and_the_mean_of_products_of_features() -> None:

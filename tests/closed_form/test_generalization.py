@@ -68,6 +68,12 @@ def test_a_single_example_has_no_bound() -> None:
     assert math.isnan(generalization_bound(math.nan, 1.0, 1, 0.05))
 
 
+def test_two_examples_have_a_bound() -> None:
+    assert stability_beta(0.25, 2.0, 0.5, 2) == pytest.approx(2.0 * 0.5 * 4.0 + 16.0)
+    assert generalization_floor(0.25, 1.0, 2, 0.5) == pytest.approx(math.sqrt(0.5 + 24.0 * 0.5 * 2.0))
+    assert "single example" not in verdict(0.5, 0.4, 1e-4, loss_bound=1.0, n=2, delta=0.5)
+
+
 def test_without_a_gradient_or_above_no_infimum_there_is_no_bound() -> None:
     assert math.isnan(stability_beta(0.1, 1.0, 0.0, 10))
     assert math.isnan(stability_beta(-0.1, 1.0, 1.0, 10))

@@ -14,6 +14,12 @@ def test_a_matrix_by_hand() -> None:
     assert discs == Gershgorin(row_sum=1.5, min_diag=2.0, max_offdiag=0.5, max_abs_offdiag=1.0, lower=0.75, upper=5.75)
 
 
+def test_discs_are_those_of_rows() -> None:
+    # Told apart from columns by a matrix that is not symmetric; Gershgorin's theorem holds for it as well.
+    discs = gershgorin([[3.0, -1.0], [0.0, 2.0]])
+    assert discs == Gershgorin(row_sum=1.0, min_diag=2.0, max_offdiag=0.0, max_abs_offdiag=1.0, lower=2.0, upper=4.0)
+
+
 def test_a_single_example_has_no_off_diagonal() -> None:
     discs = gershgorin([[2.0]])
     assert (discs.row_sum, discs.lower, discs.upper) == (0.0, 2.0, 2.0)

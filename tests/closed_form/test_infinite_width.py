@@ -21,6 +21,12 @@ def test_lemma12_has_the_known_values() -> None:
     np.testing.assert_allclose(line, [0.1, 0.132702, 0.173240, 0.222107, 0.279205], atol=6e-7)
 
 
+def test_lemma12_starts_between_zero_and_one_whatever_rounding_made_of_its_start() -> None:
+    np.testing.assert_array_equal(lemma12_line(-1e-16, "relu", 3), 0.0)
+    np.testing.assert_array_equal(lemma12_line(1.0 + 1e-15, "relu", 3), 1.0)
+    np.testing.assert_array_equal(lemma12_line(1.0 + 1e-15, "tanh", 3), 1.0)
+
+
 def test_lines_carry_the_catalogues_names_and_end_with_nan_at_the_output() -> None:
     lines = infinite_width_lines(np.random.default_rng(0).normal(size=(5, 9)), "relu", 4)
     assert set(lines) <= set(LAYER_COLUMNS)

@@ -118,6 +118,14 @@ def test_lemma5_corrected_the_gradient_of_mse_on_logits_is_the_root_of_twice_the
     assert MSE_LOGITS.convex
 
 
+def test_cross_entropy_is_convex_in_the_logits_and_flat_where_it_is_sure() -> None:
+    eigenvalues = np.linalg.eigvalsh(_hessian("cross_entropy", np.random.default_rng(0).normal(size=(200, 4)) * 10.0))
+    assert eigenvalues.min() >= CROSS_ENTROPY.curvature_min - 1e-15
+    assert eigenvalues[:, 1].min() < 1e-9
+    assert CROSS_ENTROPY.curvature_min == 0
+    assert CROSS_ENTROPY.convex
+
+
 def test_mse_of_probabilities_stays_within_zero_and_one() -> None:
     o = np.random.default_rng(0).normal(size=(5000, 5)) * 20.0
     values = _loss("mse", o)

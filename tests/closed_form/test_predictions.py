@@ -181,6 +181,19 @@ def test_lemma13_multiplies_what_the_descent_lemma_predicts_each_step(seed: int,
     np.testing.assert_allclose(line[2:], run.loss[0] * np.cumprod(predicted / run.loss[1:-1]), rtol=1e-8)
 
 
+def test_lemma13_takes_of_each_step_its_own_learning_rate() -> None:
+    loss, grad_norm, lr = [1.0, 0.9, 0.85, 0.7], [0.8, 0.7, 0.9, 0.6], [0.1, 0.3, 0.2, 0.4]
+    gap, expected = 0.75, [1.0, 1.0]
+    for k in (1, 2):
+        f, g, eta = loss[k - 1], grad_norm[k - 1], lr[k - 1]
+        # f_k = f − η‖g‖² + (L/2)η²‖g‖², solved for L.
+        L = 2.0 * (loss[k] - f + eta * g * g) / (eta * g) ** 2
+        mu = grad_norm[k] ** 2 / (2.0 * (loss[k] - 0.25))
+        gap *= 1.0 - 2.0 * lr[k] * mu * (1.0 - lr[k] * max(L, mu) / 2.0)
+        expected.append(0.25 + gap)
+    np.testing.assert_allclose(lemma13(loss, grad_norm, lr, 0.25), expected, rtol=1e-13)
+
+
 @given(_SEEDS, st.floats(0.05, 1.95), st.integers(0, 12))
 def test_lemma13_from_any_start_is_a_ratio_of_the_line_from_step_zero(seed: int, rate: float, start: int) -> None:
     run = _Descent(seed, rate)
@@ -219,6 +232,10 @@ def test_a_missing_row_ends_the_line_of_lemma13() -> None:
     line = lemma13(loss, np.ones(5), np.full(5, 0.1))
     assert np.all(np.isfinite(line[:3]))
     assert np.isnan(line[3:]).all()
+
+
+def test_the_papers_form_takes_any_positive_l() -> None:
+    assert lemma13_paper([1.0, 0.8, 0.7], [0.1, 0.25, 0.1], 0.5) == pytest.approx([1.0, 0.8, 0.4])
 
 
 def test_the_papers_form_ends_where_l_contradicts_its_hypothesis() -> None:

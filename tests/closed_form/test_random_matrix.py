@@ -34,6 +34,13 @@ def test_eigenvalue_edges_and_condition_number_follow_from_the_singular_edges() 
     assert conditioning_factor(500, 100) == pytest.approx(math.sqrt(50_000) / low)
 
 
+def test_one_more_neuron_than_examples_is_enough_for_a_finite_condition_number() -> None:
+    low, high = singular_edges(101, 100)
+    assert 0.0 < low < 0.05
+    assert condition_number(101, 100) == pytest.approx(high / low)
+    assert conditioning_factor(101, 100) == pytest.approx(math.sqrt(10_100) / low)
+
+
 def test_with_at_least_as_many_examples_as_neurons_the_condition_number_is_infinite() -> None:
     for n in (100, 101):
         assert singular_edges(100, n)[0] == 0

@@ -232,6 +232,14 @@ def test_a_ball_too_large_for_renormalisation_is_not_defined() -> None:
     assert math.isnan(lipschitz_bound(found, np.ones(2)))
 
 
+def test_rows_that_are_short_before_renormalisation_have_constants_too() -> None:
+    # ν = √w/‖u‖ grows as ‖u‖ falls, and the Jacobian with it.
+    features, activation = [np.ones(2), np.full(2, 2.0)], TANH
+    found = output_constants([1.0, 1.0], features, activation, activation_norms=[np.array([1.0, 0.01])])
+    expected = [math.hypot(2.0, 2.0 / u * activation.p1) for u in (1.0, 0.01)]
+    np.testing.assert_allclose(found.lipschitz, expected, rtol=1e-14)
+
+
 def test_second_derivative_of_normalising_is_two_over_root_three_on_the_sphere() -> None:
     angle = np.linspace(0.0, math.pi, 10_001)
     along, across = np.cos(angle), np.sin(angle)

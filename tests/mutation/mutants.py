@@ -4,8 +4,10 @@
 ``factor``  2·(a product, a quotient, a power), a numeric constant doubled (0 becomes 1)
 ``index``   a constant or a name in a subscript moved by one, an axis exchanged
 
-Annotations, texts, what ``raise`` says, seeds, defaults of arguments and the tolerances and budgets of iterations
-(module constants in capitals after an underscore) are no formulas and are left alone.
+Annotations, texts, what ``raise`` says, seeds and defaults of arguments are no formulas and are left alone. So are
+tolerances and budgets of iterations, within which every result is right: module constants in capitals after an
+underscore. What such a constant is multiplied by is changed like all else, but the product is not doubled, which would
+only double the constant.
 """
 
 from __future__ import annotations
@@ -96,6 +98,17 @@ def _bounds(text: str, start: int, end: int) -> tuple[int, int]:
     return first, len(text) if last < 0 else last
 
 
+def _is_tolerance(name: str) -> bool:
+    return name.startswith("_") and name.isupper()
+
+
+def _has_tolerance(node: ast.expr) -> bool:
+    """Whether a tolerance or a budget is a factor of a product."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div, ast.MatMult)):
+        return _has_tolerance(node.left) or _has_tolerance(node.right)
+    return isinstance(node, ast.Name) and _is_tolerance(node.id)
+
+
 class _Visitor(ast.NodeVisitor):
     def __init__(self, text: str) -> None:
         self._text = text
@@ -140,7 +153,7 @@ class _Visitor(ast.NodeVisitor):
         target = node.targets[0]
         if isinstance(target, ast.Name) and not self._where:
             alias = isinstance(node.value, ast.Subscript)  # Array = NDArray[...] is a type
-            if alias or (target.id.startswith("_") and target.id.isupper()):
+            if alias or _is_tolerance(target.id):
                 return
         self.generic_visit(node)
 
@@ -163,7 +176,7 @@ class _Visitor(ast.NodeVisitor):
             kind = "index" if self._in_subscript else "sign"
             self._change(node, kind, at, at + 1, swap[1])
         scaled = isinstance(node.op, (ast.Mult, ast.Div, ast.MatMult, ast.Pow))
-        if scaled and not self._in_subscript and not isinstance(node.left, ast.List):
+        if scaled and not self._in_subscript and not isinstance(node.left, ast.List) and not _has_tolerance(node):
             start, end = self._span(node)
             self._change(node, "factor", start, end, f"(2 * ({self._text[start:end]}))")
         if isinstance(node.op, (ast.Mult, ast.Div, ast.MatMult)):
@@ -200,7 +213,7 @@ class _Visitor(ast.NodeVisitor):
             if called in _SWAPPED:
                 _, end = self._span(name)
                 self._change(node, "sign", end - len(called), end, _SWAPPED[called])
-            if called == "manual_seed":
+            if called in ("manual_seed", "default_rng"):
                 return
             if called == "cast":
                 self.visit(node.args[-1])
