@@ -47,7 +47,7 @@ def encode(checkpoint: Checkpoint, trainer: Trainer) -> dict[str, Tensor]:
     words = {
         "trajectory": dict(carried.trajectory),
         "before": dict(carried.before),
-        "violations": {name: list(pair) for name, pair in carried.violations.items()},
+        "violations": {name: list(steps) for name, steps in carried.violations.items()},
         "weight_norms": carried.weight_norms,
     }
     text = json.dumps(words).encode()
@@ -105,7 +105,7 @@ def _carried(words: Any, stored: Mapping[str, Tensor], trainer: Trainer) -> Carr
     before = _numbers(words["before"])
     if not set(before) <= set(STEP_COLUMNS):
         raise ValueError("it names metrics that there are not")
-    violations = {str(name): (int(pair[0]), int(pair[1])) for name, pair in dict(words["violations"]).items()}
+    violations = {str(name): tuple(map(int, steps)) for name, steps in dict(words["violations"]).items()}
     if not set(violations) <= set(LEDGER):
         raise ValueError("it names inequalities that there are not")
     norms = words["weight_norms"]
