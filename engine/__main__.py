@@ -84,7 +84,9 @@ def _run(options: argparse.Namespace) -> int:
 
     config = RunConfig.from_json(options.config, origin="--config")
     live = options.command == "live"
-    report = progress.Silent() if live else progress.Lines(sys.stderr, options.session)
+    report = (
+        progress.Silent() if live else progress.Lines(sys.stderr, options.session, pauses=config.on_break == "pause")
+    )
     try:
         outcome = run_session(config, options.session, live=live, progress=report.row)
     except (MemoryError, RuntimeError) as error:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from engine.record import StepRecord
+from engine.record import Event, StepRecord
 
 if TYPE_CHECKING:
     from engine.worker import Outcome
@@ -39,15 +39,17 @@ class Lines:
     Args:
         stream: Usually standard error.
         session: Named before the first row.
+        pauses: Whether the run waits at a breakpoint.
     """
 
-    def __init__(self, stream: TextIO, session: Path) -> None:
+    def __init__(self, stream: TextIO, session: Path, *, pauses: bool = False) -> None:
         self._stream = stream
         self._terminal = stream.isatty()
         self._began = time.monotonic()
         self._last = -math.inf
         self._first_step: int | None = None
         self._session = session
+        self._pauses = pauses
 
     def row(self, record: StepRecord, limit: int) -> None:
         """Tell of a row.
@@ -60,6 +62,9 @@ class Lines:
         if self._first_step is None:
             self._first_step, self._began = record.step, now
             self._write(f"recording {self._session}\n")
+        for event in record.events:
+            if event.kind == "break":
+                self._break(event)
         final = record.step >= limit
         if now - self._last < (0.1 if self._terminal else _EVERY_SECONDS) and not final:
             return
@@ -70,6 +75,11 @@ class Lines:
         loss, accuracy = record.values.get("loss", math.nan), record.values.get("accuracy", math.nan)
         text = f"step {record.step}/{limit} · loss {loss:.6g} · accuracy {accuracy:.1%} · {rate:.1f}/s{left}"
         self._write(f"\r\x1b[2K{text}" if self._terminal else f"{text}\n")
+
+    def _break(self, event: Event) -> None:
+        bell, clear = ("\a", "\r\x1b[2K") if self._terminal else ("", "")
+        then = f" Waiting: `wnt-tui resume {self._session}` goes on." if self._pauses else ""
+        self._write(f"{bell}{clear}breakpoint at step {event.step}: {event.message}{then}\n")
 
     def close(self) -> None:
         """End the line."""

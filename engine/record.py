@@ -21,7 +21,11 @@ EventKind = Literal[
     "notice",
     "blocked",
     "violation",
+    "break",
+    "breakpoint",
+    "mark",
 ]
+"""``break``: a breakpoint was hit. ``breakpoint``: one was set or cleared. ``mark``: a person's bookmark."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from engine.annotations import ANNOTATING_COMMANDS, Annotations, hits_of
 from engine.config import RunConfig
 from engine.errors import WntError
 from engine.provenance import provenance
@@ -64,6 +65,7 @@ class Engine:
         self._writer = writer
         self._live = live
         self._progress = progress
+        self._annotations = Annotations(trainer.config, writer)
         self._limit = trainer.config.steps
         self._pause_at: int | None = None
         self._paused = False
@@ -86,13 +88,14 @@ class Engine:
         trainer, writer = self._trainer, self._writer
         writer.set_engine(state="running", step=0, device=trainer.resolved.label)
         while True:
-            record = trainer.observe(final=trainer.step >= self._limit)
+            record = self._annotations.row(trainer.observe(final=trainer.step >= self._limit))
             writer.put(record)
             writer.set_engine(step=trainer.step)
             self._progress(record, self._limit)
             if trainer.diverged:
                 return self._end("diverged", record.events[-1].message, record)
             self._obey()
+            self._break(record)
             if self._pause_at == trainer.step and trainer.step < self._limit:
                 self._pause("Paused after the steps asked for.")
             if (self._at_limit() or self._paused) and self._stop_reason is None:
@@ -143,6 +146,17 @@ class Engine:
         self._event("pause", sentence)
         self._writer.set_engine(state="paused")
 
+    def _break(self, record: StepRecord) -> None:
+        """Pause or stop at a row that hits a breakpoint; at the last step there is nothing left to hold back."""
+        hits, wanted = hits_of(record), self._trainer.config.on_break
+        if not hits or wanted == "continue" or self._at_limit():
+            return
+        sentence = " ".join(hit.message for hit in hits)
+        if wanted == "stop":
+            self._stop_reason = self._stop_reason or f"Stopped at step {record.step} by a breakpoint: {sentence}"
+        elif not self._paused:
+            self._pause(f"Paused by a breakpoint: {sentence}")
+
     def _on_pause(self, command: Command) -> tuple[bool, str]:
         if self._paused or self._at_limit():
             return False, f"It is not running: it waits at step {self._trainer.step}."
@@ -184,6 +198,9 @@ class Engine:
         self._writer.put_event(event)
         return True, sentence
 
+    def _on_annotation(self, command: Command) -> tuple[bool, str]:
+        return self._annotations.obey(command, self._trainer.step)
+
     def _event(self, kind: str, message: str) -> None:
         self._writer.put_event(Event(self._trainer.step, kind, message))  # type: ignore[arg-type]  # literal kinds
 
@@ -200,6 +217,7 @@ _ANSWERS: dict[str, Callable[[Engine, Command], tuple[bool, str]]] = {
     "step": Engine._on_step,
     "stop": Engine._on_stop,
     "lr": Engine._on_lr,
+    **dict.fromkeys(ANNOTATING_COMMANDS, Engine._on_annotation),
 }
 
 

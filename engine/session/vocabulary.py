@@ -6,12 +6,21 @@ import contextlib
 import math
 from collections.abc import Mapping
 
+from engine.breakpoints import parse
 from engine.errors import UsageError
 from engine.session.rows import Argument
+from engine.session.schema import LARGEST_STEP
 
-COMMAND_NAMES = ("pause", "resume", "step", "stop", "lr")
+COMMAND_NAMES = ("pause", "resume", "step", "stop", "lr", "break", "clear", "mark")
 
 _MOST_STEPS = 2**31
+_TAKES: Mapping[str, frozenset[str]] = {
+    "step": frozenset({"n"}),
+    "lr": frozenset({"lr"}),
+    "break": frozenset({"condition"}),
+    "clear": frozenset({"condition"}),
+    "mark": frozenset({"step", "note"}),
+}
 
 
 def check_arguments(name: str, arguments: Mapping[str, Argument]) -> dict[str, Argument]:
@@ -19,7 +28,8 @@ def check_arguments(name: str, arguments: Mapping[str, Argument]) -> dict[str, A
 
     Args:
         name: ``pause``, ``resume`` and ``stop`` take nothing; ``step`` takes ``n`` ≥ 1 (1 if absent); ``lr``
-            takes ``lr``, finite and above 0.
+            takes ``lr``, finite and above 0; ``break`` and ``clear`` take ``condition``, a breakpoint; ``mark``
+            takes ``step`` and a ``note``, which may be absent.
         arguments: Its arguments by name.
 
     Returns:
@@ -30,14 +40,17 @@ def check_arguments(name: str, arguments: Mapping[str, Argument]) -> dict[str, A
     """
     if name not in COMMAND_NAMES:
         raise UsageError(f"There is no command {name!r}.", f"Choose one of: {', '.join(COMMAND_NAMES)}.")
-    takes = {"step": "n", "lr": "lr"}.get(name)
-    unknown = sorted(set(arguments) - {takes})
+    unknown = sorted(set(arguments) - _TAKES.get(name, frozenset()))
     if unknown:
         raise UsageError(f"{name} takes no argument {unknown[0]!r}.")
     if name == "step":
         return {"n": _steps(arguments.get("n", 1))}
     if name == "lr":
         return {"lr": _learning_rate(arguments.get("lr"))}
+    if name in {"break", "clear"}:
+        return {"condition": parse(_text(name, arguments.get("condition"))).text}
+    if name == "mark":
+        return {"step": _recorded_step(arguments.get("step")), "note": _text(name, arguments.get("note", ""))}
     return {}
 
 
@@ -52,3 +65,15 @@ def _learning_rate(value: Argument) -> float:
         with contextlib.suppress(OverflowError):  # an integer beyond floats
             return float(value)
     raise UsageError(f"lr takes a finite number above 0, not {value!r}.")
+
+
+def _recorded_step(value: Argument) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LARGEST_STEP:
+        raise UsageError(f"mark takes a recorded step, not {value!r}.")
+    return value
+
+
+def _text(name: str, value: Argument) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"{name} takes text, not {value!r}.")
+    return value

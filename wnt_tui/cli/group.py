@@ -13,7 +13,8 @@ from wnt_tui.cli.options import RunOption
 COMMAND_SECTIONS: dict[str, tuple[str, ...]] = {
     "Watch": ("attach", "replay", "ls"),
     "Run without a screen": ("run",),
-    "Control a running engine": ("pause", "resume", "step", "stop", "status"),
+    "Control a running engine": ("pause", "resume", "step", "stop", "status", "break"),
+    "Note on a session": ("mark",),
     "Take results along": ("export", "copy"),
     "Look up": ("explain", "data", "doctor"),
 }
