@@ -63,12 +63,12 @@ class Annotations:
     def _change(self, command: Command, step: int) -> str:
         text = str(command.arguments.get("condition") or "")
         if command.name == "break":
-            changed, verb, when = self._watch.set(text), "set", f"from the row after step {step} on"
+            changed, verb, when = self._watch.set(text), "set", f", from step {step + 1} on"
         else:
-            changed, verb, when = self._watch.clear(text), "cleared", f"at step {step}"
-        sentence = f"Breakpoint {changed.text} {verb} by {command.sender} {when}."
+            changed, verb, when = self._watch.clear(text), "cleared", f" at step {step}"
+        sentence = f"{changed.text}: {verb} by {command.sender}{when}."
         self._writer.put_event(Event(step, "breakpoint", sentence, data={verb: changed.text}))
-        return sentence
+        return f"Breakpoint {sentence}"
 
 
 def hits_of(record: StepRecord) -> tuple[Event, ...]:

@@ -25,6 +25,7 @@ from wnt_tui.panels.widget import PanelWidget
 from wnt_tui.screens.engine_keys import EngineKeys
 from wnt_tui.screens.help import HelpScreen
 from wnt_tui.screens.messages import CommandAnswered, SnapshotReady, SourceTrouble, ViewChanged
+from wnt_tui.screens.note_keys import NoteKeys
 from wnt_tui.snapshot import Snapshot
 from wnt_tui.source import Deliveries, SessionSource
 from wnt_tui.terminal import COMPACT_COLUMNS, COMPACT_ROWS, MIN_COLUMNS, MIN_ROWS, too_small
@@ -39,7 +40,7 @@ STARTUP_TICK = 0.1
 """How often a started engine that has not written anything yet is looked after."""
 
 
-class Dashboard(EngineKeys, Screen[None]):
+class Dashboard(EngineKeys, NoteKeys, Screen[None]):
     """One session on the screen.
 
     Args:
@@ -183,6 +184,7 @@ class Dashboard(EngineKeys, Screen[None]):
         self.query_one(Timeline).happenings = tuple(snapshot.events)
         self.query_one(Timeline).live = snapshot.engine.alive
         self.engine_changed(snapshot)
+        self.note_hits(snapshot, from_the_beginning=self.engine_process is not None)
         self.view_changed()
 
     def view_changed(self) -> None:
@@ -342,8 +344,11 @@ class Dashboard(EngineKeys, Screen[None]):
     def action_ask(self, name: str) -> None:
         """Ask for a number in the footer's place."""
         question = self._goto_question() if name == "goto" else self.engine_question(name)
-        if question is None:
-            return
+        if question is not None:
+            self.ask(question)
+
+    def ask(self, question: Question) -> None:
+        """Put a question in the footer's place."""
         self.footer.say("")
         self.footer.display = False
         self.prompt.ask(question)
@@ -367,5 +372,7 @@ class Dashboard(EngineKeys, Screen[None]):
         answer: Any = message.answer
         if message.question.name == "goto":
             self._move_to(self.cursor.to(answer))
+        elif message.question.name == "mark":
+            self.mark_answered(answer)
         else:
             self.engine_answer(message.question.name, answer)

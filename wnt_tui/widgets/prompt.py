@@ -24,11 +24,13 @@ class Question:
         name: For the asker to tell answers apart.
         text: The question.
         parse: Turns the text into the answer; raises ValueError with a sentence.
+        wide: Whether the answer is a text and wants room.
     """
 
     name: str
     text: str
     parse: Callable[[str], Any]
+    wide: bool = False
 
 
 class Prompt(Horizontal):
@@ -40,6 +42,7 @@ class Prompt(Horizontal):
     Prompt #remark { color: $text-muted; margin-left: 2; }
     Prompt #remark.-wrong { color: $error; text-style: bold; }
     Prompt Input { width: 16; background: $surface; padding: 0; border: none; height: 1; }
+    Prompt Input.-wide { width: 1fr; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", show=False)]
@@ -86,6 +89,7 @@ class Prompt(Horizontal):
         self._remark(HINT)
         field = self.query_one(Input)
         field.value = initial
+        field.set_class(question.wide, "-wide")
         self.display = True
         field.focus()
 
