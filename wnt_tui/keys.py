@@ -65,6 +65,7 @@ KEY_TABLE: tuple[Key, ...] = (
     Key("L", "L", "ask('lr')", "set the learning rate", "rate", "engine", rank=7),
     Key("B", "B", "breakpoints", "set, look at and clear breakpoints", "", "time"),
     Key("m", "m", "mark", "mark the cursor's step with a note", "mark", "time", rank=12),
+    Key("c", "c", "compare", "compare with another session, or take one out", "compare", "panels", rank=7),
     Key("Q", "Q", "stop", "stop the engine, save the session and leave", "stop", "engine", rank=11),
     Key("1,2,3,4,5,6,7,8,9", "1–9", "", "select a panel", "panel", "panels", rank=10),
     Key("tab", "tab", "next_panel(1)", "select the next panel", "", "panels"),

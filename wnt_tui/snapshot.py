@@ -183,6 +183,7 @@ class PanelView:
         height: Rows inside the border.
         log: The panel's log-axis toggle.
         estimator: The L that every prediction is paired with; None for the pairings that the run stored.
+        others: Sessions that this one is compared with; the cursor belongs to ``snapshot``.
     """
 
     snapshot: Snapshot
@@ -194,3 +195,4 @@ class PanelView:
     height: int
     log: bool
     estimator: Estimator | None = None
+    others: tuple[Snapshot, ...] = ()

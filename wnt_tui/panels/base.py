@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,11 +14,12 @@ from textual.strip import Strip
 
 from engine.catalogue import LAYER_METRICS, Kind, kind_in_run, metric
 from engine.config import RunConfig
-from wnt_tui.charts.lines import Series
+from wnt_tui.charts.lines import Reference, Series
 from wnt_tui.charts.number import marked
 from wnt_tui.charts.raster import Dash
 from wnt_tui.glyphs import UNICODE, Glyphs
 from wnt_tui.panels.help import panel_help
+from wnt_tui.panels.overlay import Axis, MainLine, compared_parts, draw_compared
 from wnt_tui.snapshot import PanelView
 from wnt_tui.themes import Palette
 
@@ -39,6 +40,8 @@ class Panel(ABC):
         log_default: Whether its axis starts out logarithmic.
         paired: Whether it shows predictions, which depend on the chosen estimator of L.
         about: How to read it, the opening of its help.
+        axis: What its horizontal axis counts where sessions are compared.
+        references: Horizontal lines that are drawn then too.
     """
 
     number: ClassVar[int]
@@ -49,6 +52,8 @@ class Panel(ABC):
     log_default: ClassVar[bool] = False
     paired: ClassVar[bool] = False
     about: ClassVar[str] = ""
+    axis: ClassVar[Axis] = "step"
+    references: ClassVar[tuple[Reference, ...]] = ()
 
     @abstractmethod
     def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
@@ -61,6 +66,38 @@ class Panel(ABC):
         Returns:
             ``view.height`` strips, each ``view.width`` cells wide.
         """
+
+    def compared(self, view: PanelView) -> Sequence[MainLine]:
+        """The lines of one session that matter most, to be drawn beside those of others.
+
+        Args:
+            view: One session's view.
+
+        Returns:
+            The lines, the most important first; at most two are drawn.
+        """
+        return ()
+
+    def draw_compared(self, view: PanelView, palette: Palette) -> list[Strip]:
+        """Draw the inside of the panel for several sessions.
+
+        Args:
+            view: What to draw and how large.
+            palette: Styles and glyphs.
+
+        Returns:
+            ``view.height`` strips, each ``view.width`` cells wide.
+        """
+        message = why_empty(view, self.metrics[:1])
+        return draw_compared(self.compared, view, palette, axis=self.axis, references=self.references, message=message)
+
+    def picture(self, view: PanelView, palette: Palette) -> list[Strip]:
+        """Return the inside of the panel, for one session or several; the arguments are those of :meth:`draw`."""
+        return self.draw_compared(view, palette) if view.others else self.draw(view, palette)
+
+    def compared_parts(self, view: PanelView) -> list[str]:
+        """Exact values of all sessions at the cursor; the argument is that of :meth:`subtitle_parts`."""
+        return compared_parts(self.compared, view, axis=self.axis)
 
     @abstractmethod
     def subtitle_parts(self, view: PanelView) -> list[str]:
@@ -87,7 +124,7 @@ class Panel(ABC):
             return ""
         room = max(view.width - 4, 0)
         text = ""
-        for part in self.subtitle_parts(view):
+        for part in self.compared_parts(view) if view.others else self.subtitle_parts(view):
             longer = glyphs.text(part if not text else f"{text} · {part}")
             if part and len(longer) <= room:
                 text = longer

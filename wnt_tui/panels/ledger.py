@@ -14,6 +14,8 @@ from wnt_tui.charts.canvas import Canvas
 from wnt_tui.charts.number import seconds, significant
 from wnt_tui.panels.base import Panel, why_empty
 from wnt_tui.panels.checks import Check, Verdict, checked_step, checks
+from wnt_tui.panels.ledger_compared import differences, draw_ledger
+from wnt_tui.panels.overlay import sessions_of
 from wnt_tui.snapshot import PanelView
 from wnt_tui.themes import Palette
 
@@ -79,6 +81,15 @@ class LedgerPanel(Panel):
                 row += 1
         _draw_events(canvas, row, earlier, len(snapshot.events) - len(earlier))
         return canvas.to_strips()
+
+    def draw_compared(self, view: PanelView, palette: Palette) -> list[Strip]:
+        """Return the panel's strips for several sessions."""
+        return draw_ledger(view, palette)
+
+    def compared_parts(self, view: PanelView) -> list[str]:
+        """Return in how many options the sessions differ."""
+        count = len(differences([one.snapshot for one in sessions_of(view)]))
+        return [f"{count} option{'s' * (count != 1)} differ{'s' * (count == 1)}" if count else "same options"]
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
         """Return the values at the cursor."""

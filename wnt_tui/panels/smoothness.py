@@ -8,6 +8,7 @@ from textual.strip import Strip
 from wnt_tui.charts.lines import LineChart, Reference, Series, draw_lines
 from wnt_tui.charts.number import marked, short
 from wnt_tui.panels.base import Panel, at_cursor, kind_of, step_series, why_empty
+from wnt_tui.panels.overlay import MainLine
 from wnt_tui.snapshot import PanelView
 from wnt_tui.themes import Palette
 
@@ -63,6 +64,16 @@ class SmoothnessPanel(Panel):
             message=why_empty(view, ("pl", "smoothness_step")),
         )
         return draw_lines(chart, view.width, view.height, palette)
+
+    def compared(self, view: PanelView) -> list[MainLine]:
+        """Return μ and the Hessian's L, or L of the step where the Hessian's was not measured."""
+        name, label = "smoothness_hessian", "L"
+        if not np.isfinite(view.snapshot.column(name)).any():
+            name, label = "smoothness_step", "L_step"
+        return [
+            MainLine(step_series(view, "pl", "μ", 0), kind_of(view, "pl")),
+            MainLine(step_series(view, name, label, 1), kind_of(view, name)),
+        ]
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
         """Return the values at the cursor."""
