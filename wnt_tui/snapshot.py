@@ -44,8 +44,8 @@ class LayerView(Protocol):
         """All layer metrics at a step, each of shape (depth + 1,), NaN where not computed; {} if no such row."""
         ...
 
-    def band(self, name: str, first: int, last: int, blocks: int) -> LayerBand:
-        """One layer metric over steps first..last in at most about ``blocks`` blocks."""
+    def band(self, name: str, first: int, last: int, blocks: int, layer: int | None = None) -> LayerBand:
+        """One layer metric over steps first..last in at most about ``blocks`` blocks; of one layer if it is given."""
         ...
 
 
@@ -69,7 +69,7 @@ class EngineView:
     blocked_since: float | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Snapshot:
     """A session at one moment.
 

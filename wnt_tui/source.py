@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.errors import SessionError, WntError
@@ -154,6 +154,7 @@ class _Accumulated:
         self._last_event = 0
         self._engine: EngineView | None = None
         self._version = 0
+        self._last: Snapshot | None = None
         self.behind = False
 
     @property
@@ -201,9 +202,12 @@ class _Accumulated:
             The snapshot.
         """
         self._version += anew
+        if anew and self._last is not None:
+            # The same arrays, so that what panels derived from them stays valid.
+            return replace(self._last, version=self._version)
         step, columns = self._rows.view()
         assert self._engine is not None, "refresh comes first"
-        return Snapshot(
+        self._last = Snapshot(
             name=self._reader.name,
             config=self._config,
             meta=self._meta,
@@ -215,6 +219,7 @@ class _Accumulated:
             events=tuple(sorted(self._events, key=lambda event: event.step)),
             version=self._version,
         )
+        return self._last
 
 
 def _engine_view(row: EngineRow) -> EngineView:

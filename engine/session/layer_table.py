@@ -87,7 +87,7 @@ class LayerTable:
         step, _, values = self._metric(name, first, last, layer)
         return step, values
 
-    def band(self, name: str, first: int, last: int, blocks: int) -> LayerBlocks:
+    def band(self, name: str, first: int, last: int, blocks: int, only: int | None = None) -> LayerBlocks:
         """One layer metric over steps first..last, reduced to blocks of steps.
 
         Args:
@@ -95,6 +95,7 @@ class LayerTable:
             first: First step.
             last: Last step.
             blocks: The most blocks wanted.
+            only: The only layer wanted, None for all.
 
         Returns:
             Exact extremes per block.
@@ -102,16 +103,17 @@ class LayerTable:
         newest = self._newest_step()
         first, last = max(first, 0), min(last, newest)
         span = last - first + 1
-        if span <= RAW_STEPS and span * self._layers <= RAW_ROWS:
-            parts = [self._raw_extremes(name, first, last)]
+        rows = span * (self._layers if only is None else 1)
+        if span <= RAW_STEPS and rows <= RAW_ROWS:
+            parts = [self._raw_extremes(name, first, last, only)]
         else:
             begin = -(-first // BLOCK_STEPS)
             # The newest block is not stored yet, even where all its steps are: a later step completes it.
             end = max(begin, min((last + 1) // BLOCK_STEPS, newest // BLOCK_STEPS))
             parts = [
-                self._raw_extremes(name, first, min(last, begin * BLOCK_STEPS - 1)),
-                self._stored_extremes(name, begin, end - 1),
-                self._raw_extremes(name, end * BLOCK_STEPS, last),
+                self._raw_extremes(name, first, min(last, begin * BLOCK_STEPS - 1), only),
+                self._stored_extremes(name, begin, end - 1, only),
+                self._raw_extremes(name, end * BLOCK_STEPS, last, only),
             ]
         start, stop, layer, low, high = (np.concatenate(part) for part in zip(*parts, strict=True))
         return merge_blocks(
@@ -132,6 +134,18 @@ class LayerTable:
         self, names: Sequence[str], first: int, last: int, layer: int | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
         """Return steps, layers and the columns asked for, the latter of shape (names, rows)."""
+        if layer is not None and 0 <= layer < self._layers and 0 <= last - max(first, 0) <= RAW_STEPS:
+            rows = self._query(
+                # A look-up a step instead of a walk through all layers of all steps.
+                "WITH RECURSIVE wanted (k) AS (SELECT ? UNION ALL SELECT k + 1 FROM wanted WHERE k < ?)"
+                f" SELECT {listed(('step', 'layer', *names))} FROM wanted CROSS JOIN layers"
+                " WHERE step = k AND layer = ? ORDER BY k",
+                max(first, 0),
+                min(last, LARGEST_STEP),
+                layer,
+            )
+            matrix = number_matrix(rows, len(names) + 2)
+            return matrix[0].astype(np.int64), matrix[1].astype(np.int64), matrix[2:]
         rows = self._query(
             f"SELECT {listed(('step', 'layer', *names))} FROM layers WHERE step BETWEEN ? AND ?"
             " AND layer BETWEEN ? AND ? AND typeof(step) = 'integer' AND typeof(layer) = 'integer'"
@@ -152,21 +166,22 @@ class LayerTable:
         step, layers, matrix = self._raw(names, first, last, layer)
         return step, layers, matrix[0] if names else np.full(step.size, np.nan)
 
-    def _raw_extremes(self, name: str, first: int, last: int) -> tuple[Array, ...]:
-        step, layer, values = self._metric(name, first, last)
+    def _raw_extremes(self, name: str, first: int, last: int, only: int | None) -> tuple[Array, ...]:
+        step, layer, values = self._metric(name, first, last, only)
         steps = step.astype(np.float64)  # exact: no step is beyond 2⁵³
         return steps, steps, layer.astype(np.float64), values, values
 
-    def _stored_extremes(self, name: str, first: int, last: int) -> tuple[Array, ...]:
+    def _stored_extremes(self, name: str, first: int, last: int, only: int | None) -> tuple[Array, ...]:
         columns = present(self._columns["layer_extremes"], extreme_columns(name))
         extremes = listed(columns) if len(columns) == 2 else "NULL, NULL"
         rows = self._query(
             f"SELECT block, layer, {extremes} FROM layer_extremes"
-            " WHERE block BETWEEN ? AND ? AND layer BETWEEN 0 AND ? AND typeof(block) = 'integer'"
+            " WHERE block BETWEEN ? AND ? AND layer BETWEEN ? AND ? AND typeof(block) = 'integer'"
             " AND typeof(layer) = 'integer' ORDER BY block, layer",
             first,
             last,
-            self._layers - 1,
+            0 if only is None else max(only, 0),
+            self._layers - 1 if only is None else min(only, self._layers - 1),
         )
         block, layer, low, high = number_matrix(rows, 4)
         return block * BLOCK_STEPS, block * BLOCK_STEPS + (BLOCK_STEPS - 1), layer, low, high

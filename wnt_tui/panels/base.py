@@ -20,6 +20,7 @@ from wnt_tui.charts.raster import Dash
 from wnt_tui.glyphs import UNICODE, Glyphs
 from wnt_tui.panels.help import panel_help
 from wnt_tui.panels.overlay import Axis, MainLine, compared_parts, draw_compared
+from wnt_tui.panels.reduction import STRETCHES_A_CELL, derived, reduced
 from wnt_tui.snapshot import PanelView
 from wnt_tui.themes import Palette
 
@@ -235,9 +236,16 @@ def step_series(
     Returns:
         The series, with the rows of the window and a neighbour on either side.
     """
-    rows = rows_in_view(view)
-    values = view.snapshot.column(name)[rows]
-    return row_series(view, rows, values, label, color, dash, optional=optional)
+    snapshot, rows = view.snapshot, rows_in_view(view)
+
+    column = snapshot.column(name)
+
+    def make() -> tuple[Array, Array]:
+        return _points(view, rows, column[rows])
+
+    x, y = derived(column, (rows.start, rows.stop, view.width, snapshot.config.every), make)
+    here = _here(rows, x, snapshot.value(name, view.cursor))
+    return Series(label, x, y, color, dash, optional=optional, here=here)
 
 
 def rows_in_view(view: PanelView) -> slice:
@@ -280,11 +288,25 @@ def row_series(
     Returns:
         The series.
     """
+    x, y = _points(view, rows, values)
+    index = view.snapshot.index_of(view.cursor) - rows.start
+    known = 0 <= index < values.size and int(view.snapshot.step[rows][index]) == view.cursor
+    here = _here(rows, x, float(values[index]) if known else float("nan"))
+    return Series(label, x, y, color, dash, optional=optional, here=here)
+
+
+def _points(view: PanelView, rows: slice, values: Array) -> tuple[Array, Array]:
+    """Return the points of a series: rows that were to be measured, as many as can be told apart."""
     step, every = view.snapshot.step[rows], view.snapshot.config.every
     if every > 1:
         keep = np.isfinite(values) | (step % every == 0)
         step, values = step[keep], values[keep]
-    return Series(label, step.astype(np.float64), values, color, dash, optional=optional)
+    return reduced(step.astype(np.float64), values, STRETCHES_A_CELL * max(view.width, 1))
+
+
+def _here(rows: slice, x: Array, value: float) -> float | None:
+    """Return the value at the cursor where the series was reduced and may not hold it any more."""
+    return value if x.size < rows.stop - rows.start else None
 
 
 def kind_of(view: PanelView, name: str) -> Kind:

@@ -46,7 +46,7 @@ class EigenvaluePanel(Panel):
         blocks = max(2 * view.width, 2)
 
         def band(name: str) -> LayerBand:
-            return layers.band(name, view.first, view.last, blocks)
+            return layers.band(name, view.first, view.last, blocks, view.layer)
 
         now = moment(view)
 
@@ -81,7 +81,7 @@ class EigenvaluePanel(Panel):
         """Return λ_min of the selected layer."""
         now = moment(view)
         here = now.value("lambda_min", view.layer) if now.step == view.cursor else float("nan")
-        band = view.snapshot.layers.band("lambda_min", view.first, view.last, max(2 * view.width, 2))
+        band = view.snapshot.layers.band("lambda_min", view.first, view.last, max(2 * view.width, 2), view.layer)
         return [MainLine(band_series(band, view.layer, f"λmin layer {view.layer}", 0, here=here))]
 
     def subtitle_parts(self, view: PanelView) -> list[str]:

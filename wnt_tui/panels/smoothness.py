@@ -48,7 +48,8 @@ class SmoothnessPanel(Panel):
             # The learning rate was changed inside the window: 2/η is a line of its own.
             line = step_series(view, "lr", "2/η", 6)
             with np.errstate(all="ignore"):
-                series.insert(0, Series("2/η", line.x, 2.0 / line.y, 6))
+                here = None if line.here is None else 2.0 / line.here
+                series.insert(0, Series("2/η", line.x, 2.0 / line.y, 6, here=here))
         elif rates.size and series:
             limit = 2.0 / float(rates[0])
             references = (Reference(limit, f"2/η {short(limit)}", optional=True),)
