@@ -14,7 +14,7 @@ from pathlib import Path
 from engine.errors import SessionError, WntError
 from engine.record import Event
 from engine.session.liveness import ViewerMark
-from engine.session.reader import SessionReader
+from engine.session.reader import MOST_EVENTS, SessionReader
 from engine.session.rows import EngineRow
 from wnt_tui.layer_cache import LayerCache
 from wnt_tui.rows import GrowingRows
@@ -185,8 +185,11 @@ class _Accumulated:
                 self._layers.extend(self._rows.last)
                 # The row that a following cursor is about to show.
                 self._layers.preload(self._reader, self._rows.last)
-            for row in self._reader.events(self._last_event):
-                self._last_event = row.id
+            found = self._reader.events(self._last_event)
+            self.behind |= len(found) == MOST_EVENTS
+            for row in found:
+                # Greater than the last in any sound file; a damaged one must not be read for ever.
+                self._last_event = max(row.id, self._last_event + 1)
                 self._events.append(row.event)
         changed = completed or before != (self._rows.last, self._last_event, self._engine)
         self._version += changed

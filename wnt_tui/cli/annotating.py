@@ -30,7 +30,7 @@ def _list(session: Path, *, as_json: bool) -> None:
     from engine.session import SessionReader, paths
 
     with SessionReader(paths.resolve_session(session)) as reader:
-        events = [row.event for row in reader.events()]
+        events = [row.event for row in reader.all_events()]
         found = breakpoints_set(reader.config().breakpoints, events)
     if as_json:
         listed = [{"condition": point.text, "hits": list(point.hits)} for point in found]
