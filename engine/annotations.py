@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Self
 
+import numpy as np
+
+from engine.breakpoints import breakpoints_set
 from engine.breakpoints.watch import BreakpointWatch
 from engine.config import RunConfig
 from engine.errors import UsageError
 from engine.record import Event, StepRecord
-from engine.session import Command, SessionWriter
+from engine.session import Command, SessionReader, SessionWriter
 from engine.session.marks import mark_event
 
 ANNOTATING_COMMANDS = ("break", "clear", "mark")
@@ -25,6 +29,27 @@ class Annotations:
     def __init__(self, config: RunConfig, writer: SessionWriter) -> None:
         self._watch = BreakpointWatch(config.breakpoints, depth=config.depth, measure=config.measure)
         self._writer = writer
+
+    @classmethod
+    def continued(cls, config: RunConfig, writer: SessionWriter, reader: SessionReader) -> Self:
+        """The annotations of a run that is gone on with: breakpoints that were set when it was left, counted anew.
+
+        Args:
+            config: The run.
+            writer: Its session, open again.
+            reader: The same session.
+
+        Returns:
+            The annotations.
+        """
+        events = [row.event for row in reader.all_events()]
+        texts = tuple(point.text for point in breakpoints_set(config.breakpoints, events))
+        made = cls(replace(config, breakpoints=texts), writer)
+        step, columns = reader.steps(limit=1)
+        if step.size:
+            values = {name: float(column[0]) for name, column in columns.items() if not np.isnan(column[0])}
+            made._watch.remember_first(StepRecord(int(step[0]), values, reader.layers_at(int(step[0]))))
+        return made
 
     def row(self, record: StepRecord) -> StepRecord:
         """Look at a row before it is recorded.

@@ -99,6 +99,17 @@ class BreakpointWatch:
         del self._progress[point]
         return point
 
+    def remember_first(self, record: StepRecord) -> None:
+        """Take note of what the first row says of all others, unless one was noted already.
+
+        Args:
+            record: Row 0; of a run that is gone on with, as it was recorded.
+        """
+        if math.isnan(self._first_loss):
+            self._first_loss = record.values.get("loss", math.nan)
+        if not self._fixed:
+            self._fixed = {name: record.layers[name] for name in _FIXED if name in record.layers}
+
     def row(self, record: StepRecord) -> tuple[Event, ...]:
         """Look at a row; rows come in the order of their steps.
 
@@ -108,10 +119,7 @@ class BreakpointWatch:
         Returns:
             An event for each breakpoint that it hits. Cost: some microseconds a breakpoint.
         """
-        if math.isnan(self._first_loss):
-            self._first_loss = record.values.get("loss", math.nan)
-        if not self._fixed:
-            self._fixed = {name: record.layers[name] for name in _FIXED if name in record.layers}
+        self.remember_first(record)
         numbers = RowNumbers(record.step, record.values, {**record.layers, **self._fixed}, self._first_loss)
         events = []
         for point, before in self._progress.items():

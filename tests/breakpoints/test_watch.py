@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from engine.annotations import Annotations, hits_of
 from engine.breakpoints import BreakpointError, breakpoints_set, parse
 from engine.breakpoints.evaluation import RowNumbers, evaluate
 from engine.breakpoints.watch import BreakpointWatch
 from engine.config import RunConfig
 from engine.errors import ConfigError, UsageError
 from engine.record import Event, StepRecord
+from engine.session import SessionReader, SessionWriter
 
 NAN = math.nan
 
@@ -144,6 +147,21 @@ def test_breakpoints_are_set_and_cleared_on_the_way() -> None:
     assert watch.row(row(2, loss=9.0)) + watch.row(row(3, loss=1.0)) == ()
     with pytest.raises(UsageError, match="not set"):
         watch.clear("loss < 3")
+
+
+def test_a_run_that_is_gone_on_with_keeps_its_breakpoints_and_knows_its_first_row(tmp_path: Path) -> None:
+    path, config = tmp_path / "a.wnt", RunConfig(depth=3, breakpoints=("pl < 1", "diverging"))
+    layers = {"infinite_lambda_min": [4.0, 4.0, 4.0, NAN], "lambda_min": [4.0, 4.0, 4.0, NAN]}
+    with SessionWriter.create(path, config, {}) as writer:
+        writer.put(row(0, layers, loss=1.0))
+        writer.put(row(1, loss=0.5))
+        writer.put_event(Event(1, "breakpoint", "", data={"cleared": "pl < 1"}))
+        writer.put_event(Event(1, "breakpoint", "", data={"set": "lambda_min[2] < infinite_lambda_min[2]"}))
+    with SessionWriter.open(path) as writer, SessionReader(path) as reader:
+        going_on = Annotations.continued(config, writer, reader)
+        assert hits_of(going_on.row(row(2, loss=0.9, pl=0.0))) == ()
+        found = hits_of(going_on.row(row(3, {"lambda_min": [4.0, 4.0, 3.0, NAN]}, loss=1.5)))
+        assert [hit.data["breakpoint"] for hit in found] == ["diverging", "lambda_min[2] < infinite_lambda_min[2]"]
 
 
 @pytest.mark.parametrize(
