@@ -10,7 +10,7 @@ from engine.theory.conditioning import is_lower_bound, log10_condition, resoluti
 from engine.theory.random_matrix import condition_number
 from wnt_tui.charts.lines import LineChart, Series, draw_lines
 from wnt_tui.charts.number import significant
-from wnt_tui.panels.base import Moment, Panel, moment, resolution_limit, why_empty
+from wnt_tui.panels.base import Moment, Panel, kind_of, moment, resolution_limit, why_empty
 from wnt_tui.panels.overlay import MainLine
 from wnt_tui.panels.words import rank_deficient, rank_words, unresolved_layers
 from wnt_tui.snapshot import PanelView
@@ -90,7 +90,7 @@ class ConditioningPanel(Panel):
         depth, now = view.snapshot.config.depth, moment(view)
         values, unresolved = now.layer_values("log10_cond", depth), unresolved_layers(now, depth)
         line = Series("now", np.arange(depth, dtype=np.float64), values, points=True, bounds=unresolved)
-        return [MainLine(line, "exact", now.remark)]
+        return [MainLine(line, kind_of(view, "log10_cond"), now.remark)]
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
         """Return the values at the cursor."""

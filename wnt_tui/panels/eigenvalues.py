@@ -8,7 +8,7 @@ from textual.strip import Strip
 from wnt_tui.charts.lines import LineChart, Series, draw_lines
 from wnt_tui.charts.number import significant
 from wnt_tui.charts.raster import Dash
-from wnt_tui.panels.base import Panel, moment, why_empty
+from wnt_tui.panels.base import Panel, kind_of, moment, why_empty
 from wnt_tui.panels.overlay import MainLine
 from wnt_tui.panels.words import rank_deficient, rank_words
 from wnt_tui.snapshot import LayerBand, PanelView
@@ -82,7 +82,8 @@ class EigenvaluePanel(Panel):
         now = moment(view)
         here = now.value("lambda_min", view.layer) if now.step == view.cursor else float("nan")
         band = view.snapshot.layers.band("lambda_min", view.first, view.last, max(2 * view.width, 2), view.layer)
-        return [MainLine(band_series(band, view.layer, f"λmin layer {view.layer}", 0, here=here))]
+        line = band_series(band, view.layer, f"λmin layer {view.layer}", 0, here=here)
+        return [MainLine(line, kind_of(view, "lambda_min"))]
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
         """Return the values at the cursor."""

@@ -7,7 +7,7 @@ from textual.strip import Strip
 
 from wnt_tui.charts.lines import LineChart, Series, draw_lines
 from wnt_tui.charts.number import significant
-from wnt_tui.panels.base import Panel, moment, why_empty
+from wnt_tui.panels.base import Panel, kind_of, moment, why_empty
 from wnt_tui.panels.overlay import MainLine
 from wnt_tui.panels.words import layer_ranges
 from wnt_tui.snapshot import PanelView
@@ -69,7 +69,7 @@ class GershgorinPanel(Panel):
         depth, now = view.snapshot.config.depth, moment(view)
         x = np.arange(depth, dtype=np.float64)
         return [
-            MainLine(Series(label, x, now.layer_values(name, depth), points=True), "exact", now.remark)
+            MainLine(Series(label, x, now.layer_values(name, depth), points=True), kind_of(view, name), now.remark)
             for name, label in (("gersh_row_sum", "ΣR"), ("gersh_max_offdiag", "max off-diag"))
         ]
 

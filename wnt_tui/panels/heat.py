@@ -10,7 +10,7 @@ from textual.strip import Strip
 from wnt_tui.charts.heatmap import HeatMap, draw_heatmap
 from wnt_tui.charts.lines import Series
 from wnt_tui.charts.number import MISSING, significant
-from wnt_tui.panels.base import Panel, moment, resolution_limit, why_empty
+from wnt_tui.panels.base import Panel, kind_of, moment, resolution_limit, why_empty
 from wnt_tui.panels.overlay import LETTERS, MainLine, sessions_of
 from wnt_tui.panels.words import rank_deficient, rank_words, unresolved_layers
 from wnt_tui.snapshot import PanelView
@@ -55,7 +55,7 @@ class HeatPanel(Panel):
         depth, now = view.snapshot.config.depth, moment(view)
         values, unresolved = now.layer_values("log10_cond", depth), unresolved_layers(now, depth)
         line = Series("log₁₀κ", np.arange(depth, dtype=np.float64), values, bounds=unresolved)
-        return [MainLine(line)]
+        return [MainLine(line, kind_of(view, "log10_cond"))]
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
         """Return the values at the cursor."""
