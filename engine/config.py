@@ -15,12 +15,14 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from engine.breakpoints import parse_all
 from engine.errors import ConfigError
 
 Activation = Literal["relu", "tanh"]
 Loss = Literal["mse", "mse_logits", "cross_entropy"]
 DType = Literal["float32", "float64"]
 MeasureSet = Literal["none", "core", "all"]
+OnBreak = Literal["pause", "stop", "continue"]
 
 MAX_WIDTH = 1_000_000
 MAX_DEPTH = 1_000
@@ -35,6 +37,7 @@ def _option(
     above: float | None = None,
     below: float | None = None,
     short: str = "",
+    flag: str = "",
 ) -> Any:
     """Make a dataclass field that knows its help text and its domain."""
     return field(
@@ -46,6 +49,7 @@ def _option(
             "above": above,
             "below": below,
             "short": short,
+            "flag": flag,
         },
     )
 
@@ -91,11 +95,23 @@ class RunConfig:
     )
     checkpoint_limit: float = _option(4.0, "Most GB of kept checkpoints in a session.", at_least=0.0)
 
+    breakpoints: tuple[str, ...] = _option(
+        (),
+        "Theory breakpoint, as in 'log10_cond[3] > 4 for 5', 'pl < 1e-4', 'ratio_descent outside 0.8..1.2', "
+        "diverging; may be given several times.",
+        flag="break",
+    )
+    on_break: OnBreak = _option("pause", "What a breakpoint does: pause, stop, or continue with an event recorded.")
+
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
         for spec in fields(self):
             value = _checked(spec.name, getattr(self, spec.name), hints[spec.name], spec.metadata)
             object.__setattr__(self, spec.name, value)
+        conditions = parse_all(self.breakpoints)
+        for condition in conditions:
+            condition.check(depth=self.depth, measure=self.measure)
+        object.__setattr__(self, "breakpoints", tuple(condition.text for condition in conditions))
 
     @property
     def resolved_test_examples(self) -> int:
@@ -136,7 +152,10 @@ class RunConfig:
             ConfigError: An unknown name, or a value out of its domain.
         """
         known = {spec.name for spec in fields(cls)}
-        cleaned = {str(name).replace("-", "_"): value for name, value in values.items()}
+        # A file may call an option by its flag: `break`, which is no name to Python.
+        fields_by_flag = {option_flag(name)[2:]: name for name in known}
+        named = {str(name).replace("_", "-"): value for name, value in values.items()}
+        cleaned = {fields_by_flag.get(name, name.replace("-", "_")): value for name, value in named.items()}
         unknown = sorted(set(cleaned) - known)
         if unknown:
             where = f" in {origin}" if origin else ""
@@ -202,8 +221,9 @@ def read_toml(path: str | Path) -> dict[str, Any]:
 
 
 def option_flag(name: str) -> str:
-    """The command-line flag of a field, ``test_examples`` → ``--test-examples``."""
-    return "--" + name.replace("_", "-")
+    """The command-line flag of a field: its own, or its name, ``test_examples`` → ``--test-examples``."""
+    own = next((spec.metadata["flag"] for spec in fields(RunConfig) if spec.name == name), "")
+    return "--" + (own or name.replace("_", "-"))
 
 
 def _of(origin: str) -> str:
@@ -218,6 +238,8 @@ def _checked(name: str, value: Any, hint: Any, domain: Mapping[str, Any]) -> Any
         if value not in choices:
             raise ConfigError(f"{flag} {value} is not known.", f"Choose one of: {', '.join(choices)}.")
         return value
+    if get_origin(hint) is tuple:
+        return _texts(flag, value)
     optional = type(None) in get_args(hint)
     if value is None and optional:
         return None
@@ -232,6 +254,14 @@ def _checked(name: str, value: Any, hint: Any, domain: Mapping[str, Any]) -> Any
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         _check_range(flag, value, domain)
     return value
+
+
+def _texts(flag: str, value: Any) -> tuple[str, ...]:
+    """Return a list of texts, or one text in which semicolons part them, as a tuple without empty ones."""
+    parts = value.split(";") if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
+        raise ConfigError(f"{flag} takes text or a list of texts, not {value!r}.")
+    return tuple(part.strip() for part in parts if part.strip())
 
 
 def _check_range(flag: str, value: float, domain: Mapping[str, Any]) -> None:

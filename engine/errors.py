@@ -12,6 +12,8 @@ class WntError(Exception):
     """
 
     exit_code: int = 1
+    excerpt: str = ""
+    """Lines that show where in a text it went wrong; may be empty. Not part of the sentence."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from engine.record import StepRecord
+from engine.record import Event, StepRecord
+from engine.session.reader import SessionReader
 
 if TYPE_CHECKING:
     from engine.worker import Outcome
@@ -57,10 +58,13 @@ class Lines:
             limit: The step that the run goes to.
         """
         now = time.monotonic()
+        final = record.step >= limit
         if self._first_step is None:
             self._first_step, self._began = record.step, now
             self._write(f"recording {self._session}\n")
-        final = record.step >= limit
+        for event in record.events:
+            if event.kind == "break":
+                self._break(event, last=final)
         if now - self._last < (0.1 if self._terminal else _EVERY_SECONDS) and not final:
             return
         self._last = now
@@ -70,6 +74,15 @@ class Lines:
         loss, accuracy = record.values.get("loss", math.nan), record.values.get("accuracy", math.nan)
         text = f"step {record.step}/{limit} · loss {loss:.6g} · accuracy {accuracy:.1%} · {rate:.1f}/s{left}"
         self._write(f"\r\x1b[2K{text}" if self._terminal else f"{text}\n")
+
+    def _break(self, event: Event, *, last: bool) -> None:
+        bell, clear = ("\a", "\r\x1b[2K") if self._terminal else ("", "")
+        then = f" Waiting: `wnt-tui resume {self._session}` goes on." if self._waits_at_hits() and not last else ""
+        self._write(f"{bell}{clear}breakpoint at step {event.step}: {event.message}{then}\n")
+
+    def _waits_at_hits(self) -> bool:
+        with SessionReader(self._session) as reader:
+            return reader.config().on_break == "pause"
 
     def close(self) -> None:
         """End the line."""

@@ -24,7 +24,11 @@ EventKind = Literal[
     "checkpoint",
     "rewind",
     "branch",
+    "break",
+    "breakpoint",
+    "mark",
 ]
+"""``break``: a breakpoint was hit. ``breakpoint``: one was set or cleared. ``mark``: a person's bookmark."""
 
 
 @dataclass(frozen=True, slots=True)

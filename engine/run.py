@@ -8,6 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from engine.annotations import Annotations
 from engine.config import RunConfig
 from engine.errors import SessionError, UsageError, WntError
 from engine.history.branch import branch
@@ -171,10 +172,12 @@ def drive(
         with SessionReader(writer.path) as reader:
             past = Past(trainer, writer, reader)
             goal = trainer.config.steps if limit is None else limit
-            engine = Engine(past, writer, live=live, progress=progress, limit=goal)
+            annotations = Annotations(trainer.config, writer)
+            engine = Engine(past, writer, live=live, progress=progress, limit=goal, annotations=annotations)
             _install_signals(engine, live=live)
             for event in begin(past):
                 writer.put_event(event)
+            annotations.catch_up(reader, past.beginning)
             return engine.run()
     except WntError as error:
         writer.set_engine(state="failed", message=str(error))

@@ -2,7 +2,8 @@
 
 The engine never waits for a viewer. ``run`` is headless: it trains to the end and exits. ``live`` is what the app
 starts: it waits, paused, when the steps are done, so that the person watching can go on. A run may be taken back to
-any of its rows; from there it executes again what is recorded, checks it, and goes on.
+any of its rows; from there it executes again what is recorded, checks it, and goes on. Breakpoints look at every row
+once, when it is new.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from engine.annotations import ANNOTATING_COMMANDS, Annotations, hits_of
 from engine.errors import SessionError
 from engine.history.keeping import CheckpointKeeper
 from engine.history.past import Past
@@ -58,14 +60,25 @@ class Engine:
         live: Whether to wait, paused, when the steps are done.
         progress: Called with every row that was observed and the step that the run goes to.
         limit: The step that the run goes to.
+        annotations: What is noted on its rows: breakpoints and marks.
     """
 
-    def __init__(self, past: Past, writer: SessionWriter, *, live: bool, progress: Progress, limit: int) -> None:
+    def __init__(
+        self,
+        past: Past,
+        writer: SessionWriter,
+        *,
+        live: bool,
+        progress: Progress,
+        limit: int,
+        annotations: Annotations,
+    ) -> None:
         self._past = past
         self._writer = writer
         self._live = live
         self._progress = progress
         self._limit = limit
+        self._annotations = annotations
         self._keeper = CheckpointKeeper(past.trainer.config, writer)
         self._pause_at: int | None = None
         self._paused = False
@@ -75,6 +88,7 @@ class Engine:
         self._lonely = False
         self._stop_reason: str | None = None
         self._last: StepRecord | None = None
+        self._hits: tuple[Event, ...] = ()
         self._first = max(past.first, 0) if writer.last_step >= 0 else past.trainer.step
         self._newest_lr = past.newest_lr if writer.last_step >= 0 else None
 
@@ -105,6 +119,7 @@ class Engine:
                 return self._end("diverged", self._divergence())
             self._rescue_if_astray()
             self._obey()
+            self._break()
             if self._pause_at == self._trainer.step and (self._rewinding or not self._at_limit()):
                 self._pause(self._arrival())
             if (self._at_limit() or self._paused) and self._stop_reason is None:
@@ -120,7 +135,9 @@ class Engine:
     def _observe(self) -> None:
         """Observe the current row; record it, unless it is recorded and came out the same."""
         record, new = self._past.observe(final=self._trainer.step >= self._limit)
-        self._last = record
+        if new:
+            record = self._annotations.row(record)
+        self._last, self._hits = record, hits_of(record)
         self._progress(record, self._limit)
         if new:
             self._newest_lr = record.values.get("lr")
@@ -211,6 +228,18 @@ class Engine:
     def _waits(self) -> bool:
         return self._paused or self._at_limit()
 
+    def _break(self) -> None:
+        """Pause or stop at a new row that hits a breakpoint; at the last step there is nothing left to hold back."""
+        hits, self._hits = self._hits, ()
+        wanted = self._trainer.config.on_break
+        if not hits or wanted == "continue" or self._at_limit():
+            return
+        sentence = " ".join(hit.message for hit in hits)
+        if wanted == "stop":
+            self._stop_reason = self._stop_reason or f"Stopped at step {hits[0].step} by a breakpoint: {sentence}"
+        elif not self._paused:
+            self._pause(f"Paused by a breakpoint: {sentence}")
+
     def _on_pause(self, command: Command) -> tuple[bool, str]:
         if self._waits():
             return False, f"It is not running: it waits at step {self._trainer.step}."
@@ -272,11 +301,15 @@ class Engine:
         if step == self._trainer.step:
             return False, f"It is at step {step} already."
         place = self._past.go_towards(step)
+        self._hits = ()
         self._limit = max(self._limit, self._writer.last_step)
         self._paused, self._rewinding, self._pause_at, self._moved = False, True, step, True
         way = step - self._trainer.step
         rest = f", {way} step{'s' if way != 1 else ''} to execute again" if way else ""
         return True, f"Rewinding to step {step}: from {place}{rest}."
+
+    def _on_annotation(self, command: Command) -> tuple[bool, str]:
+        return self._annotations.obey(command, self._trainer.step)
 
     def _event(self, kind: EventKind, message: str) -> None:
         self._writer.put_event(Event(self._trainer.step, kind, message))
@@ -303,4 +336,5 @@ _ANSWERS: dict[str, Callable[[Engine, Command], tuple[bool, str]]] = {
     "lr": Engine._on_lr,
     "checkpoint": Engine._on_checkpoint,
     "rewind": Engine._on_rewind,
+    **dict.fromkeys(ANNOTATING_COMMANDS, Engine._on_annotation),
 }

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.annotations import ANNOTATING_COMMANDS, Annotations, hits_of
 from engine.catalogue import LAYER_COLUMNS, LAYER_METRICS, STEP_METRICS
 from engine.config import RunConfig
 from engine.record import Event, StepRecord
@@ -107,22 +108,31 @@ class PretendEngine:
         self.step = -1
         self.lr = config.lr
         self.stop = False
+        self.annotations = Annotations(config, writer)
 
-    def add_row(self) -> None:
+    def add_row(self) -> bool:
+        """Whether the row hits a breakpoint."""
         self.step += 1
-        self.writer.put(record(self.step, self.config, events_at(self.step)))
+        row = self.annotations.row(record(self.step, self.config, events_at(self.step)))
+        self.writer.put(row)
+        return bool(hits_of(row))
 
     def live(self, state: str, until: int) -> None:
         """Train up to a step while running; obey until stopped."""
         self._say(state)
         while not self.stop:
             for command in self.writer.pending_commands():
+                if command.name in ANNOTATING_COMMANDS:
+                    done, reply = self.annotations.obey(command, self.step)
+                    self.writer.answer(command.id, "done" if done else "refused", max(self.step, 0), reply)
+                    continue
                 state, until, reply = self._obey(command.name, dict(command.arguments), state, until)
                 self.writer.answer(command.id, "done", max(self.step, 0), reply)
                 self._say(state)
             if state == "running":
-                self.add_row()
-                if self.step >= until:
+                if self.add_row():
+                    state = "paused"
+                elif self.step >= until:
                     state = "finished" if until == self.config.steps else "paused"
                 self._say(state)
             time.sleep(self.interval if state == "running" else 0.01)

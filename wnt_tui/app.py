@@ -32,7 +32,7 @@ class WntApp(App[Farewell]):
     """Shows sessions, one at a time.
 
     Args:
-        paths: The sessions; the first is shown.
+        paths: The sessions; the first is shown, compared with the others.
         engine: The engine that was started for the first, if one was.
         debug: Whether an error shows its traceback.
     """
@@ -57,7 +57,8 @@ class WntApp(App[Farewell]):
         """Take the terminal's colours and open the first session."""
         self.register_theme(app_theme(self.palette))
         self.theme = f"wnt-{self.palette.name}"
-        self.push_screen(Dashboard(self.paths[0], self.palette, *self.engines))
+        first, *others = self.paths
+        self.push_screen(Dashboard(first, self.palette, *self.engines, compared=others, opened_together=self.paths))
 
     def _fatal_error(self) -> None:
         # Textual's own prints hundreds of lines, local variables included. There is no public place to say it
@@ -98,9 +99,12 @@ class WntApp(App[Farewell]):
 
         def chosen(path: Path | None) -> None:
             if path is not None and path != dashboard.path:
-                self.switch_screen(Dashboard(path, self.palette))
+                # A comparison goes on, seen from the other session.
+                compared = (dashboard.path, *dashboard.compared_paths) if dashboard.compared_paths else ()
+                self.switch_screen(Dashboard(path, self.palette, compared=compared, opened_together=self.paths))
 
-        self.push_screen(SessionsScreen(self.paths, dashboard.path, self.palette), chosen)
+        paths = dict.fromkeys((dashboard.path, *self.paths, *dashboard.compared_paths))
+        self.push_screen(SessionsScreen(tuple(paths), dashboard.path, self.palette), chosen)
 
     def on_dashboard_branch_wanted(self, message: Dashboard.BranchWanted) -> None:
         """Start an engine on a branch and show it in its parent's place; the parent's engine goes on as it is."""
@@ -116,7 +120,7 @@ class WntApp(App[Farewell]):
             return
         self.engines.append(engine)
         self.paths = (*self.paths, path)
-        self.switch_screen(Dashboard(path, self.palette, engine))
+        self.switch_screen(Dashboard(path, self.palette, engine, opened_together=self.paths))
 
 
 def terminal_palette() -> Palette:
@@ -133,7 +137,7 @@ def watch(paths: Sequence[Path], engine: EngineProcess | None = None, *, debug: 
     """Run the app until it is left.
 
     Args:
-        paths: The sessions; the first is shown.
+        paths: The sessions; the first is shown, compared with the others.
         engine: The engine that was started for the first, if one was.
         debug: Whether an error shows its traceback.
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from engine.config import RunConfig
+from engine.config import RunConfig, option_flag
 from engine.errors import SessionError, WntError
 from engine.history.changes import changed_config
 from engine.history.recorded import RecordedRun
@@ -71,7 +72,7 @@ def branch_arguments(parent: Path, step: int, changes: Mapping[str, Any], path: 
 
 
 def parse_changes(parent: Path, step: int, text: str) -> dict[str, Any]:
-    """Options as somebody types them: ``lr=0.005 loss=cross_entropy``; nothing at all changes nothing.
+    """Options as somebody types them: ``lr=0.005 break="pl < 1e-4"``; nothing at all changes nothing.
 
     Args:
         parent: The session to branch from.
@@ -85,12 +86,12 @@ def parse_changes(parent: Path, step: int, text: str) -> dict[str, Any]:
         ValueError: It makes no sense; the sentence says why.
     """
     hints = get_type_hints(RunConfig)
-    known = {spec.name for spec in fields(RunConfig)}
+    known = {option_flag(spec.name)[2:]: spec.name for spec in fields(RunConfig)}
     changes: dict[str, Any] = {}
-    for word in text.split():
-        name, sign, value = word.partition("=")
-        name = name.lstrip("-").replace("-", "_")
-        if not sign or name not in known:
+    for word in _words(text):
+        flag, sign, value = word.partition("=")
+        name = known.get(flag.lstrip("-").replace("_", "-"), "")
+        if not sign or not name:
             raise ValueError(f"{word!r} is no option: type, for example, lr=0.005 steps=200.")
         changes[name] = _value(name, value, hints[name])
     try:
@@ -120,6 +121,14 @@ def writable(path: Path) -> Path:
             "Choose another place with --session PATH, or set WNT_SESSIONS.",
         )
     return path
+
+
+def _words(text: str) -> list[str]:
+    """Split as a shell does: a breakpoint has spaces in it."""
+    try:
+        return shlex.split(text)
+    except ValueError:
+        raise ValueError("A quotation mark is not closed.") from None
 
 
 def _value(name: str, text: str, hint: Any) -> Any:

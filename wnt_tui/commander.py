@@ -9,6 +9,8 @@ from pathlib import Path
 
 from engine.errors import WntError
 from engine.session import commands
+from engine.session.liveness import engine_alive
+from engine.session.marks import put_mark
 
 WAIT_SECONDS = 600.0
 """A step of a large network takes long; the answer comes after it."""
@@ -46,18 +48,38 @@ class Commander:
         """Return whether such a command was sent and has not been answered."""
         return name in self._waiting
 
-    def send(self, name: str, arguments: Mapping[str, int | float] | None = None) -> None:
+    def send(self, name: str, arguments: Mapping[str, int | float | str] | None = None) -> None:
         """Send a command; its outcome is told later.
 
         Args:
-            name: ``pause``, ``resume``, ``step``, ``lr``, ``rewind`` or ``stop``.
+            name: One of :data:`engine.session.COMMAND_NAMES`.
             arguments: Its arguments.
         """
         self._waiting.add(name)
         given = dict(arguments or {})
         threading.Thread(target=self._deliver, args=(name, given), name=f"command-{name}", daemon=True).start()
 
-    def _deliver(self, name: str, arguments: dict[str, int | float]) -> None:
+    def mark(self, step: int, note: str) -> None:
+        """Mark a step, through the engine where one lives, else in the session itself.
+
+        Args:
+            step: A recorded step.
+            note: What to remember; may be empty.
+        """
+        threading.Thread(target=self._mark, args=(step, note), name="mark", daemon=True).start()
+
+    def _mark(self, step: int, note: str) -> None:
+        if engine_alive(self._path):
+            self._deliver("mark", {"step": step, "note": note})
+            return
+        try:
+            put_mark(self._path, step, note)
+        except WntError as error:
+            self._tell(Outcome("mark", False, str(error)))
+        else:
+            self._tell(Outcome("mark", True, f"Step {step} is marked."))
+
+    def _deliver(self, name: str, arguments: dict[str, int | float | str]) -> None:
         try:
             number = commands.send(self._path, name, arguments, sender="viewer")
             answer = commands.wait(self._path, number, timeout=WAIT_SECONDS)

@@ -20,9 +20,11 @@ from wnt_tui.snapshot import Array, LayerBand
 PATIENCE_SECONDS = 0.04
 STEPS_KEPT = 256
 BANDS_KEPT = 32
+QUESTIONS_KEPT = 32
+"""Of more questions the oldest are dropped: what they asked for is not on the screen any more."""
 
 Value = TypeVar("Value")
-BandKey = tuple[str, int, int, int]
+BandKey = tuple[str, int, int, int, int | None]
 
 
 class BlocksLike(Protocol):
@@ -56,8 +58,8 @@ class LayerReader(Protocol):
         """All layer metrics at a step."""
         ...
 
-    def layer_band(self, name: str, first: int, last: int, blocks: int) -> BlocksLike:
-        """One layer metric over steps."""
+    def layer_band(self, name: str, first: int, last: int, blocks: int, layer: int | None = None) -> BlocksLike:
+        """One layer metric over steps, of all layers or of one."""
         ...
 
 
@@ -102,7 +104,7 @@ class LayerCache:
         self._questions: OrderedDict[int | BandKey, bool] = OrderedDict()
         self._steps: Recent[Mapping[str, Array]] = Recent(STEPS_KEPT)
         self._bands: Recent[LayerBand] = Recent(BANDS_KEPT)
-        self._newest_band: dict[str, LayerBand] = {}
+        self._newest_band: dict[tuple[str, int | None], LayerBand] = {}
         self._last_step = -1
         self._late = False
         self._closed = False
@@ -126,16 +128,16 @@ class LayerCache:
                 known = self._steps.get(step)
             return known or {}
 
-    def band(self, name: str, first: int, last: int, blocks: int) -> LayerBand:
+    def band(self, name: str, first: int, last: int, blocks: int, layer: int | None = None) -> LayerBand:
         """Return one layer metric over steps; while it is unknown its previous band, or an empty one."""
         with self._answered:
-            key = (name, first, min(last, self._last_step), blocks)
+            key = (name, first, min(last, self._last_step), blocks, layer)
             if key[2] < first:
                 return self._empty_band()
             if (known := self._bands.get(key)) is None:
                 self._ask(key)
                 known = self._bands.get(key)
-            return known or self._newest_band.get(name) or self._empty_band()
+            return known or self._newest_band.get((name, layer)) or self._empty_band()
 
     def serve(self, reader: LayerReader) -> bool:
         """Answer all questions; call it on the thread that may read.
@@ -151,7 +153,9 @@ class LayerCache:
                 if not self._questions:
                     late, self._late = self._late, False
                     return late
-                question = next(iter(self._questions))
+                # Steps before bands, which take longer, and what was asked last first: it is what is looked at.
+                waiting = reversed(self._questions)
+                question = next((each for each in waiting if isinstance(each, int)), next(reversed(self._questions)))
             if isinstance(question, int):
                 self.preload(reader, question)
                 continue
@@ -159,7 +163,7 @@ class LayerCache:
             band = LayerBand(blocks.first, blocks.last, blocks.low, blocks.high)
             with self._answered:
                 self._bands.put(question, band)
-                self._newest_band[question[0]] = band
+                self._newest_band[question[0], question[4]] = band
                 self._settle(question)
 
     def preload(self, reader: LayerReader, step: int) -> None:
@@ -190,9 +194,14 @@ class LayerCache:
     def _ask(self, question: int | BandKey) -> None:
         if self._closed:
             return
+        # Once an answer is late, no other is waited for: a picture costs the patience once, not once a panel.
+        patience = 0.0 if any(self._questions.values()) else PATIENCE_SECONDS
         self._questions.setdefault(question, False)
+        self._questions.move_to_end(question)
+        while len(self._questions) > QUESTIONS_KEPT:
+            self._questions.popitem(last=False)
         self._wake()
-        if not self._answered.wait_for(lambda: question not in self._questions, PATIENCE_SECONDS):
+        if not self._answered.wait_for(lambda: question not in self._questions, patience):
             self._questions[question] = True
 
     def _settle(self, question: int | BandKey) -> None:

@@ -44,8 +44,8 @@ class LayerView(Protocol):
         """All layer metrics at a step, each of shape (depth + 1,), NaN where not computed; {} if no such row."""
         ...
 
-    def band(self, name: str, first: int, last: int, blocks: int) -> LayerBand:
-        """One layer metric over steps first..last in at most about ``blocks`` blocks."""
+    def band(self, name: str, first: int, last: int, blocks: int, layer: int | None = None) -> LayerBand:
+        """One layer metric over steps first..last in at most about ``blocks`` blocks; of one layer if it is given."""
         ...
 
 
@@ -71,7 +71,7 @@ class EngineView:
     step: int = -1
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Snapshot:
     """A session at one moment.
 
@@ -190,6 +190,7 @@ class PanelView:
         height: Rows inside the border.
         log: The panel's log-axis toggle.
         estimator: The L that every prediction is paired with; None for the pairings that the run stored.
+        others: Sessions that this one is compared with; the cursor belongs to ``snapshot``.
     """
 
     snapshot: Snapshot
@@ -201,3 +202,4 @@ class PanelView:
     height: int
     log: bool
     estimator: Estimator | None = None
+    others: tuple[Snapshot, ...] = ()

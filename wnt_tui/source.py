@@ -8,13 +8,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.errors import SessionError, WntError
 from engine.record import Event
 from engine.session.liveness import ViewerMark
-from engine.session.reader import SessionReader
+from engine.session.reader import MOST_EVENTS, SessionReader
 from engine.session.rows import EngineRow
 from wnt_tui.layer_cache import LayerCache
 from wnt_tui.rows import GrowingRows
@@ -154,6 +154,7 @@ class _Accumulated:
         self._last_event = 0
         self._engine: EngineView | None = None
         self._version = 0
+        self._last: Snapshot | None = None
         self.behind = False
 
     @property
@@ -184,8 +185,11 @@ class _Accumulated:
                 self._layers.extend(self._rows.last)
                 # The row that a following cursor is about to show.
                 self._layers.preload(self._reader, self._rows.last)
-            for row in self._reader.events(self._last_event):
-                self._last_event = row.id
+            found = self._reader.events(self._last_event)
+            self.behind |= len(found) == MOST_EVENTS
+            for row in found:
+                # Greater than the last in any sound file; a damaged one must not be read for ever.
+                self._last_event = max(row.id, self._last_event + 1)
                 self._events.append(row.event)
         changed = completed or before != (self._rows.last, self._last_event, self._engine)
         self._version += changed
@@ -201,9 +205,12 @@ class _Accumulated:
             The snapshot.
         """
         self._version += anew
+        if anew and self._last is not None:
+            # The same arrays, so that what panels derived from them stays valid.
+            return replace(self._last, version=self._version)
         step, columns = self._rows.view()
         assert self._engine is not None, "refresh comes first"
-        return Snapshot(
+        self._last = Snapshot(
             name=self._reader.name,
             config=self._config,
             meta=self._meta,
@@ -215,6 +222,7 @@ class _Accumulated:
             events=tuple(sorted(self._events, key=lambda event: event.step)),
             version=self._version,
         )
+        return self._last
 
 
 def _engine_view(row: EngineRow) -> EngineView:

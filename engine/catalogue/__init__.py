@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 
 from engine.catalogue.kinds import REFINEMENTS, Refinement, kind_in_run
-from engine.catalogue.layers import LAYER_METRICS
+from engine.catalogue.layers import LAYER_METRICS, layer_range
 from engine.catalogue.metric import Cost, Kind, MeasuredIn, Metric, Scope
 from engine.catalogue.steps import STEP_METRICS
 from engine.errors import UsageError
@@ -29,6 +29,7 @@ __all__ = [
     "Refinement",
     "Scope",
     "kind_in_run",
+    "layer_range",
     "metric",
 ]
 

@@ -162,3 +162,18 @@ _INFINITE = (
 )  # fmt: skip
 
 LAYER_METRICS: tuple[Metric, ...] = (*_SPECTRUM, *_GERSHGORIN, *_EQ13, *_WEIGHTS, *_INFINITE)
+
+_OF_WEIGHTS = frozenset(entry.name for entry in _WEIGHTS)
+
+
+def layer_range(name: str, depth: int) -> range:
+    """The layers at which a layer metric has values.
+
+    Args:
+        name: A layer metric.
+        depth: L, the number of weight matrices.
+
+    Returns:
+        1 … L for what belongs to weights, 0 … L − 1 for what belongs to Gram matrices.
+    """
+    return range(1, depth + 1) if name in _OF_WEIGHTS else range(depth)

@@ -54,6 +54,11 @@ class Past:
         return self._rerun.recorded.first
 
     @property
+    def beginning(self) -> StepRecord | None:
+        """The row that measurements refer to as the initial one, where it has been executed again; else None."""
+        return self._rerun.beginning
+
+    @property
     def newest_lr(self) -> float | None:
         """η as the newest row has it; None where it has none."""
         return self._rerun.recorded.row(self._writer.last_step).values.get("lr")

@@ -75,10 +75,13 @@ class Rerun:
     Attributes:
         recorded: What was recorded.
         trainer: At ``trainer.step``, whose row has been observed unless nothing has been yet.
+        beginning: The row that the run began with, of a branch that of the step which stands for initialisation; None
+            as long as it has not been executed again.
     """
 
     recorded: RecordedRun
     trainer: Trainer
+    beginning: StepRecord | None = None
 
     def observe(self) -> tuple[StepRecord, list[Difference]]:
         """Observe the current row as it was observed then, and compare.
@@ -107,7 +110,7 @@ class Rerun:
         Raises:
             SessionError: There is no way to the first row.
         """
-        _, found = self.observe()
+        self.beginning, found = self.observe()
         first = self.recorded.first
         if first > self.trainer.step:
             return self.restore(read_checkpoint(self.recorded.reader, first, self.trainer))

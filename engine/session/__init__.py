@@ -7,6 +7,7 @@ from engine.session.copy import copy_session
 from engine.session.export import export_csv, export_json
 from engine.session.liveness import EngineLock, ViewerMark, engine_alive, viewer_attached
 from engine.session.living import living_sessions, register, unregister
+from engine.session.marks import mark_event, put_mark
 from engine.session.paths import list_sessions, new_session_path, resolve_session, sessions_folder
 from engine.session.reader import SessionReader
 from engine.session.rows import (
@@ -43,8 +44,10 @@ __all__ = [
     "export_json",
     "list_sessions",
     "living_sessions",
+    "mark_event",
     "new_session_path",
     "plain_text",
+    "put_mark",
     "register",
     "resolve_session",
     "send",

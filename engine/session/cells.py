@@ -34,6 +34,22 @@ def number_matrix(rows: Sequence[Sequence[Any]], columns: int) -> NDArray[np.flo
     return np.ascontiguousarray(np.array(rows, dtype=np.float64).reshape(len(rows), columns).T)
 
 
+def whole_and_ascending(numbers: NDArray[np.float64], *, strictly: bool) -> NDArray[np.bool_]:
+    """Which of some steps are steps and in order: the index of a damaged file may say otherwise.
+
+    Args:
+        numbers: Steps as they were read, shape (rows,).
+        strictly: Whether each may come only once.
+
+    Returns:
+        One truth value each: false for what is no whole number that a step can be, and for what goes back.
+    """
+    with np.errstate(invalid="ignore"):
+        sound = (numbers >= 0) & (numbers <= LARGEST_STEP) & (numbers == np.floor(numbers))
+    before = np.maximum.accumulate(np.r_[-1.0, np.where(sound, numbers, -1.0)])[:-1]
+    return np.asarray(sound & ((numbers > before) if strictly else (numbers >= before)))
+
+
 def real(cell: object) -> float:
     """Return a cell as a number, NaN if it is none."""
     return float(cell) if isinstance(cell, (int, float)) else math.nan

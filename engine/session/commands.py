@@ -23,8 +23,9 @@ def send(path: str | Path, name: str, arguments: Mapping[str, Argument] | None =
 
     Args:
         path: The session file.
-        name: ``pause``, ``resume``, ``step`` (``{"n": 10}``), ``stop``, ``lr`` (``{"lr": 0.01}``),
-            ``checkpoint`` or ``rewind`` (``{"step": 12}``).
+        name: ``pause``, ``resume``, ``step`` (``{"n": 10}``), ``stop``, ``lr`` (``{"lr": 0.01}``), ``checkpoint``,
+            ``rewind`` (``{"step": 12}``), ``break`` or ``clear`` (``{"condition": "pl < 1e-4"}``), or ``mark``
+            (``{"step": 3, "note": "…"}``).
         arguments: What the command needs.
         sender: Who asks, for people.
 

@@ -113,7 +113,7 @@ def _layer_rows(reader: SessionReader, steps: NDArray[np.int64]) -> Generator[Se
 
 
 def _event_rows(reader: SessionReader) -> Generator[Sequence[Cell]]:
-    for row in reader.events():
+    for row in reader.all_events():
         event = row.event
         data = _json({name: _json_cell(value) for name, value in event.data.items()})
         yield row.id, row.time, event.step, event.kind, event.layer, event.message, data

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.catalogue import LAYER_COLUMNS
 from engine.session.bands import merge_blocks
-from engine.session.cells import number_matrix, whole
+from engine.session.cells import whole_and_ascending
 from engine.session.rows import LayerBlocks, LayerRows
 from engine.session.schema import BLOCK_STEPS, LARGEST_STEP, extreme_columns, listed
 
 Array = NDArray[np.float64]
-Query = Callable[..., list[tuple[Any, ...]]]
+Query = Callable[..., Array]
 
 RAW_STEPS = 2048
 """Windows of up to so many steps are read row by row, wider ones through ``layer_extremes``."""
@@ -28,7 +27,7 @@ class LayerTable:
     """The layers of a session. What a cell or column does not have is NaN.
 
     Args:
-        query: Runs a statement with its arguments and fetches all rows.
+        query: Reads rows of numbers: cells in a row, the statement, its arguments; shape (cells, rows).
         columns: Columns of each table of the file.
         layers: Number of layers, depth + 1; rows of others are passed over.
     """
@@ -87,7 +86,7 @@ class LayerTable:
         step, _, values = self._metric(name, first, last, layer)
         return step, values
 
-    def band(self, name: str, first: int, last: int, blocks: int) -> LayerBlocks:
+    def band(self, name: str, first: int, last: int, blocks: int, only: int | None = None) -> LayerBlocks:
         """One layer metric over steps first..last, reduced to blocks of steps.
 
         Args:
@@ -95,6 +94,7 @@ class LayerTable:
             first: First step.
             last: Last step.
             blocks: The most blocks wanted.
+            only: The only layer wanted, None for all.
 
         Returns:
             Exact extremes per block.
@@ -102,16 +102,17 @@ class LayerTable:
         newest = self._newest_step()
         first, last = max(first, 0), min(last, newest)
         span = last - first + 1
-        if span <= RAW_STEPS and span * self._layers <= RAW_ROWS:
-            parts = [self._raw_extremes(name, first, last)]
+        rows = span * (self._layers if only is None else 1)
+        if span <= RAW_STEPS and rows <= RAW_ROWS:
+            parts = [self._raw_extremes(name, first, last, only)]
         else:
             begin = -(-first // BLOCK_STEPS)
             # The newest block is not stored yet, even where all its steps are: a later step completes it.
             end = max(begin, min((last + 1) // BLOCK_STEPS, newest // BLOCK_STEPS))
             parts = [
-                self._raw_extremes(name, first, min(last, begin * BLOCK_STEPS - 1)),
-                self._stored_extremes(name, begin, end - 1),
-                self._raw_extremes(name, end * BLOCK_STEPS, last),
+                self._raw_extremes(name, first, min(last, begin * BLOCK_STEPS - 1), only),
+                self._stored_extremes(name, begin, end - 1, only),
+                self._raw_extremes(name, end * BLOCK_STEPS, last, only),
             ]
         start, stop, layer, low, high = (np.concatenate(part) for part in zip(*parts, strict=True))
         return merge_blocks(
@@ -125,14 +126,27 @@ class LayerTable:
         )
 
     def _newest_step(self) -> int:
-        rows = self._query("SELECT max(step) FROM layers WHERE step <= ?", LARGEST_STEP)
-        return whole(rows[0][0], -1)
+        found = self._query(1, "SELECT max(step) FROM layers WHERE step <= ?", LARGEST_STEP)
+        return int(found[0, 0]) if found.size and whole_and_ascending(found[0], strictly=True)[0] else -1
 
     def _raw(
         self, names: Sequence[str], first: int, last: int, layer: int | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
         """Return steps, layers and the columns asked for, the latter of shape (names, rows)."""
-        rows = self._query(
+        if layer is not None and 0 <= layer < self._layers and 0 <= last - max(first, 0) <= RAW_STEPS:
+            matrix = self._query(
+                len(names) + 2,
+                # A look-up a step instead of a walk through all layers of all steps.
+                "WITH RECURSIVE wanted (k) AS (SELECT ? UNION ALL SELECT k + 1 FROM wanted WHERE k < ?)"
+                f" SELECT {listed(('step', 'layer', *names))} FROM wanted CROSS JOIN layers"
+                " WHERE step = k AND layer = ? ORDER BY k",
+                max(first, 0),
+                min(last, LARGEST_STEP),
+                layer,
+            )
+            return self._sound(matrix)
+        matrix = self._query(
+            len(names) + 2,
             f"SELECT {listed(('step', 'layer', *names))} FROM layers WHERE step BETWEEN ? AND ?"
             " AND layer BETWEEN ? AND ? AND typeof(step) = 'integer' AND typeof(layer) = 'integer'"
             " ORDER BY step, layer",
@@ -141,7 +155,14 @@ class LayerTable:
             0 if layer is None else max(layer, 0),
             self._layers - 1 if layer is None else min(layer, self._layers - 1),
         )
-        matrix = number_matrix(rows, len(names) + 2)
+        return self._sound(matrix)
+
+    def _sound(self, matrix: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+        """Return steps, layers and the rest of rows of which these two make sense."""
+        with np.errstate(invalid="ignore"):
+            layered = (matrix[1] >= 0) & (matrix[1] < self._layers) & (matrix[1] == np.floor(matrix[1]))
+        sound = whole_and_ascending(np.where(layered, matrix[0], np.nan), strictly=False)
+        matrix = matrix if sound.all() else matrix[:, sound]
         return matrix[0].astype(np.int64), matrix[1].astype(np.int64), matrix[2:]
 
     def _metric(
@@ -152,24 +173,28 @@ class LayerTable:
         step, layers, matrix = self._raw(names, first, last, layer)
         return step, layers, matrix[0] if names else np.full(step.size, np.nan)
 
-    def _raw_extremes(self, name: str, first: int, last: int) -> tuple[Array, ...]:
-        step, layer, values = self._metric(name, first, last)
+    def _raw_extremes(self, name: str, first: int, last: int, only: int | None) -> tuple[Array, ...]:
+        step, layer, values = self._metric(name, first, last, only)
         steps = step.astype(np.float64)  # exact: no step is beyond 2⁵³
         return steps, steps, layer.astype(np.float64), values, values
 
-    def _stored_extremes(self, name: str, first: int, last: int) -> tuple[Array, ...]:
+    def _stored_extremes(self, name: str, first: int, last: int, only: int | None) -> tuple[Array, ...]:
         columns = present(self._columns["layer_extremes"], extreme_columns(name))
         extremes = listed(columns) if len(columns) == 2 else "NULL, NULL"
-        rows = self._query(
+        found = self._query(
+            4,
             f"SELECT block, layer, {extremes} FROM layer_extremes"
-            " WHERE block BETWEEN ? AND ? AND layer BETWEEN 0 AND ? AND typeof(block) = 'integer'"
+            " WHERE block BETWEEN ? AND ? AND layer BETWEEN ? AND ? AND typeof(block) = 'integer'"
             " AND typeof(layer) = 'integer' ORDER BY block, layer",
             first,
             last,
-            self._layers - 1,
+            0 if only is None else max(only, 0),
+            self._layers - 1 if only is None else min(only, self._layers - 1),
         )
-        block, layer, low, high = number_matrix(rows, 4)
-        return block * BLOCK_STEPS, block * BLOCK_STEPS + (BLOCK_STEPS - 1), layer, low, high
+        block, layers, (low, high) = self._sound(found)
+        layer = layers.astype(np.float64)
+        first_steps = block.astype(np.float64) * BLOCK_STEPS
+        return first_steps, first_steps + (BLOCK_STEPS - 1), layer, low, high
 
 
 def present(columns: Sequence[str], names: Iterable[str]) -> tuple[str, ...]:

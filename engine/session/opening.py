@@ -9,6 +9,7 @@ would drop the SQLite locks that this process holds on it (POSIX locks belong to
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import stat
 import subprocess
@@ -31,6 +32,7 @@ LONGEST_VALUE = 16 * 2**20
 """Bytes of one stored text that a reader takes; tensors have their own limit."""
 
 _COPY_PATIENCE = 600.0
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 
 # Run by another interpreter: argv is the session and the copy. The WAL is copied after the session; where it
 # was begun anew meanwhile (its header changed), the pair does not belong together and is copied again.
@@ -233,6 +235,35 @@ def _check_file(session: Path) -> None:
         raise SessionError(f"Cannot open {session}: {error.strerror or error}.") from None
     if not stat.S_ISREG(kind):
         raise SessionError(*not_a_session(session))
+    _refuse_super_journal(session)
+
+
+def _refuse_super_journal(session: Path) -> None:
+    """Refuse a journal that names a file: rolling it back SQLite may delete that file, wherever it lies.
+
+    SQLite writes the name of a "super-journal" at the end of a journal when a transaction spans several databases,
+    which none of ours does. Reading the journal plainly is safe: SQLite holds its locks on the session, not on it.
+
+    Args:
+        session: The session file.
+
+    Raises:
+        SessionError: There is such a journal.
+    """
+    journal = Path(os.path.realpath(session) + "-journal")
+    try:
+        if not stat.S_ISREG(journal.stat().st_mode):
+            raise SessionError(*not_a_session(session))
+        with journal.open("rb") as file:
+            file.seek(-len(_JOURNAL_MAGIC), os.SEEK_END)
+            names_a_file = file.read() == _JOURNAL_MAGIC
+    except (OSError, ValueError):  # there is none, or it is shorter, or SQLite cannot read it either
+        return
+    if names_a_file:
+        raise SessionError(
+            f"{session} has a journal beside it that names another file, which opening it could delete.",
+            f"If the session is yours, move {journal.name} away; it holds nothing that wnt-tui wrote.",
+        )
 
 
 def _opened(file: Path, session: Path, mode: Mode, how: How) -> OpenSession:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from engine.catalogue import STEP_COLUMNS
 from engine.config import RunConfig
 from engine.errors import ConfigError, SessionError
-from engine.session.cells import number_matrix
+from engine.session.cells import number_matrix, whole_and_ascending
 from engine.session.layer_table import LayerTable, present
 from engine.session.liveness import blocked_note, engine_alive
 from engine.session.opening import OpenSession, damaged, open_session, primary_code, sentence_of
@@ -33,13 +34,31 @@ from engine.session.schema import (
     LARGEST_STEP,
     LARGEST_TENSOR,
     listed,
+    quoted,
 )
-from engine.session.text import plain_text
+from engine.session.text import LONGEST_TEXT, plain_text
 
 Array = NDArray[np.float64]
 
 LONGEST_META = 65_536
 """Characters of a value of `meta` that are shown: lists of versions are longer than sentences."""
+
+
+MOST_EVENTS = 100_000
+"""Events, or commands, that are read at once."""
+
+LONGEST_NUMBER = 65_536
+"""Bytes of a cell where a number should be. Not less: SQLite reads its own schema under the same limit."""
+
+_ROWS_AT_A_TIME = 512
+
+
+def _cut(columns: Sequence[str]) -> str:
+    """Columns as SQL lists them, texts of them cut by SQLite to one character more than is ever shown."""
+    return ", ".join(
+        f"iif(typeof({name}) IN ('text', 'blob'), substr({name}, 1, {LONGEST_TEXT + 1}), {name})"
+        for name in map(quoted, columns)
+    )
 
 
 class SessionReader:
@@ -62,7 +81,7 @@ class SessionReader:
         except SessionError:
             self.close()
             raise
-        self._layers = LayerTable(self._rows, self._session.columns, self._config.depth + 1)
+        self._layers = LayerTable(self._numbers, self._session.columns, self._config.depth + 1)
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +112,11 @@ class SessionReader:
 
     def meta(self) -> dict[str, str]:
         """Return the ``meta`` table as plain text, by key."""
-        rows = self._rows("SELECT key, value FROM meta ORDER BY key LIMIT 1000")
+        # Cut by SQLite: a thousand values of a stranger's could be sixteen megabytes each.
+        rows = self._rows(
+            f"SELECT substr(key, 1, {LONGEST_META}), substr(value, 1, {LONGEST_META + 1}) FROM meta"
+            " ORDER BY meta.key LIMIT 1000"
+        )
         return {plain_text(key): plain_text(value, limit=LONGEST_META) for key, value in rows}
 
     def data_version(self) -> int:
@@ -138,16 +161,18 @@ class SessionReader:
             file.
         """
         names = present(self._session.columns["steps"], ("time", *STEP_COLUMNS))
-        rows = self._rows(
+        matrix = self._numbers(
+            len(names) + 1,
             f"SELECT {listed(('step', *names))} FROM steps WHERE typeof(step) = 'integer' AND step > ?"
             " AND step <= ? ORDER BY step LIMIT ?",
             max(after, -1),
             LARGEST_STEP,
             limit,
         )
-        matrix = number_matrix(rows, len(names) + 1)
+        sound = whole_and_ascending(matrix[0], strictly=True)
+        matrix = matrix if sound.all() else matrix[:, sound]
         columns = dict(zip(names, matrix[1:], strict=True))
-        nothing = np.full(len(rows), np.nan)
+        nothing = np.full(matrix.shape[1], np.nan)
         return matrix[0].astype(np.int64), {name: columns.get(name, nothing) for name in ("time", *STEP_COLUMNS)}
 
     def layers_at(self, step: int) -> dict[str, Array]:
@@ -188,7 +213,7 @@ class SessionReader:
         """
         return self._layers.series(name, layer, first, last)
 
-    def layer_band(self, name: str, first: int, last: int, blocks: int) -> LayerBlocks:
+    def layer_band(self, name: str, first: int, last: int, blocks: int, layer: int | None = None) -> LayerBlocks:
         """One layer metric over steps first..last, reduced to blocks of steps.
 
         Args:
@@ -196,12 +221,13 @@ class SessionReader:
             first: First step.
             last: Last step.
             blocks: The most blocks wanted.
+            layer: The only layer wanted, which is quicker; the others are then NaN. None is all of them.
 
         Returns:
             Exact extremes per block. Narrow windows are read row by row; in wide ones whole blocks of 64
             steps come from ``layer_extremes`` and only both ends row by row.
         """
-        return self._layers.band(name, first, last, blocks)
+        return self._layers.band(name, first, last, blocks, layer)
 
     def events(self, after_id: int = 0) -> tuple[EventRow, ...]:
         """The events that were recorded after one of them.
@@ -210,15 +236,27 @@ class SessionReader:
             after_id: Only events with greater numbers.
 
         Returns:
-            The events, in the order of recording.
+            The events, in the order of recording; at most so many at once as :data:`MOST_EVENTS`.
         """
-        rows = self._rows(f"SELECT {listed(EVENT_COLUMNS)} FROM events WHERE id > ? ORDER BY id", after_id)
+        rows = self._rows(
+            f"SELECT {_cut(EVENT_COLUMNS)} FROM events WHERE id > ? ORDER BY events.id LIMIT {MOST_EVENTS}", after_id
+        )
         return tuple(event_from(row) for row in rows)
+
+    def all_events(self) -> Iterator[EventRow]:
+        """Yield every event, read some at a time."""
+        after = 0
+        while found := self.events(after):
+            yield from found
+            newest = max(row.id for row in found)
+            if newest <= after:  # the index of a damaged file
+                return
+            after = newest
 
     def engine(self) -> EngineRow:
         """Return what the session says of its engine, and whether a process holds its lock."""
         alive = engine_alive(self.path)
-        rows = self._rows(f"SELECT {listed(ENGINE_COLUMNS)} FROM engine WHERE id = 1")
+        rows = self._rows(f"SELECT {_cut(ENGINE_COLUMNS)} FROM engine WHERE id = 1")
         found = engine_from(rows[0] if rows else (None,) * len(ENGINE_COLUMNS), alive)
         if alive and found.blocked_since is None:
             return replace(found, blocked_since=blocked_note(self.path))
@@ -233,7 +271,10 @@ class SessionReader:
         Returns:
             The commands, in the order of sending.
         """
-        rows = self._rows(f"SELECT {listed(COMMAND_COLUMNS)} FROM commands WHERE id > ? ORDER BY id", after_id)
+        rows = self._rows(
+            f"SELECT {_cut(COMMAND_COLUMNS)} FROM commands WHERE id > ? ORDER BY commands.id LIMIT {MOST_EVENTS}",
+            after_id,
+        )
         return tuple(command_from(row) for row in rows)
 
     def answer(self, command_id: int) -> CommandAnswer | None:
@@ -245,7 +286,7 @@ class SessionReader:
         Returns:
             The answer, ``pending`` as long as there is none; None if there is no such command.
         """
-        rows = self._rows(f"SELECT {listed(COMMAND_COLUMNS)} FROM commands WHERE id = ?", command_id)
+        rows = self._rows(f"SELECT {_cut(COMMAND_COLUMNS)} FROM commands WHERE id = ?", command_id)
         if not rows:
             return None
         command = command_from(rows[0])
@@ -322,9 +363,42 @@ class SessionReader:
         except sqlite3.ProgrammingError:
             raise SessionError(f"{self.path} is closed.") from None
         except sqlite3.Error as error:
-            if primary_code(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-                raise SessionError(*damaged(self.path)) from None
-            raise SessionError(f"Cannot read {self.path}: {sentence_of(error)}.") from None
+            raise self._trouble(error) from None
+
+    def _numbers(self, width: int, sql: str, *arguments: Any) -> Array:
+        """Read rows of numbers, some at a time: a row of a stranger's may be as long as a value may be.
+
+        Args:
+            width: Cells in a row.
+            sql: The statement.
+            *arguments: Its arguments.
+
+        Returns:
+            Shape (width, rows), NaN for whatever is no number.
+
+        Raises:
+            SessionError: The file cannot be read, or was closed.
+        """
+        parts = [np.empty((width, 0))]
+        try:
+            with self._lock:
+                limit = self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_NUMBER)
+                try:
+                    cursor = self._connection.execute(sql, arguments)
+                    while rows := cursor.fetchmany(_ROWS_AT_A_TIME):
+                        parts.append(number_matrix(rows, width))
+                finally:
+                    self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limit)
+        except sqlite3.ProgrammingError:
+            raise SessionError(f"{self.path} is closed.") from None
+        except sqlite3.Error as error:
+            raise self._trouble(error) from None
+        return np.concatenate(parts, axis=1)
+
+    def _trouble(self, error: sqlite3.Error) -> SessionError:
+        if primary_code(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            return SessionError(*damaged(self.path))
+        return SessionError(f"Cannot read {self.path}: {plain_text(sentence_of(error))}.")
 
     def _read_config(self) -> RunConfig:
         rows = self._rows("SELECT value FROM meta WHERE key = 'config'")

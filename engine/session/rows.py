@@ -70,7 +70,7 @@ class Command:
         id: Its number in the session.
         time: Unix time at which it was sent, NaN if the file does not say.
         sender: Who sent it, for people.
-        name: One of the vocabulary's: ``pause``, ``resume``, ``step`` …
+        name: One of :data:`engine.session.COMMAND_NAMES`.
         arguments: What it needs, for example ``{"n": 10}``.
         state: ``pending``, ``done`` or ``refused``.
         step: The step at which it took effect, or None.

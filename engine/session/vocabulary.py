@@ -6,13 +6,22 @@ import contextlib
 import math
 from collections.abc import Mapping
 
+from engine.breakpoints import parse
 from engine.errors import UsageError
 from engine.session.rows import Argument
 from engine.session.schema import LARGEST_STEP
 
-COMMAND_NAMES = ("pause", "resume", "step", "stop", "lr", "checkpoint", "rewind")
+COMMAND_NAMES = ("pause", "resume", "step", "stop", "lr", "checkpoint", "rewind", "break", "clear", "mark")
 
 _MOST_STEPS = 2**31
+_TAKES: Mapping[str, frozenset[str]] = {
+    "step": frozenset({"n"}),
+    "lr": frozenset({"lr"}),
+    "rewind": frozenset({"step"}),
+    "break": frozenset({"condition"}),
+    "clear": frozenset({"condition"}),
+    "mark": frozenset({"step", "note"}),
+}
 
 
 def check_arguments(name: str, arguments: Mapping[str, Argument]) -> dict[str, Argument]:
@@ -20,7 +29,8 @@ def check_arguments(name: str, arguments: Mapping[str, Argument]) -> dict[str, A
 
     Args:
         name: ``pause``, ``resume``, ``stop`` and ``checkpoint`` take nothing; ``step`` takes ``n`` ≥ 1 (1 if absent);
-            ``lr`` takes ``lr``, finite and above 0; ``rewind`` takes ``step`` ≥ 0.
+            ``lr`` takes ``lr``, finite and above 0; ``rewind`` takes ``step`` ≥ 0; ``break`` and ``clear`` take
+            ``condition``, a breakpoint; ``mark`` takes ``step`` and a ``note``, which may be absent.
         arguments: Its arguments by name.
 
     Returns:
@@ -31,8 +41,7 @@ def check_arguments(name: str, arguments: Mapping[str, Argument]) -> dict[str, A
     """
     if name not in COMMAND_NAMES:
         raise UsageError(f"There is no command {name!r}.", f"Choose one of: {', '.join(COMMAND_NAMES)}.")
-    takes = {"step": "n", "lr": "lr", "rewind": "step"}.get(name)
-    unknown = sorted(set(arguments) - {takes})
+    unknown = sorted(set(arguments) - _TAKES.get(name, frozenset()))
     if unknown:
         raise UsageError(f"{name} takes no argument {unknown[0]!r}.")
     if name == "step":
@@ -40,7 +49,11 @@ def check_arguments(name: str, arguments: Mapping[str, Argument]) -> dict[str, A
     if name == "lr":
         return {"lr": _learning_rate(arguments.get("lr"))}
     if name == "rewind":
-        return {"step": _step(arguments.get("step"))}
+        return {"step": _step(name, arguments.get("step"))}
+    if name in {"break", "clear"}:
+        return {"condition": parse(_text(name, arguments.get("condition"))).text}
+    if name == "mark":
+        return {"step": _step(name, arguments.get("step")), "note": _text(name, arguments.get("note", ""))}
     return {}
 
 
@@ -50,9 +63,9 @@ def _steps(value: Argument) -> int:
     return value
 
 
-def _step(value: Argument) -> int:
+def _step(name: str, value: Argument) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LARGEST_STEP:
-        raise UsageError(f"rewind takes a step, a whole number from 0, not {value!r}.")
+        raise UsageError(f"{name} takes a step, a whole number from 0, not {value!r}.")
     return value
 
 
@@ -61,3 +74,9 @@ def _learning_rate(value: Argument) -> float:
         with contextlib.suppress(OverflowError):  # an integer beyond floats
             return float(value)
     raise UsageError(f"lr takes a finite number above 0, not {value!r}.")
+
+
+def _text(name: str, value: Argument) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"{name} takes text, not {value!r}.")
+    return value

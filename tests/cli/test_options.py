@@ -10,6 +10,7 @@ import pytest
 from engine.config import RunConfig, option_flag
 from wnt_tui.cli import cli, running
 from wnt_tui.cli.main import invoke
+from wnt_tui.cli.options import environment_variable
 
 
 @pytest.fixture
@@ -65,6 +66,7 @@ def test_every_field_can_be_set_by_flag_and_by_environment(
 ) -> None:
     name = spec.name  # type: ignore[attr-defined]
     other = {"activation": "tanh", "loss": "cross_entropy", "dtype": "float64", "measure": "core"}
+    other |= {"breakpoints": "pl < 1e-4", "on_break": "stop"}
     default = getattr(RunConfig(), name)
     if isinstance(default, bool):
         value: object = not default
@@ -75,9 +77,30 @@ def test_every_field_can_be_set_by_flag_and_by_environment(
             value = {"data": "digits", "device": "cpu"}[name]
         arguments = [option_flag(name), str(value)]
     assert invoke(["run", *arguments]) == 0
-    monkeypatch.setenv(f"WNT_{name.upper()}", str(value).lower() if isinstance(value, bool) else str(value))
+    monkeypatch.setenv(environment_variable(name), str(value).lower() if isinstance(value, bool) else str(value))
     assert invoke(["run"]) == 0
-    assert [getattr(config, name) for config in started] == [value, value]
+    expected = (value,) if name == "breakpoints" else value
+    assert [getattr(config, name) for config in started] == [expected, expected]
+
+
+def test_breakpoints_are_repeated_as_flags_parted_by_semicolons_in_the_environment_and_listed_in_a_file(
+    started: list[RunConfig], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert invoke(["run", "--break", "pl<1", "--break", "diverging for 2"]) == 0
+    (tmp_path / "run.toml").write_text("break = ['pl<1', 'diverging for 2']\n")
+    assert invoke(["run", "--config", str(tmp_path / "run.toml")]) == 0
+    monkeypatch.setenv("WNT_BREAK", "pl < 1; diverging for 2")
+    assert invoke(["run"]) == 0
+    assert invoke(["run", "--break", "loss > 3", "--config", str(tmp_path / "run.toml")]) == 0
+    assert [config.breakpoints for config in started] == [("pl < 1", "diverging for 2")] * 3 + [("loss > 3",)]
+
+
+def test_a_breakpoint_that_is_none_is_pointed_at(started: list[RunConfig], capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["run", "--break", "pl <> 3"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert "column 5" in said[0]
+    assert said[1:3] == ["    pl <> 3", "        ^"]
+    assert started == []
 
 
 def test_the_toml_of_a_configuration_is_a_config_file(started: list[RunConfig], tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 import os
 import sqlite3
+import struct
 
 import numpy as np
 import pytest
 
 from engine.catalogue import STEP_COLUMNS
 from engine.errors import SessionError
-from engine.session import SessionReader, SessionWriter, send
+from engine.session import SessionReader, SessionWriter, put_mark, send
 from tests.session.recorded import is_whole, record, tampering, write_session
 
 
@@ -189,6 +190,42 @@ def test_table_without_its_key_is_refused(tmp_path):
         stranger.execute("DROP TABLE steps")
         stranger.execute(f"CREATE TABLE steps (step, time, {', '.join(STEP_COLUMNS)})")
     refused(path, "not a wnt-tui session")
+
+
+def test_journal_that_names_another_file_is_refused_and_that_file_survives(tmp_path):
+    path = write_session(tmp_path / "a.wnt")
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"mine\0")
+    # What SQLite would roll back: a header, no page, and at the end the name of a "super-journal", which it deletes.
+    magic, name = bytes.fromhex("d9d505f920a163d7"), os.fsencode(precious)
+    header = magic + struct.pack(">5I", 0, 0, path.stat().st_size // 4096, 512, 4096)
+    end = struct.pack(">I", 0x40000000 // 4096 + 1) + name + struct.pack(">II", len(name), sum(name)) + magic
+    (tmp_path / "a.wnt-journal").write_bytes(header.ljust(512, b"\0") + end)
+    (tmp_path / "link.wnt").symlink_to(path)
+    for opened in (path, tmp_path / "link.wnt"):
+        assert "move a.wnt-journal away" in refused(opened, "names another file").hint
+    with pytest.raises(SessionError):
+        SessionWriter.open(path)
+    with pytest.raises(SessionError):
+        put_mark(path, 1)
+    assert precious.exists()
+    (tmp_path / "a.wnt-journal").unlink()
+    with SessionReader(path) as reader:
+        assert reader.row_count() == 5
+
+
+def test_long_texts_are_cut_and_long_cells_where_numbers_should_be_are_refused(tmp_path):
+    path = write_session(tmp_path / "a.wnt")
+    with tampering(path) as stranger:
+        stranger.execute("INSERT INTO events (kind, message) VALUES ('notice', printf('%.*c', 9000000, 'x'))")
+        stranger.execute("INSERT INTO meta VALUES ('long', printf('%.*c', 9000000, 'x'))")
+    with SessionReader(path) as reader:
+        assert len(reader.events()[0].event.message) == 4096
+        assert len(reader.meta()["long"]) == 65_536
+        with tampering(path) as stranger:
+            stranger.execute("UPDATE steps SET loss = printf('%.*c', 9000000, 'x') WHERE step = 2")
+        with pytest.raises(SessionError, match="too big"):
+            reader.steps()
 
 
 def test_steps_no_float_can_tell_apart_are_passed_over(tmp_path):

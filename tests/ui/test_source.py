@@ -188,7 +188,7 @@ class SlowReader:
         self.go.wait(10)
         return {"log10_cond": np.full(4, float(step))}
 
-    def layer_band(self, name: str, first: int, last: int, blocks: int) -> LayerBand:
+    def layer_band(self, name: str, first: int, last: int, blocks: int, layer: int | None = None) -> LayerBand:
         self.go.wait(10)
         steps = np.arange(first, last + 1)
         return LayerBand(steps, steps, np.zeros((steps.size, 4)), np.ones((steps.size, 4)))

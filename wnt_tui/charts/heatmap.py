@@ -39,6 +39,8 @@ class HeatMap:
         beyond: Why, in a few words.
         name: What the colours mean, beside the colour bar.
         message: What to say where there is nothing to draw.
+        beside: Values of other maps that are drawn with the same colours.
+        label: What tells this map from those, before the colour bar; a few cells at most.
     """
 
     starts: NDArray[np.int64]
@@ -53,6 +55,8 @@ class HeatMap:
     beyond: str = ""
     name: str = ""
     message: str = "no data yet"
+    beside: tuple[Array, ...] = ()
+    label: str = ""
 
 
 def draw_heatmap(chart: HeatMap, width: int, height: int, palette: Palette) -> list[Strip]:
@@ -70,9 +74,10 @@ def draw_heatmap(chart: HeatMap, width: int, height: int, palette: Palette) -> l
     canvas = Canvas(width, height, palette)
     if width < 1 or height < 1:
         return canvas.to_strips()
-    known = chart.values if chart.ceiling is None else chart.values[chart.values < chart.ceiling]
-    scale = fit_axis([known], log=chart.log, margin=0.0) or fit_axis([chart.values], log=chart.log)
-    if scale is None:
+    maps = [chart.values, *chart.beside]
+    known = [values if chart.ceiling is None else values[values < chart.ceiling] for values in maps]
+    scale = fit_axis(known, log=chart.log, margin=0.0) or fit_axis(maps, log=chart.log)
+    if scale is None or not np.isfinite(chart.values).any():
         canvas.message(chart.message, palette.dim)
         return canvas.to_strips()
     layers = chart.values.shape[1]
@@ -84,6 +89,7 @@ def draw_heatmap(chart: HeatMap, width: int, height: int, palette: Palette) -> l
     cells = column_values(chart, columns)
     if bar:
         _colour_bar(canvas, chart, scale, left)
+        canvas.put(0, 0, palette.glyphs.cut(chart.label, left), palette.strong)
     owners = layer_rows(layers, rows, halves=palette.heat_is_ground)
     _cells(canvas, chart, scale, cells, owners, left, bar)
     _frame(canvas, chart, owners, left, bar, rows, footer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -35,7 +36,7 @@ def step(session: Path, count: int, as_json: bool) -> None:
     finish(tell_engine(session, "step", {"n": count}, as_json=as_json))
 
 
-def tell_engine(session: Path, name: str, arguments: dict[str, int | float], *, as_json: bool) -> int:
+def tell_engine(session: Path, name: str, arguments: Mapping[str, int | float | str], *, as_json: bool) -> int:
     """Send a command, wait for the engine's answer and print it.
 
     Args:

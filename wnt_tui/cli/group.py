@@ -13,7 +13,8 @@ from wnt_tui.cli.options import RunOption
 COMMAND_SECTIONS: dict[str, tuple[str, ...]] = {
     "Watch": ("attach", "replay", "ls"),
     "Run without a screen": ("run",),
-    "Control a running engine": ("pause", "resume", "step", "checkpoint", "stop", "status"),
+    "Control a running engine": ("pause", "resume", "step", "checkpoint", "stop", "status", "break"),
+    "Note on a session": ("mark",),
     "Go back": ("branch", "verify"),
     "Take results along": ("export", "weights", "copy"),
     "Look up": ("explain", "data", "doctor"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +13,7 @@ import click
 
 import engine
 from engine.errors import WntError
-from wnt_tui.cli import control, history, look_up, results, running, watching
+from wnt_tui.cli import annotating, control, history, look_up, results, running, watching
 from wnt_tui.cli.group import COLOUR, CONTEXT, LiveByDefault
 
 EPILOG = """\b
@@ -44,6 +45,7 @@ for command in (
     *watching.COMMANDS,
     *running.COMMANDS,
     *control.COMMANDS,
+    *annotating.COMMANDS,
     *history.COMMANDS,
     *results.COMMANDS,
     *look_up.COMMANDS,
@@ -77,7 +79,7 @@ def invoke(arguments: list[str]) -> int:
     except WntError as error:
         if debug:
             traceback.print_exc()
-        return _complain(error.message, error.hint, error.exit_code)
+        return _complain(error.message, error.hint, error.exit_code, error.excerpt)
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx is not None else "wnt-tui"
         # `live` is never typed, so its help is the group's.
@@ -99,8 +101,10 @@ def invoke(arguments: list[str]) -> int:
         return _complain(f"Something unforeseen went wrong ({told}).", "--debug shows where.", 1)
 
 
-def _complain(sentence: str, way_out: str, code: int) -> int:
+def _complain(sentence: str, way_out: str, code: int, excerpt: str = "") -> int:
     click.echo(f"{click.style('wnt-tui:', fg='red', bold=True)} {sentence}", err=True, color=COLOUR)
+    if excerpt:
+        click.echo(textwrap.indent(excerpt, "    "), err=True)
     if way_out:
         click.echo(f"  {way_out}", err=True)
     return code

@@ -19,6 +19,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Training": ("loss", "lr", "steps", "seed", "device"),
     "Data": ("data", "data_dir", "examples", "test_examples", "center"),
     "Measurements": ("measure", "every", "budget", "f_star", "delta"),
+    "Breakpoints": ("breakpoints", "on_break"),
     "Session": ("checkpoint_every", "checkpoint_limit"),
 }
 """Headings of the help page. A field in none of them appears under "Run": a new one is never hidden."""
@@ -54,9 +55,16 @@ class RunOption(click.Option):
         return f"--[no-]{self.opts[0][2:]}", record[1]
 
 
+class ConditionText(click.types.StringParamType):
+    """A breakpoint's text. It holds spaces, so that in the environment semicolons part one from the next."""
+
+    name = "condition"
+    envvar_list_splitter = ";"
+
+
 def environment_variable(name: str) -> str:
     """Return the environment variable of an option: ``test_examples`` → ``WNT_TEST_EXAMPLES``."""
-    return "WNT_" + name.upper()
+    return "WNT" + option_flag(name)[1:].replace("-", "_").upper()
 
 
 def section_of(name: str) -> str:
@@ -101,7 +109,8 @@ def request_from(given: dict[str, Any]) -> RunRequest:
         # Checked by itself first, so that an error in the file is said to be in the file.
         RunConfig.from_toml_file(config_file)
         values.update({name.replace("-", "_"): value for name, value in read_toml(config_file).items()})
-    values.update({name: value for name, value in remaining.items() if value is not None})
+    # A flag that may be repeated is an empty tuple where it was not given.
+    values.update({name: value for name, value in remaining.items() if value is not None and value != ()})
     return RunRequest(RunConfig.from_mapping(values), session, debug)
 
 
@@ -112,6 +121,11 @@ def _option(name: str, hint: Any, default: Any, help_text: str) -> RunOption:
     if hint is bool:
         flag, kind = f"{flag}/--no-{flag[2:]}", bool
         help_text = f"{help_text} Default: {'on' if default else 'off'}."
+    elif get_origin(hint) is tuple:
+        return RunOption(
+            [flag, name], type=ConditionText(), multiple=True, default=(), metavar="CONDITION", help=help_text,
+            envvar=environment_variable(name), section=section_of(name),
+        )  # fmt: skip
     elif get_origin(hint) is Literal:
         choices = get_args(hint)
         kind, metavar = click.Choice(list(choices)), "NAME"

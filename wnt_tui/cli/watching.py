@@ -58,7 +58,7 @@ def attach(session: Path | None, debug: bool) -> None:
 @click.argument("sessions", type=click.Path(path_type=Path), metavar="SESSION…", nargs=-1, required=True)
 @debug_option
 def replay(sessions: tuple[Path, ...], debug: bool) -> None:
-    """Look at recorded sessions, step by step."""
+    """Look at a recorded session, step by step, or compare several."""
     from engine.session import paths
     from wnt_tui.cli.places import require_readable
     from wnt_tui.terminal import require_terminal

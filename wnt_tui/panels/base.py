@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,11 +14,13 @@ from textual.strip import Strip
 
 from engine.catalogue import LAYER_METRICS, Kind, kind_in_run, metric
 from engine.config import RunConfig
-from wnt_tui.charts.lines import Series
+from wnt_tui.charts.lines import Reference, Series
 from wnt_tui.charts.number import marked
 from wnt_tui.charts.raster import Dash
 from wnt_tui.glyphs import UNICODE, Glyphs
 from wnt_tui.panels.help import panel_help
+from wnt_tui.panels.overlay import Axis, MainLine, compared_parts, draw_compared
+from wnt_tui.panels.reduction import STRETCHES_A_CELL, derived, reduced
 from wnt_tui.snapshot import PanelView
 from wnt_tui.themes import Palette
 
@@ -39,6 +41,8 @@ class Panel(ABC):
         log_default: Whether its axis starts out logarithmic.
         paired: Whether it shows predictions, which depend on the chosen estimator of L.
         about: How to read it, the opening of its help.
+        axis: What its horizontal axis counts where sessions are compared.
+        references: Horizontal lines that are drawn then too.
     """
 
     number: ClassVar[int]
@@ -49,6 +53,8 @@ class Panel(ABC):
     log_default: ClassVar[bool] = False
     paired: ClassVar[bool] = False
     about: ClassVar[str] = ""
+    axis: ClassVar[Axis] = "step"
+    references: ClassVar[tuple[Reference, ...]] = ()
 
     @abstractmethod
     def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
@@ -61,6 +67,38 @@ class Panel(ABC):
         Returns:
             ``view.height`` strips, each ``view.width`` cells wide.
         """
+
+    def compared(self, view: PanelView) -> Sequence[MainLine]:
+        """The lines of one session that matter most, to be drawn beside those of others.
+
+        Args:
+            view: One session's view.
+
+        Returns:
+            The lines, the most important first; at most two are drawn.
+        """
+        return ()
+
+    def draw_compared(self, view: PanelView, palette: Palette) -> list[Strip]:
+        """Draw the inside of the panel for several sessions.
+
+        Args:
+            view: What to draw and how large.
+            palette: Styles and glyphs.
+
+        Returns:
+            ``view.height`` strips, each ``view.width`` cells wide.
+        """
+        message = why_empty(view, self.metrics[:1])
+        return draw_compared(self.compared, view, palette, axis=self.axis, references=self.references, message=message)
+
+    def picture(self, view: PanelView, palette: Palette) -> list[Strip]:
+        """Return the inside of the panel, for one session or several; the arguments are those of :meth:`draw`."""
+        return self.draw_compared(view, palette) if view.others else self.draw(view, palette)
+
+    def compared_parts(self, view: PanelView) -> list[str]:
+        """Exact values of all sessions at the cursor; the argument is that of :meth:`subtitle_parts`."""
+        return compared_parts(self.compared, view, axis=self.axis)
 
     @abstractmethod
     def subtitle_parts(self, view: PanelView) -> list[str]:
@@ -87,7 +125,7 @@ class Panel(ABC):
             return ""
         room = max(view.width - 4, 0)
         text = ""
-        for part in self.subtitle_parts(view):
+        for part in self.compared_parts(view) if view.others else self.subtitle_parts(view):
             longer = glyphs.text(part if not text else f"{text} · {part}")
             if part and len(longer) <= room:
                 text = longer
@@ -212,9 +250,16 @@ def step_series(
     Returns:
         The series, with the rows of the window and a neighbour on either side.
     """
-    rows = rows_in_view(view)
-    values = view.snapshot.column(name)[rows]
-    return row_series(view, rows, values, label, color, dash, optional=optional)
+    snapshot, rows = view.snapshot, rows_in_view(view)
+
+    column = snapshot.column(name)
+
+    def make() -> tuple[Array, Array]:
+        return _points(view, rows, column[rows])
+
+    x, y = derived(column, (rows.start, rows.stop, view.width, snapshot.config.every), make)
+    here = _here(rows, x, snapshot.value(name, view.cursor))
+    return Series(label, x, y, color, dash, optional=optional, here=here)
 
 
 def rows_in_view(view: PanelView) -> slice:
@@ -257,11 +302,25 @@ def row_series(
     Returns:
         The series.
     """
+    x, y = _points(view, rows, values)
+    index = view.snapshot.index_of(view.cursor) - rows.start
+    known = 0 <= index < values.size and int(view.snapshot.step[rows][index]) == view.cursor
+    here = _here(rows, x, float(values[index]) if known else float("nan"))
+    return Series(label, x, y, color, dash, optional=optional, here=here)
+
+
+def _points(view: PanelView, rows: slice, values: Array) -> tuple[Array, Array]:
+    """Return the points of a series: rows that were to be measured, as many as can be told apart."""
     step, every = view.snapshot.step[rows], view.snapshot.config.every
     if every > 1:
         keep = np.isfinite(values) | (step % every == 0)
         step, values = step[keep], values[keep]
-    return Series(label, step.astype(np.float64), values, color, dash, optional=optional)
+    return reduced(step.astype(np.float64), values, STRETCHES_A_CELL * max(view.width, 1))
+
+
+def _here(rows: slice, x: Array, value: float) -> float | None:
+    """Return the value at the cursor where the series was reduced and may not hold it any more."""
+    return value if x.size < rows.stop - rows.start else None
 
 
 def kind_of(view: PanelView, name: str) -> Kind:

@@ -14,6 +14,7 @@ from engine.catalogue import STEP_COLUMNS
 from engine.theory.ledger import LEDGER, Inequality, Row, Term
 from wnt_tui.charts.number import significant
 from wnt_tui.panels.base import moment
+from wnt_tui.panels.reduction import derived
 from wnt_tui.snapshot import PanelView, Snapshot
 
 Verdict = Literal["holds", "vacuous", "violated", "exceeded"]
@@ -60,6 +61,11 @@ def checks(view: PanelView) -> list[Check]:
     Returns:
         A check a group. With ``--every`` they are those of the newest measured row, see ``checked_step``.
     """
+    key = ("checks", checked_step(view), view.layer)
+    return derived(view.snapshot, key, lambda: _checks(view))
+
+
+def _checks(view: PanelView) -> list[Check]:
     row = _row(view)
     found = [_pick(entry, entry.at(row), view.layer) for entry in LEDGER.values()]
     known = [each for each in found if each is not None]

@@ -10,7 +10,8 @@ from engine.theory.conditioning import is_lower_bound, log10_condition, resoluti
 from engine.theory.random_matrix import condition_number
 from wnt_tui.charts.lines import LineChart, Series, draw_lines
 from wnt_tui.charts.number import significant
-from wnt_tui.panels.base import Moment, Panel, first_moment, moment, resolution_limit, why_empty
+from wnt_tui.panels.base import Moment, Panel, first_moment, kind_of, moment, resolution_limit, why_empty
+from wnt_tui.panels.overlay import MainLine
 from wnt_tui.panels.words import rank_deficient, rank_words, unresolved_layers
 from wnt_tui.snapshot import PanelView
 from wnt_tui.themes import Palette
@@ -24,6 +25,7 @@ class ConditioningPanel(Panel):
     number = 2
     key = "2"
     title = "conditioning by layer"
+    axis = "layer"
     metrics = (
         "log10_cond", "lambda_min", "lambda_max", "lambda_resolution", "infinite_lambda_min",
         "infinite_lambda_max", "lemma12_lambda_min", "definition6_lambda_max", "ntk_log10_cond",
@@ -82,6 +84,13 @@ class ConditioningPanel(Panel):
             legend_rows=3,
         )
         return draw_lines(chart, view.width, view.height, palette)
+
+    def compared(self, view: PanelView) -> list[MainLine]:
+        """Return the conditioning at the cursor."""
+        depth, now = view.snapshot.config.depth, moment(view)
+        values, unresolved = now.layer_values("log10_cond", depth), unresolved_layers(now, depth)
+        line = Series("now", np.arange(depth, dtype=np.float64), values, points=True, bounds=unresolved)
+        return [MainLine(line, kind_of(view, "log10_cond"), now.remark)]
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
         """Return the values at the cursor."""

@@ -8,7 +8,8 @@ from textual.strip import Strip
 from wnt_tui.charts.lines import LineChart, Series, draw_lines
 from wnt_tui.charts.number import significant
 from wnt_tui.charts.raster import Dash
-from wnt_tui.panels.base import Panel, moment, why_empty
+from wnt_tui.panels.base import Panel, kind_of, moment, why_empty
+from wnt_tui.panels.overlay import MainLine
 from wnt_tui.panels.words import rank_deficient, rank_words
 from wnt_tui.snapshot import LayerBand, PanelView
 from wnt_tui.themes import Palette
@@ -45,7 +46,7 @@ class EigenvaluePanel(Panel):
         blocks = max(2 * view.width, 2)
 
         def band(name: str) -> LayerBand:
-            return layers.band(name, view.first, view.last, blocks)
+            return layers.band(name, view.first, view.last, blocks, view.layer)
 
         now = moment(view)
 
@@ -75,6 +76,14 @@ class EigenvaluePanel(Panel):
             message=message,
         )
         return draw_lines(chart, view.width, view.height, palette)
+
+    def compared(self, view: PanelView) -> list[MainLine]:
+        """Return λ_min of the selected layer."""
+        now = moment(view)
+        here = now.value("lambda_min", view.layer) if now.step == view.cursor else float("nan")
+        band = view.snapshot.layers.band("lambda_min", view.first, view.last, max(2 * view.width, 2), view.layer)
+        line = band_series(band, view.layer, f"λmin layer {view.layer}", 0, here=here)
+        return [MainLine(line, kind_of(view, "lambda_min"))]
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
         """Return the values at the cursor."""

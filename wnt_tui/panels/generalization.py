@@ -10,7 +10,8 @@ from textual.strip import Strip
 from wnt_tui.charts.canvas import Canvas
 from wnt_tui.charts.lines import LineChart, Reference, draw_lines
 from wnt_tui.charts.number import short, significant
-from wnt_tui.panels.base import Panel, at_cursor, step_series, why_empty
+from wnt_tui.panels.base import Panel, at_cursor, kind_of, step_series, why_empty
+from wnt_tui.panels.overlay import MainLine
 from wnt_tui.snapshot import PanelView
 from wnt_tui.themes import Palette
 
@@ -62,6 +63,13 @@ class GeneralizationPanel(Panel):
             canvas.put(0, 0, palette.glyphs.cut(verdict, view.width), getattr(palette, role))
             strips += canvas.to_strips()
         return strips
+
+    def compared(self, view: PanelView) -> list[MainLine]:
+        """Return the bound with local constants and the gap."""
+        return [
+            MainLine(step_series(view, name, label, 0), kind_of(view, name))
+            for name, label in (("generalization_bound", "bound"), ("generalization_gap", "gap"))
+        ]
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
         """Return the values at the cursor."""

@@ -7,7 +7,8 @@ from textual.strip import Strip
 
 from wnt_tui.charts.lines import LineChart, Series, draw_lines
 from wnt_tui.charts.number import significant
-from wnt_tui.panels.base import Panel, moment, why_empty
+from wnt_tui.panels.base import Panel, kind_of, moment, why_empty
+from wnt_tui.panels.overlay import MainLine
 from wnt_tui.panels.words import layer_ranges
 from wnt_tui.snapshot import PanelView
 from wnt_tui.themes import Palette
@@ -19,6 +20,7 @@ class GershgorinPanel(Panel):
     number = 4
     key = "4"
     title = "Gershgorin proxy"
+    axis = "layer"
     metrics = (
         "gersh_row_sum", "gersh_max_offdiag", "gersh_max_abs_offdiag", "gersh_min_diag", "gersh_lower",
         "gersh_upper",
@@ -61,6 +63,15 @@ class GershgorinPanel(Panel):
             message=why_empty(view, ("gersh_row_sum",)),
         )
         return draw_lines(chart, view.width, view.height, palette)
+
+    def compared(self, view: PanelView) -> list[MainLine]:
+        """Return row sum and largest off-diagonal entry at the cursor."""
+        depth, now = view.snapshot.config.depth, moment(view)
+        x = np.arange(depth, dtype=np.float64)
+        return [
+            MainLine(Series(label, x, now.layer_values(name, depth), points=True), kind_of(view, name), now.remark)
+            for name, label in (("gersh_row_sum", "ΣR"), ("gersh_max_offdiag", "max off-diag"))
+        ]
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
         """Return the values at the cursor."""

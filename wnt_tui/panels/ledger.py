@@ -7,12 +7,15 @@ import math
 from rich.style import Style
 from textual.strip import Strip
 
+from engine.breakpoints import breakpoints_set
 from engine.record import Event
 from engine.theory.ledger import LEDGER
 from wnt_tui.charts.canvas import Canvas
 from wnt_tui.charts.number import seconds, significant
 from wnt_tui.panels.base import Panel, why_empty
 from wnt_tui.panels.checks import Check, Verdict, checked_step, checks
+from wnt_tui.panels.ledger_compared import differences, draw_ledger
+from wnt_tui.panels.overlay import sessions_of
 from wnt_tui.snapshot import PanelView
 from wnt_tui.themes import Palette
 
@@ -24,7 +27,7 @@ _MARKS: dict[Verdict, tuple[str, str, str]] = {
 }
 _EVENT_ROLES = {
     "violation": "bad", "diverged": "bad", "failed": "bad", "blocked": "warn", "lr": "warn", "notice": "warn",
-    "stopped": "warn",
+    "stopped": "warn", "break": "bad", "mark": "cursor_label",
 }  # fmt: skip
 _NAME_WIDTH = 11
 
@@ -44,8 +47,8 @@ class LedgerPanel(Panel):
         "Every inequality of the ledger whose terms exist at the cursor, a line a group, with its numbers: ✓ holds, ○ "
         "holds but says nothing, ✗ a theorem is violated (a bug of this program), ! an assumption fails (a finding "
         "about the network). The layer is the selected one, or the worst that fails. Each side is widened by what "
-        "residuals and rounding leave uncertain. Below: the cost of measuring beside the step's own, and what happened "
-        "up to the cursor, newest first."
+        "residuals and rounding leave uncertain. Below: the cost of measuring beside the step's own, the breakpoints "
+        "that are set (B) with the step at which they were hit last, and what happened up to the cursor, newest first."
     )
 
     def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
@@ -70,13 +73,23 @@ class LedgerPanel(Panel):
         if cut:
             canvas.put(2, row, palette.glyphs.cut(_rest(found[room - 1 :]), max(view.width - 2, 0)), palette.dim)
             row += 1
-        cost = cost_words(view)
-        if cost and row < view.height:
-            canvas.put(2, row, "cost", palette.dim)
-            canvas.put(2 + _NAME_WIDTH, row, palette.glyphs.cut(cost, view.width - 2 - _NAME_WIDTH), palette.text)
-            row += 1
+        for name, words in (("cost", cost_words(view)), ("breakpoints", breakpoint_words(view))):
+            if words and row < view.height:
+                canvas.put(2, row, name, palette.dim)
+                column = max(2 + _NAME_WIDTH, 3 + len(name))
+                canvas.put(column, row, palette.glyphs.cut(words, view.width - column), palette.text)
+                row += 1
         _draw_events(canvas, row, earlier, len(snapshot.events) - len(earlier))
         return canvas.to_strips()
+
+    def draw_compared(self, view: PanelView, palette: Palette) -> list[Strip]:
+        """Return the panel's strips for several sessions."""
+        return draw_ledger(view, palette)
+
+    def compared_parts(self, view: PanelView) -> list[str]:
+        """Return in how many options the sessions differ."""
+        count = len(differences([one.snapshot for one in sessions_of(view)]))
+        return [f"{count} option{'s' * (count != 1)} differ{'s' * (count == 1)}" if count else "same options"]
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
         """Return the values at the cursor."""
@@ -123,6 +136,20 @@ def cost_words(view: PanelView) -> str:
     tasks = [(word, view.snapshot.value(name, view.cursor)) for name, word in _TASKS.items()]
     detail = ", ".join(f"{word} {seconds(value)}" for word, value in tasks if math.isfinite(value))
     return " · ".join(parts) + (f" ({detail})" if detail else "")
+
+
+def breakpoint_words(view: PanelView) -> str:
+    """Which breakpoints are set up to the cursor and where they were hit last: ``pl < 1 (step 12), diverging``.
+
+    Args:
+        view: What is shown.
+
+    Returns:
+        The words; empty if none is set.
+    """
+    earlier = [event for event in view.snapshot.events if event.step <= view.cursor]
+    found = breakpoints_set(view.snapshot.config.breakpoints, earlier)
+    return ", ".join(f"{point.text} (step {point.hits[-1]})" if point.hits else point.text for point in found)
 
 
 def _draw_check(canvas: Canvas, row: int, check: Check) -> None:

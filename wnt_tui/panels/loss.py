@@ -6,6 +6,7 @@ from textual.strip import Strip
 
 from wnt_tui.charts.lines import LineChart, draw_lines
 from wnt_tui.panels.base import Panel, at_cursor, diverged_note, step_series, why_empty
+from wnt_tui.panels.overlay import MainLine
 from wnt_tui.panels.pairing import (
     estimator_note,
     lemma13_series,
@@ -52,6 +53,10 @@ class LossPanel(Panel):
             legend_rows=3,
         )
         return draw_lines(chart, view.width, view.height, palette)
+
+    def compared(self, view: PanelView) -> list[MainLine]:
+        """Return training and test loss."""
+        return [MainLine(step_series(view, "loss", "train", 0)), MainLine(step_series(view, "test_loss", "test", 1))]
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
         """Return the values at the cursor."""

@@ -6,6 +6,7 @@ from textual.strip import Strip
 
 from wnt_tui.charts.lines import LineChart, Reference, draw_lines
 from wnt_tui.panels.base import Panel, at_cursor, step_series, why_empty
+from wnt_tui.panels.overlay import MainLine
 from wnt_tui.panels.pairing import estimator_note, pairing_at_cursor, ratio_series
 from wnt_tui.snapshot import PanelView
 from wnt_tui.themes import Palette
@@ -18,6 +19,7 @@ class PredictionPanel(Panel):
     key = "7"
     title = "loss-prediction ratio"
     paired = True
+    references = (Reference(1.0, "exact"),)
     metrics = (
         "ratio_lemma1", "ratio_descent", "ratio_lemma10", "ratio_null", "decrease_ratio", "predicted_lemma1",
         "predicted_descent", "predicted_lemma10", "lemma13_bound",
@@ -44,11 +46,18 @@ class PredictionPanel(Panel):
             last=view.last,
             log=view.log,
             cursor=view.cursor,
-            references=(Reference(1.0, "exact"),),
+            references=self.references,
             notes=estimator_note(view),
             message=_why(view),
         )
         return draw_lines(chart, view.width, view.height, palette)
+
+    def compared(self, view: PanelView) -> list[MainLine]:
+        """Return the ratios of the descent lemma and of Lemma 1."""
+        return [
+            MainLine(ratio_series(view, "descent", "descent", 0), "heuristic"),
+            MainLine(ratio_series(view, "lemma1", "lemma 1", 1), "heuristic"),
+        ]
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
         """Return the values at the cursor."""

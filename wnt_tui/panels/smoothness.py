@@ -8,6 +8,7 @@ from textual.strip import Strip
 from wnt_tui.charts.lines import LineChart, Reference, Series, draw_lines
 from wnt_tui.charts.number import marked, short
 from wnt_tui.panels.base import Panel, at_cursor, kind_of, step_series, why_empty
+from wnt_tui.panels.overlay import MainLine
 from wnt_tui.snapshot import PanelView
 from wnt_tui.themes import Palette
 
@@ -47,7 +48,8 @@ class SmoothnessPanel(Panel):
             # The learning rate was changed inside the window: 2/η is a line of its own.
             line = step_series(view, "lr", "2/η", 6)
             with np.errstate(all="ignore"):
-                series.insert(0, Series("2/η", line.x, 2.0 / line.y, 6))
+                here = None if line.here is None else 2.0 / line.here
+                series.insert(0, Series("2/η", line.x, 2.0 / line.y, 6, here=here))
         elif rates.size and series:
             limit = 2.0 / float(rates[0])
             references = (Reference(limit, f"2/η {short(limit)}", optional=True),)
@@ -63,6 +65,16 @@ class SmoothnessPanel(Panel):
             message=why_empty(view, ("pl", "smoothness_step")),
         )
         return draw_lines(chart, view.width, view.height, palette)
+
+    def compared(self, view: PanelView) -> list[MainLine]:
+        """Return μ and the Hessian's L, or L of the step where the Hessian's was not measured."""
+        name, label = "smoothness_hessian", "L"
+        if not np.isfinite(view.snapshot.column(name)).any():
+            name, label = "smoothness_step", "L_step"
+        return [
+            MainLine(step_series(view, "pl", "μ", 0), kind_of(view, "pl")),
+            MainLine(step_series(view, name, label, 1), kind_of(view, name)),
+        ]
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
         """Return the values at the cursor."""

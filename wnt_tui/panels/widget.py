@@ -50,7 +50,7 @@ class PanelWidget(Widget, can_focus=True):
         self.log_axis = panel.log_default
         self.drawn = 0
         self._palette = palette
-        self._source: tuple[Snapshot, int, int, int, int, Estimator | None] | None = None
+        self._source: tuple[Snapshot, int, int, int, int, Estimator | None, tuple[Snapshot, ...]] | None = None
         self._strips: list[Strip] = []
         self._key: _Key = ()
         self._label()
@@ -71,9 +71,9 @@ class PanelWidget(Widget, can_focus=True):
         """What the panel shows at its present size, or None before the first snapshot."""
         if self._source is None:
             return None
-        snapshot, cursor, first, last, layer, estimator = self._source
-        size = self.size
-        return PanelView(snapshot, cursor, first, last, layer, size.width, size.height, self.log_axis, estimator)
+        snapshot, cursor, first, last, layer, estimator, others = self._source
+        width, height = self.size
+        return PanelView(snapshot, cursor, first, last, layer, width, height, self.log_axis, estimator, others)
 
     def update_view(
         self,
@@ -83,6 +83,7 @@ class PanelWidget(Widget, can_focus=True):
         last: int,
         layer: int,
         estimator: Estimator | None = None,
+        others: tuple[Snapshot, ...] = (),
     ) -> None:
         """Show a snapshot; draws only if the panel is on the screen and something changed.
 
@@ -93,8 +94,9 @@ class PanelWidget(Widget, can_focus=True):
             last: Last step of the window.
             layer: The selected layer.
             estimator: The L that predictions are paired with, None for the stored pairings.
+            others: Sessions to compare it with.
         """
-        self._source = (snapshot, cursor, first, last, layer, estimator if self.panel.paired else None)
+        self._source = (snapshot, cursor, first, last, layer, estimator if self.panel.paired else None, others)
         self._redraw()
 
     def action_toggle_log(self) -> None:
@@ -130,9 +132,10 @@ class PanelWidget(Widget, can_focus=True):
     def _present_key(self) -> _Key:
         if self._source is None:
             return (self.size, self._palette.name)
-        snapshot, *rest = self._source
+        snapshot, *rest, others = self._source
         # The name tells two sessions apart whose versions happen to agree.
-        return (snapshot.name, snapshot.version, *rest, self.size, self.log_axis, id(self._palette))
+        versions = tuple((shown.name, shown.version) for shown in (snapshot, *others))
+        return (versions, *rest, self.size, self.log_axis, id(self._palette))
 
     def _redraw(self) -> None:
         if not self.is_attached or self._key == self._present_key() or not self.is_on_screen:
@@ -158,7 +161,7 @@ class PanelWidget(Widget, can_focus=True):
             self._strips = [Strip.blank(self.size.width, self._palette.base)] * self.size.height
             return
         self.drawn += 1
-        self._strips = self.panel.draw(view, self._palette)
+        self._strips = self.panel.picture(view, self._palette)
         subtitle = self.panel.subtitle(view, self._palette.glyphs).replace("[", r"\[")
         # Assigning an equal text would still repaint the border.
         if subtitle != self.border_subtitle:

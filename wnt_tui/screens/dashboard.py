@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,13 +24,16 @@ from wnt_tui.keys import bindings
 from wnt_tui.panels import ALL_PANELS
 from wnt_tui.panels.pairing import ESTIMATOR_NAMES
 from wnt_tui.panels.widget import PanelWidget
+from wnt_tui.screens.compare_keys import CompareKeys
 from wnt_tui.screens.engine_keys import EngineKeys
 from wnt_tui.screens.help import HelpScreen
 from wnt_tui.screens.messages import CommandAnswered, SnapshotReady, SourceTrouble, ViewChanged
+from wnt_tui.screens.note_keys import NoteKeys
 from wnt_tui.snapshot import Snapshot
 from wnt_tui.source import Deliveries, SessionSource
 from wnt_tui.terminal import COMPACT_COLUMNS, COMPACT_ROWS, MIN_COLUMNS, MIN_ROWS, too_small
 from wnt_tui.themes import Palette
+from wnt_tui.widgets.compared import ComparedLine
 from wnt_tui.widgets.footer import Footer
 from wnt_tui.widgets.header import Header
 from wnt_tui.widgets.numbers import Figures, Numbers, Tabs
@@ -40,13 +44,15 @@ STARTUP_TICK = 0.1
 """How often a started engine that has not written anything yet is looked after."""
 
 
-class Dashboard(EngineKeys, Screen[None]):
-    """One session on the screen.
+class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
+    """One session on the screen, beside others if it is compared with some.
 
     Args:
         path: The session.
         palette: Styles and characters.
         engine: The engine that was started for it, if this viewer started one.
+        compared: Sessions to compare it with from the beginning.
+        opened_together: Sessions to offer first.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
@@ -73,8 +79,19 @@ class Dashboard(EngineKeys, Screen[None]):
             super().__init__()
             self.branching = branching
 
-    def __init__(self, path: Path, palette: Palette, engine: EngineProcess | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        palette: Palette,
+        engine: EngineProcess | None = None,
+        *,
+        compared: Sequence[Path] = (),
+        opened_together: Sequence[Path] = (),
+    ) -> None:
         super().__init__()
+        self.opened_together = tuple(opened_together)
+        self._compared_first = tuple(compared)
+        self._companions = []
         self.path = path
         self.palette = palette
         self.engine_process = engine
@@ -101,6 +118,7 @@ class Dashboard(EngineKeys, Screen[None]):
     def compose(self) -> ComposeResult:
         """Yield header, panels, timeline, footer; tabs and key numbers where only one panel fits."""
         yield Header(self.palette, id="header")
+        yield ComparedLine(self.palette, id="compared")
         yield Tabs(self.palette, id="tabs")
         with Container(id="panels"):
             for panel in ALL_PANELS:
@@ -144,10 +162,12 @@ class Dashboard(EngineKeys, Screen[None]):
             self.set_interval(STARTUP_TICK, self._await_engine)
         self._arrange()
         self._source.start()
+        self.compare_with(self._compared_first)
 
     def on_unmount(self) -> None:
-        """Let go of the session."""
+        """Let go of the sessions."""
         self._source.close()
+        self.let_go_of_all()
 
     def on_resize(self, event: events.Resize) -> None:
         """Fit the arrangement to the new size."""
@@ -185,16 +205,27 @@ class Dashboard(EngineKeys, Screen[None]):
         if self.snapshot is None:
             self.selected_layer = snapshot.config.depth - 1
         self.snapshot = snapshot
-        first = int(snapshot.step[0]) if snapshot.rows else 0
-        # An ended run's axes end with its rows; only a living one is going to fill the rest.
-        planned = snapshot.config.steps if snapshot.engine.alive else snapshot.last_step
-        self.cursor = self.cursor.extended(first, snapshot.last_step, planned)
         self.query_one(Header).snapshot = snapshot
         self.footer.has_engine = snapshot.engine.alive
         self.footer.paused = snapshot.engine.state in {"paused", "finished"}
         self.query_one(Timeline).happenings = tuple(snapshot.events)
         self.query_one(Timeline).live = snapshot.engine.alive
         self.engine_changed(snapshot)
+        self.note_hits(snapshot, from_the_beginning=self.engine_process is not None)
+        self.sessions_changed()
+
+    def sessions_changed(self) -> None:
+        """Let cursor and axes reach all steps that are shown, and draw."""
+        snapshot = self.snapshot
+        if snapshot is None:
+            return
+        # An ended run's axes end with its rows; only a living one is going to fill the rest. Those of sessions that
+        # are compared reach over all of their rows; the cursor goes no further than this session's newest.
+        planned = snapshot.config.steps if snapshot.engine.alive else snapshot.last_step
+        firsts = [int(shown.step[0]) for shown in (snapshot, *self.others) if shown.rows]
+        longest = max((shown.last_step for shown in self.others), default=-1)
+        self.cursor = self.cursor.extended(min(firsts, default=0), snapshot.last_step, max(planned, longest))
+        self.show_compared()
         self.view_changed()
 
     def view_changed(self) -> None:
@@ -209,7 +240,9 @@ class Dashboard(EngineKeys, Screen[None]):
             return
         first, last = self.cursor.window()
         for widget in self.panels:
-            widget.update_view(self.snapshot, self.cursor.step, first, last, self.selected_layer, self.estimator)
+            widget.update_view(
+                self.snapshot, self.cursor.step, first, last, self.selected_layer, self.estimator, self.others
+            )
         if self.single:
             self.query_one(Numbers).source = Figures(self.snapshot, self.cursor.step, self.selected_layer)
 
@@ -359,8 +392,11 @@ class Dashboard(EngineKeys, Screen[None]):
         """Ask for a number in the footer's place."""
         questions = {"goto": self._goto_question, "branch": self.branch_question}
         question = questions[name]() if name in questions else self.engine_question(name)
-        if question is None:
-            return
+        if question is not None:
+            self.ask(question)
+
+    def ask(self, question: Question) -> None:
+        """Put a question in the footer's place."""
         self.footer.say("")
         self.footer.display = False
         self.prompt.ask(question)
@@ -384,5 +420,7 @@ class Dashboard(EngineKeys, Screen[None]):
         answer: Any = message.answer
         if message.question.name == "goto":
             self._move_to(self.cursor.to(answer))
+        elif message.question.name == "mark":
+            self.mark_answered(answer)
         else:
             self.engine_answer(message.question.name, answer)

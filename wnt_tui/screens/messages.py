@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from textual.message import Message
 
 from engine.errors import WntError
@@ -42,6 +44,38 @@ class SourceTrouble(Message):
 
     def __init__(self, error: WntError) -> None:
         super().__init__()
+        self.error = error
+
+
+class CompanionReady(Message):
+    """A session that is compared has changed.
+
+    Args:
+        path: The file.
+        snapshot: What it is now.
+    """
+
+    def __init__(self, path: Path, snapshot: Snapshot) -> None:
+        super().__init__()
+        self.path = path
+        self.snapshot = snapshot
+
+    def can_replace(self, message: Message) -> bool:
+        """Return whether the other is an older snapshot of the same session that is still waiting."""
+        return isinstance(message, CompanionReady) and message.path == self.path
+
+
+class CompanionTrouble(Message):
+    """A session that is compared cannot be read.
+
+    Args:
+        path: The file.
+        error: Why.
+    """
+
+    def __init__(self, path: Path, error: WntError) -> None:
+        super().__init__()
+        self.path = path
         self.error = error
 
 

@@ -25,7 +25,7 @@ class Question:
         text: The question.
         parse: Turns the text into the answer; raises ValueError with a sentence.
         hint: What is said beside the field at first.
-        width: Columns of the field.
+        width: Columns of the field; 0 is all the room there is.
     """
 
     name: str
@@ -90,7 +90,7 @@ class Prompt(Horizontal):
         self._remark(question.hint)
         field = self.query_one(Input)
         field.value = initial
-        field.styles.width = question.width
+        field.styles.width = question.width or "1fr"
         self.display = True
         field.focus()
 

@@ -14,10 +14,12 @@ from wnt_tui.cursor import Cursor
 from wnt_tui.widgets.line import Line
 
 EVENT_MARKS: dict[str, tuple[str, str, str, int]] = {
-    "failed": ("✖", "X", "bad", 9),
-    "diverged": ("▲", "!", "bad", 8),
-    "violation": ("▲", "!", "warn", 7),
-    "blocked": ("■", "#", "bad", 6),
+    "failed": ("✖", "X", "bad", 12),
+    "diverged": ("▲", "!", "bad", 11),
+    "violation": ("▲", "!", "warn", 10),
+    "blocked": ("■", "#", "bad", 8),
+    "break": ("◉", "o", "bad", 7),
+    "mark": ("▼", "v", "cursor_label", 6),
     "lr": ("◆", "+", "cursor_label", 5),
     "notice": ("◇", ".", "focus", 4),
     "stopped": ("■", "#", "strong", 3),

@@ -1,0 +1,182 @@
+"""What a session of 100,000 steps and 30 layers costs: to record, to open, to seek in, and in the viewer's memory.
+
+Run it with ``python benchmarks/scale.py``; it takes some minutes and about 600 MB in ``--folder``, removed afterwards.
+The session is written by the real writer, as an engine writes it, with a number for every metric. It is opened by the
+real app in a process of its own, 160×48, without a terminal. The design asks for: open in under 1 s, any
+step in under 50 ms, under 250 MB in the viewer, and a step that costs as much to record at the end as at the start.
+Sizes can be changed: ``--steps 5000 --depth 9``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from engine.catalogue import LAYER_METRICS, STEP_COLUMNS
+from engine.config import RunConfig
+from engine.record import Event, StepRecord
+from engine.session import EngineLock, SessionReader, SessionWriter
+
+PARTS = 20
+"""The recording is timed in so many equal parts."""
+
+SEEKS = 60
+PATIENCE = 120.0
+EVENTS_EVERY = 1000
+LIMITS = {"open_seconds": 1.0, "seek_ms": 50.0, "memory_mb": 250.0}
+
+
+def record(step: int, config: RunConfig, rng: np.random.Generator) -> StepRecord:
+    """A row with a number for every metric, like an engine's."""
+    noise = rng.standard_normal(len(STEP_COLUMNS))
+    decay = float(np.exp(-step / (config.steps / 4)))
+    values = {name: 1.0 + decay + 0.01 * float(noise[place]) for place, name in enumerate(STEP_COLUMNS)}
+    depth = np.arange(config.depth + 1)
+    layers = {}
+    for metric in LAYER_METRICS:
+        if metric.scope == "layer" or step == 0:
+            layers[metric.name] = 10.0 ** (1 - 0.05 * depth) * (1 + decay) + 0.01 * rng.standard_normal(depth.size)
+    events = (Event(step, "notice", f"step {step}"),) if step % EVENTS_EVERY == 0 else ()
+    return StepRecord(step, values, layers, events)
+
+
+def write(path: Path, config: RunConfig) -> dict[str, float]:
+    """Record a session; seconds of writing a step in its first and last parts, and of the whole."""
+    rng = np.random.default_rng(0)
+    rows = config.steps + 1
+    # Made beforehand and used again: the time of the generator is nobody's business.
+    stock = [record(step, config, rng) for step in range(1, min(rows, 257))]
+    seconds = []
+    began = time.perf_counter()
+    with EngineLock(path), SessionWriter.create(path, config, {"data_name": "made up", "device": "cpu"}) as writer:
+        writer.set_engine(state="running", step=0)
+        writer.put(record(0, config, rng))
+        for part in range(PARTS):
+            start = time.perf_counter()
+            first, last = part * config.steps // PARTS + 1, (part + 1) * config.steps // PARTS
+            for step in range(first, last + 1):
+                like = stock[step % len(stock)]
+                events = (Event(step, "notice", f"step {step}"),) if step % EVENTS_EVERY == 0 else ()
+                writer.put(StepRecord(step, like.values, like.layers, events))
+                writer.set_engine(step=step)
+            writer.flush()
+            seconds.append((time.perf_counter() - start) / max(last - first + 1, 1))
+        writer.set_engine(state="finished", message=f"Finished {config.steps} steps.")
+    return {
+        "first_ms_a_step": 1e3 * statistics.median(seconds[1 : PARTS // 4]),
+        "last_ms_a_step": 1e3 * statistics.median(seconds[-PARTS // 4 :]),
+        "minutes": (time.perf_counter() - began) / 60,
+        "megabytes": path.stat().st_size / 2**20,
+    }
+
+
+async def view(path: Path, started: float) -> dict[str, float]:
+    """Open a session in the real app and seek in it; the clock began with the process."""
+    from wnt_tui.app import WntApp
+
+    app = WntApp([path])
+    async with app.run_test(size=(160, 48)) as pilot:
+
+        async def until(condition: Callable[[], object]) -> None:
+            deadline = time.monotonic() + PATIENCE
+            while not condition():
+                assert time.monotonic() < deadline, "it never opened"
+                await asyncio.sleep(0.001)
+
+        def drawn() -> bool:
+            return app.dashboard is not None and all(panel.drawn for panel in app.dashboard.panels)
+
+        await until(drawn)
+        first_picture = time.time() - started
+        dashboard = app.dashboard
+        assert dashboard is not None
+        with SessionReader(path) as reader:
+            last = reader.last_step()
+        await until(lambda: dashboard.snapshot is not None and dashboard.snapshot.last_step == last)
+        await pilot.pause()
+        whole = time.time() - started
+        rng = np.random.default_rng(1)
+        # Processor time too: on a machine that others use, the clock on the wall measures them.
+        processor = time.process_time()
+        seeks = [await _seek(dashboard, int(step)) for step in rng.integers(0, last + 1, SEEKS)]
+        processor = time.process_time() - processor
+        dashboard.action_zoom(6)
+        zoomed = [await _seek(dashboard, int(step)) for step in rng.integers(0, last + 1, SEEKS)]
+    return {
+        "open_seconds": first_picture,
+        "all_rows_seconds": whole,
+        "seek_ms": 1e3 * statistics.median(seeks),
+        "seek_processor_ms": 1e3 * processor / SEEKS,
+        "seek_worst_ms": 1e3 * max(seeks),
+        "seek_zoomed_ms": 1e3 * statistics.median(zoomed),
+        "seek_zoomed_worst_ms": 1e3 * max(zoomed),
+        "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+async def _seek(dashboard: object, step: int) -> float:
+    """Seconds from a key to all nine panels showing a step."""
+    from wnt_tui.screens.dashboard import Dashboard
+
+    assert isinstance(dashboard, Dashboard)
+    began = time.perf_counter()
+    dashboard._move_to(dashboard.cursor.to(step))
+
+    def shown() -> bool:
+        views = [panel.view for panel in dashboard.panels]
+        return all(view is not None and view.cursor == step and view.snapshot.layers.at(step) for view in views)
+
+    while not (shown() and all(panel._key == panel._present_key() for panel in dashboard.panels)):
+        assert time.perf_counter() - began < PATIENCE, f"step {step} never appeared"
+        await asyncio.sleep(0)
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=100_000)
+    parser.add_argument("--depth", type=int, default=30)
+    parser.add_argument("--folder", type=Path, help="where there is room; default: the temporary folder")
+    parser.add_argument("--keep", type=Path, help="keep the session there, or use the one that is there")
+    parser.add_argument("--view", nargs=2, metavar=("FILE", "STARTED"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.view:
+        print(json.dumps(asyncio.run(view(Path(given.view[0]), float(given.view[1])))))
+        return
+    with tempfile.TemporaryDirectory(dir=given.folder, prefix="wnt-scale-") as folder:
+        path = given.keep or Path(folder) / "scale.wnt"
+        if not path.exists():
+            told = write(path, RunConfig(steps=given.steps, depth=given.depth))
+            ratio = told["last_ms_a_step"] / told["first_ms_a_step"]
+            print(
+                f"record: {told['first_ms_a_step']:.3f} ms a step at the start, {told['last_ms_a_step']:.3f} ms at the "
+                f"end (×{ratio:.2f}), {told['minutes']:.1f} min, {told['megabytes']:.0f} MB"
+            )
+        command = [sys.executable, __file__, "--view", str(path), str(time.time())]
+        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        print(
+            f"open: first picture {found['open_seconds']:.2f} s after the process, all rows "
+            f"{found['all_rows_seconds']:.2f} s\n"
+            f"seek: median {found['seek_ms']:.1f} ms ({found['seek_processor_ms']:.1f} ms of processor time), worst "
+            f"{found['seek_worst_ms']:.1f} ms; zoomed in "
+            f"{found['seek_zoomed_ms']:.1f} ms, worst {found['seek_zoomed_worst_ms']:.1f} ms\n"
+            f"memory: {found['memory_mb']:.0f} MB"
+        )
+        for name, limit in LIMITS.items():
+            if found[name] > limit:
+                print(f"{name} is {found[name]:.3g}, more than {limit:g}")
+
+
+if __name__ == "__main__":
+    main()

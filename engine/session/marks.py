@@ -1,0 +1,77 @@
+"""Marks: a person's bookmarks at steps, with a note. Events like all others, and never taken back.
+
+While an engine lives marks go through it, as a command; a session without one is written to directly, by a
+transaction that adds one row and changes none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from pathlib import Path
+
+from engine.errors import SessionError, UsageError
+from engine.record import Event
+from engine.session.opening import connect, sentence_of
+from engine.session.reader import SessionReader
+from engine.session.recording import queued_event
+from engine.session.schema import EVENT_COLUMNS, insert_into
+from engine.session.text import plain_text
+
+LONGEST_NOTE = 500
+"""Characters of a note."""
+
+_BUSY_SECONDS = 5.0
+_INSERT_EVENT = insert_into("events", EVENT_COLUMNS[1:])
+
+
+def mark_event(step: int, note: str, last_step: int) -> Event:
+    """A mark as an event.
+
+    Args:
+        step: The step to mark.
+        note: What to remember; may be empty.
+        last_step: The newest step recorded.
+
+    Returns:
+        The event.
+
+    Raises:
+        UsageError: The step is not recorded.
+    """
+    if not 0 <= step <= last_step:
+        recorded = f"Recorded are steps 0 to {last_step}." if last_step >= 0 else "No step is recorded yet."
+        raise UsageError(f"Step {step} cannot be marked.", recorded)
+    text = plain_text(note.strip(), limit=LONGEST_NOTE)
+    return Event(step, "mark", text, data={"note": text})
+
+
+def put_mark(path: str | Path, step: int, note: str = "") -> Event:
+    """Mark a step of a session that no engine writes.
+
+    Args:
+        path: The session file.
+        step: A recorded step.
+        note: What to remember; may be empty.
+
+    Returns:
+        The event that was added.
+
+    Raises:
+        UsageError: The step is not recorded.
+        SessionError: Not a session, or it cannot be written.
+    """
+    with SessionReader(path) as reader:
+        event = mark_event(step, note, reader.last_step())
+    row = queued_event(event, time.time()).row
+    try:
+        with contextlib.closing(connect(Path(path), "rw", seconds=_BUSY_SECONDS)) as connection:
+            connection.execute("PRAGMA trusted_schema = OFF").fetchall()
+            connection.execute(_INSERT_EVENT, row)
+    except sqlite3.Error as error:
+        raise SessionError(
+            f"Cannot mark step {step} in {path}: {sentence_of(error)}.",
+            "`wnt-tui copy` makes a copy of your own to write notes in.",
+        ) from None
+    return event

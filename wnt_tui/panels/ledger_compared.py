@@ -1,0 +1,100 @@
+"""Panel 9 for several sessions: in which options they differ, how they ended, and whether their inequalities hold."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from textual.strip import Strip
+
+from engine.config import RunConfig, option_flag
+from engine.session.text import plain_text
+from wnt_tui.charts.canvas import Canvas
+from wnt_tui.charts.number import seconds, significant
+from wnt_tui.panels.checks import checks
+from wnt_tui.panels.overlay import LETTERS, sessions_of
+from wnt_tui.snapshot import PanelView, Snapshot
+from wnt_tui.themes import Palette
+from wnt_tui.wording import short_number
+
+_NAME_WIDTH = 12
+_CELL_WIDTH = 9
+
+
+def differences(snapshots: list[Snapshot]) -> list[tuple[str, list[str]]]:
+    """The options in which sessions differ.
+
+    Args:
+        snapshots: The sessions.
+
+    Returns:
+        Name of each such option and its value in each session, in the order of the configuration.
+    """
+    found = []
+    for spec in fields(RunConfig):
+        values = [getattr(snapshot.config, spec.name) for snapshot in snapshots]
+        if any(value != values[0] for value in values):
+            found.append((option_flag(spec.name)[2:], [_shown(value) for value in values]))
+    return found
+
+
+def verdict(view: PanelView) -> str:
+    """Whether the inequalities of one session hold at the cursor, in a word or two."""
+    found = checks(view)
+    violated = sum(check.verdict == "violated" for check in found)
+    exceeded = sum(check.verdict == "exceeded" for check in found)
+    if not found:
+        return "—"
+    if violated:
+        return f"{violated} violated"
+    return f"{exceeded} fail{'s' * (exceeded == 1)}" if exceeded else f"{len(found)} hold"
+
+
+def draw_ledger(view: PanelView, palette: Palette) -> list[Strip]:
+    """Draw the table of sessions.
+
+    Args:
+        view: What to draw and how large.
+        palette: Styles and glyphs.
+
+    Returns:
+        ``view.height`` strips, each ``view.width`` cells wide.
+    """
+    canvas = Canvas(view.width, view.height, palette)
+    views = sessions_of(view)
+    snapshots = [one.snapshot for one in views]
+    differing = differences(snapshots)
+    rows = [
+        *differing,
+        ("newest step", [str(snapshot.last_step) if snapshot.rows else "—" for snapshot in snapshots]),
+        ("state", [snapshot.engine.state for snapshot in snapshots]),
+        ("checks", [verdict(one) for one in views]),
+        ("violations", [str(sum(event.kind == "violation" for event in each.events)) for each in snapshots]),
+        ("accuracy", [significant(snapshot.value("accuracy", view.cursor), 3) for snapshot in snapshots]),
+        ("data", [snapshot.data_name for snapshot in snapshots]),
+        ("measuring", [seconds(snapshot.value("measure_seconds", view.cursor)) for snapshot in snapshots]),
+    ]
+    width = max(_CELL_WIDTH, (view.width - _NAME_WIDTH) // len(views))
+    for place in range(len(views)):
+        marker = palette.glyphs.markers[place % len(palette.glyphs.markers)]
+        canvas.put(_NAME_WIDTH + place * width, 0, f"{LETTERS[place]} {marker}", palette.series_style(place))
+    if not differing and view.height > 1:
+        canvas.put(0, 0, palette.glyphs.cut("same options", _NAME_WIDTH), palette.dim)
+    for row, (name, cells) in enumerate(rows, start=1):
+        if row >= view.height:
+            break
+        canvas.put(0, row, palette.glyphs.cut(name, _NAME_WIDTH - 1), palette.label)
+        style = palette.strong if row <= len(differing) else palette.text
+        for place, cell in enumerate(cells):
+            column = _NAME_WIDTH + place * width
+            canvas.put(column, row, palette.glyphs.cut(cell, min(width - 1, view.width - column)), style)
+    return canvas.to_strips()
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return short_number(value)
+    if isinstance(value, tuple):
+        return ", ".join(map(plain_text, value)) or "none"
+    return plain_text(value) or "default"

@@ -1,0 +1,78 @@
+"""Long series as few points that draw the same line: what a chart costs must not grow with the run.
+
+A stretch of steps much narrower than a dot is replaced by its first, smallest, largest and last value (the "M4"
+aggregation of Jugel et al., VLDB 2014): extremes survive, and a line enters and leaves every stretch where it did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import TypeVar
+from weakref import finalize
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wnt_tui.snapshot import Snapshot
+
+Array = NDArray[np.float64]
+Value = TypeVar("Value")
+
+STRETCHES_A_CELL = 8
+"""Stretches to a cell of the chart, which is two dots wide: a quarter of a dot each."""
+
+# By identity, for as long as the source lives: arrays cannot be keys.
+_derived: dict[int, dict[Hashable, object]] = {}
+
+
+def reduced(x: Array, y: Array, stretches: int) -> tuple[Array, Array]:
+    """Reduce a series to four points a stretch.
+
+    Args:
+        x: Abscissas, ascending and finite, shape (points,).
+        y: Ordinates, same shape.
+        stretches: Number of equal stretches of the abscissa.
+
+    Returns:
+        Abscissas and ordinates of at most 4·stretches points: in each stretch the first, the smallest and the largest
+        finite, and the last. The series itself where it has no more points than that.
+    """
+    if x.size <= 4 * max(stretches, 1):
+        return x, y
+    edges = np.linspace(x[0], x[-1], stretches, endpoint=False)
+    starts = np.unique(np.searchsorted(x, edges, side="left"))
+    ends = np.r_[starts[1:], x.size] - 1
+    finite = np.isfinite(y)
+    low = np.minimum.reduceat(np.where(finite, y, np.inf), starts)
+    high = np.maximum.reduceat(np.where(finite, y, -np.inf), starts)
+    nothing = low > high
+    low[nothing] = high[nothing] = np.nan
+    middle = (x[starts] + x[ends]) / 2
+    # Rising stretches go through the smallest first, falling ones through the largest: no detour within a stretch.
+    falls = y[starts] > y[ends]
+    return (
+        np.column_stack([x[starts], middle, middle, x[ends]]).ravel(),
+        np.column_stack([y[starts], np.where(falls, high, low), np.where(falls, low, high), y[ends]]).ravel(),
+    )
+
+
+def derived(source: Snapshot | Array, key: Hashable, make: Callable[[], Value]) -> Value:
+    """Something that follows from a snapshot or from one of its columns, made once.
+
+    Args:
+        source: What it follows from; it must not change.
+        key: What it is.
+        make: Makes it.
+
+    Returns:
+        What ``make`` gave the first time.
+    """
+    place = id(source)
+    if place not in _derived:
+        _derived[place] = {}
+        # What was derived goes with what it was derived from: the cursor moves over one snapshot many times.
+        finalize(source, _derived.pop, place, None).atexit = False
+    known = _derived[place]
+    if key not in known:
+        known[key] = make()
+    return known[key]  # type: ignore[return-value]  # what was kept under this key is what its maker made

@@ -1,0 +1,39 @@
+"""One line that names the sessions that are compared: letter, marker, name, and what is different about each."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.reactive import reactive
+
+from wnt_tui.panels.ledger_compared import differences
+from wnt_tui.panels.overlay import LETTERS
+from wnt_tui.snapshot import Snapshot
+from wnt_tui.widgets.line import Line
+
+
+class ComparedLine(Line):
+    """``A ● first  lr .01   B ◆ second  lr .02``; what does not fit is cut, equally for all."""
+
+    # always_update: snapshots hold arrays, which do not compare to one truth.
+    snapshots: reactive[tuple[Snapshot, ...]] = reactive((), always_update=True)
+
+    def render(self) -> Text:
+        """Return the line."""
+        snapshots = self.snapshots
+        if not snapshots:
+            return self.fitted()
+        glyphs = self.palette.glyphs
+        differing = differences(list(snapshots))
+        room = max(self.content_size.width // len(snapshots) - 2, 6)
+        parts = []
+        for place, snapshot in enumerate(snapshots):
+            sign = f"{LETTERS[place]} {glyphs.markers[place % len(glyphs.markers)]} "
+            changes = " · ".join(f"{name} {values[place]}" for name, values in differing)
+            # The end of a name tells runs apart that begin alike, but options tell more: they get half of the room.
+            words = f"{snapshot.name}  {changes}" if changes else snapshot.name
+            if changes and len(words) > room - len(sign):
+                half = max((room - len(sign)) // 2, room - len(sign) - len(changes) - 2)
+                words = f"{glyphs.cut(snapshot.name, half)}  {changes}"
+            parts.append((sign, self.palette.series_style(place)))
+            parts.append((glyphs.cut(words, room - len(sign)).ljust(room - len(sign) + 2), self.palette.text))
+        return self.fitted(*parts)
