@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -12,8 +13,8 @@ import numpy as np
 import pytest
 
 from engine import RunConfig, progress
-from engine.run import run_session
-from engine.session import SessionReader, put_mark, send, wait
+from engine.run import branch_session, resume_session, run_session
+from engine.session import SessionReader, ViewerMark, put_mark, send, wait
 from engine.worker import Outcome
 from tests.engine_process.test_engine_process import PATIENCE, SMALL, command_and_wait, engine, live, until
 
@@ -21,6 +22,11 @@ from tests.engine_process.test_engine_process import PATIENCE, SMALL, command_an
 @pytest.fixture(autouse=True)
 def own_state(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    # An engine in this process takes signals over.
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def events(path: Path, kind: str):
@@ -172,3 +178,81 @@ def test_two_pauses_at_once_pause_once_and_both_are_answered(tmp_path):
         assert sorted(answer.state for answer in answers) == ["done", "refused"]
         assert len({answer.step for answer in answers}) == 1
         assert len(events(path, "pause")) == 1
+
+
+def rewind_and_wait(path: Path, step: int) -> None:
+    assert command_and_wait(path, "rewind", step=step).state == "done"
+    until(lambda: (engine(path).state, engine(path).step) == ("paused", step))
+
+
+def test_rows_that_are_executed_again_hit_nothing_and_new_ones_do(tmp_path):
+    path = tmp_path / "run.wnt"
+    with live(path, breakpoints=("step >= 2",), steps=8), ViewerMark(path):
+        until(lambda: engine(path).state == "paused")
+        assert command_and_wait(path, "step", n=3).state == "done"
+        until(lambda: (engine(path).state, engine(path).step) == ("paused", 5))
+        rewind_and_wait(path, 1)
+        told = command_and_wait(path, "break", condition="step >= 4").reply
+        assert told.endswith("from step 6 on.")
+        assert command_and_wait(path, "resume").state == "done"
+        until(lambda: (engine(path).state, engine(path).step) == ("paused", 6))
+        assert [(hit.step, hit.data["breakpoint"]) for hit in events(path, "break")] == [
+            (2, "step >= 2"),
+            (6, "step >= 4"),
+        ]
+        rewind_and_wait(path, 0)
+        assert command_and_wait(path, "resume").state == "done"
+        until(lambda: engine(path).state == "finished")
+        assert [hit.step for hit in events(path, "break")] == [2, 6]
+
+
+def test_a_run_that_is_resumed_hits_what_the_uninterrupted_run_hits(tmp_path):
+    conditions = ("step > 1 for 6", "step >= 2", "loss <= 2*loss for 4", "diverging")
+    path, whole = tmp_path / "a.wnt", tmp_path / "whole.wnt"
+    recorded(whole, steps=9, breakpoints=conditions, on_break="continue")
+    recorded(path, steps=4, breakpoints=conditions, on_break="continue")
+    resume_session(path, steps=9, live=False, progress=lambda *_: None)
+    hits = [(hit.step, hit.message) for hit in events(whole, "break")]
+    assert [step for step, _ in hits] == [2, 3, 7]
+    assert [(hit.step, hit.message) for hit in events(path, "break")] == hits
+
+
+def test_breakpoints_set_and_cleared_by_hand_are_those_of_a_run_that_is_resumed(tmp_path):
+    path = tmp_path / "a.wnt"
+    with live(path, breakpoints=("step >= 9",), steps=3) as process, ViewerMark(path):
+        until(lambda: engine(path).state == "finished")
+        assert command_and_wait(path, "clear", condition="step >= 9").state == "done"
+        assert command_and_wait(path, "break", condition="step >= 2 for 3").state == "done"
+        command_and_wait(path, "stop")
+        process.wait(PATIENCE)
+    outcome = resume_session(path, steps=12, live=False, progress=lambda *_: None)
+    assert outcome.state == "finished"
+    assert [(hit.step, hit.data["rows"]) for hit in events(path, "break")] == [(6, 3)]
+
+
+def test_a_branch_goes_on_past_what_its_parents_row_hits_already(tmp_path):
+    parent, path = tmp_path / "a.wnt", tmp_path / "b.wnt"
+    recorded(parent, breakpoints=("pl < 1e9",), on_break="stop")
+    with SessionReader(parent) as reader:
+        assert reader.last_step() == 0
+    resume_session(parent, steps=3, live=False, progress=lambda *_: None)
+    outcome = branch_session(parent, 2, {"lr": 0.05}, path, live=False, progress=lambda *_: None)
+    assert outcome.state == "finished"
+    assert events(path, "break") == []
+
+
+def test_a_branch_diverges_against_the_loss_of_its_parents_first_row(tmp_path):
+    parent, path = tmp_path / "a.wnt", tmp_path / "b.wnt"
+    recorded(parent, lr=0.5, steps=6)
+    with SessionReader(parent) as reader:
+        loss = reader.steps()[1]["loss"].tolist()
+    assert loss[4] < 0.999 * loss[0]
+    # Of the branch's own first row the loss is lower: a rate that raises it a little is no divergence.
+    changes = {
+        "lr": 1e-30,
+        "steps": 7,
+        "breakpoints": [f"loss >= {loss[4]!r} for 2", "diverging"],
+        "on_break": "continue",
+    }
+    branch_session(parent, 4, changes, path, live=False, progress=lambda *_: None)
+    assert [(hit.step, hit.data["breakpoint"].split()[0]) for hit in events(path, "break")] == [(5, "loss")]
