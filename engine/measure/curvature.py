@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from engine.measure.hessian import HessianOperator
 from engine.measure.lanczos import extreme_eigenpair
@@ -14,6 +15,7 @@ from engine.training_pass import TrainingPass
 # residual is below a percent in the value.
 _TOLERANCE = 2e-2
 _MAX_PRODUCTS = 60
+_NOISE = 0.1
 
 
 class HessianCurvature:
@@ -40,7 +42,7 @@ class HessianCurvature:
             start = torch.cat([gradient.reshape(-1) for gradient in current.gradients])
             generator = torch.Generator(device="cpu").manual_seed(0)
             noise = torch.randn(start.numel(), generator=generator, dtype=torch.float32).to(start)
-            start = start / torch.linalg.vector_norm(start).clamp(min=1e-300) + 0.1 * noise / noise.norm()
+            start = torch.add(normalize(start, dim=0), normalize(noise, dim=0), alpha=_NOISE)
         pair = extreme_eigenpair(operator, start, "largest", tolerance=_TOLERANCE, max_products=_MAX_PRODUCTS)
         self._vector = pair.vector
         return {"smoothness_hessian": pair.value, "smoothness_hessian_residual": pair.residual}

@@ -7,6 +7,7 @@ Reference: Parlett, The Symmetric Eigenvalue Problem, chapter 13.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -19,6 +20,13 @@ Operator = Callable[[Tensor], Tensor]
 
 # A basis is kept whole for reorthogonalisation; beyond this many bytes the iteration restarts from its Ritz vector.
 _BASIS_BYTES = 1 << 30
+_LEAST_BASIS = 2
+# Room for so many basis vectors is set aside at first.
+_ROOM = 8
+# Twice is enough: orthogonality to working precision (Kahan–Parlett).
+_PASSES = 2
+# In units of eps for each vector: what is left beside a basis that is closed under the operator.
+_CLOSED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,7 @@ def extreme_eigenpair(
         The Ritz pair. A non-finite operator gives a pair of NaN value and residual. Cost: the products, plus
         4·dimension·j flops for the j-th.
     """
-    limit = max(2, min(max_products, _BASIS_BYTES // (start.numel() * start.element_size())))
+    limit = max(_LEAST_BASIS, min(max_products, _BASIS_BYTES // (start.numel() * start.element_size())))
     spent, vector = 0, start
     while True:
         pair = _sweep(operator, vector, which, tolerance, min(limit, max_products - spent), check_every)
@@ -82,34 +90,33 @@ def _sweep(
     if not 0.0 < norm < np.inf:
         return RitzPair(float("nan"), start, float("nan"), 0)
     # Room is doubled as it is needed: a warm start converges long before the limit.
-    basis = start.new_empty(min(8, products), start.numel())
+    basis = start.new_empty(min(_ROOM, products), start.numel())
     basis[0] = start / norm
     diagonal: list[float] = []
     off: list[float] = []
-    for size in range(1, products + 1):
+    for size in itertools.count(1):
         w = operator(basis[size - 1])
         diagonal.append(float(torch.dot(basis[size - 1], w)))
         if not np.isfinite(diagonal[-1]):
             return RitzPair(float("nan"), start, float("nan"), size)
         q = basis[:size]
-        # Twice is enough: orthogonality to working precision (Kahan–Parlett).
-        for _ in range(2):
+        for _ in range(_PASSES):
             w = w - q.T @ (q @ w)
         beta = float(torch.linalg.vector_norm(w))
         # The largest diagonal entry is no larger than the spectrum's modulus: good enough to see that nothing is left.
-        closed = beta <= 4 * epsilon * max(map(abs, diagonal)) * size or size == start.numel()
+        closed = beta <= _CLOSED * epsilon * max(map(abs, diagonal)) * size or size == start.numel()
         last = closed or size == products
         if last or size % check_every == 0:
             theta, weights, scale = _ritz(diagonal, off, which)
-            residual = max(beta * abs(float(weights[-1])), epsilon * scale)
-            if last or residual <= max(tolerance * abs(theta), epsilon * scale):
+            rounding = epsilon * scale
+            residual = max(beta * abs(float(weights[-1])), rounding)
+            if last or residual <= max(tolerance * abs(theta), rounding):
                 break
         if size == basis.shape[0]:
             basis = torch.cat([basis, basis.new_empty(min(size, products - size), start.numel())])
         basis[size] = w / beta
         off.append(beta)
-    vector = q.T @ weights.to(start)
-    return RitzPair(theta, vector / torch.linalg.vector_norm(vector), residual, size)
+    return RitzPair(theta, q.T @ weights.to(start), residual, size)
 
 
 def _ritz(diagonal: list[float], off: list[float], which: str) -> tuple[float, Tensor, float]:
@@ -117,8 +124,8 @@ def _ritz(diagonal: list[float], off: list[float], which: str) -> tuple[float, T
     if len(diagonal) == 1:  # most often where the start is warm
         return diagonal[0], torch.ones(1, dtype=torch.float64), abs(diagonal[0])
     # By torch, on the CPU: a second linear algebra library's threads would fight with torch's.
-    tridiagonal = torch.from_numpy(np.diag(diagonal) + np.diag(off, 1) + np.diag(off, -1))
-    values, vectors = torch.linalg.eigh(tridiagonal)
+    lower = torch.from_numpy(np.diag(diagonal) + np.diag(off, -1))
+    values, vectors = torch.linalg.eigh(lower, UPLO="L")
     pick = -1 if which == "largest" else 0
     return float(values[pick]), vectors[:, pick], float(values.abs().max())
 
@@ -149,7 +156,7 @@ def spectral_norm_upper(matrix: Tensor, start: Tensor | None, *, tolerance: floa
             max_products=_NORM_PRODUCTS,
         )
         if pair.residual <= tolerance * pair.value or not np.isfinite(pair.value):
-            rounding = 8.0 * torch.finfo(m.dtype).eps * np.sqrt(m.shape[0])
+            rounding = _ROUNDED * torch.finfo(m.dtype).eps * np.sqrt(m.shape[0])
             return float(np.sqrt(pair.value + pair.residual) * (1.0 + rounding)), pair.vector
         start = pair.vector
     m = m.to(torch.float64)
@@ -159,6 +166,8 @@ def spectral_norm_upper(matrix: Tensor, start: Tensor | None, *, tolerance: floa
 
 _DENSE_BELOW = 65
 _NORM_PRODUCTS = 200
+# In units of eps·√p, p the length of the products that are summed up.
+_ROUNDED = 8.0
 
 
 def _probe(matrix: Tensor) -> Tensor:
