@@ -9,11 +9,14 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from engine.config import RunConfig
 from engine.errors import WntError
+from engine.memory import is_out_of_memory, out_of_memory
 
 _DIVERGED = 3
+_INTERRUPTED = 130
 
 # Before torch is imported: OpenMP's threads spin while they wait, by default for so long that where anything else runs
 # (a viewer, a second engine) they occupy cores that have work to do: rows took ten times as long beside two busy
@@ -43,20 +46,13 @@ def main(arguments: list[str] | None = None) -> int:
             traceback.print_exc()
         print(f"wnt-tui: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:  # before the run has taken over: nothing is there yet that could be saved
+        return _INTERRUPTED
     except (MemoryError, RuntimeError) as error:
-        # torch raises plain RuntimeErrors for full memory, on the CPU and on CUDA alike.
-        if options.debug or not _is_out_of_memory(error):
+        if options.debug or not is_out_of_memory(error):
             raise
-        print(f"wnt-tui: {_OUT_OF_MEMORY}", file=sys.stderr)
+        print(f"wnt-tui: {out_of_memory()}", file=sys.stderr)
         return 1
-
-
-_OUT_OF_MEMORY = "Out of memory. Use a smaller --width, --depth or --examples, or --device cpu."
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    words = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in words or "can't allocate memory" in words
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,11 +61,26 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (("run", "train headless"), ("live", "train for viewers, waiting when done")):
         command = commands.add_parser(name, help=text)
-        command.add_argument("--config", required=True, help="a RunConfig as JSON")
         command.add_argument("--session", required=True, type=Path, help="the session file to write")
+        source = command.add_mutually_exclusive_group(required=True)
+        source.add_argument("--config", help="a RunConfig as JSON")
+        source.add_argument("--resume", action="store_true", help="go on with the session, whose engine has ended")
+        source.add_argument("--branch", type=Path, metavar="PARENT", help="begin at a step of another session")
+        command.add_argument("--steps", type=int, default=None, help="with --resume: the step to go to")
+        command.add_argument("--step", type=int, default=0, help="with --branch: the step to begin at")
+        command.add_argument("--changes", default="{}", help="with --branch: options that change, as JSON")
         command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS)
         if name == "run":
             command.add_argument("--plot", action="store_true", help="print plots of the run at its end")
+    verify = commands.add_parser("verify", help="execute a session again and compare every row")
+    verify.add_argument("session", type=Path)
+    verify.add_argument("--json", action="store_true", dest="as_json")
+    weights = commands.add_parser("weights", help="compute the weights of a step again and write them")
+    weights.add_argument("session", type=Path)
+    weights.add_argument("--step", type=int, required=True)
+    weights.add_argument("--output", type=Path, required=True)
+    for command in (verify, weights):
+        command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS)
     data = commands.add_parser("data", help="list data sets, or download one")
     data.add_argument("action", choices=["list", "download"])
     data.add_argument("name", nargs="?", default="cifar10")
@@ -80,17 +91,20 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     from engine import progress
-    from engine.worker import run_session
+    from engine import run as runs
 
-    config = RunConfig.from_json(options.config, origin="--config")
     live = options.command == "live"
     report = progress.Silent() if live else progress.Lines(sys.stderr, options.session)
+    how: dict[str, Any] = {"live": live, "progress": report.row}
     try:
-        outcome = run_session(config, options.session, live=live, progress=report.row)
-    except (MemoryError, RuntimeError) as error:
-        if _is_out_of_memory(error):
-            raise WntError("Out of memory.", _OUT_OF_MEMORY.partition(". ")[2]) from None
-        raise
+        if options.resume:
+            outcome = runs.resume_session(options.session, steps=options.steps, **how)
+        elif options.branch is not None:
+            changes = json.loads(options.changes)
+            outcome = runs.branch_session(options.branch, options.step, changes, options.session, **how)
+        else:
+            config = RunConfig.from_json(options.config, origin="--config")
+            outcome = runs.run_session(config, options.session, **how)
     finally:
         report.close()
     if not live:
@@ -100,6 +114,35 @@ def _run(options: argparse.Namespace) -> int:
             print_plots(options.session, sys.stderr)
         print(json.dumps(progress.summary(outcome, options.session), ensure_ascii=False))
     return _DIVERGED if outcome.state == "diverged" else 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from engine.history.verify import verify
+    from engine.progress import Way
+
+    way = Way(sys.stderr)
+    try:
+        verdict = verify(options.session, way.at)
+    finally:
+        way.close()
+    if options.as_json:
+        print(json.dumps(verdict.as_dict(), ensure_ascii=False))
+    else:
+        print("\n".join(verdict.sentences()))
+    return 0 if verdict.identical else 1
+
+
+def _weights(options: argparse.Namespace) -> int:
+    from engine.history.weights import write_weights
+    from engine.progress import Way
+
+    way = Way(sys.stderr)
+    try:
+        written = write_weights(options.session, options.step, options.output, way.at)
+    finally:
+        way.close()
+    print(written.sentence())
+    return 0
 
 
 def _data(options: argparse.Namespace) -> int:
@@ -125,6 +168,8 @@ def _doctor(_options: argparse.Namespace) -> int:
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": _run,
     "live": _run,
+    "verify": _verify,
+    "weights": _weights,
     "data": _data,
     "doctor": _doctor,
 }

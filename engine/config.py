@@ -78,6 +78,10 @@ class RunConfig:
     every: int = _option(1, "Measure at every K-th step.", at_least=1)
     f_star: float = _option(0.0, "Infimum f* of the loss, for μ and the predictions.")
     delta: float = _option(0.05, "Failure probability δ of the generalization bound.", above=0.0, below=1.0)
+    checkpoint_every: int | None = _option(
+        None, "Keep a checkpoint at every K-th step, beside the newest two of one every five minutes.", at_least=1
+    )
+    checkpoint_limit: float = _option(4.0, "Most GB of kept checkpoints in a session.", at_least=0.0)
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))

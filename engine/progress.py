@@ -82,6 +82,41 @@ class Lines:
             self._stream.flush()
 
 
+class Way:
+    """How far re-execution has come, on a terminal; elsewhere nothing is said.
+
+    Args:
+        stream: Usually standard error.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
+        self._told = -math.inf
+
+    def at(self, step: int, goal: int) -> None:
+        """Tell of a step.
+
+        Args:
+            step: The step.
+            goal: The step that is gone to.
+        """
+        now = time.monotonic()
+        if self._terminal and (now - self._told > 0.1 or step >= goal):
+            self._told = now
+            self._write(f"\r\x1b[2Kexecuting again: step {step}/{goal}")
+
+    def close(self) -> None:
+        """Take the line away."""
+        if self._terminal:
+            self._write("\r\x1b[2K")
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+            self._stream.flush()
+
+
 def summary(outcome: Outcome, session: Path) -> dict[str, Any]:
     """The JSON summary of a run: how it ended and the last row's main numbers.
 
@@ -92,15 +127,16 @@ def summary(outcome: Outcome, session: Path) -> dict[str, Any]:
     Returns:
         JSON-compatible; a number that was not computed or is not finite is null.
     """
-    values = outcome.last.values
+    last = outcome.last
+    values = last.values if last is not None else {}
     names = ("loss", "accuracy", "test_loss", "test_accuracy", "grad_norm", "pl", "smoothness_hessian")
-    conditioning = outcome.last.layers.get("log10_cond")
+    conditioning = last.layers.get("log10_cond") if last is not None else None
     return {
         "session": str(session),
         "state": outcome.state,
         "message": outcome.message,
         "step": outcome.step,
-        "rows": outcome.step + 1,
+        "rows": outcome.rows,
         **{name: _finite(values.get(name, math.nan)) for name in names},
         "log10_cond": None if conditioning is None else [_finite(float(v)) for v in conditioning[:-1]],
     }

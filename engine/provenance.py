@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 import engine
+
+SURROUNDINGS = ("wnt_tui_version", "python_version", "torch_version", "numpy_version", "platform", "device", "threads")
+"""What of a run's provenance decides how its numbers are rounded."""
 
 if TYPE_CHECKING:
     from engine.trainer import Trainer
@@ -39,3 +43,17 @@ def provenance(trainer: Trainer) -> dict[str, str]:
         "classes": str(data.classes),
         "command": " ".join(["python -m engine", *sys.argv[1:]]),
     }
+
+
+def differing(then: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """In what the surroundings of a run differ that decide how its numbers are rounded.
+
+    Args:
+        then: ``meta`` as it was recorded.
+        now: What :func:`provenance` says here.
+
+    Returns:
+        ``threads 2 then, 4 now, …``, empty where nothing differs.
+    """
+    changed = [name for name in SURROUNDINGS if name in then and then[name] != now.get(name, "")]
+    return ", ".join(f"{name.replace('_', ' ')} {then[name]} then, {now.get(name, 'unknown')} now" for name in changed)

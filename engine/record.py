@@ -21,6 +21,9 @@ EventKind = Literal[
     "notice",
     "blocked",
     "violation",
+    "checkpoint",
+    "rewind",
+    "branch",
 ]
 
 

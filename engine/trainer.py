@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from engine.config import RunConfig
 from engine.data import DataSet, load
 from engine.device import make_deterministic, resolve_device, synchronize
 from engine.errors import ConfigError
+from engine.measure.carried import Carried
 from engine.measure.observer import Observer
 from engine.measure.row_norms import squared_norm
 from engine.network import Network, backward_signals, forward, initialise, logits, parameter_gradients
@@ -82,12 +83,64 @@ class Trainer:
             device=self.device,
             dtype=dtype,
         )
-        self.step = 0
+        self.step = self._origin = 0
         self.lr = config.lr
         self.diverged = False
         self._observer = Observer(config, self.network, self.data.x_train)
         self._gradients: list[Tensor] | None = None
         self._seconds = 0.0
+
+    @property
+    def observed(self) -> bool:
+        """Whether the row of the current step has been observed, so that :meth:`advance` may follow."""
+        return self._gradients is not None
+
+    def begin_at(self, step: int, parameters: Sequence[Tensor]) -> None:
+        """Begin somewhere else than at θ_0: what measurements relate to initialisation then relates to that row.
+
+        Args:
+            step: The first row's step.
+            parameters: Its parameters, in the order of ``Network.parameters``.
+
+        Raises:
+            ConfigError: Something has been observed already.
+        """
+        if self.observed or self.step != self._origin:
+            raise ConfigError("A run that is under way cannot begin somewhere else.")
+        self._load(parameters)
+        self.step = self._origin = step
+
+    def carried(self) -> Carried:
+        """What measuring hands on from the row observed last to the next; vectors are not copied."""
+        return self._observer.carried()
+
+    def restore(self, step: int, parameters: Sequence[Tensor], carried: Carried) -> StepRecord:
+        """Be where the run was after it had observed a row, to go on from there with :meth:`advance`.
+
+        Args:
+            step: The row's step.
+            parameters: θ of that row, in the order of ``Network.parameters``.
+            carried: What :meth:`carried` gave after that row.
+
+        Returns:
+            Loss, accuracy and gradient norm as the pass at θ gives them: those of the row, if θ is right.
+
+        Raises:
+            ConfigError: This trainer has not observed its first row, with which later rows are compared.
+        """
+        if not self.observed and self.step == self._origin:
+            raise ConfigError(f"Step {self._origin} has not been observed.", "Call observe() first.")
+        self._observer.before_update(self.lr)  # keeps θ_0 where that has not been done yet
+        self._load(parameters)
+        current = self._pass()
+        self._observer.restore(carried, current)
+        self._gradients, self._seconds, self.step = current.gradients, 0.0, step
+        self.diverged = not (math.isfinite(current.loss) and math.isfinite(current.grad_norm))
+        return StepRecord(step, _training_values(current), {})
+
+    def _load(self, parameters: Sequence[Tensor]) -> None:
+        for parameter, value in zip(self.network.parameters(), parameters, strict=True):
+            parameter.copy_(value)
 
     def set_lr(self, lr: float) -> None:
         """Change the learning rate of the updates from the current step on.
@@ -120,12 +173,7 @@ class Trainer:
         step_seconds = self._seconds + time.perf_counter() - began
         self._gradients = current.gradients
         self.diverged = not (math.isfinite(current.loss) and math.isfinite(current.grad_norm))
-        values = {
-            "loss": current.loss,
-            "accuracy": current.accuracy,
-            "grad_norm": current.grad_norm,
-            "step_seconds": step_seconds,
-        }
+        values = _training_values(current) | {"step_seconds": step_seconds}
         if not (final or self.diverged):
             values["lr"] = self.lr
         layers: dict[str, NDArray[np.float64]] = {}
@@ -192,7 +240,8 @@ class Trainer:
 
     def _is_measured(self) -> bool:
         # A diverged row has nothing left to measure: every quantity would be infinite or undefined.
-        return self.config.measure != "none" and self.step % self.config.every == 0 and not self.diverged
+        due = self.step == self._origin or self.step % self.config.every == 0
+        return self.config.measure != "none" and due and not self.diverged
 
     def _test_pass(self) -> TestPass | None:
         if self._tensors.x_test.shape[0] == 0:
@@ -210,6 +259,10 @@ class Trainer:
             f"Diverged at step {self.step}: the {what} is {number}.",
             data={"loss": str(current.loss), "grad_norm": str(current.grad_norm)},
         )
+
+
+def _training_values(current: TrainingPass) -> dict[str, float]:
+    return {"loss": current.loss, "accuracy": current.accuracy, "grad_norm": current.grad_norm}
 
 
 def _accuracy(output: Tensor, labels: Tensor) -> float:

@@ -1,23 +1,21 @@
-"""The engine process: a trainer, its session, and the commands it obeys between steps.
+"""The engine process: a run, its session, and the commands it obeys between steps.
 
 The engine never waits for a viewer. ``run`` is headless: it trains to the end and exits. ``live`` is what the app
-starts: it waits, paused, when the steps are done, so that the person watching can go on.
+starts: it waits, paused, when the steps are done, so that the person watching can go on. A run may be taken back to
+any of its rows; from there it executes again what is recorded, checks it, and goes on.
 """
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from types import FrameType
 
-from engine.config import RunConfig
-from engine.errors import WntError
-from engine.provenance import provenance
-from engine.record import Event, StepRecord
-from engine.session import Command, EngineLock, SessionWriter, register, unregister, viewer_attached
+from engine.errors import SessionError
+from engine.history.keeping import CheckpointKeeper
+from engine.history.past import Past
+from engine.record import Event, EventKind, StepRecord
+from engine.session import Command, SessionWriter, viewer_attached
 from engine.trainer import Trainer
 
 POLL_SECONDS = 0.02
@@ -38,36 +36,51 @@ class Outcome:
 
     Attributes:
         state: ``finished``, ``stopped`` or ``diverged``.
-        step: The last row's step.
+        step: The session's newest step.
+        rows: How many rows it has.
         message: A sentence for people.
-        last: The last row.
+        last: The row that was observed last, None if this engine has observed none.
     """
 
     state: str
     step: int
+    rows: int
     message: str
-    last: StepRecord
+    last: StepRecord | None
 
 
 class Engine:
     """One run under command.
 
     Args:
-        trainer: What trains.
+        past: The run, and the way back into it.
         writer: The session's writer.
         live: Whether to wait, paused, when the steps are done.
-        progress: Called with every row and the step that the run goes to.
+        progress: Called with every row that was observed and the step that the run goes to.
+        limit: The step that the run goes to.
     """
 
-    def __init__(self, trainer: Trainer, writer: SessionWriter, *, live: bool, progress: Progress) -> None:
-        self._trainer = trainer
+    def __init__(self, past: Past, writer: SessionWriter, *, live: bool, progress: Progress, limit: int) -> None:
+        self._past = past
         self._writer = writer
         self._live = live
         self._progress = progress
-        self._limit = trainer.config.steps
+        self._limit = limit
+        self._keeper = CheckpointKeeper(past.trainer.config, writer)
         self._pause_at: int | None = None
         self._paused = False
+        self._rewinding = False
+        self._moved = False
+        self._finished_at = -1
+        self._lonely = False
         self._stop_reason: str | None = None
+        self._last: StepRecord | None = None
+        self._first = max(past.first, 0) if writer.last_step >= 0 else past.trainer.step
+        self._newest_lr = past.newest_lr if writer.last_step >= 0 else None
+
+    @property
+    def _trainer(self) -> Trainer:
+        return self._past.trainer
 
     def request_stop(self, reason: str) -> None:
         """Ask for an orderly end after the current step; safe in a signal handler.
@@ -83,28 +96,50 @@ class Engine:
         Returns:
             How it ended. Everything up to there has been handed to the writer.
         """
-        trainer, writer = self._trainer, self._writer
-        writer.set_engine(state="running", step=0, device=trainer.resolved.label)
+        self._writer.set_engine(device=self._trainer.resolved.label)
+        self._say_running()
         while True:
-            record = trainer.observe(final=trainer.step >= self._limit)
-            writer.put(record)
-            writer.set_engine(step=trainer.step)
-            self._progress(record, self._limit)
-            if trainer.diverged:
-                return self._end("diverged", record.events[-1].message, record)
+            if not self._trainer.observed:
+                self._observe()
+            if self._trainer.diverged:
+                return self._end("diverged", self._divergence())
+            self._rescue_if_astray()
             self._obey()
-            if self._pause_at == trainer.step and trainer.step < self._limit:
-                self._pause("Paused after the steps asked for.")
+            if self._pause_at == self._trainer.step and (self._rewinding or not self._at_limit()):
+                self._pause(self._arrival())
             if (self._at_limit() or self._paused) and self._stop_reason is None:
                 ended = self._wait()
                 if ended is not None:
-                    return self._end("finished", ended, record)
+                    return self._end("finished", ended)
+                continue  # a command may have taken the run somewhere else
             if self._stop_reason is not None:
                 self._event("stopped", self._stop_reason)
-                return self._end("stopped", self._stop_reason, record)
-            if record.values.get("lr") != trainer.lr:
-                writer.put_lr(trainer.step, trainer.lr)
-            trainer.advance()
+                return self._end("stopped", self._stop_reason)
+            self._leave_row()
+
+    def _observe(self) -> None:
+        """Observe the current row; record it, unless it is recorded and came out the same."""
+        record, new = self._past.observe(final=self._trainer.step >= self._limit)
+        self._last = record
+        self._progress(record, self._limit)
+        if new:
+            self._newest_lr = record.values.get("lr")
+            self._writer.put(record)
+            self._keeper.after_row(self._trainer)
+        elif notable := self._past.notable():
+            self._event("notice", f"Executed again, training is the same to the bit, but not {notable}.")
+        self._writer.set_engine(step=self._trainer.step)
+
+    def _leave_row(self) -> None:
+        """Update θ; the newest row learns the rate that it is left with."""
+        trainer = self._trainer
+        if not self._past.behind:
+            if self._newest_lr != trainer.lr:
+                self._writer.put_lr(trainer.step, trainer.lr)
+            if self._past.again:
+                self._past.again = 0
+                self._writer.set_engine(message="")
+        trainer.advance()
 
     def _at_limit(self) -> bool:
         return self._trainer.step >= self._limit
@@ -114,11 +149,15 @@ class Engine:
         if self._at_limit():
             if not self._live:
                 return f"Finished {self._limit} steps."
-            self._event("finished", f"Finished {self._limit} steps.")
+            if self._finished_at != self._limit:
+                self._finished_at = self._limit
+                self._event("finished", f"Finished {self._limit} steps.")
             self._writer.set_engine(state="finished", message=f"Finished {self._limit} steps.")
         lonely_since = time.monotonic()
-        while self._stop_reason is None and (self._paused or self._at_limit()):
+        self._moved = False
+        while self._stop_reason is None and self._waits() and not self._moved:
             time.sleep(POLL_SECONDS)
+            self._rescue_if_astray()
             self._obey()
             if viewer_attached(self._writer.path):
                 lonely_since = time.monotonic()
@@ -126,10 +165,28 @@ class Engine:
             if self._at_limit() and lonely > GRACE_SECONDS:
                 return f"Finished {self._limit} steps."
             if lonely > LONELY_SECONDS:
+                self._lonely = True
                 self._stop_reason = "Paused for an hour with no viewer: ended, everything is saved."
         if self._stop_reason is None:
-            self._writer.set_engine(state="running", message="")
+            self._say_running()
         return None
+
+    def _rescue_if_astray(self) -> None:
+        """End where the session's file was taken away: what is written to it would be gone with this process."""
+        if not self._writer.astray:
+            return
+        self._writer.set_engine(state="stopped", message=self._writer.astray)
+        rescued = self._writer.rescue()
+        raise SessionError(f"{self._writer.astray} All {self._writer.last_step + 1 - self._first} rows are saved in"
+                           f" {rescued}.", f"`wnt-tui resume {rescued}` goes on.")  # fmt: skip
+
+    def _say_running(self) -> None:
+        behind = self._past.behind
+        self._writer.set_engine(
+            state="running",
+            step=self._trainer.step,
+            message=f"executing recorded steps again, to step {self._writer.last_step}" if behind else "",
+        )
 
     def _obey(self) -> None:
         for command in self._writer.pending_commands():
@@ -140,17 +197,29 @@ class Engine:
 
     def _pause(self, sentence: str) -> None:
         self._paused, self._pause_at = True, None
-        self._event("pause", sentence)
-        self._writer.set_engine(state="paused")
+        self._event("rewind" if self._rewinding else "pause", sentence)
+        self._rewinding = False
+        self._writer.set_engine(state="paused", step=self._trainer.step, message="")
+
+    def _arrival(self) -> str:
+        if not self._rewinding:
+            return "Paused after the steps asked for."
+        again = self._past.again
+        rows = f"{again} row{'s' if again != 1 else ''} executed again, as recorded" if again else "a copy was at hand"
+        return f"Rewound to step {self._trainer.step}: {rows}."
+
+    def _waits(self) -> bool:
+        return self._paused or self._at_limit()
 
     def _on_pause(self, command: Command) -> tuple[bool, str]:
-        if self._paused or self._at_limit():
+        if self._waits():
             return False, f"It is not running: it waits at step {self._trainer.step}."
+        self._rewinding = False
         self._pause(f"Paused by {command.sender}.")
         return True, f"Paused at step {self._trainer.step}."
 
     def _on_resume(self, command: Command) -> tuple[bool, str]:
-        if not (self._paused or self._at_limit()):
+        if not self._waits():
             return False, "It is running already."
         self._go(self._trainer.config.steps or 1)
         self._pause_at = None
@@ -158,7 +227,7 @@ class Engine:
         return True, f"Resumed at step {self._trainer.step}, to step {self._limit}."
 
     def _on_step(self, command: Command) -> tuple[bool, str]:
-        if not (self._paused or self._at_limit()):
+        if not self._waits():
             return False, "It is running: pause it first."
         count = int(command.arguments["n"] or 1)
         self._go(count)
@@ -177,21 +246,53 @@ class Engine:
         return True, self._stop_reason
 
     def _on_lr(self, command: Command) -> tuple[bool, str]:
+        step = self._trainer.step
+        if self._past.behind:
+            return False, (
+                f"Step {step} is history: with another learning rate from there on it is a branch."
+                f" `wnt-tui branch {self._writer.path} --step {step} --lr X` makes it, and so does b."
+            )
         before, now = self._trainer.lr, float(command.arguments["lr"] or 0.0)
         self._trainer.set_lr(now)
-        sentence = f"Learning rate {before:g} → {now:g} from step {self._trainer.step} on."
-        event = Event(self._trainer.step, "lr", sentence, data={"before": before, "lr": now})
-        self._writer.put_event(event)
+        sentence = f"Learning rate {before:g} → {now:g} from step {step} on."
+        self._writer.put_event(Event(step, "lr", sentence, data={"before": before, "lr": now}))
         return True, sentence
 
-    def _event(self, kind: str, message: str) -> None:
-        self._writer.put_event(Event(self._trainer.step, kind, message))  # type: ignore[arg-type]  # literal kinds
+    def _on_checkpoint(self, _command: Command) -> tuple[bool, str]:
+        return self._keeper.asked(self._trainer)
 
-    def _end(self, state: str, message: str, record: StepRecord) -> Outcome:
+    def _on_rewind(self, command: Command) -> tuple[bool, str]:
+        step = int(command.arguments["step"] or 0)
+        if not self._waits():
+            return False, "It is running: pause it first."
+        try:
+            self._past.require(step)
+        except SessionError as error:
+            return False, str(error)
+        if step == self._trainer.step:
+            return False, f"It is at step {step} already."
+        place = self._past.go_towards(step)
+        self._limit = max(self._limit, self._writer.last_step)
+        self._paused, self._rewinding, self._pause_at, self._moved = False, True, step, True
+        way = step - self._trainer.step
+        rest = f", {way} step{'s' if way != 1 else ''} to execute again" if way else ""
+        return True, f"Rewinding to step {step}: from {place}{rest}."
+
+    def _event(self, kind: EventKind, message: str) -> None:
+        self._writer.put_event(Event(self._trainer.step, kind, message))
+
+    def _divergence(self) -> str:
+        step = self._trainer.step
+        told = [event.message for event in (self._last.events if self._last is not None else ()) if event.step == step]
+        return told[-1] if told else f"Diverged at step {step}."
+
+    def _end(self, state: str, message: str) -> Outcome:
         if state == "finished" and not self._live:
             self._event("finished", message)
-        self._writer.set_engine(state=state, step=record.step, message=message)
-        return Outcome(state, record.step, message, record)
+        if not self._past.behind:
+            self._keeper.at_end(self._trainer, always=self._lonely)
+        self._writer.set_engine(state=state, step=self._trainer.step, message=message)
+        return Outcome(state, self._writer.last_step, self._writer.last_step - self._first + 1, message, self._last)
 
 
 _ANSWERS: dict[str, Callable[[Engine, Command], tuple[bool, str]]] = {
@@ -200,52 +301,6 @@ _ANSWERS: dict[str, Callable[[Engine, Command], tuple[bool, str]]] = {
     "step": Engine._on_step,
     "stop": Engine._on_stop,
     "lr": Engine._on_lr,
+    "checkpoint": Engine._on_checkpoint,
+    "rewind": Engine._on_rewind,
 }
-
-
-def run_session(config: RunConfig, path: Path, *, live: bool, progress: Progress) -> Outcome:
-    """Run a configuration and record it.
-
-    Data, device and network are prepared before the file is made, so that a wrong option leaves nothing behind.
-
-    Args:
-        config: What to run.
-        path: The session to write; nothing may be there.
-        live: See :class:`Engine`.
-        progress: See :class:`Engine`.
-
-    Returns:
-        How it ended.
-
-    Raises:
-        WntError: The run could not start, or failed; the session then says so.
-    """
-    with EngineLock(path):
-        trainer = Trainer(config)
-        meta = provenance(trainer)
-        with SessionWriter.create(path, config, meta) as writer:
-            register(path)
-            try:
-                engine = Engine(trainer, writer, live=live, progress=progress)
-                _install_signals(engine, live=live)
-                for notice in (trainer.resolved.notice, trainer.data.notice):
-                    if notice:
-                        writer.put_event(Event(0, "notice", notice))
-                return engine.run()
-            except WntError as error:
-                writer.set_engine(state="failed", message=str(error))
-                raise
-            finally:
-                unregister(path)
-
-
-def _install_signals(engine: Engine, *, live: bool) -> None:
-    """First Ctrl+C or TERM: finish the step and save; second: quit. A hangup is survived: viewers come and go."""
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        engine.request_stop(f"Stopped by {signal.Signals(number).name}.")
-        signal.signal(number, signal.SIG_DFL)
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN if live else stop)

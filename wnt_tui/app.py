@@ -17,7 +17,9 @@ from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from wnt_tui.engine_process import EngineProcess
+from engine.errors import WntError
+from wnt_tui.branching import branch_arguments, branch_place
+from wnt_tui.engine_process import EngineProcess, start_engine
 from wnt_tui.farewell import Farewell
 from wnt_tui.hangup import leave_on_hangup
 from wnt_tui.keys import KEY_TABLE
@@ -46,7 +48,7 @@ class WntApp(App[Farewell]):
         super().__init__(ansi_color=self.palette.name in {"16", "mono"})
         self._debug_wanted = debug
         self.paths = tuple(paths)
-        self._engine = engine
+        self.engines = [] if engine is None else [engine]
         # An animation over SSH is a stutter, and a chart that slides into place shows numbers that are not
         # there.
         self.animation_level = "none"
@@ -55,7 +57,7 @@ class WntApp(App[Farewell]):
         """Take the terminal's colours and open the first session."""
         self.register_theme(app_theme(self.palette))
         self.theme = f"wnt-{self.palette.name}"
-        self.push_screen(Dashboard(self.paths[0], self.palette, self._engine))
+        self.push_screen(Dashboard(self.paths[0], self.palette, *self.engines))
 
     def _fatal_error(self) -> None:
         # Textual's own prints hundreds of lines, local variables included. There is no public place to say it
@@ -100,6 +102,22 @@ class WntApp(App[Farewell]):
 
         self.push_screen(SessionsScreen(self.paths, dashboard.path, self.palette), chosen)
 
+    def on_dashboard_branch_wanted(self, message: Dashboard.BranchWanted) -> None:
+        """Start an engine on a branch and show it in its parent's place; the parent's engine goes on as it is."""
+        wanted = message.branching
+        dashboard = self.dashboard
+        try:
+            path = branch_place(wanted.parent.absolute(), wanted.step, wanted.changes)
+            arguments = branch_arguments(wanted.parent.absolute(), wanted.step, wanted.changes, path)
+            engine = start_engine(path, *arguments, debug=self._debug_wanted)
+        except WntError as error:
+            if dashboard is not None:
+                dashboard.footer.say(str(error), severity="error", lasting=True)
+            return
+        self.engines.append(engine)
+        self.paths = (*self.paths, path)
+        self.switch_screen(Dashboard(path, self.palette, engine))
+
 
 def terminal_palette() -> Palette:
     """Return the palette for this terminal: its colours, NO_COLOR, and whether it can show more than ASCII."""
@@ -135,8 +153,8 @@ def watch(paths: Sequence[Path], engine: EngineProcess | None = None, *, debug: 
         # The terminal is gone or going: nothing may be written to it any more, not even by the interpreter's
         # end.
         os._exit(hung_up[0])
-    if engine is not None:
-        engine.tidy()
+    for started in app.engines:
+        started.tidy()
     if farewell is None:
         return app.return_code or 0
     with contextlib.suppress(OSError):

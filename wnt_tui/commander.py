@@ -50,7 +50,7 @@ class Commander:
         """Send a command; its outcome is told later.
 
         Args:
-            name: ``pause``, ``resume``, ``step``, ``lr`` or ``stop``.
+            name: ``pause``, ``resume``, ``step``, ``lr``, ``rewind`` or ``stop``.
             arguments: Its arguments.
         """
         self._waiting.add(name)
@@ -77,6 +77,7 @@ def _sentence(name: str, state: str, step: int | None) -> str:
         "resume": "resumed",
         "step": "stepped",
         "lr": "learning rate set",
+        "rewind": "rewound",
         "stop": "stopped",
     }
     said = verb.get(name, name) if state == "done" else f"{name} refused"

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import engine
-from engine.config import RunConfig
 from engine.errors import SessionError
 
 LOG_TAIL_BYTES = 16_384
@@ -76,12 +75,12 @@ class EngineProcess:
         return last_sentence(self.log) or f"It ended with exit code {self.process.poll()} and said nothing."
 
 
-def start_engine(config: RunConfig, session: Path, *, debug: bool = False) -> EngineProcess:
+def start_engine(session: Path, *arguments: str, debug: bool = False) -> EngineProcess:
     """Start an engine for the app, in a session of its own so that no hangup of this terminal reaches it.
 
     Args:
-        config: The run.
-        session: The file that it will create.
+        session: The file that it writes.
+        *arguments: What follows ``python -m engine live``: which run, and where.
         debug: Whether it logs tracebacks.
 
     Returns:
@@ -91,7 +90,6 @@ def start_engine(config: RunConfig, session: Path, *, debug: bool = False) -> En
         SessionError: Its log cannot be written beside the session.
     """
     log = log_path(session)
-    arguments = ["live", "--config", config.to_json(), "--session", str(session)]
     try:
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     except OSError as error:
@@ -100,7 +98,7 @@ def start_engine(config: RunConfig, session: Path, *, debug: bool = False) -> En
         ) from None
     try:
         process = subprocess.Popen(
-            engine_command(*arguments, *(["--debug"] if debug else [])),
+            engine_command("live", *arguments, *(["--debug"] if debug else [])),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

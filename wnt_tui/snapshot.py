@@ -60,6 +60,7 @@ class EngineView:
         message: A sentence of the engine's, for example why it failed; may be empty.
         device: Where it computes, for people: ``cuda:0 H200``, ``cpu``.
         blocked_since: Unix time since when recording waits for the disk, or None.
+        step: The step it is at, which may lie before the newest row; −1 if unknown.
     """
 
     alive: bool
@@ -67,6 +68,7 @@ class EngineView:
     message: str
     device: str
     blocked_since: float | None = None
+    step: int = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +108,11 @@ class Snapshot:
     def last_step(self) -> int:
         """Step of the newest row, −1 before the first."""
         return int(self.step[-1]) if self.rows else -1
+
+    @property
+    def engine_behind(self) -> bool:
+        """Whether a waiting engine is at an earlier step than the newest row: it was taken back."""
+        return self.engine.alive and self.engine.state == "paused" and 0 <= self.engine.step < self.last_step
 
     def column(self, name: str) -> Array:
         """A step metric, shape (rows,); all NaN if the session does not have it.

@@ -218,4 +218,4 @@ class _Accumulated:
 
 
 def _engine_view(row: EngineRow) -> EngineView:
-    return EngineView(row.alive, row.state, row.message, row.device, row.blocked_since)
+    return EngineView(row.alive, row.state, row.message, row.device, row.blocked_since, row.step)

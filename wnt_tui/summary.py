@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.errors import WntError
 from engine.session.reader import SessionReader
-from wnt_tui.wording import run_summary
+from wnt_tui.wording import branch_phrase, run_summary
 
 RECENT_STEPS = 20
 
@@ -28,6 +28,7 @@ class Summary:
         loss: Loss of the newest row, NaN if there is none.
         speed: Steps per second over the newest rows, NaN if unknown.
         message: A sentence of the engine's, or why the file cannot be read.
+        branch: Where it comes from if it is a branch, ``from NAME at 12``, else empty.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class Summary:
     loss: float
     speed: float
     message: str
+    branch: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for ``--json``: numbers that are not there are null."""
@@ -52,6 +54,7 @@ class Summary:
             "loss": self.loss if math.isfinite(self.loss) else None,
             "steps_per_second": self.speed if math.isfinite(self.speed) else None,
             "message": self.message,
+            "branch": self.branch or None,
         }
 
     @property
@@ -91,6 +94,7 @@ def summary_of(path: Path) -> Summary:
             loss=float(columns["loss"][-1]) if step.size else math.nan,
             speed=(step.size - 1) / elapsed if elapsed > 0 else math.nan,
             message=engine.message,
+            branch=branch_phrase(reader.meta()),
         )
 
 

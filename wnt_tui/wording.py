@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from pathlib import Path
 
 from engine.config import RunConfig
 
@@ -47,6 +49,12 @@ def file_size(count: int) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     return ""
+
+
+def branch_phrase(meta: Mapping[str, str]) -> str:
+    """Return where a branch comes from, ``from NAME at 12``; empty for a run that is no branch."""
+    parent, step = meta.get("parent", ""), meta.get("parent_step", "")
+    return f"from {Path(parent).stem} at {step}" if parent and step.isdigit() else ""
 
 
 def run_summary(config: RunConfig, lr: float | None = None) -> str:

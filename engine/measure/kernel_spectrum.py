@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import numpy as np
@@ -11,37 +12,53 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.losses import LossRows
+from engine.measure.extremes import GramExtremes
+from engine.measure.host import LayerThreads
 from engine.measure.kernel import TangentKernel
 from engine.measure.lanczos import Operator, RitzPair, extreme_eigenpair
+from engine.measure.warm_start import WarmStart
 from engine.theory.conditioning import log10_condition
+
+End = Literal["largest", "smallest"]
+
+# What a float32 product with K is off by, in units of eps·‖K‖; measured: 4.
+_ROUNDING = 8.0
+# From so many examples on, traces are estimated from one random cotangent: their error falls with √n.
+_TRACES_ESTIMATED_FROM = 64
 
 
 class KernelSpectrum:
     """Measures K, its compression and JᵀH_ℓJ/n, and keeps the eigenvectors as the next row's starts.
 
-    A value's own error is of the order of its residual squared over the spectral gap: for λ_max well below a percent at
-    the default. The bottom of K's spectrum is dense, and a tighter residual there costs many products; so λ_min is
-    found once and then followed from row to row, some products each. The residual, stored with it, says how closely.
+    A value's own error is of the order of its residual squared over the spectral gap. Eigenvalues
+    are found once and then followed from row to row by a few products each, so that they converge along the run where
+    it moves slowly and lag where it moves fast. The residual, stored with each, says how closely; at the bottom of K's
+    spectrum, which is dense, least.
+
+    Products are made in the training precision where its rounding is small beside the residual that is asked for, else
+    in float64.
 
     Args:
         largest_tolerance: Residual at which λ_max counts as found, relative to it; also of Gauss–Newton.
         smallest_tolerance: The same for λ_min.
         products: Most products for an eigenvalue.
-        warm_products: Most products for λ_min once it is being followed.
+        warm_products: Most products for λ_max (and Gauss–Newton) and for λ_min once they are being followed.
     """
 
     def __init__(
         self,
         *,
-        largest_tolerance: float = 2e-2,
+        largest_tolerance: float = 5e-2,
         smallest_tolerance: float = 5e-2,
         products: int = 60,
-        warm_products: int = 20,
+        warm_products: tuple[int, int] = (6, 12),
     ) -> None:
         self._tolerances = {"largest": largest_tolerance, "smallest": smallest_tolerance}
         self._products = products
-        self._warm_products = warm_products
-        self._starts: dict[str, Tensor] = {}
+        self._warm_products = dict(zip(("largest", "smallest"), warm_products, strict=True))
+        self._starts = {name: WarmStart() for name in ("largest", "smallest", "gauss_newton")}
+        self._compressed = GramExtremes()
+        self._threads = LayerThreads()
 
     def measure(
         self, kernel: TangentKernel, rows: LossRows, loss: str, grad_norm: float | None = None
@@ -62,70 +79,115 @@ class KernelSpectrum:
             grad_norm: ‖∇f‖ if it is known, which saves a product.
 
         Returns:
-            ``ntk_*``, ``pntk_*`` and ``smoothness_ggn``. Cost: one symmetric eigenproblem of order n, and products
-            with K: at most 60 an end, 20 for λ_min once it is warm, unless a witness objects.
+            ``ntk_*``, ``pntk_*`` and ``smoothness_ggn``. Cost: the pNTK and its extremes, and products with K: at most
+            60 an end, and once they are warm 6 for λ_max and Gauss–Newton and 12 for λ_min, unless a witness objects.
         """
         n, k = kernel.shape
-
-        def product(flat: Tensor) -> Tensor:
-            return kernel(flat.view(n, k)).reshape(-1)
-
-        compressed = kernel.compressed()
-        if not bool(torch.isfinite(compressed).all()):
+        compressed = kernel.compressed(self._threads)
+        if not math.isfinite(float(compressed.trace())):
             return {}
-        modes = torch.linalg.eigh(compressed)
-        witnesses = [_gradient_witness(product, rows, grad_norm)]
-        for index in (0, -1):
-            mode = modes.eigenvectors[:, index, None].expand(n, k).reshape(-1) / math.sqrt(k)
-            witnesses.append((float(modes.eigenvalues[index]), mode))
-        largest = self._enclosing("largest", product, witnesses)
-        smallest = self._enclosing("smallest", product, witnesses)
+        pntk = self._compressed.measure(compressed.cpu().numpy())
+        fast, exact = _product(kernel, kernel.precision), _product(kernel, torch.float64)
+        witnesses = [_gradient_witness(exact, rows, grad_norm)]
+
+        def mode(index: int) -> Tensor:
+            column = torch.linalg.eigh(compressed).eigenvectors[:, index, None]
+            spread: Tensor = column.expand(n, k).reshape(-1) / math.sqrt(k)
+            return spread
+
+        # Rounding of products and witnesses; in float64 too small to be told.
+        single = kernel.precision != torch.float64
+        rounding = _ROUNDING * torch.finfo(kernel.precision).eps * pntk.largest if single else 0.0
+        largest = self._enclosing("largest", fast, rounding, [*witnesses, (pntk.largest, lambda: mode(-1))])
+        # λ_min(K) is below λ_min(pNTK), seldom by more than a factor of 10.
+        product = fast if rounding <= 0.05 * self._tolerances["smallest"] * pntk.smallest else exact
+        smallest = self._enclosing("smallest", product, rounding, [*witnesses, (pntk.smallest, lambda: mode(0))])
         return {
             "ntk_lambda_min": smallest.value,
             "ntk_lambda_max": largest.value,
             "ntk_log10_cond": log10_condition(smallest.value, largest.value, n * k),
-            "ntk_residual": smallest.residual,
+            "ntk_residual": smallest.residual + (rounding if product is fast else 0.0),
             "ntk_lambda_max_residual": largest.residual,
-            "pntk_lambda_min": float(modes.eigenvalues[0]),
-            "pntk_lambda_max": float(modes.eigenvalues[-1]),
-            "smoothness_ggn": self._gauss_newton(kernel, rows, loss, largest.value, compressed),
+            "pntk_lambda_min": pntk.smallest,
+            "pntk_lambda_max": pntk.largest,
+            "smoothness_ggn": self._gauss_newton(kernel, rows, loss, largest.value),
         }
 
+    def vectors(self) -> dict[str, Tensor]:
+        """The eigenvectors found last.
+
+        Returns:
+            Unit vectors of K's ``largest`` and ``smallest`` and of ``gauss_newton``, (nk,), as far as there are any.
+        """
+        return {name: start.state()["last"] for name, start in self._starts.items() if start.state()}
+
+    def state(self) -> dict[str, Tensor]:
+        """What is carried from row to row.
+
+        Returns:
+            Tensors by name, for :meth:`restore`.
+        """
+        carried = {f"pntk.{name}": torch.from_numpy(held) for name, held in self._compressed.state().items()}
+        for name, start in self._starts.items():
+            carried |= {f"{name}.{part}": held for part, held in start.state().items()}
+        return carried
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what :meth:`state` gave.
+
+        Args:
+            state: Tensors by name.
+        """
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {name[len(prefix) :]: held for name, held in state.items() if name.startswith(prefix)}
+
+        self._compressed.restore({name: held.cpu().numpy() for name, held in part("pntk.").items()})
+        for name, start in self._starts.items():
+            start.restore(part(f"{name}."))
+
     def _enclosing(
-        self, which: Literal["largest", "smallest"], product: Operator, witnesses: list[tuple[float, Tensor]]
+        self,
+        which: End,
+        product: Operator,
+        rounding: float,
+        witnesses: list[tuple[float, Callable[[], Tensor]]],
     ) -> RitzPair:
         """The extreme eigenvalue, searched again from any witness that lies beyond it."""
         sign = 1.0 if which == "largest" else -1.0
-        pair = self._extreme(which, product, witnesses[0][1].numel(), witnesses[0][1])
+        pair = self._extreme(which, product, witnesses[0][1])
         for quotient, vector in sorted(witnesses, key=lambda witness: -sign * witness[0]):
-            if sign * (quotient - pair.value) > 1e-12 * abs(quotient):
-                self._starts[which] = vector
-                pair = self._extreme(which, product, vector.numel(), vector)
+            if sign * (quotient - pair.value) > rounding + 1e-12 * abs(quotient):
+                self._starts[which].jump(vector())
+                pair = self._extreme(which, product, vector)
         return pair
 
-    def _gauss_newton(self, kernel: TangentKernel, rows: LossRows, loss: str, largest: float, like: Tensor) -> float:
+    def _gauss_newton(self, kernel: TangentKernel, rows: LossRows, loss: str, largest: float) -> float:
         """λ_max(BᵀKB)/n, which is that of JᵀBBᵀJ/n; for mse_logits B is the identity."""
         n, k = kernel.shape
         if loss == "mse_logits":
             return largest / n
 
         def product(flat: Tensor) -> Tensor:
-            return rows.gauss_newton_factor_transpose(kernel(rows.gauss_newton_factor(flat.view(n, k)))).reshape(-1)
+            v = rows.gauss_newton_factor(flat.view(n, k).to(kernel.precision))
+            return rows.gauss_newton_factor_transpose(kernel(v)).reshape(-1).to(flat.dtype)
 
-        return self._extreme("gauss_newton", product, n * k, like).value / n
+        return self._extreme("gauss_newton", product, lambda: rows.gradient.reshape(-1)).value / n
 
-    def _extreme(self, name: str, product: Operator, dimension: int, like: Tensor) -> RitzPair:
-        start = self._starts.get(name)
-        which: Literal["largest", "smallest"] = "smallest" if name == "smallest" else "largest"
-        followed = start is not None and which == "smallest"
+    def _extreme(self, name: str, product: Operator, like: Callable[[], Tensor]) -> RitzPair:
+        start = self._starts[name].guess()
+        which: End = "smallest" if name == "smallest" else "largest"
+        most = self._products if start is None else self._warm_products[which]
+        if start is None:
+            start = _noise(like())
         pair = extreme_eigenpair(
             product,
-            _noise(dimension, like) if start is None else start,
+            start,
             which,
             tolerance=self._tolerances[which],
-            max_products=self._warm_products if followed else self._products,
+            max_products=most,
         )
-        self._starts[name] = pair.vector
+        self._starts[name].found(pair.vector)
         return pair
 
 
@@ -136,28 +198,43 @@ def trace_shares(kernel: TangentKernel) -> NDArray[np.float64]:
         kernel: K at a row's parameters.
 
     Returns:
-        Shape (L + 1,): NaN at 0, then the shares of W_1 … W_L, which add up to 1; NaN where K is 0.
+        Shape (L + 1,): NaN at 0, then the shares of W_1 … W_L, which add up to 1; NaN where K is 0. Below 64 examples
+        exact, by k backward passes; else estimated from one with random signs, the same at every row.
     """
-    traces = kernel.layer_traces().cpu().numpy()
+    n, k = kernel.shape
+    signs = None
+    if n >= _TRACES_ESTIMATED_FROM:
+        signs = torch.randint(0, 2, (n, k), generator=torch.Generator().manual_seed(0)) * 2 - 1
+    traces = kernel.layer_traces(signs).cpu().numpy()
     total = traces.sum()
     shares = traces / total if 0.0 < total < math.inf else np.full_like(traces, np.nan)
     return np.concatenate([[np.nan], shares])
 
 
-def _gradient_witness(product: Operator, rows: LossRows, grad_norm: float | None) -> tuple[float, Tensor]:
+def _product(kernel: TangentKernel, dtype: torch.dtype) -> Operator:
+    """V ↦ Kv on float64 vectors of shape (nk,), the product itself in a given precision."""
+    n, k = kernel.shape
+
+    def product(flat: Tensor) -> Tensor:
+        return kernel(flat.view(n, k).to(dtype)).reshape(-1).to(flat.dtype)
+
+    return product
+
+
+def _gradient_witness(product: Operator, rows: LossRows, grad_norm: float | None) -> tuple[float, Callable[[], Tensor]]:
     """The logit gradient g as a vector with its Rayleigh quotient in K: gᵀKg = ‖Jᵀg‖² = n²‖∇f‖²."""
     g = rows.gradient.reshape(-1)
     square = float(g.square().sum())
     if not square > 0.0:  # nothing is left to learn: any vector will do
         g = torch.ones_like(g)
-        return float(torch.dot(g, product(g)) / g.numel()), g
+        return float(torch.dot(g, product(g)) / g.numel()), lambda: g
     if grad_norm is None:
-        return float(torch.dot(g, product(g))) / square, g
-    return (rows.gradient.shape[0] * grad_norm) ** 2 / square, g
+        return float(torch.dot(g, product(g))) / square, lambda: g
+    return (rows.gradient.shape[0] * grad_norm) ** 2 / square, lambda: g
 
 
-def _noise(dimension: int, like: Tensor) -> Tensor:
+def _noise(like: Tensor) -> Tensor:
     generator = torch.Generator(device="cpu").manual_seed(0)
-    noise: Tensor = torch.randn(dimension, generator=generator, dtype=torch.float64).to(like.device)
+    noise: Tensor = torch.randn(like.numel(), generator=generator, dtype=torch.float64).to(like.device)
     unit: Tensor = noise / torch.linalg.vector_norm(noise)
     return unit

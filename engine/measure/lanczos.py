@@ -23,8 +23,9 @@ _BASIS_BYTES = 1 << 30
 _LEAST_BASIS = 2
 # Room for so many basis vectors is set aside at first.
 _ROOM = 8
-# Twice is enough: orthogonality to working precision (Kahan–Parlett).
+# Twice is enough for orthogonality to working precision (Kahan–Parlett), once where this share of a vector remains.
 _PASSES = 2
+_ORTHOGONAL = 0.7
 # In units of eps for each vector: what is left beside a basis that is closed under the operator.
 _CLOSED = 4
 
@@ -54,6 +55,7 @@ def extreme_eigenpair(
     tolerance: float,
     max_products: int,
     check_every: int = 1,
+    room: Tensor | None = None,
 ) -> RitzPair:
     """The largest or smallest eigenvalue (not the largest in modulus) of a symmetric operator.
 
@@ -65,15 +67,17 @@ def extreme_eigenpair(
         max_products: Stop after so many products at the latest; the residual says how good the result is.
         check_every: Look for convergence after so many products: more than 1 where a product costs no more than
             looking.
+        room: Memory for the first basis vectors, (any number ≥ 1, dimension), overwritten: for large dimensions fresh
+            memory costs as much as the arithmetic.
 
     Returns:
         The Ritz pair. A non-finite operator gives a pair of NaN value and residual. Cost: the products, plus
         4·dimension·j flops for the j-th.
     """
-    limit = max(_LEAST_BASIS, min(max_products, _BASIS_BYTES // (start.numel() * start.element_size())))
+    limit = min(max_products, max(_LEAST_BASIS, _BASIS_BYTES // (start.numel() * start.element_size())))
     spent, vector = 0, start
     while True:
-        pair = _sweep(operator, vector, which, tolerance, min(limit, max_products - spent), check_every)
+        pair = _sweep(operator, vector, which, tolerance, min(limit, max_products - spent), check_every, room)
         spent += pair.products
         # A sweep that ended before its limit has converged, or has nothing left to find.
         if pair.products < limit or spent >= max_products:
@@ -82,7 +86,13 @@ def extreme_eigenpair(
 
 
 def _sweep(
-    operator: Operator, start: Tensor, which: str, tolerance: float, products: int, check_every: int
+    operator: Operator,
+    start: Tensor,
+    which: str,
+    tolerance: float,
+    products: int,
+    check_every: int,
+    room: Tensor | None,
 ) -> RitzPair:
     """One Lanczos run without restart."""
     epsilon = torch.finfo(start.dtype).eps
@@ -90,8 +100,8 @@ def _sweep(
     if not 0.0 < norm < np.inf:
         return RitzPair(float("nan"), start, float("nan"), 0)
     # Room is doubled as it is needed: a warm start converges long before the limit.
-    basis = start.new_empty(min(_ROOM, products), start.numel())
-    basis[0] = start / norm
+    basis = start.new_empty(min(_ROOM, products), start.numel()) if room is None else room[:products]
+    torch.div(start, norm, out=basis[0])
     diagonal: list[float] = []
     off: list[float] = []
     for size in itertools.count(1):
@@ -100,9 +110,12 @@ def _sweep(
         if not np.isfinite(diagonal[-1]):
             return RitzPair(float("nan"), start, float("nan"), size)
         q = basis[:size]
-        for _ in range(_PASSES):
-            w = w - q.T @ (q @ w)
         beta = float(torch.linalg.vector_norm(w))
+        for _ in range(_PASSES):
+            w, before = torch.addmv(w, q.T, q @ w, alpha=-1.0), beta
+            beta = float(torch.linalg.vector_norm(w))
+            if beta > _ORTHOGONAL * before:
+                break
         # The largest diagonal entry is no larger than the spectrum's modulus: good enough to see that nothing is left.
         closed = beta <= _CLOSED * epsilon * max(map(abs, diagonal)) * size or size == start.numel()
         last = closed or size == products
@@ -114,7 +127,7 @@ def _sweep(
                 break
         if size == basis.shape[0]:
             basis = torch.cat([basis, basis.new_empty(min(size, products - size), start.numel())])
-        basis[size] = w / beta
+        torch.div(w, beta, out=basis[size])
         off.append(beta)
     return RitzPair(theta, q.T @ weights.to(start), residual, size)
 

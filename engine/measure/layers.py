@@ -221,5 +221,5 @@ class LayerMeasures:
         for m, layer in enumerate(self._layers):
             prefix = f"layer.{m}."
             layer.restore(
-                {name[len(prefix) :]: held.numpy() for name, held in state.items() if name.startswith(prefix)}
+                {name[len(prefix) :]: held.cpu().numpy() for name, held in state.items() if name.startswith(prefix)}
             )

@@ -38,6 +38,11 @@ class NetworkBounds:
         self._activation_norms = None if norms.activations is None else list(norms.activations)
         self._gradient_norms = norms.signals[-1]
 
+    @property
+    def weight_norms(self) -> list[float]:
+        """‖W_1‖₂ … ‖W_L‖₂ from above."""
+        return list(self._weight_norms)
+
     def at_theta(self) -> dict[str, float]:
         """``lipschitz_bound`` and ``smoothness_bound`` of the row.
 

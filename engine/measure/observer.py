@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine.config import RunConfig
+from engine.measure.carried import Carried
 from engine.measure.curvature import HessianCurvature
 from engine.measure.kernel import TangentKernel
 from engine.measure.kernel_spectrum import KernelSpectrum, trace_shares
@@ -70,6 +71,7 @@ class Observer:
         self._bounds: NetworkBounds | None = None
         self._segment = math.nan
         self._gradient_norms: list[float] = []
+        self._starts = True
 
     def observe(self, step: int, current: TrainingPass, test: TestPass | None) -> Measured:
         """Measure a row.
@@ -110,7 +112,7 @@ class Observer:
             values["smoothness_segment"] = self._segment
         values |= self._trajectory.transition(current, self._layers.parameter_distance())
         values |= risk_bounds(config, current, test, sample_norm, values["lipschitz_bound"])
-        if step == 0:
+        if self._starts:
             layers |= self._infinite_width()
         row = Row(config, values | {"loss": f, "grad_norm": g}, layers, self._before)
         return Measured(values, layers, self._violations.check(step, row))
@@ -125,6 +127,49 @@ class Observer:
         self._trajectory.remember(current, measured)
         self._gradient_norms = current.gradient_norms[: self._network.depth]
         self._before = dict(measured)
+        self._starts = False
+
+    def carried(self) -> Carried:
+        """What this row hands on to the next.
+
+        Returns:
+            Vectors that are this observer's own: whoever keeps them copies them.
+        """
+        parts = {
+            "curvature": self._curvature.state(),
+            "kernel": self._kernel.state(),
+            "layers": self._layers.state(),
+        }
+        return Carried(
+            trajectory=self._trajectory.state(),
+            before=dict(self._before),
+            violations=self._violations.state(),
+            weight_norms=None if self._bounds is None else tuple(self._bounds.weight_norms),
+            vectors={f"{part}.{name}": v for part, it in parts.items() for name, v in it.items()},
+        )
+
+    def restore(self, carried: Carried, current: TrainingPass) -> None:
+        """Go on as after a row that was observed before, by this observer or by another of the same run.
+
+        The run's first row has been observed here, so that what is kept of θ_0 is at hand.
+
+        Args:
+            carried: What :meth:`carried` gave after that row.
+            current: The pass at that row.
+        """
+        config = self._config
+        self._trajectory.restore(carried.trajectory, current)
+        self._violations.restore(carried.violations)
+        self._curvature.restore(carried.part("curvature"))
+        self._kernel.restore(carried.part("kernel"))
+        self._layers.restore(carried.part("layers"))
+        self._gradient_norms = current.gradient_norms[: self._network.depth]
+        self._before = dict(carried.before)
+        self._bounds = None
+        if carried.weight_norms is not None:
+            weight_norms = np.array([math.nan, *carried.weight_norms])
+            rows = row_norms(current.run, current.signals)
+            self._bounds = NetworkBounds(self._network, rows, weight_norms, config.loss)
 
     def before_update(self, lr: float) -> None:
         """Tell that θ is about to move.

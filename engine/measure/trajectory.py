@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from engine.measure.carried import Numbers
 from engine.measure.row_norms import total_norm
 from engine.theory import predictions
 from engine.theory.polyak_lojasiewicz import pl_constant
@@ -113,6 +114,44 @@ class Trajectory:
         if before is not None:
             mu = pl_constant(before.loss, before.grad_norm, self._f_star)
             self._gap *= predictions.lemma13_factor(mu, lr, before.smoothness_step)
+
+    def state(self) -> dict[str, float]:
+        """What is carried after a row, but for its gradients, which the pass there gives again.
+
+        Returns:
+            Numbers by name.
+        """
+        row = self._previous
+        assert row is not None, "a row has been remembered"
+        return {
+            "loss": row.loss,
+            "grad_norm": row.grad_norm,
+            "smoothness_step": row.smoothness_step,
+            "smoothness_hessian": row.smoothness_hessian,
+            "lr": self._lr,
+            "gap": self._gap,
+            "initial_gap": self._initial_gap,
+            "least_pl": self._least_pl,
+            "largest_smoothness": self._largest_smoothness,
+        }
+
+    def restore(self, state: Numbers, current: TrainingPass) -> None:
+        """Go on as after the row of a state.
+
+        Args:
+            state: What :meth:`state` gave after that row; a name that lacks is a KeyError.
+            current: The pass at that row.
+        """
+        self._previous = _Row(
+            state["loss"],
+            state["grad_norm"],
+            current.gradients,
+            state["smoothness_step"],
+            state["smoothness_hessian"],
+        )
+        self._lr = state["lr"]
+        self._gap, self._initial_gap = state["gap"], state["initial_gap"]
+        self._least_pl, self._largest_smoothness = state["least_pl"], state["largest_smoothness"]
 
     def _step_smoothness(self, current: TrainingPass) -> float:
         before = self._previous

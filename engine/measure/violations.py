@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from engine.record import Event
 from engine.theory.inequality import Inequality, Row, Term
 from engine.theory.ledger import LEDGER
@@ -16,6 +18,18 @@ class Violations:
     def __init__(self) -> None:
         # By violated inequality: the steps of the measured rows since then in which it held.
         self._violated: dict[str, list[int]] = {}
+
+    def state(self) -> dict[str, tuple[int, int]]:
+        """Return the inequalities that count as violated, with quiet rows and the step from which each has held."""
+        return {name: (len(quiet), quiet[0] if quiet else -1) for name, quiet in self._violated.items()}
+
+    def restore(self, state: Mapping[str, tuple[int, int]]) -> None:
+        """Go on as after the row of a state.
+
+        Args:
+            state: What :meth:`state` gave after that row.
+        """
+        self._violated = {name: [since] * rows for name, (rows, since) in state.items()}
 
     def check(self, step: int, row: Row) -> tuple[Event, ...]:
         """Hold a measured row against the ledger; rows come in the order of their steps.

@@ -95,8 +95,7 @@ class NormBound:
             state: Tensors by name.
         """
         self._vector = state.get("vector")
-        if "bounds" in state:
-            self.upper, self._found = state["bounds"].tolist()
+        self.upper, self._found = state["bounds"].tolist() if "bounds" in state else (math.inf, 0.0)
 
 
 class WeightNorms:

@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.errors import SessionError
 from engine.record import Event
+from engine.session.liveness import note_blocked
 from engine.session.opening import primary_code, sentence_of
 from engine.session.recording import Item, Recorder, queued_event
 
@@ -84,6 +85,11 @@ class Backlog:
         if self._failure is not None:
             return self._failure.message
         return self._obstacle or self._astray or None
+
+    @property
+    def astray(self) -> str:
+        """What is said once the file is no longer where it was, else empty."""
+        return self._astray
 
     @property
     def blocked_since(self) -> float | None:
@@ -188,6 +194,7 @@ class Backlog:
         quiet = time.monotonic() - self._blocked_last
         if self._blocked_since is not None and not self._waiting and (quiet > _TICK or self._closing):
             self._blocked_since = None
+            note_blocked(self._path, None)
             self._append(None, {"blocked_since": None})
 
     def _run(self) -> None:
@@ -231,6 +238,7 @@ class Backlog:
                 # A small write can succeed where a large one cannot, and then viewers know.
                 with contextlib.suppress(sqlite3.Error):
                     self._recorder.write((), {"heartbeat": time.time(), "blocked_since": self._blocked_since})
+                note_blocked(self._path, self._blocked_since)
             except Exception as error:
                 return self._fail(str(error))
             else:

@@ -23,7 +23,8 @@ def send(path: str | Path, name: str, arguments: Mapping[str, Argument] | None =
 
     Args:
         path: The session file.
-        name: ``pause``, ``resume``, ``step`` (``{"n": 10}``), ``stop`` or ``lr`` (``{"lr": 0.01}``).
+        name: ``pause``, ``resume``, ``step`` (``{"n": 10}``), ``stop``, ``lr`` (``{"lr": 0.01}``),
+            ``checkpoint`` or ``rewind`` (``{"step": 12}``).
         arguments: What the command needs.
         sender: Who asks, for people.
 

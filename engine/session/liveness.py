@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import math
 import os
 import socket
 import time
@@ -18,6 +19,9 @@ from types import TracebackType
 from typing import Self
 
 from engine.errors import SessionError
+
+_NOTE_AT = 256
+"""Where the lock file's note begins: after who holds it, within the block that is there from the start."""
 
 _PATIENCE = 1.0
 """Seconds in which a taker tries again: someone who only asks holds a shared lock for some microseconds."""
@@ -73,6 +77,39 @@ def viewer_attached(session: str | Path) -> bool:
     return _held(viewers_path(session), fcntl.LOCK_EX)
 
 
+def note_blocked(session: str | Path, since: float | None) -> None:
+    """Say since when recording is blocked where a full disk still takes it: in the lock file, which has its room.
+
+    Args:
+        session: The session file, whose lock this process holds.
+        since: Unix time, or None once it is over.
+    """
+    note = "" if since is None else f"{since:.3f}"
+    with contextlib.suppress(OSError):
+        descriptor = os.open(lock_path(session), os.O_WRONLY)
+        try:
+            os.pwrite(descriptor, note.ljust(_NOTE_AT).encode(), _NOTE_AT)
+        finally:
+            os.close(descriptor)
+
+
+def blocked_note(session: str | Path) -> float | None:
+    """Read what :func:`note_blocked` said last.
+
+    Args:
+        session: The session file.
+
+    Returns:
+        Unix time since when recording is blocked, or None.
+    """
+    try:
+        with lock_path(session).open("rb") as file:
+            since = float(file.read(2 * _NOTE_AT)[_NOTE_AT:])
+    except (OSError, ValueError):
+        return None
+    return since if math.isfinite(since) else None
+
+
 class EngineLock:
     """The lock that an engine holds for life; a second engine on the same session is refused.
 
@@ -116,7 +153,8 @@ class EngineLock:
                     "Give a --session in an existing folder that you may write to and that knows file locks.",
                 ) from None
         os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
+        holder = f"{os.getpid()} {socket.gethostname()}"[: _NOTE_AT - 1]
+        os.pwrite(self._fd, f"{holder}\n".ljust(2 * _NOTE_AT).encode(), 0)
 
     def release(self) -> None:
         """Give the lock back and remove its file; does nothing if it is not held."""
@@ -246,7 +284,7 @@ def _held(path: Path, kind: int) -> bool:
 def _holder(path: Path) -> str:
     """Return whom the lock file names, in brackets, for people."""
     try:
-        pid, _, host = path.read_text(encoding="utf-8", errors="replace").strip().partition(" ")
-    except OSError:
+        pid, _, host = path.read_text(encoding="utf-8", errors="replace").splitlines()[0].partition(" ")
+    except (OSError, IndexError):
         return ""
     return f" (process {pid} on {host})" if pid.isdigit() and host.isprintable() else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,10 +22,10 @@ from engine.config import RunConfig
 from engine.errors import ConfigError, SessionError
 from engine.session.cells import number_matrix
 from engine.session.layer_table import LayerTable, present
-from engine.session.liveness import engine_alive
+from engine.session.liveness import blocked_note, engine_alive
 from engine.session.opening import OpenSession, damaged, open_session, primary_code, sentence_of
 from engine.session.parsing import command_from, engine_from, event_from, tensor_from
-from engine.session.rows import Command, CommandAnswer, EngineRow, EventRow, LayerBlocks, LayerRows, Tensor
+from engine.session.rows import ROLLING, Command, CommandAnswer, EngineRow, EventRow, LayerBlocks, LayerRows, Tensor
 from engine.session.schema import (
     COMMAND_COLUMNS,
     ENGINE_COLUMNS,
@@ -107,6 +108,22 @@ class SessionReader:
         """Return the newest step recorded, −1 before the first."""
         rows = self._rows("SELECT step FROM steps WHERE step BETWEEN 0 AND ? ORDER BY step DESC LIMIT 1", LARGEST_STEP)
         return int(rows[0][0]) if rows else -1
+
+    def first_step(self) -> int:
+        """Return the oldest step recorded, −1 if there is none: 0, or where a branch begins."""
+        rows = self._rows("SELECT step FROM steps WHERE step BETWEEN 0 AND ? ORDER BY step LIMIT 1", LARGEST_STEP)
+        return int(rows[0][0]) if rows else -1
+
+    def columns(self, table: str) -> tuple[str, ...]:
+        """The columns that a table has in this file: an older catalogue's has fewer than today's.
+
+        Args:
+            table: ``steps``, ``layers`` or another of a session's tables.
+
+        Returns:
+            Their names.
+        """
+        return self._session.columns[table]
 
     def steps(self, after: int = -1, limit: int = -1) -> tuple[NDArray[np.int64], dict[str, Array]]:
         """The rows of ``steps`` that are newer than a step.
@@ -202,7 +219,10 @@ class SessionReader:
         """Return what the session says of its engine, and whether a process holds its lock."""
         alive = engine_alive(self.path)
         rows = self._rows(f"SELECT {listed(ENGINE_COLUMNS)} FROM engine WHERE id = 1")
-        return engine_from(rows[0] if rows else (None,) * len(ENGINE_COLUMNS), alive)
+        found = engine_from(rows[0] if rows else (None,) * len(ENGINE_COLUMNS), alive)
+        if alive and found.blocked_since is None:
+            return replace(found, blocked_since=blocked_note(self.path))
+        return found
 
     def commands(self, after_id: int = 0) -> tuple[Command, ...]:
         """The commands that were sent, with their answers.
@@ -237,6 +257,16 @@ class SessionReader:
             "SELECT DISTINCT step FROM checkpoints WHERE step BETWEEN 0 AND ? ORDER BY step", LARGEST_STEP
         )
         return tuple(int(step) for (step,) in rows)
+
+    def rolling_checkpoints(self) -> tuple[int, ...]:
+        """Return the steps of the checkpoints that newer ones will replace, ascending."""
+        sql = "SELECT step FROM checkpoints WHERE name = ? AND step BETWEEN 0 AND ? ORDER BY step"
+        return tuple(int(step) for (step,) in self._rows(sql, ROLLING, LARGEST_STEP))
+
+    def checkpoint_bytes(self, step: int) -> int:
+        """Return the size of a checkpoint without reading it, 0 if there is none."""
+        sql = "SELECT ifnull(sum(length(data)), 0) FROM checkpoints WHERE step = ?"
+        return int(self._rows(sql, step)[0][0])
 
     def checkpoint(self, step: int) -> dict[str, Tensor]:
         """The tensors of a checkpoint.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from engine.catalogue import LAYER_COLUMNS, STEP_COLUMNS
 from engine.record import Event, StepRecord
 from engine.session.extremes import BlockExtremes, insert_extremes, unfinished_block
-from engine.session.rows import CommandState, Tensor
+from engine.session.rows import ROLLING, CommandState, Tensor
 from engine.session.schema import EVENT_COLUMNS, insert_into, quoted
 
 _INSERT_STEP = insert_into("steps", ("step", "time", *STEP_COLUMNS))
@@ -24,6 +24,7 @@ _INSERT_LAYER = insert_into("layers", ("step", "layer", *LAYER_COLUMNS))
 _INSERT_EVENT = insert_into("events", EVENT_COLUMNS[1:])
 _INSERT_TENSOR = insert_into("checkpoints", ("step", "name", "dtype", "shape", "data"))
 _INSERT_META = insert_into("meta", ("key", "value"))
+_ARE_ROLLING = "SELECT DISTINCT step FROM checkpoints WHERE name = ? ORDER BY step DESC"
 _ANSWER = "UPDATE commands SET state = ?, step = ?, reply = ?, answered = ? WHERE id = ? AND state = 'pending'"
 _REFUSE_PENDING = "UPDATE commands SET state = 'refused', reply = ?, answered = ? WHERE state = 'pending'"
 
@@ -147,10 +148,11 @@ class QueuedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class QueuedTensors:
-    """The tensors of a checkpoint."""
+    """The tensors of a checkpoint; of the rolling ones, so many of the newest stay."""
 
     step: int
     tensors: Mapping[str, Tensor]
+    rolling_kept: int
 
     @property
     def size(self) -> int:
@@ -163,9 +165,33 @@ class QueuedTensors:
         Args:
             recorder: What writes.
         """
+        connection = recorder.connection
         for name, tensor in self.tensors.items():
             shape = json.dumps(list(tensor.shape))
-            recorder.connection.execute(_INSERT_TENSOR, (self.step, name, tensor.dtype, shape, tensor.data))
+            connection.execute(_INSERT_TENSOR, (self.step, name, tensor.dtype, shape, tensor.data))
+        if ROLLING in self.tensors:
+            older = connection.execute(_ARE_ROLLING, (ROLLING,)).fetchall()[self.rolling_kept :]
+            connection.executemany("DELETE FROM checkpoints WHERE step = ?", older)
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedKeeping:
+    """Makes a rolling checkpoint one that stays."""
+
+    step: int
+
+    @property
+    def size(self) -> int:
+        """Bytes it holds in the queue, about."""
+        return _ROW_BYTES
+
+    def write(self, recorder: Recorder) -> None:
+        """Write it, inside a transaction.
+
+        Args:
+            recorder: What writes.
+        """
+        recorder.connection.execute("DELETE FROM checkpoints WHERE step = ? AND name = ?", (self.step, ROLLING))
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ class Command:
         id: Its number in the session.
         time: Unix time at which it was sent, NaN if the file does not say.
         sender: Who sent it, for people.
-        name: ``pause``, ``resume``, ``step``, ``stop`` or ``lr``.
+        name: One of the vocabulary's: ``pause``, ``resume``, ``step`` …
         arguments: What it needs, for example ``{"n": 10}``.
         state: ``pending``, ``done`` or ``refused``.
         step: The step at which it took effect, or None.
@@ -120,6 +120,9 @@ class Tensor:
     shape: tuple[int, ...]
     data: bytes
 
+
+ROLLING = "rolling"
+"""Name of the empty tensor that marks a checkpoint as one of those that newer ones replace."""
 
 TENSOR_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U8": 1, "BOOL": 1}
 """Types of tensors by their names in safetensors, and the bytes of an element."""

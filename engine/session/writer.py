@@ -28,11 +28,13 @@ from engine.session.creation import (
     create_session,
     fresh_engine,
 )
+from engine.session.filesystem import appearing
 from engine.session.opening import checked_columns, connect, sentence_of
 from engine.session.parsing import command_from
 from engine.session.reader import SessionReader
 from engine.session.recording import (
     QueuedAnswer,
+    QueuedKeeping,
     QueuedLearningRate,
     QueuedMeta,
     QueuedRefusal,
@@ -40,7 +42,7 @@ from engine.session.recording import (
     queued_event,
     queued_step,
 )
-from engine.session.rows import Command, CommandState, Tensor
+from engine.session.rows import ROLLING, Command, CommandState, Tensor
 from engine.session.schema import COMMAND_COLUMNS, LARGEST_STEP, LARGEST_TENSOR
 from engine.session.vocabulary import check_arguments
 
@@ -154,6 +156,32 @@ class SessionWriter:
         return self._backlog.trouble
 
     @property
+    def astray(self) -> str:
+        """A sentence once the file was moved or removed while it is being recorded, else empty."""
+        return self._backlog.astray
+
+    def rescue(self) -> Path:
+        """Save what was recorded of a session whose file was moved or removed, as a session beside where it was.
+
+        Returns:
+            The new file, under a fresh name.
+
+        Raises:
+            SessionError: It cannot be written there.
+        """
+        self.flush(BUSY_SECONDS)
+        number = 1
+        while (path := self.path.with_name(f"{self.path.stem}-rescued-{number}{self.path.suffix}")).exists():
+            number += 1
+        try:
+            with appearing(path) as draft, contextlib.closing(connect(draft, "rw", seconds=BUSY_SECONDS)) as target:
+                self._polling.backup(target)
+                target.execute("PRAGMA journal_mode = DELETE").fetchall()
+        except sqlite3.Error as error:
+            raise SessionError(f"Cannot rescue {self.path} to {path}: {sentence_of(error)}.") from None
+        return path
+
+    @property
     def blocked_since(self) -> float | None:
         """Unix time since when recording is blocked (the queue full, or the disk), or None."""
         return self._backlog.blocked_since
@@ -209,12 +237,16 @@ class SessionWriter:
         """
         self._backlog.add(QueuedMeta(tuple(items.items())))
 
-    def put_checkpoint(self, step: int, tensors: Mapping[str, Tensor]) -> None:
+    def put_checkpoint(
+        self, step: int, tensors: Mapping[str, Tensor], *, rolling: bool = False, rolling_kept: int = 2
+    ) -> None:
         """Record the tensors from which training can go on at a step, a row a tensor.
 
         Args:
             step: The step; none may have two checkpoints.
             tensors: Tensors by name.
+            rolling: Whether it will be replaced by newer rolling ones.
+            rolling_kept: How many of the newest rolling ones stay, this one among them.
 
         Raises:
             SessionError: A tensor is too large for one value of SQLite's.
@@ -222,8 +254,16 @@ class SessionWriter:
         for name, tensor in tensors.items():
             if len(tensor.data) > LARGEST_TENSOR:
                 raise SessionError(f"Tensor {name!r} has {len(tensor.data):,} bytes; {LARGEST_TENSOR:,} is the most.")
-        item = QueuedTensors(step, dict(tensors))
-        self._backlog.add_when_there_is_room(item, step)
+        marked = {**tensors, ROLLING: Tensor("U8", (0,), b"")} if rolling else dict(tensors)
+        self._backlog.add_when_there_is_room(QueuedTensors(step, marked, rolling_kept), step)
+
+    def keep_checkpoint(self, step: int) -> None:
+        """Have a rolling checkpoint stay; does nothing to others.
+
+        Args:
+            step: Its step.
+        """
+        self._backlog.add(QueuedKeeping(step))
 
     def set_engine(
         self,

@@ -45,6 +45,33 @@ def test_a_run_is_left_found_again_and_stopped(wnt: Run, terminal: OpenTerminal,
     assert (status["alive"], status["state"], status["step"]) == (False, "stopped", 4)
 
 
+@pytest.mark.usefixtures("no_engine_left")
+def test_a_run_is_taken_back_to_the_cursor_and_branched_from_there(
+    wnt: Run, terminal: OpenTerminal, tmp_path: Path
+) -> None:
+    session = tmp_path / "tiny.wnt"
+    opened = terminal(*TINY, "--steps", "6", "--session", session, size=(160, 48))
+    opened.until(lambda text: "finished, waiting" in text, patience=120)
+    opened.press("g")
+    opened.until(lambda text: "go to step" in text)
+    opened.press("3\r")
+    opened.until(lambda text: "3 behind" in text)
+    opened.press("r")
+    opened.until(lambda text: "rewound to 3" in text)
+    opened.press("b")
+    opened.until(lambda text: "branch from step 3 with" in text)
+    opened.press("lr=0.5 steps=5\r")
+    opened.until(lambda text: "from tiny at 3" in text and "step 5/5" in text, patience=120)
+    opened.press("Q")
+    assert opened.ends() == 0
+    listed = json.loads(wnt("ls", ".", "--json").stdout)
+    assert [(one["branch"], one["step"]) for one in listed if one["branch"]] == [("from tiny at 3", 5)]
+    assert json.loads(wnt("status", "tiny", "--json").stdout)["step"] == 6
+    wnt("stop", "tiny")
+    for one in listed:
+        assert wnt("verify", one["session"]).returncode == 0
+
+
 def test_an_engine_that_cannot_start_is_quoted_and_leaves_no_session(terminal: OpenTerminal, tmp_path: Path) -> None:
     opened = terminal("--data", "nowhere.npz", "--session", tmp_path / "x.wnt")
     assert opened.ends(patience=120) == 1

@@ -66,7 +66,10 @@ def observe(of: Problem, *, converged: bool = False, **changes: object) -> Obser
         mock.patch("engine.measure.weight_norms.DISTANCES_LOOSE", 1e-10),
     ):
         if converged:
-            with mock.patch("engine.measure.curvature._TOLERANCE", 1e-11):
+            with (
+                mock.patch("engine.measure.curvature._TOLERANCE", 1e-11),
+                mock.patch("engine.measure.curvature._WARM_PRODUCTS", 60),
+            ):
                 return _observe(of, tight=True, **changes)
         return _observe(of, tight=False, **changes)
 
@@ -75,16 +78,16 @@ def _observe(of: Problem, *, tight: bool, **changes: object) -> Observed:
     running, found = trainer(of, **changes), Observed()
     if tight:
         running._observer._kernel = KernelSpectrum(
-            largest_tolerance=1e-12, smallest_tolerance=1e-10, products=100, warm_products=100
+            largest_tolerance=1e-12, smallest_tolerance=1e-10, products=100, warm_products=(100, 100)
         )
     for k in range(len(of.rates) + 1):
         if k < len(of.rates):
             running.set_lr(of.rates[k])
         found.records.append(running.observe(final=k == len(of.rates)))
         observer = running._observer
-        vectors = dict(observer._kernel._starts)
-        if observer._curvature._vector is not None:
-            vectors["hessian"] = observer._curvature._vector
+        vectors = observer._kernel.vectors()
+        if "last" in observer._curvature.state():
+            vectors["hessian"] = observer._curvature.state()["last"]
         found.vectors.append(vectors)
         if k < len(of.rates):
             running.advance()

@@ -122,7 +122,7 @@ def test_the_mu_chain_holds_for_mse_on_logits(changes):
 def test_followed_values_stay_within_their_residuals_of_the_spectrum():
     # Default tolerances: what is stored may be loose, but an eigenvalue lies within the stored residual of it.
     case = small("relu", width=20, n=12)
-    spectrum = KernelSpectrum(warm_products=3)
+    spectrum = KernelSpectrum(warm_products=(3, 3))
     for _ in range(4):
         kernel, found = kernel_of(case)
         values = spectrum.measure(kernel, found.rows, "mse")

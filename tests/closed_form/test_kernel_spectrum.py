@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine import losses
 from engine.measure.gram import feature_gram
 from engine.measure.kernel import TangentKernel
-from engine.measure.kernel_spectrum import KernelSpectrum, _noise, trace_shares
+from engine.measure.kernel_spectrum import _ROUNDING, KernelSpectrum, _noise, trace_shares
+from engine.network import forward, initialise
 from tests.closed_form.small_networks import CASES, dense_jacobian, small
 
 
@@ -32,9 +35,9 @@ def test_with_one_product_each_end_is_the_best_of_the_start_the_gradient_and_the
         dense, (n, k) = jacobian @ jacobian.T, kernel.shape
         isometry = torch.kron(torch.eye(n, dtype=torch.float64), torch.full((k, 1), k**-0.5, dtype=torch.float64))
         modes = isometry @ torch.linalg.eigh(isometry.T @ dense @ isometry).eigenvectors
-        candidates = [_noise(n * k, dense), found.rows.gradient.reshape(-1), modes[:, 0], modes[:, -1]]
+        candidates = [_noise(dense[0]), found.rows.gradient.reshape(-1), modes[:, 0], modes[:, -1]]
         quotients = [quotient(dense, v) for v in candidates]
-        spectrum = KernelSpectrum(products=1, warm_products=1)
+        spectrum = KernelSpectrum(products=1, warm_products=(1, 1))
         values = spectrum.measure(kernel, found.rows, "mse", found.grad_norm if known else None)
         assert values["ntk_lambda_max"] == pytest.approx(max(quotients), rel=1e-10)
         assert values["ntk_lambda_min"] == pytest.approx(min(quotients), rel=1e-10)
@@ -51,7 +54,7 @@ def test_where_nothing_is_left_to_learn_any_vector_stands_in_for_the_gradient():
     eigenvalues = torch.linalg.eigvalsh(kernel.dense())
     assert values["ntk_lambda_max"] == pytest.approx(float(eigenvalues[-1]), rel=1e-9)
     ones = torch.ones(len(eigenvalues), dtype=torch.float64)
-    few = KernelSpectrum(products=1, warm_products=1).measure(kernel, found.rows, "mse_logits", 0.0)
+    few = KernelSpectrum(products=1, warm_products=(1, 1)).measure(kernel, found.rows, "mse_logits", 0.0)
     assert few["ntk_lambda_max"] >= quotient(kernel.dense(), ones) * (1 - 1e-12)
 
 
@@ -63,7 +66,7 @@ def test_a_small_gradient_is_as_good_a_witness_as_a_large_one(scale):
     dense = kernel.dense()
     top = torch.linalg.eigh(dense).eigenvectors[:, -1]
     found.rows.gradient.copy_(scale * top.view(kernel.shape))
-    values = KernelSpectrum(products=1, warm_products=1).measure(kernel, found.rows, "mse_logits", None)
+    values = KernelSpectrum(products=1, warm_products=(1, 1)).measure(kernel, found.rows, "mse_logits", None)
     assert values["ntk_lambda_max"] == pytest.approx(float(torch.linalg.eigvalsh(dense)[-1]), rel=1e-10)
 
 
@@ -76,7 +79,7 @@ def test_conditioning_of_a_singular_kernel_stops_at_the_resolution_of_its_order(
     null = torch.zeros(n, k, dtype=torch.float64)
     null[0, 0], null[1, 0] = 1.0, -1.0  # two equal examples
     spectrum = KernelSpectrum()
-    spectrum._starts["smallest"] = null.reshape(-1)
+    spectrum._starts["smallest"].jump(null.reshape(-1))
     values = spectrum.measure(kernel, found.rows, "mse", found.grad_norm)
     assert abs(values["ntk_lambda_min"]) < 1e-15 * values["ntk_lambda_max"]
     expected = -math.log10(n * k * np.finfo(np.float64).eps)
@@ -89,7 +92,10 @@ class _Traces:
     def __init__(self, *traces: float) -> None:
         self._traces = traces
 
-    def layer_traces(self) -> Tensor:
+    shape = (5, 3)
+
+    def layer_traces(self, signs: Tensor | None) -> Tensor:
+        assert signs is None  # so few examples are not worth an estimate
         return torch.tensor(self._traces, dtype=torch.float64)
 
 
@@ -98,3 +104,65 @@ def test_shares_are_those_of_traces_of_any_size_and_not_defined_for_a_kernel_of_
         np.testing.assert_allclose(trace_shares(_Traces(size, 3 * size)), [math.nan, 0.25, 0.75])
     for traces in ((0.0, 0.0), (math.inf, 1.0), (math.nan, 1.0)):
         assert np.isnan(trace_shares(_Traces(*traces))).all()
+
+
+@pytest.mark.parametrize(("activation", "renormalize", "bias"), CASES)
+def test_random_signs_estimate_the_traces_and_are_exact_in_the_mean(activation, renormalize, bias):
+    case = small(activation, renormalize, bias)
+    found = case.training_pass()
+    kernel = TangentKernel(case.network, found.run, [feature_gram(a) for a in found.run.inputs])
+    n, k = kernel.shape
+    # All patterns of one example's signs: cross terms cancel, whatever the other examples have.
+    patterns = torch.tensor(list(itertools.product([-1.0, 1.0], repeat=k)), dtype=torch.float64)
+    mean = sum(kernel.layer_traces(pattern.expand(n, k)) for pattern in patterns) / len(patterns)
+    torch.testing.assert_close(mean, kernel.layer_traces(), rtol=1e-12, atol=0.0)
+    torch.testing.assert_close(kernel.layer_traces().sum(), kernel.dense().trace(), rtol=1e-12, atol=0.0)
+
+
+def test_shares_of_many_examples_are_estimated_to_a_few_percent_and_the_same_at_each_call():
+    case = small("relu", n=80, width=60, depth=4)
+    found = case.training_pass()
+    kernel = TangentKernel(case.network, found.run, [feature_gram(a) for a in found.run.inputs])
+    shares, exact = trace_shares(kernel), kernel.layer_traces().numpy()
+    np.testing.assert_allclose(shares[1:], exact / exact.sum(), rtol=0.05)
+    assert not np.array_equal(shares[1:], exact / exact.sum())
+    np.testing.assert_array_equal(shares, trace_shares(kernel))
+
+
+@pytest.mark.parametrize("conditioned", [True, False])
+def test_products_are_made_in_float32_only_where_the_smallest_eigenvalue_stands_clear_of_their_rounding(
+    conditioned, monkeypatch
+):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(6, 40, generator=generator)
+    if not conditioned:
+        x[1] = x[0] + 1e-3 * x[2]
+    network = initialise(
+        inputs=40, width=50, depth=3, classes=2, activation="tanh", renormalize=False, bias=False, seed=0,
+        device=torch.device("cpu"), dtype=torch.float32,
+    )  # fmt: skip
+    run = forward(network, x)
+    rows = losses.evaluate("mse", run.output, torch.tensor([0, 1, 0, 1, 0, 1]))
+    kernel = TangentKernel(network, run, [feature_gram(a) for a in run.inputs])
+    used = []
+    original = TangentKernel.__call__
+    monkeypatch.setattr(TangentKernel, "__call__", lambda self, v: used.append(v.dtype) or original(self, v))
+    values = KernelSpectrum(largest_tolerance=1e-6, smallest_tolerance=1e-2).measure(kernel, rows, "mse_logits")
+    monkeypatch.undo()
+    exact = torch.linalg.eigvalsh(kernel.dense())
+    assert used[0] == torch.float64  # the gradient's quotient
+    assert used[1] == torch.float32  # λ_max stands clear of it always
+    assert used[-1] == (torch.float32 if conditioned else torch.float64)
+    assert values["ntk_lambda_max"] == pytest.approx(float(exact[-1]), rel=1e-4)
+    assert abs(values["ntk_lambda_min"] - float(exact[0])) <= values["ntk_residual"]
+    if not conditioned:
+        assert values["ntk_lambda_min"] == pytest.approx(float(exact[0]), rel=1e-2)
+
+
+def test_a_product_in_float32_is_off_by_no_more_than_is_said():
+    case = small("relu", n=30, width=60, depth=5)
+    found = case.training_pass()
+    kernel = TangentKernel(case.network, found.run, [feature_gram(a) for a in found.run.inputs])
+    v = torch.randn(kernel.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    rounding = float((kernel(v) - kernel(v.float()).double()).norm()) / float(v.norm())
+    assert 0.0 < rounding <= _ROUNDING * 2.0**-23 * float(torch.linalg.eigvalsh(kernel.dense())[-1])

@@ -1,4 +1,4 @@
-"""Commands to an engine that runs: ``pause``, ``resume``, ``step``, ``stop``, and ``status``."""
+"""Commands to an engine that runs: ``pause``, ``step``, ``stop``, and ``status``."""
 
 from __future__ import annotations
 
@@ -76,7 +76,6 @@ def status(session: Path, as_json: bool) -> None:
 
 COMMANDS: tuple[click.Command, ...] = (
     _control("pause", "Pause after the step at hand."),
-    _control("resume", "Go on, beyond --steps too."),
     step,
     _control("stop", "Stop after the step at hand and save."),
     status,

@@ -13,8 +13,9 @@ from wnt_tui.cli.options import RunOption
 COMMAND_SECTIONS: dict[str, tuple[str, ...]] = {
     "Watch": ("attach", "replay", "ls"),
     "Run without a screen": ("run",),
-    "Control a running engine": ("pause", "resume", "step", "stop", "status"),
-    "Take results along": ("export", "copy"),
+    "Control a running engine": ("pause", "resume", "step", "checkpoint", "stop", "status"),
+    "Go back": ("branch", "verify"),
+    "Take results along": ("export", "weights", "copy"),
     "Look up": ("explain", "data", "doctor"),
 }
 DEFAULT_COMMAND = "live"

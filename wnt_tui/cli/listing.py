@@ -32,7 +32,7 @@ def as_text(summary: Summary) -> str:
     if summary.alive and summary.state == "running" and math.isfinite(summary.speed):
         left = (summary.planned - summary.step) / summary.speed
         parts += [rate(summary.speed), *([f"{duration(left)} left"] if left > 0 else [])]
-    lines = [f"{click.style(summary.path.stem, bold=True)}  {summary.run}", "  " + " · ".join(parts)]
+    lines = [f"{click.style(summary.path.stem, bold=True)}  {_run(summary)}", "  " + " · ".join(parts)]
     return "\n".join([*lines, *([f"  {summary.message}"] if summary.message else [])])
 
 
@@ -51,7 +51,7 @@ def as_table(summaries: list[Summary]) -> str:
             summary.words,
             "" if summary.state == "unreadable" else summary.progress,
             f"{summary.loss:.4g}" if math.isfinite(summary.loss) else "",
-            summary.message if summary.state == "unreadable" else summary.run,
+            summary.message if summary.state == "unreadable" else _run(summary),
         )
         for summary in summaries
     ]
@@ -63,6 +63,10 @@ def as_table(summaries: list[Summary]) -> str:
         cells[1] = click.style(cells[1], fg=STATE_COLOURS.get(summary.state))
         lines.append("  ".join([*cells, row[4], _written(summary.path)]).rstrip())
     return "\n".join(lines)
+
+
+def _run(summary: Summary) -> str:
+    return f"{summary.run}, {summary.branch}" if summary.branch else summary.run
 
 
 def _shown(path: Path) -> str:

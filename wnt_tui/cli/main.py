@@ -12,7 +12,7 @@ import click
 
 import engine
 from engine.errors import WntError
-from wnt_tui.cli import control, look_up, results, running, watching
+from wnt_tui.cli import control, history, look_up, results, running, watching
 from wnt_tui.cli.group import COLOUR, CONTEXT, LiveByDefault
 
 EPILOG = """\b
@@ -44,6 +44,7 @@ for command in (
     *watching.COMMANDS,
     *running.COMMANDS,
     *control.COMMANDS,
+    *history.COMMANDS,
     *results.COMMANDS,
     *look_up.COMMANDS,
 ):

@@ -9,6 +9,7 @@ from engine.errors import SessionError
 from engine.session.living import living_sessions
 from engine.session.paths import list_sessions, new_session_path
 from engine.session.reader import SessionReader
+from wnt_tui.branching import writable
 from wnt_tui.cli.options import RunRequest
 
 
@@ -20,18 +21,8 @@ def session_for(request: RunRequest) -> Path:
 
     Returns:
         An absolute path at which there is nothing, in a folder that may be written to.
-
-    Raises:
-        SessionError: There is no such place.
     """
-    path = new_session_path(request.config, request.session).absolute()
-    # Asked here, where a sentence can still be read, and not by an engine that has no terminal.
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise SessionError(
-            f"The folder {path.parent} is not writable.",
-            "Choose another place with --session PATH, or set WNT_SESSIONS.",
-        )
-    return path
+    return writable(new_session_path(request.config, request.session).absolute())
 
 
 def require_readable(path: Path) -> None:

@@ -30,7 +30,8 @@ def live(**given: Any) -> None:
     request = request_from(given)
     require_terminal(WITHOUT_TERMINAL_LIVE)
     session = session_for(request)
-    engine = start_engine(request.config, session, debug=request.debug)
+    arguments = ("--config", request.config.to_json(), "--session", str(session))
+    engine = start_engine(session, *arguments, debug=request.debug)
     # The engine takes seconds to import torch; the screen is imported meanwhile.
     from wnt_tui.app import watch
 

@@ -167,13 +167,27 @@ def moment(view: PanelView) -> Moment:
         return Moment(-1, {}, "")
     step = int(snapshot.step[index])
     every = snapshot.config.every
-    candidates = dict.fromkeys((step, step - step % every))
+    # A branch measures its first row, whatever its step.
+    candidates = dict.fromkeys((step, max(step - step % every, int(snapshot.step[0]))))
     for candidate in candidates:
         values = snapshot.layers.at(candidate)
         if any(np.isfinite(array).any() for name, array in values.items() if name not in _FIXED):
             remark = "" if candidate == view.cursor else f"at step {candidate}"
             return Moment(candidate, values, remark)
     return Moment(step, {}, "")
+
+
+def first_moment(view: PanelView) -> Moment:
+    """The layers at the run's first row, which also holds what is fixed over a run.
+
+    Args:
+        view: What is shown.
+
+    Returns:
+        The values and their step: 0, or where a branch begins.
+    """
+    step = int(view.snapshot.step[0]) if view.snapshot.rows else 0
+    return Moment(step, view.snapshot.layers.at(step), "")
 
 
 _FIXED = frozenset(entry.name for entry in LAYER_METRICS if entry.scope == "initial")

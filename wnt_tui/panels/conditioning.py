@@ -10,7 +10,7 @@ from engine.theory.conditioning import is_lower_bound, log10_condition, resoluti
 from engine.theory.random_matrix import condition_number
 from wnt_tui.charts.lines import LineChart, Series, draw_lines
 from wnt_tui.charts.number import significant
-from wnt_tui.panels.base import Moment, Panel, moment, resolution_limit, why_empty
+from wnt_tui.panels.base import Moment, Panel, first_moment, moment, resolution_limit, why_empty
 from wnt_tui.panels.words import rank_deficient, rank_words, unresolved_layers
 from wnt_tui.snapshot import PanelView
 from wnt_tui.themes import Palette
@@ -45,7 +45,7 @@ class ConditioningPanel(Panel):
         depth = view.snapshot.config.depth
         x = np.arange(depth, dtype=np.float64)
         now = moment(view)
-        start = Moment(0, view.snapshot.layers.at(0), "")
+        start = first_moment(view)
         unresolved, deficient = unresolved_layers(now, depth), rank_deficient(view, now)
         conditioning = now.layer_values("log10_cond", depth)
         notes = [(now.remark, "warn")] if now.remark else []
@@ -67,7 +67,7 @@ class ConditioningPanel(Panel):
             Series("random matrix", x[1:], random[1:], 4, "sparse", optional=True),
             Series("bound", x, bound, 3, "dashdot", optional=True),
             Series("∞ width", x, infinite, 2, "dotted", points=True, bounds=infinite >= limit),
-            Series("step 0", x, first, 1, "dashed", points=True, bounds=unresolved_layers(start, depth)),
+            Series(f"step {start.step}", x, first, 1, "dashed", points=True, bounds=unresolved_layers(start, depth)),
             Series("now", x, conditioning, 0, points=True, bounds=unresolved),
         ]
         chart = LineChart(
@@ -86,7 +86,7 @@ class ConditioningPanel(Panel):
     def subtitle_parts(self, view: PanelView) -> list[str]:
         """Return the values at the cursor."""
         depth = view.snapshot.config.depth
-        now, start = moment(view), Moment(0, view.snapshot.layers.at(0), "")
+        now, start = moment(view), first_moment(view)
         layer = view.layer
         if not now.values:
             return []
@@ -100,7 +100,7 @@ class ConditioningPanel(Panel):
         return [
             f"layer {layer}",
             f"now {shown(now)}",
-            f"step 0 {shown(start)}",
+            f"step {start.step} {shown(start)}",
             f"∞ {significant(infinite)}",
         ]
 

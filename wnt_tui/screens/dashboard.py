@@ -15,6 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from engine.theory.pairings import ESTIMATORS, Estimator
+from wnt_tui.branching import Branching
 from wnt_tui.commander import Commander
 from wnt_tui.cursor import Cursor
 from wnt_tui.engine_process import EngineProcess
@@ -60,6 +61,17 @@ class Dashboard(EngineKeys, Screen[None]):
         def __init__(self, dashboard: Dashboard) -> None:
             super().__init__()
             self.dashboard = dashboard
+
+    class BranchWanted(Message):
+        """A branch is to be made and shown.
+
+        Args:
+            branching: Which.
+        """
+
+        def __init__(self, branching: Branching) -> None:
+            super().__init__()
+            self.branching = branching
 
     def __init__(self, path: Path, palette: Palette, engine: EngineProcess | None = None) -> None:
         super().__init__()
@@ -236,7 +248,7 @@ class Dashboard(EngineKeys, Screen[None]):
 
     def action_forward(self) -> None:
         """Move the cursor one step on, or train one step at the edge of a paused engine."""
-        if self.cursor.at_edge and self.engine_waits:
+        if self.cursor.at_edge and self.engine_waits and not (self.snapshot and self.snapshot.engine_behind):
             self.train_steps(1)
         else:
             self.action_move(1)
@@ -337,11 +349,16 @@ class Dashboard(EngineKeys, Screen[None]):
         """Open the command palette."""
         await self.app.run_action("command_palette")
 
+    def make_branch(self, branching: Branching) -> None:
+        """Ask for a branch to be made and shown."""
+        self.post_message(self.BranchWanted(branching))
+
     # Questions
 
     def action_ask(self, name: str) -> None:
         """Ask for a number in the footer's place."""
-        question = self._goto_question() if name == "goto" else self.engine_question(name)
+        questions = {"goto": self._goto_question, "branch": self.branch_question}
+        question = questions[name]() if name in questions else self.engine_question(name)
         if question is None:
             return
         self.footer.say("")

@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wnt_tui.branching import Branching, parse_changes
 from wnt_tui.commander import Commander
 from wnt_tui.cursor import Cursor
 from wnt_tui.farewell import Farewell
@@ -52,6 +53,9 @@ class EngineKeys(_Base):
         def has_engine(self) -> bool:
             """Whether an engine lives that can be told something."""
 
+        def make_branch(self, branching: Branching) -> None:
+            """Ask for a branch to be made and shown."""
+
     @property
     def engine_waits(self) -> bool:
         """Whether the engine lives and waits for a command."""
@@ -88,12 +92,46 @@ class EngineKeys(_Base):
             self.footer.say(f"{count} steps …", lasting=True)
         self.commander.send("step", {"n": count})
 
+    def action_rewind(self) -> None:
+        """Take a waiting engine back to the cursor's step."""
+        if self._refused_without_engine():
+            return
+        if not self.engine_waits:
+            self.footer.say("space pauses it first: only a paused engine goes back", severity="warning")
+            return
+        self.footer.say(f"rewinding to step {self.cursor.step} …", lasting=True)
+        self.commander.send("rewind", {"step": self.cursor.step})
+
+    def branch_question(self) -> Question | None:
+        """Return the question behind b: which options a branch from the cursor's step changes."""
+        if self.snapshot is None or not self.snapshot.rows:
+            self.footer.say("there is no step yet to branch from", severity="warning")
+            return None
+        step = self.cursor.step
+
+        def parse(text: str) -> Branching:
+            return Branching(self.path, step, parse_changes(self.path, step, text))
+
+        hint = "lr=.005 steps=200 · esc: drop it"
+        return Question("branch", f"branch from step {step} with", parse, hint, width=30)
+
+    def _rate_question(self, snapshot: Snapshot) -> Question:
+        """The question behind L; where the engine was taken back another rate is another run: a branch."""
+        if not snapshot.engine_behind:
+            return Question("lr", f"learning rate (now {short_number(self._learning_rate())})", learning_rate)
+        step = snapshot.engine.step
+
+        def parse(text: str) -> Branching:
+            return Branching(self.path, step, {"lr": learning_rate(text)})
+
+        return Question("branch", f"learning rate of a branch from step {step}", parse)
+
     def engine_question(self, name: str) -> Question | None:
         """Return the question behind a key of the engine's; None where there is no engine to answer it to."""
         if self._refused_without_engine():
             return None
-        if name == "lr":
-            return Question("lr", f"learning rate (now {short_number(self._learning_rate())})", learning_rate)
+        if name == "lr" and self.snapshot is not None:
+            return self._rate_question(self.snapshot)
         return Question("steps", "train how many steps", count_of_steps)
 
     def engine_answer(self, name: str, answer: Any) -> None:
@@ -101,6 +139,8 @@ class EngineKeys(_Base):
         if name == "lr":
             self.footer.say(f"learning rate {short_number(answer)} …", lasting=True)
             self.commander.send("lr", {"lr": answer})
+        elif name == "branch":
+            self.make_branch(answer)
         else:
             self.train_steps(answer)
 

@@ -21,7 +21,9 @@ def describe(path: Path) -> str:
     """Return one line about a session, or why it cannot be opened."""
     summary = summary_or_trouble(path)
     return "   ".join(
-        part for part in (path.stem, summary.run, summary.progress, summary.words, summary.message) if part
+        part
+        for part in (path.stem, summary.run, summary.branch, summary.progress, summary.words, summary.message)
+        if part
     )
 
 

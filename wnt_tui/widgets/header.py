@@ -11,7 +11,7 @@ from textual.reactive import reactive
 from wnt_tui.pace import seconds_left, steps_per_second
 from wnt_tui.snapshot import EngineView, Snapshot
 from wnt_tui.widgets.line import Line
-from wnt_tui.wording import duration, rate, run_summary
+from wnt_tui.wording import branch_phrase, duration, rate, run_summary
 
 STATE_SIGNS: dict[str, tuple[str, str, str]] = {
     "starting": ("◌", "o", "warn"),
@@ -37,6 +37,10 @@ def state_phrase(snapshot: Snapshot) -> str:
         return f"ended  {engine.state}"
     if engine.state == "finished":
         return "live  finished, waiting"
+    if snapshot.engine_behind:
+        return f"live  rewound to {engine.step}"
+    if engine.state == "running" and engine.message:
+        return "live  executing again"
     return f"live  {engine.state}"
 
 
@@ -76,7 +80,12 @@ class Header(Line):
         state = (f"{self.sign(sign, stand_in)} {state_phrase(snapshot)}", role)
         blocked = (blocked_phrase(snapshot.engine), "bad")
         progress = [(part, "strong" if place == 0 else "text") for place, part in enumerate(progress_parts(snapshot))]
-        left = [run_summary(snapshot.config, snapshot.lr_at(self.cursor)), snapshot.data_name, snapshot.engine.device]
+        left = [
+            run_summary(snapshot.config, snapshot.lr_at(self.cursor)),
+            branch_phrase(snapshot.meta),
+            snapshot.data_name,
+            snapshot.engine.device,
+        ]
         return self._laid_out(
             [self.palette.glyphs.text(part) for part in left if part],
             [

@@ -24,11 +24,15 @@ class Question:
         name: For the asker to tell answers apart.
         text: The question.
         parse: Turns the text into the answer; raises ValueError with a sentence.
+        hint: What is said beside the field at first.
+        width: Columns of the field.
     """
 
     name: str
     text: str
     parse: Callable[[str], Any]
+    hint: str = HINT
+    width: int = 16
 
 
 class Prompt(Horizontal):
@@ -83,9 +87,10 @@ class Prompt(Horizontal):
         """
         self.question = question
         self.query_one("#question", Label).update(f"{question.text}: ")
-        self._remark(HINT)
+        self._remark(question.hint)
         field = self.query_one(Input)
         field.value = initial
+        field.styles.width = question.width
         self.display = True
         field.focus()
 

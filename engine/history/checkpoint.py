@@ -1,0 +1,91 @@
+"""A run at a row, complete: the parameters and what measuring hands on. From it training goes on bit by bit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from engine.measure.carried import Carried
+from engine.record import StepRecord
+from engine.trainer import Trainer
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A run after it has observed a row, in the processor's memory.
+
+    Attributes:
+        step: The row's step.
+        parameters: W_1 … W_L, then b_1 … b_L if there are any, as :class:`engine.network.Network` shapes them.
+        carried: What measuring hands on to the next row; None for parameters that a run begins from.
+    """
+
+    step: int
+    parameters: tuple[Tensor, ...]
+    carried: Carried | None
+
+    @property
+    def size(self) -> int:
+        """Bytes of its tensors: about twice the parameters where the Hessian is measured, else about once."""
+        vectors = self.carried.vectors.values() if self.carried is not None else ()
+        return sum(tensor.numel() * tensor.element_size() for tensor in (*self.parameters, *vectors))
+
+
+def take(trainer: Trainer) -> Checkpoint:
+    """Copy a run that has observed its current row.
+
+    Args:
+        trainer: The run.
+
+    Returns:
+        The copy.
+    """
+    carried = trainer.carried()
+    vectors = {name: _copied(vector) for name, vector in carried.vectors.items()}
+    return Checkpoint(trainer.step, parameters_of(trainer), replace(carried, vectors=vectors))
+
+
+def put_back(trainer: Trainer, checkpoint: Checkpoint) -> StepRecord:
+    """Take a run to where a checkpoint of it was taken.
+
+    Args:
+        trainer: A trainer of this run that has observed its first row.
+        checkpoint: A checkpoint with what measuring hands on.
+
+    Returns:
+        Loss, accuracy and gradient norm there, from a pass at the parameters.
+    """
+    assert checkpoint.carried is not None, "parameters alone are no place to go on from"
+    vectors = {name: vector.to(trainer.device, copy=True) for name, vector in checkpoint.carried.vectors.items()}
+    return trainer.restore(checkpoint.step, checkpoint.parameters, replace(checkpoint.carried, vectors=vectors))
+
+
+def parameters_of(trainer: Trainer) -> tuple[Tensor, ...]:
+    """A copy of a run's parameters in the processor's memory.
+
+    Args:
+        trainer: The run.
+
+    Returns:
+        The parameters in the order of ``Network.parameters``.
+    """
+    return tuple(_copied(parameter) for parameter in trainer.network.parameters())
+
+
+def parameter_names(trainer: Trainer) -> list[str]:
+    """Names of the parameters in their order.
+
+    Args:
+        trainer: The run.
+
+    Returns:
+        ``W1`` … ``WL``, then ``b1`` … ``bL`` if there are biases.
+    """
+    depth = trainer.network.depth
+    names = [f"W{layer}" for layer in range(1, depth + 1)]
+    return names if trainer.network.biases is None else names + [f"b{layer}" for layer in range(1, depth + 1)]
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    return tensor.detach().to("cpu", copy=True)

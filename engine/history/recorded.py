@@ -1,0 +1,165 @@
+"""A session as re-execution reads it: its rows one by one, the learning rates it was trained with, what it began from.
+
+Needs no torch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config import RunConfig
+from engine.errors import SessionError
+from engine.session.reader import SessionReader
+
+ORIGIN = "origin_step"
+"""Key of ``meta``: the step whose parameters are a checkpoint of this session and stand for θ_0; absent means θ_0."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRow:
+    """A row as it was recorded.
+
+    Attributes:
+        step: Its step.
+        values: Step metrics that the file has columns for, NaN where not computed.
+        layers: Likewise, each of shape (depth + 1,).
+    """
+
+    step: int
+    values: Mapping[str, float]
+    layers: Mapping[str, NDArray[np.float64]]
+
+
+class RecordedRun:
+    """What was recorded of a run.
+
+    Args:
+        reader: The open session; it is read as it is needed, so a living session's newest rows are seen.
+    """
+
+    def __init__(self, reader: SessionReader) -> None:
+        self.reader = reader
+        self.config: RunConfig = reader.config()
+        self.meta = reader.meta()
+        self.name = reader.name
+
+    @property
+    def first(self) -> int:
+        """The first row's step, −1 if there is none."""
+        return self.reader.first_step()
+
+    @property
+    def last(self) -> int:
+        """The newest row's step, −1 if there is none."""
+        return self.reader.last_step()
+
+    @property
+    def origin(self) -> int:
+        """The step at which the run's measurements began: 0, or that of a checkpoint that stands for θ_0."""
+        try:
+            return max(0, int(self.meta.get(ORIGIN, "0")))
+        except ValueError:
+            return 0
+
+    def row(self, step: int) -> RecordedRow:
+        """A row.
+
+        Args:
+            step: Its step.
+
+        Returns:
+            The row.
+
+        Raises:
+            SessionError: There is none.
+        """
+        steps, columns = self.reader.steps(step - 1, 1)
+        if steps.size != 1 or steps[0] != step:
+            raise SessionError(f"{self.name} has no row of step {step}.", self._range())
+        there = set(self.reader.columns("steps"))
+        values = {name: float(column[0]) for name, column in columns.items() if name in there and name != "time"}
+        there = set(self.reader.columns("layers"))
+        layers = {name: column for name, column in self.reader.layers_at(step).items() if name in there}
+        return RecordedRow(step, values, layers)
+
+    def require(self, step: int) -> None:
+        """Refuse a step that was not recorded.
+
+        Args:
+            step: A step.
+
+        Raises:
+            SessionError: The session does not have it; the hint says which ones it has.
+        """
+        if not 0 <= self.first <= step <= self.last:
+            raise SessionError(f"{self.name} has no row of step {step}.", self._range())
+
+    def lr_leaving(self, step: int) -> float:
+        """η of the update that leaves a row, or would leave it where it is the newest.
+
+        Args:
+            step: A recorded step.
+
+        Returns:
+            What the row says. The newest row may not have been left: there the last change made at it counts, else
+            what it says, else the rate that led to it.
+        """
+        asked = self._lr_asked_for(step) if step == self.last else None
+        candidates = (asked, self._lr_of(step), self._lr_of(step - 1))
+        return next((lr for lr in candidates if lr is not None), self.config.lr)
+
+    def _lr_of(self, step: int) -> float | None:
+        steps, columns = self.reader.steps(step - 1, 1)
+        if steps.size != 1 or steps[0] != step:
+            return None
+        lr = float(columns["lr"][0])
+        return lr if 0.0 < lr < math.inf else None
+
+    def _lr_asked_for(self, step: int) -> float | None:
+        """The newest rate that somebody set while the run was at a step."""
+        for stored in reversed(self.reader.events()):
+            event = stored.event
+            lr = event.data.get("lr")
+            if event.kind == "lr" and event.step == step and isinstance(lr, (int, float)) and 0.0 < lr < math.inf:
+                return float(lr)
+        return None
+
+    def _range(self) -> str:
+        return f"Recorded are steps {self.first} to {self.last}." if self.last >= 0 else "It has no rows at all."
+
+
+def parent_of(meta: Mapping[str, str]) -> dict[str, str]:
+    """What a branch says of where it comes from.
+
+    Args:
+        meta: A session's ``meta``.
+
+    Returns:
+        ``parent`` (a path, relative to the branch's folder), ``parent_step``, ``parent_created`` and
+        ``parent_changes`` (JSON); {} for a run that is no branch.
+    """
+    return {name: meta[name] for name in meta if name.startswith("parent")}
+
+
+def changes_of(meta: Mapping[str, str]) -> dict[str, tuple[object, object]]:
+    """The options in which a branch differs from its parent.
+
+    Args:
+        meta: The branch's ``meta``.
+
+    Returns:
+        The parent's value and the branch's by option; {} where there are none or the text makes no sense.
+    """
+    try:
+        found = json.loads(meta.get("parent_changes", "{}"))
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {str(name): (pair[0], pair[1]) for name, pair in found.items() if isinstance(pair, list) and len(pair) == 2}

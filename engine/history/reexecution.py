@@ -1,0 +1,214 @@
+"""Executing a recorded run again: the same data, threads and device, and a way to any of its rows.
+
+The way starts at the newest checkpoint that is not later than the row, or where the run began.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+
+from engine.config import RunConfig
+from engine.data import DataSet
+from engine.errors import DataError, SessionError
+from engine.history.checkpoint import Checkpoint, put_back
+from engine.history.comparison import Difference, differences
+from engine.history.encoding import read_checkpoint
+from engine.history.recorded import RecordedRun
+from engine.record import StepRecord
+from engine.trainer import Trainer
+
+_MOST_THREADS = 1024
+
+# A checkpoint whose loss is that far from its row's is not of this run; another machine's rounding is far closer.
+_FOREIGN = 1e-2
+
+
+def prepare(recorded: RecordedRun, *, measure: bool = True, data: DataSet | None = None) -> Trainer:
+    """A trainer at the place where a recorded run began, which has observed nothing yet.
+
+    Args:
+        recorded: The run.
+        measure: Whether rows are measured as they were; training is the same either way.
+        data: Its data set if it is at hand already.
+
+    Returns:
+        The trainer, on as many threads as the run had.
+
+    Raises:
+        DataError: The data are not those that the run was recorded on.
+        SessionError: What the run began from is not in the session.
+    """
+    use_threads(recorded)
+    trainer = Trainer(_here(recorded, measure=measure), data)
+    expected = recorded.meta.get("data_fingerprint")
+    if expected is not None and trainer.data.fingerprint != expected:
+        raise DataError(
+            f"The data are not those that {recorded.name} was recorded on: {trainer.data.name} has fingerprint"
+            f" {trainer.data.fingerprint[:12]}, recorded is {expected[:12]}.",
+            "Put the same data in place; WNT_DATA_DIR says where CIFAR-10 lies.",
+        )
+    if recorded.origin > 0:
+        start = read_checkpoint(recorded.reader, recorded.origin, trainer)
+        trainer.begin_at(start.step, start.parameters)
+    return trainer
+
+
+def use_threads(recorded: RecordedRun) -> None:
+    """Compute on as many threads as a run was recorded with: sums are split by thread, and rounded accordingly.
+
+    Args:
+        recorded: The run.
+    """
+    told = recorded.meta.get("threads", "")
+    if told.isdigit() and 1 <= int(told) <= max(_MOST_THREADS, os.cpu_count() or 1):
+        torch.set_num_threads(int(told))
+
+
+@dataclass(slots=True)
+class Rerun:
+    """A recorded run under way again.
+
+    Attributes:
+        recorded: What was recorded.
+        trainer: At ``trainer.step``, whose row has been observed unless nothing has been yet.
+    """
+
+    recorded: RecordedRun
+    trainer: Trainer
+
+    def observe(self) -> tuple[StepRecord, list[Difference]]:
+        """Observe the current row as it was observed then, and compare.
+
+        Every row that is executed again comes through here: whatever decides what a row measures (an adaptive
+        schedule) takes its decisions from the recorded row at this place.
+
+        Returns:
+            The row, and what differs; nothing differs from a row that the session does not have.
+        """
+        trainer, recorded = self.trainer, self.recorded
+        known = recorded.first <= trainer.step <= recorded.last
+        if known:
+            trainer.set_lr(recorded.lr_leaving(trainer.step))
+        record = trainer.observe()
+        return record, (self._compare(record) if known else [])
+
+    def begin(self) -> list[Difference]:
+        """Observe the row that the run began with, and be at the session's first row.
+
+        Returns:
+            What differs in the first row.
+
+        Raises:
+            SessionError: There is no way to the first row.
+        """
+        _, found = self.observe()
+        first = self.recorded.first
+        if first > self.trainer.step:
+            return self.restore(read_checkpoint(self.recorded.reader, first, self.trainer))
+        return found
+
+    def restore(self, checkpoint: Checkpoint) -> list[Difference]:
+        """Go to a checkpoint.
+
+        Args:
+            checkpoint: One with what measuring hands on.
+
+        Returns:
+            What differs in the row there, as far as training is concerned.
+
+        Raises:
+            SessionError: The loss there is not that of its row: it is no checkpoint of this run.
+        """
+        try:
+            record = put_back(self.trainer, checkpoint)
+        except (KeyError, ValueError) as error:
+            raise SessionError(f"The checkpoint of step {checkpoint.step} does not fit its run: {error}.") from None
+        self.trainer.set_lr(self.recorded.lr_leaving(checkpoint.step))
+        found = differences(self.recorded.row(checkpoint.step), record, training_only=True)
+        if any(difference.relative > _FOREIGN for difference in found if difference.metric != "accuracy"):
+            raise SessionError(f"The checkpoint of step {checkpoint.step} is not of this run: {found[0]}.")
+        return found
+
+    def nearest(self, step: int, after: int = -1) -> Checkpoint | None:
+        """The newest checkpoint in the session from which a step can be reached.
+
+        Args:
+            step: The step.
+            after: Only one that is newer than this step is of use.
+
+        Returns:
+            The checkpoint, None if only the beginning is left. One that does not fit the run is passed over.
+        """
+        reader = self.recorded.reader
+        least = max(self.recorded.origin + 1, self.recorded.first, after + 1)
+        for candidate in reversed([at for at in reader.checkpoints() if least <= at <= step]):
+            try:
+                found = read_checkpoint(reader, candidate, self.trainer)
+            except SessionError:
+                continue
+            if found.carried is not None:
+                return found
+        return None
+
+    def seek(self, step: int, told: Callable[[int], None] = lambda _step: None) -> list[Difference]:
+        """Go to a row by the shortest way from where the run began.
+
+        Args:
+            step: A recorded step.
+            told: Called with every step on the way.
+
+        Returns:
+            What differs, of all rows on the way, as far as they were compared.
+        """
+        self.recorded.require(step)
+        found = self.begin()
+        checkpoint = self.nearest(step)
+        if checkpoint is not None and checkpoint.step > self.trainer.step:
+            found = self._restored_or_not(checkpoint, found)
+        while self.trainer.step < step:
+            told(self.trainer.step)
+            found += self.forward()[1]
+        return found
+
+    def forward(self) -> tuple[StepRecord, list[Difference]]:
+        """Train one step and observe the row it leads to.
+
+        Returns:
+            The row, and what differs.
+
+        Raises:
+            SessionError: The run diverges here: there is no next row.
+        """
+        if self.trainer.diverged:
+            raise SessionError(f"{self.recorded.name} diverges at step {self.trainer.step}: nothing comes after it.")
+        self.trainer.advance()
+        return self.observe()
+
+    def _restored_or_not(self, checkpoint: Checkpoint, found: list[Difference]) -> list[Difference]:
+        """Use a checkpoint if it is the run's; else go the long way, from the beginning."""
+        try:
+            return found + self.restore(checkpoint)
+        except SessionError:
+            self.trainer = prepare(self.recorded, measure=self.trainer.config.measure != "none", data=self.trainer.data)
+            return self.begin()
+
+    def _compare(self, record: StepRecord) -> list[Difference]:
+        only = self.trainer.config.measure != self.recorded.config.measure
+        return differences(self.recorded.row(record.step), record, training_only=only)
+
+
+def _here(recorded: RecordedRun, *, measure: bool) -> RunConfig:
+    """The configuration with what ``auto`` meant then; the device may be another one here, which shows."""
+    config, meta = recorded.config, recorded.meta
+    changes: dict[str, str] = {}
+    if config.data == "auto" and meta.get("data") in {"cifar10", "digits"}:
+        changes["data"] = meta["data"]
+    if meta.get("device", "").startswith("cpu"):
+        changes["device"] = "cpu"
+    if not measure:
+        changes["measure"] = "none"
+    return replace(config, **changes)  # type: ignore[arg-type]  # names and values are RunConfig's own

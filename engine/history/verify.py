@@ -1,0 +1,132 @@
+"""``verify``: execute a recorded run again and say whether the same numbers come out, bit by bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import SessionError
+from engine.history.comparison import Difference
+from engine.history.recorded import RecordedRun
+from engine.history.reexecution import Rerun, prepare
+from engine.provenance import differing, provenance
+from engine.session.reader import SessionReader
+
+_FROM_CHECKPOINT = "the checkpoint of step {step}"
+_FROM_START = "step 0"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of executing a run again.
+
+    Attributes:
+        session: Its file.
+        start: Where it was begun.
+        first: The first step that was compared.
+        last: The last one.
+        numbers: How many numbers differ.
+        earliest: The first difference, of training where there is one in that row; None if all bits are the same.
+        training: The first difference in loss, accuracy or gradient norm, that is in θ; None if there is none.
+        largest: The largest relative difference, None if nothing differs.
+        elsewhere: In what machine and software are not as they were, in words; empty where they are.
+    """
+
+    session: Path
+    start: str
+    first: int
+    last: int
+    numbers: int
+    earliest: Difference | None
+    training: Difference | None
+    largest: Difference | None
+    elsewhere: str
+
+    @property
+    def identical(self) -> bool:
+        """Whether every number of every row came out the same, bit by bit."""
+        return self.earliest is None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-compatible; a number that was not computed is null."""
+        plain = asdict(self) | {"session": str(self.session), "identical": self.identical}
+        for name in ("earliest", "training", "largest"):
+            found: Difference | None = getattr(self, name)
+            plain[name] = None if found is None else _as_dict(found)
+        return plain
+
+    def sentences(self) -> list[str]:
+        """Return it for people, a line each."""
+        rows = f"{self.last - self.first + 1} rows from {self.start} to step {self.last}"
+        if self.earliest is None:
+            lines = [f"Identical, bit by bit: {rows}."]
+        else:
+            assert self.largest is not None
+            lines = [f"Not identical: {self.numbers:,} numbers in {rows}.", f"First: {self.earliest}."]
+            if self.training is None:
+                lines.append("Training itself is the same: loss, accuracy and gradient norm agree at every step.")
+            elif self.training is not self.earliest:
+                lines.append(f"First in training: {self.training}.")
+            lines.append(f"Largest: {self.largest}.")
+        if self.elsewhere:
+            lines.append(f"Bits are promised on the same machine and software; here: {self.elsewhere}.")
+        return lines
+
+
+def verify(path: Path, told: Callable[[int, int], None] = lambda _step, _last: None) -> Verdict:
+    """Execute a run again from where it began and compare every row.
+
+    Args:
+        path: Its session; one that is live is compared up to its newest row.
+        told: Called with every step and the last one.
+
+    Returns:
+        What came of it.
+
+    Raises:
+        DataError: The data are not those that it was recorded on.
+        SessionError: It has no rows.
+    """
+    with SessionReader(path) as reader:
+        recorded = RecordedRun(reader)
+        last = recorded.last
+        if last < 0:
+            raise SessionError(f"{recorded.name} has no rows: there is nothing to verify.")
+        rerun = Rerun(recorded, prepare(recorded))
+        now = provenance(rerun.trainer)
+        found = rerun.begin()
+        first = rerun.trainer.step
+        told(first, last)
+        while rerun.trainer.step < last and not rerun.trainer.diverged:
+            found += rerun.forward()[1]
+            told(rerun.trainer.step, last)
+        return Verdict(
+            session=path,
+            start=_FROM_CHECKPOINT.format(step=first) if first else _FROM_START,
+            first=first,
+            last=last,
+            numbers=len(found),
+            earliest=found[0] if found else None,
+            training=next((difference for difference in found if difference.in_training), None),
+            largest=max(found, key=lambda difference: difference.relative, default=None),
+            elsewhere=differing(recorded.meta, now),
+        )
+
+
+def _as_dict(found: Difference) -> dict[str, Any]:
+    return {
+        "step": found.step,
+        "metric": found.metric,
+        "layer": found.layer,
+        "recorded": _plain(found.recorded),
+        "found": _plain(found.found),
+        "relative": _plain(found.relative),
+    }
+
+
+def _plain(value: float) -> float | str | None:
+    if value != value:
+        return None
+    return value if abs(value) != float("inf") else str(value)

@@ -1,0 +1,69 @@
+"""``weights``: θ of any recorded step, computed again exactly, as a safetensors file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from engine.errors import SessionError
+from engine.history.checkpoint import parameter_names, parameters_of
+from engine.history.comparison import Difference
+from engine.history.recorded import RecordedRun
+from engine.history.reexecution import Rerun, prepare
+from engine.session.filesystem import appearing
+from engine.session.reader import SessionReader
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What was written.
+
+    Attributes:
+        output: The file.
+        step: Its step.
+        differences: What did not come out as recorded on the way; none where the weights are exact.
+    """
+
+    output: Path
+    step: int
+    differences: tuple[Difference, ...]
+
+    def sentence(self) -> str:
+        """Return it for people."""
+        if not self.differences:
+            return f"{self.output}: the weights of step {self.step}, exact: loss and gradient agree bit by bit."
+        return f"{self.output}: the weights of step {self.step}, not exact: {self.differences[0]}."
+
+
+def write_weights(path: Path, step: int, output: Path, told: Callable[[int, int], None]) -> Weights:
+    """Go to a step of a recorded run and write its parameters.
+
+    Nothing is measured on the way: training is the same whatever is measured.
+
+    Args:
+        path: The session.
+        step: A recorded step.
+        output: The file; nothing may be there.
+        told: Called with every step on the way and the step.
+
+    Returns:
+        What was written.
+
+    Raises:
+        SessionError: There is no such step, or the file cannot be written.
+    """
+    if output.exists():
+        raise SessionError(f"{output} exists already.", "Give another --output: nothing is overwritten.")
+    with SessionReader(path) as reader:
+        recorded = RecordedRun(reader)
+        recorded.require(step)
+        rerun = Rerun(recorded, prepare(recorded, measure=False))
+        found = rerun.seek(step, lambda at: told(at, step))
+        tensors = dict(zip(parameter_names(rerun.trainer), parameters_of(rerun.trainer), strict=True))
+        about = {"session": recorded.name, "step": str(step), "config": recorded.config.to_json()}
+        with appearing(output) as draft:
+            save_file(tensors, draft, {**about, "exact": str(not found).lower()})
+    return Weights(output, step, tuple(found))

@@ -1,0 +1,23 @@
+"""Full memory, the processor's or the device's: an ordinary end with a sentence."""
+
+from __future__ import annotations
+
+from engine.errors import DeviceError
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory is full.
+
+    Args:
+        error: torch raises plain RuntimeErrors for it, on the CPU and on CUDA alike.
+
+    Returns:
+        True for those, and for Python's own.
+    """
+    words = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in words or "can't allocate memory" in words
+
+
+def out_of_memory() -> DeviceError:
+    """Return what is said of it."""
+    return DeviceError("Out of memory.", "Use a smaller --width, --depth or --examples, or --device cpu.")

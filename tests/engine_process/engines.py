@@ -1,0 +1,109 @@
+"""Real engines as processes, and waiting for what they do."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from engine import RunConfig
+from engine.__main__ import main as engine_main
+from engine.session import CommandAnswer, EngineRow, SessionReader, ViewerMark, send, wait
+
+SMALL = {"width": 16, "depth": 3, "examples": 12, "data": "gaussian", "device": "cpu", "steps": 5, "measure": "core"}
+PATIENCE = 60.0
+ENDLESS = 10_000_000
+
+
+def run_arguments(path: Path, **changes: Any) -> list[str]:
+    return ["--config", RunConfig(**(SMALL | changes)).to_json(), "--session", str(path)]
+
+
+def branch_arguments(parent: Path, step: int, path: Path, **changes: Any) -> list[str]:
+    return ["--branch", str(parent), "--step", str(step), "--changes", json.dumps(changes), "--session", str(path)]
+
+
+def command_line(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "engine", *map(str, arguments)]
+
+
+def engine_run(*arguments: str | Path | int) -> subprocess.CompletedProcess[str]:
+    """``python -m engine …`` without a process of its own, which would spend seconds on importing torch."""
+    given = list(map(str, arguments))
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = engine_main(given)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return subprocess.CompletedProcess(given, code, out.getvalue(), err.getvalue())
+
+
+def recorded(path: Path, **changes: Any) -> None:
+    done = engine_run("run", *run_arguments(path, **changes))
+    assert done.returncode == 0, done.stderr
+
+
+@contextmanager
+def engine_live(*arguments: str, viewer: Path | None = None) -> Generator[subprocess.Popen[bytes]]:
+    """``python -m engine live …``, killed at the end; with a viewer's mark it waits when it is done."""
+    process = subprocess.Popen(
+        command_line("live", *arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    path = Path(arguments[arguments.index("--session") + 1])
+    try:
+        until(lambda: (path.exists() and state(path).alive) or process.poll() is not None)
+        if viewer is None:
+            yield process
+        else:
+            with ViewerMark(viewer):
+                yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError("it did not happen in time")
+        time.sleep(0.01)
+    return result
+
+
+def state(path: Path) -> EngineRow:
+    with SessionReader(path) as reader:
+        return reader.engine()
+
+
+def ask(path: Path, name: str, **arguments: Any) -> CommandAnswer:
+    return wait(path, send(path, name, arguments, "a test"), timeout=PATIENCE)
+
+
+def events(path: Path, kind: str) -> list[str]:
+    with SessionReader(path) as reader:
+        return [row.event.message for row in reader.events() if row.event.kind == kind]
+
+
+def table(path: Path, first: int = 0) -> tuple[Any, ...]:
+    """All rows from a step on, without the clocks, to compare as a whole."""
+    with SessionReader(path) as reader:
+        steps, columns = reader.steps(first - 1)
+        clocks = {"time", "step_seconds", "measure_seconds"}
+        layers = reader.layers(first, 2**31)
+        return (
+            steps.tolist(),
+            {name: list(map(repr, column.tolist())) for name, column in columns.items() if name not in clocks},
+            {name: list(map(repr, column.tolist())) for name, column in layers.columns.items()},
+        )

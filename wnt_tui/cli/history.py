@@ -1,0 +1,159 @@
+"""Commands that go back into recorded runs: ``checkpoint``, ``branch``, ``verify``, ``weights``; and ``resume``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from engine.errors import UsageError
+from wnt_tui.cli.control import json_option, session_argument, tell_engine
+from wnt_tui.cli.group import SectionedCommand, finish
+from wnt_tui.cli.options import RunOption, run_option_list
+from wnt_tui.engine_process import engine_command, engine_environment, start_engine
+
+watch_option = click.option("--watch", "watched", is_flag=True, help="On the screen, as `wnt-tui` itself.")
+debug_option = click.option("--debug", is_flag=True, help="Show tracebacks.")
+
+
+def become_engine(*arguments: str, debug: bool) -> None:
+    """Replace this process by the engine: signals, exit code and pid are then the engine's own.
+
+    Args:
+        *arguments: What follows ``python -m engine``.
+        debug: Whether it shows tracebacks.
+    """
+    sys.stdout.flush()
+    command = engine_command(*arguments, *(["--debug"] if debug else []))
+    os.execve(command[0], command, dict(engine_environment()))
+
+
+def go_on(session: Path, *arguments: str, watched: bool, debug: bool) -> None:
+    """Have a new engine work on a session, on the screen or in this process's place.
+
+    Args:
+        session: The session.
+        *arguments: What tells the engine what to do.
+        watched: Whether the screen is wanted.
+        debug: Whether errors show tracebacks.
+    """
+    if not watched:
+        become_engine("run", *arguments, debug=debug)
+        return
+    from wnt_tui.terminal import require_terminal
+
+    require_terminal("Without --watch it needs none.")
+    engine = start_engine(session, *arguments, debug=debug)
+    from wnt_tui.app import watch
+
+    finish(watch([session], engine=engine, debug=debug))
+
+
+@click.command(cls=SectionedCommand)
+@session_argument
+@click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Without an engine: the step to go to.")
+@watch_option
+@json_option
+@debug_option
+def resume(session: Path, steps: int | None, watched: bool, as_json: bool, debug: bool) -> None:
+    """Go on: a paused engine beyond --steps too, an ended run with a new engine.
+
+    A run whose engine has ended, or died, goes on in its own session, from the newest checkpoint or from where it
+    began. Rows that are recorded are executed again and checked, never written again; then as `run`, or --watch.
+    """
+    from engine.session import engine_alive, paths
+
+    path = paths.resolve_session(session).absolute()
+    if engine_alive(path):
+        _refuse_steps(steps)
+        finish(tell_engine(path, "resume", {}, as_json=as_json))
+    more = [] if steps is None else ["--steps", str(steps)]
+    go_on(path, "--resume", "--session", str(path), *more, watched=watched, debug=debug)
+
+
+def _refuse_steps(steps: int | None) -> None:
+    """Refuse ``--steps`` for a living engine, which has its own."""
+    if steps is not None:
+        raise UsageError("Its engine lives: --steps is for runs that have ended.", "`wnt-tui step SESSION N` trains N.")
+
+
+@click.command(cls=SectionedCommand)
+@session_argument
+@json_option
+def checkpoint(session: Path, as_json: bool) -> None:
+    """Have a running engine keep a checkpoint of its step."""
+    finish(tell_engine(session, "checkpoint", {}, as_json=as_json))
+
+
+def _branch_options() -> list[click.Parameter]:
+    """The options of a run; they are changes here, so that nothing but the command line may give them."""
+    options: list[click.Parameter] = []
+    for option in run_option_list():
+        option.envvar = None
+        if option.name != "config_file":
+            options.append(option)
+    return options
+
+
+@click.command(cls=SectionedCommand, params=_branch_options())
+@click.argument("source", type=click.Path(path_type=Path), metavar="SESSION")
+@click.option("--step", type=click.IntRange(min=0), metavar="K", required=True, help="Where the branch begins.")
+@watch_option
+@click.pass_context
+def branch(context: click.Context, /, source: Path, step: int, watched: bool, **given: Any) -> None:
+    """Go on from step K of SESSION in a new session, with options changed.
+
+    Options that are not given are as in SESSION; the learning rate is that of step K. SESSION is only read.
+    """
+    from engine.session import paths
+    from wnt_tui.branching import branch_arguments, branch_place
+
+    changes = {
+        option.name: given[option.name]
+        for option in context.command.params
+        if isinstance(option, RunOption)
+        and option.name is not None
+        and option.name not in {"session", "debug"}
+        and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+    }
+    parent = paths.resolve_session(source).absolute()
+    path = branch_place(parent, step, changes, given["session"])
+    go_on(path, *branch_arguments(parent, step, changes, path), watched=watched, debug=given["debug"])
+
+
+@click.command(cls=SectionedCommand)
+@session_argument
+@json_option
+@debug_option
+def verify(session: Path, as_json: bool, debug: bool) -> None:
+    """Execute a run again and compare every number of every row, bit by bit.
+
+    Exit code 0 if all are the same, else 1; then the first and the largest difference are told.
+    """
+    from engine.session import paths
+
+    path = paths.resolve_session(session)
+    become_engine("verify", str(path), *(["--json"] if as_json else []), debug=debug)
+
+
+@click.command(cls=SectionedCommand)
+@session_argument
+@click.option("--step", type=click.IntRange(min=0), metavar="K", required=True, help="A recorded step.")
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.safetensors", required=True,
+    help="File to write; nothing may be there.",
+)  # fmt: skip
+@debug_option
+def weights(session: Path, step: int, output: Path, debug: bool) -> None:
+    """Write the exact weights of any recorded step, computed again."""
+    from engine.session import paths
+
+    path = paths.resolve_session(session)
+    become_engine("weights", str(path), "--step", str(step), "--output", str(output), debug=debug)
+
+
+COMMANDS: tuple[click.Command, ...] = (resume, checkpoint, branch, verify, weights)
