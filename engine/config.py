@@ -54,6 +54,9 @@ def _option(
 class RunConfig:
     """What a run is. Two equal configurations on the same machine and software give bit-identical runs.
 
+    With a ``budget`` the clock decides which rows hold the costly measurements; what they hold, and training itself,
+    are the same whatever it decides, up to where iterations start.
+
     Raises:
         ConfigError: A value has the wrong type or is outside its domain; the sentence names the option.
     """
@@ -76,6 +79,11 @@ class RunConfig:
     dtype: DType = _option("float32", "Precision of training; Gram matrices and spectra are always float64.")
     measure: MeasureSet = _option("all", "What is measured: none, core (no Hessian, no NTK) or all.")
     every: int = _option(1, "Measure at every K-th step.", at_least=1)
+    budget: float | None = _option(
+        None,
+        "Most time for measuring, as a multiple of training's: costly measurements are then made at fewer rows.",
+        above=0.0,
+    )
     f_star: float = _option(0.0, "Infimum f* of the loss, for μ and the predictions.")
     delta: float = _option(0.05, "Failure probability δ of the generalization bound.", above=0.0, below=1.0)
     checkpoint_every: int | None = _option(

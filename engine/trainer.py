@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -89,6 +89,7 @@ class Trainer:
         self._observer = Observer(config, self.network, self.data.x_train)
         self._gradients: list[Tensor] | None = None
         self._seconds = 0.0
+        self._training_seconds = 0.0  # since the row measured last
 
     @property
     def observed(self) -> bool:
@@ -153,11 +154,13 @@ class Trainer:
         """
         self.lr = replace(self.config, lr=lr).lr
 
-    def observe(self, *, final: bool = False) -> StepRecord:
+    def observe(self, *, final: bool = False, tasks: Collection[str] | None = None) -> StepRecord:
         """Run the pass at θ_k and measure it: row k.
 
         Args:
             final: Whether no update will follow, which leaves the row's lr empty.
+            tasks: The costly measurements to make, of :data:`engine.measure.schedule.TASKS`, where the row has been
+                recorded before; None leaves that to the configuration.
 
         Returns:
             The row. ``self.diverged`` is set when the loss or its gradient is not finite.
@@ -171,6 +174,7 @@ class Trainer:
         current = self._pass()
         synchronize(self.device)
         step_seconds = self._seconds + time.perf_counter() - began
+        self._training_seconds += step_seconds
         self._gradients = current.gradients
         self.diverged = not (math.isfinite(current.loss) and math.isfinite(current.grad_norm))
         values = _training_values(current) | {"step_seconds": step_seconds}
@@ -181,7 +185,10 @@ class Trainer:
         if self._is_measured():
             test = self._test_pass()
             began = time.perf_counter()
-            measured = self._observer.observe(self.step, current, test)
+            measured = self._observer.observe(
+                self.step, current, test, training_seconds=self._training_seconds, tasks=tasks
+            )
+            self._training_seconds = 0.0
             synchronize(self.device)
             values |= measured.values | {"measure_seconds": time.perf_counter() - began}
             layers, events = measured.layers, measured.events

@@ -253,6 +253,18 @@ _COST = (
         "measure_seconds", "t_meas", "seconds", "step", "exact", "free", "core", "", "wall clock",
         "Everything measured beyond the step, the test set's forward pass left out.",
     ),
+    Metric(
+        "layers_seconds", "t_layers", "seconds", "step", "exact", "free", "core", "", "wall clock",
+        "Of it: Gram matrices, their spectra and discs, weight norms. Rows without it, under --budget, have none.",
+    ),
+    Metric(
+        "curvature_seconds", "t_hess", "seconds", "step", "exact", "free", "all", "", "wall clock",
+        "Of it: products with the Hessian. Rows without it, under --budget, have no λ_max(∇²f).",
+    ),
+    Metric(
+        "kernel_seconds", "t_ntk", "seconds", "step", "exact", "free", "all", "", "wall clock",
+        "Of it: the tangent kernel, its compression, Gauss–Newton. Rows without it, under --budget, have none of them.",
+    ),
 )  # fmt: skip
 
 STEP_METRICS: tuple[Metric, ...] = (

@@ -11,7 +11,7 @@ from engine.errors import UsageError
 from engine.history.recorded import RecordedRun
 
 GOES_ON = frozenset(
-    {"lr", "steps", "measure", "every", "device", "data_dir", "checkpoint_every", "checkpoint_limit"}
+    {"lr", "steps", "measure", "every", "budget", "device", "data_dir", "checkpoint_every", "checkpoint_limit"}
     | {"breakpoints", "on_break"}
 )
 """Options that leave every number of a row its meaning: a branch that changes only these goes on from the parent's."""

@@ -27,7 +27,7 @@ class Checkpoint:
 
     @property
     def size(self) -> int:
-        """Bytes of its tensors: about twice the parameters where the Hessian is measured, else about once."""
+        """Bytes of its tensors: about three times the parameters where the Hessian is measured, else about once."""
         vectors = self.carried.vectors.values() if self.carried is not None else ()
         return sum(tensor.numel() * tensor.element_size() for tensor in (*self.parameters, *vectors))
 

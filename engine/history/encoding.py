@@ -47,7 +47,7 @@ def encode(checkpoint: Checkpoint, trainer: Trainer) -> dict[str, Tensor]:
     words = {
         "trajectory": dict(carried.trajectory),
         "before": dict(carried.before),
-        "violations": {name: list(pair) for name, pair in carried.violations.items()},
+        "violations": {name: list(steps) for name, steps in carried.violations.items()},
         "weight_norms": carried.weight_norms,
     }
     text = json.dumps(words).encode()
@@ -70,7 +70,7 @@ def read_checkpoint(reader: SessionReader, step: int, trainer: Trainer) -> Check
         SessionError: There is none, or it does not fit the run.
     """
     parameters = sum(p.numel() * p.element_size() for p in trainer.network.parameters())
-    # Warm starts: at most two vectors of all parameters, in their own precision, and small ones.
+    # Warm starts: two vectors of all parameters, and small ones.
     size = reader.checkpoint_bytes(step)
     if not parameters <= size <= 4 * parameters + _SLACK:
         raise SessionError(_unfit(reader, step, f"it has {size:,} bytes"))
@@ -105,7 +105,7 @@ def _carried(words: Any, stored: Mapping[str, Tensor], trainer: Trainer) -> Carr
     before = _numbers(words["before"])
     if not set(before) <= set(STEP_COLUMNS):
         raise ValueError("it names metrics that there are not")
-    violations = {str(name): (int(pair[0]), int(pair[1])) for name, pair in dict(words["violations"]).items()}
+    violations = {str(name): tuple(map(int, steps)) for name, steps in dict(words["violations"]).items()}
     if not set(violations) <= set(LEDGER):
         raise ValueError("it names inequalities that there are not")
     norms = words["weight_norms"]
@@ -143,11 +143,10 @@ def _layer_lengths(trainer: Trainer, name: str) -> set[int]:
 
 
 def _kernel_lengths(trainer: Trainer, name: str) -> set[int]:
-    """The same for the kernel's: vectors of its compression are as long as there are examples."""
-    if name == "pntk.scalars":
-        return {2}
     n = trainer.data.x_train.shape[0]
-    return {n} if name.startswith("pntk.") else {n * trainer.data.classes}
+    if name.startswith("pntk."):
+        return {2} if name.endswith(".scalars") else {n}
+    return {n * trainer.data.classes}
 
 
 # A wrong length would end the run in the middle of a product.

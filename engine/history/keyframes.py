@@ -8,7 +8,7 @@ from collections.abc import Callable
 from engine.history.checkpoint import Checkpoint
 
 KEYFRAME_BYTES = 1 << 30
-"""Memory of all keyframes together; a run of 500×9 has room for 40, one that is larger than this for none."""
+"""Memory of all keyframes together; a run of 500×9 has room for 26, one that is larger than this for none."""
 
 _SHARE = 50.0
 """A keyframe is taken when the run has gone on for so many times as long as taking the last one took: at most 2% of

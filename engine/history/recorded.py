@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.config import RunConfig
 from engine.errors import SessionError
+from engine.measure.schedule import TASKS, seconds_of
 from engine.session.reader import SessionReader
 
 ORIGIN = "origin_step"
@@ -113,6 +114,23 @@ class RecordedRun:
         asked = self._lr_asked_for(step) if step == self.last else None
         candidates = (asked, self._lr_of(step), self._lr_of(step - 1))
         return next((lr for lr in candidates if lr is not None), self.config.lr)
+
+    def tasks_at(self, step: int) -> tuple[str, ...] | None:
+        """The costly measurements that a row holds.
+
+        Args:
+            step: A recorded step.
+
+        Returns:
+            Names of :data:`engine.measure.schedule.TASKS`; None where the run had no budget and made all of them.
+        """
+        if self.config.budget is None:
+            return None
+        steps, columns = self.reader.steps(step - 1, 1)
+        if steps.size != 1 or steps[0] != step:
+            return None
+        made = (task for task in TASKS["all"] if math.isfinite(float(columns[seconds_of(task)][0])))
+        return tuple(made)
 
     def _lr_of(self, step: int) -> float | None:
         steps, columns = self.reader.steps(step - 1, 1)

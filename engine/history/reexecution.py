@@ -83,17 +83,19 @@ class Rerun:
     def observe(self) -> tuple[StepRecord, list[Difference]]:
         """Observe the current row as it was observed then, and compare.
 
-        Every row that is executed again comes through here: whatever decides what a row measures (an adaptive
-        schedule) takes its decisions from the recorded row at this place.
+        Every row that is executed again comes through here. Under a budget the clock decided what a row measured: the
+        recorded row says what it decided.
 
         Returns:
             The row, and what differs; nothing differs from a row that the session does not have.
         """
         trainer, recorded = self.trainer, self.recorded
         known = recorded.first <= trainer.step <= recorded.last
+        tasks = None
         if known:
             trainer.set_lr(recorded.lr_leaving(trainer.step))
-        record = trainer.observe()
+            tasks = recorded.tasks_at(trainer.step)
+        record = trainer.observe(tasks=tasks)
         return record, (self._compare(record) if known else [])
 
     def begin(self) -> list[Difference]:

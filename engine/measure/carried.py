@@ -20,14 +20,14 @@ class Carried:
     Attributes:
         trajectory: Of the transition to the next row, by name.
         before: The row's step metrics, by catalogue name.
-        violations: Inequalities that count as violated: rows without a violation, and the step since when.
+        violations: Inequalities that count as violated, each with the steps since then in which it held.
         weight_norms: ‖W_1‖₂ … ‖W_L‖₂ from above, or None if the row was not measured.
         vectors: Warm starts, ``measurement.name``, each of shape (dimension,).
     """
 
     trajectory: Numbers
     before: Numbers
-    violations: Mapping[str, tuple[int, int]]
+    violations: Mapping[str, tuple[int, ...]]
     weight_norms: tuple[float, ...] | None
     vectors: Mapping[str, Tensor]
 

@@ -7,7 +7,8 @@ from initialisation) and the previous row (for the transition's quantities).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +24,7 @@ from engine.measure.layers import LayerMeasures
 from engine.measure.network_bounds import NetworkBounds
 from engine.measure.risk import risk_bounds
 from engine.measure.row_norms import row_norms
+from engine.measure.schedule import Schedule
 from engine.measure.trajectory import Trajectory
 from engine.measure.violations import Violations
 from engine.network import Network
@@ -66,6 +68,7 @@ class Observer:
         self._kernel = KernelSpectrum()
         self._trajectory = Trajectory(config.f_star, torch.finfo(network.weights[0].dtype).eps)
         self._violations = Violations()
+        self._schedule = Schedule(config.measure, config.budget)
         # Of the row before: its values, and its bounds until the step's length is known.
         self._before: dict[str, float] = {}
         self._bounds: NetworkBounds | None = None
@@ -73,13 +76,24 @@ class Observer:
         self._gradient_norms: list[float] = []
         self._starts = True
 
-    def observe(self, step: int, current: TrainingPass, test: TestPass | None) -> Measured:
+    def observe(
+        self,
+        step: int,
+        current: TrainingPass,
+        test: TestPass | None,
+        *,
+        training_seconds: float = 0.0,
+        tasks: Collection[str] | None = None,
+    ) -> Measured:
         """Measure a row.
 
         Args:
             step: Its step.
             current: The pass at its parameters.
             test: The test set at its parameters, or None if there is none.
+            training_seconds: What training has taken since the row measured before; it earns time for measuring.
+            tasks: The costly measurements to make, of :data:`engine.measure.schedule.TASKS`; None leaves that to the
+                budget.
 
         Returns:
             The set ``config.measure`` names.
@@ -100,22 +114,35 @@ class Observer:
                 "test_accuracy": test.accuracy,
                 "generalization_gap": abs(test.loss - f),
             }
-        layers = self._layers.measure(current.run, norms)
-        if config.measure == "all":
-            kernel = TangentKernel(self._network, current.run, self._layers.grams)
-            values |= self._curvature.measure(self._network, current)
-            values |= self._kernel.measure(kernel, current.rows, config.loss, g)
-            layers["ntk_trace_share"] = trace_shares(kernel)
-        self._bounds = NetworkBounds(self._network, norms, layers["weight_norm"], config.loss)
-        values |= self._bounds.at_theta()
+        began = time.perf_counter()
+        layers: dict[str, NDArray[np.float64]] = {}
+        distance = math.nan
+        for task in self._schedule.due(training_seconds) if tasks is None else self._schedule.only(tasks):
+            with self._schedule.timed(task):
+                if task == "layers":
+                    layers |= self._layers.measure(current.run, norms)
+                    distance = self._layers.parameter_distance()
+                elif task == "curvature":
+                    values |= self._curvature.measure(self._network, current)
+                else:
+                    kernel = TangentKernel(self._network, current.run, self._layers.grams)
+                    values |= self._kernel.measure(kernel, current.rows, config.loss, g)
+                    layers["ntk_trace_share"] = trace_shares(kernel)
+        values |= self._schedule.seconds()
+        values["lipschitz_bound"] = math.nan
+        if "weight_norm" in layers:
+            self._bounds = NetworkBounds(self._network, norms, layers["weight_norm"], config.loss)
+            values |= self._bounds.at_theta()
         if self._before:
             values["smoothness_segment"] = self._segment
-        values |= self._trajectory.transition(current, self._layers.parameter_distance())
+        values |= self._trajectory.transition(current, distance)
         values |= risk_bounds(config, current, test, sample_norm, values["lipschitz_bound"])
         if self._starts:
             layers |= self._infinite_width()
         row = Row(config, values | {"loss": f, "grad_norm": g}, layers, self._before)
-        return Measured(values, layers, self._violations.check(step, row))
+        events = self._violations.check(step, row)
+        self._schedule.charge(time.perf_counter() - began - sum(self._schedule.seconds().values()))
+        return Measured(values, layers, events)
 
     def remember(self, current: TrainingPass, measured: Mapping[str, float]) -> None:
         """Keep what the next row's transition needs; called for every row, measured or not.

@@ -19,17 +19,17 @@ class Violations:
         # By violated inequality: the steps of the measured rows since then in which it held.
         self._violated: dict[str, list[int]] = {}
 
-    def state(self) -> dict[str, tuple[int, int]]:
-        """Return the inequalities that count as violated, with quiet rows and the step from which each has held."""
-        return {name: (len(quiet), quiet[0] if quiet else -1) for name, quiet in self._violated.items()}
+    def state(self) -> dict[str, tuple[int, ...]]:
+        """Return the inequalities that count as violated, each with the steps since then in which it held."""
+        return {name: tuple(steps) for name, steps in self._violated.items()}
 
-    def restore(self, state: Mapping[str, tuple[int, int]]) -> None:
+    def restore(self, state: Mapping[str, tuple[int, ...]]) -> None:
         """Go on as after the row of a state.
 
         Args:
             state: What :meth:`state` gave after that row.
         """
-        self._violated = {name: [since] * rows for name, (rows, since) in state.items()}
+        self._violated = {name: list(steps) for name, steps in state.items()}
 
     def check(self, step: int, row: Row) -> tuple[Event, ...]:
         """Hold a measured row against the ledger; rows come in the order of their steps.

@@ -50,6 +50,7 @@ def _iterated(what: str, *more: str) -> Oracle:
 
 
 _RUNGS = "test_eigenvalue_bounds.py::test_all_five_rungs_bound_the_smallest_eigenvalue_in_their_order"
+_BUDGET = "training/test_budget.py::test_a_row_says_what_each_of_its_measurements_cost"
 _FOLLOWED = "test_extremes.py::test_a_matrix_that_moves_is_followed_within_its_certificate"
 _LOOSE = "test_weight_norms.py::test_bounds_on_norms_hold_along_a_run_and_are_as_tight_as_they_say"
 _DISCS = "test_gershgorin.py::test_the_enclosure_contains_the_spectrum_and_is_tighter_row_by_row"
@@ -132,6 +133,9 @@ ORACLES: dict[str, Oracle] = {
     # Cost
     "step_seconds": Oracle("a clock that the test moves", (_CLOCK,)),
     "measure_seconds": Oracle("a clock that the test moves", (_CLOCK,)),
+    "layers_seconds": Oracle("a clock that the test moves", (_BUDGET,)),
+    "curvature_seconds": Oracle("a clock that the test moves", (_BUDGET,)),
+    "kernel_seconds": Oracle("a clock that the test moves", (_BUDGET,)),
     # Layers
     "lambda_min": _layer("squared singular values of A/√width", _FOLLOWED),
     "lambda_min_lower": _layer("dense eigenvalues of matrices that are followed", _FOLLOWED),

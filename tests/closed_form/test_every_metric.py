@@ -30,6 +30,9 @@ _OTHERWISE = {
     "smoothness_hessian_residual",
     "step_seconds",
     "measure_seconds",
+    "layers_seconds",
+    "curvature_seconds",
+    "kernel_seconds",
 }
 _RELATIVE = 1e-9
 _LOOSER = {
@@ -205,9 +208,9 @@ class _Slow:
     def __init__(self, observer: object, clock: dict[str, float]) -> None:
         self._observer, self._clock = observer, clock
 
-    def observe(self, *args: object) -> object:
+    def observe(self, *args: object, **kwargs: object) -> object:
         self._clock["now"] += 100.0
-        return self._observer.observe(*args)  # type: ignore[attr-defined]
+        return self._observer.observe(*args, **kwargs)  # type: ignore[attr-defined]
 
     def before_update(self, lr: float) -> None:
         self._clock["now"] += 1000.0

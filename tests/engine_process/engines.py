@@ -100,7 +100,7 @@ def table(path: Path, first: int = 0) -> tuple[Any, ...]:
     """All rows from a step on, without the clocks, to compare as a whole."""
     with SessionReader(path) as reader:
         steps, columns = reader.steps(first - 1)
-        clocks = {"time", "step_seconds", "measure_seconds"}
+        clocks = {"time", "step_seconds", "measure_seconds", "layers_seconds", "curvature_seconds", "kernel_seconds"}
         layers = reader.layers(first, 2**31)
         return (
             steps.tolist(),

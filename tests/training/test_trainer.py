@@ -12,7 +12,7 @@ from engine.catalogue import CATALOGUE, LAYER_COLUMNS, STEP_COLUMNS, STEP_METRIC
 from engine.errors import ConfigError
 
 SMALL = {"width": 24, "depth": 4, "examples": 20, "steps": 4, "data": "gaussian", "lr": 0.05}
-TIMES = {"step_seconds", "measure_seconds"}
+TIMES = {"step_seconds", "measure_seconds", "layers_seconds", "curvature_seconds", "kernel_seconds"}
 
 
 def rows(**changes):

@@ -18,7 +18,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Network": ("width", "depth", "activation", "renormalize", "bias", "dtype"),
     "Training": ("loss", "lr", "steps", "seed", "device"),
     "Data": ("data", "data_dir", "examples", "test_examples", "center"),
-    "Measurements": ("measure", "every", "f_star", "delta"),
+    "Measurements": ("measure", "every", "budget", "f_star", "delta"),
     "Session": ("checkpoint_every", "checkpoint_limit"),
 }
 """Headings of the help page. A field in none of them appears under "Run": a new one is never hidden."""

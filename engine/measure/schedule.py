@@ -1,0 +1,121 @@
+"""When the costly measurements are made: at every measured row, or as often as a budget of time allows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Generator, Iterator
+from contextlib import contextmanager
+
+TASKS: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "core": ("layers",),
+    "all": ("layers", "curvature", "kernel"),
+}
+"""The costly measurements of each set, cheapest first. What is free beside them is measured at every row."""
+
+
+def seconds_of(task: str) -> str:
+    """The metric that says what a task cost; a row that does not have it did not make the measurement.
+
+    Args:
+        task: One of :data:`TASKS`.
+
+    Returns:
+        Its name in the catalogue.
+    """
+    return f"{task}_seconds"
+
+
+class Schedule:
+    """Spends at most a share of the training time on measuring, in the mean over rows.
+
+    Every row of training earns ``budget`` times what it took, and every measurement is paid for with what it took.
+    While there is anything left, the measurement that has waited longest is made; it may take more than there is, and
+    then all wait until that is earned back. So each is made again and again however dear it is, and none is starved.
+    The first row measures everything and is not counted: iterations start cold there.
+
+    Args:
+        measure: The measurement set.
+        budget: The share; None makes every measurement at every row.
+    """
+
+    def __init__(self, measure: str, budget: float | None) -> None:
+        self._tasks = TASKS[measure]
+        self._budget = budget
+        self._balance = 0.0
+        self._first = True
+        self._waited = dict.fromkeys(self._tasks, 0)
+        self._spent: dict[str, float] = {}
+
+    def due(self, training_seconds: float) -> Iterator[str]:
+        """The tasks of a row, one after the other; each is to be timed with :meth:`timed` before the next is asked for.
+
+        Args:
+            training_seconds: What training has taken since the row before.
+
+        Yields:
+            Names of tasks. The kernel reads the layers' Gram matrices: where it is made, the layers come before it.
+        """
+        self._spent = {}
+        if self._budget is None or self._first:
+            yield from self._tasks
+        else:
+            earned = self._budget * training_seconds
+            # What is earned and not used is not kept for later: a row never measures on behalf of another.
+            self._balance = min(self._balance, 0.0) + earned
+            for task in sorted(self._tasks, key=lambda task: -self._waited[task]):
+                if self._balance <= 0.0:
+                    break
+                for needed in ("layers", "kernel") if task == "kernel" else (task,):
+                    if needed not in self._spent:
+                        yield needed
+        for task in self._tasks:
+            self._waited[task] = 0 if task in self._spent else self._waited[task] + 1
+
+    def only(self, tasks: Collection[str]) -> Iterator[str]:
+        """Make the measurements that somebody else has chosen: those of a recorded row that is executed again.
+
+        Args:
+            tasks: Names of tasks.
+
+        Yields:
+            Those of them that the measurement set has.
+        """
+        self._spent = {}
+        yield from (task for task in self._tasks if task in tasks)
+
+    def charge(self, seconds: float) -> None:
+        """Pay for what is measured at every row.
+
+        Args:
+            seconds: What it took.
+        """
+        if not self._first:
+            self._balance -= seconds
+        self._first = False
+
+    @contextmanager
+    def timed(self, task: str) -> Generator[None, None, None]:
+        """Time a task and pay for it.
+
+        Args:
+            task: Its name.
+
+        Yields:
+            Nothing; the measurement is made inside.
+        """
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._spent[task] = time.perf_counter() - began
+            if not self._first:
+                self._balance -= self._spent[task]
+
+    def seconds(self) -> dict[str, float]:
+        """What the tasks of this row took.
+
+        Returns:
+            Seconds by the name of the metric that holds them.
+        """
+        return {seconds_of(task): seconds for task, seconds in self._spent.items()}

@@ -1,0 +1,149 @@
+"""What measuring costs, by task, and how a budget thins it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine import RunConfig, Trainer
+from engine.catalogue import CATALOGUE
+from engine.history.recorded import RecordedRun
+from engine.history.reexecution import Rerun, prepare
+from engine.measure import observer as observer_module
+from engine.measure.schedule import Schedule
+from engine.session.reader import SessionReader
+from tests.history.recording import record_run
+
+SMALL = {"width": 16, "depth": 3, "examples": 12, "data": "gaussian", "device": "cpu", "steps": 40, "lr": 0.02}
+TASKS = ("layers_seconds", "curvature_seconds", "kernel_seconds")
+
+
+class Clock:
+    """Stands still except when told to move."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr("time.perf_counter", lambda: self.now)
+
+    def taking(self, monkeypatch: pytest.MonkeyPatch, seconds: float, owner: object, name: str) -> None:
+        original = getattr(owner, name)
+
+        def slow(*args: object, **kwargs: object) -> object:
+            self.now += seconds
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, slow)
+
+
+def slow_run(monkeypatch: pytest.MonkeyPatch, **changes: object) -> Trainer:
+    """A run of which a pass takes 1 s, the layers .25, the Hessian 2, the kernel 6, and the trajectory .01."""
+    clock = Clock(monkeypatch)
+    trainer = Trainer(RunConfig(**(SMALL | changes)))  # type: ignore[arg-type]
+    clock.taking(monkeypatch, 1.0, trainer, "_pass")
+    clock.taking(monkeypatch, 0.25, observer_module.LayerMeasures, "measure")
+    clock.taking(monkeypatch, 2.0, observer_module.HessianCurvature, "measure")
+    clock.taking(monkeypatch, 6.0, observer_module.KernelSpectrum, "measure")
+    clock.taking(monkeypatch, 0.01, observer_module.Trajectory, "transition")
+    return trainer
+
+
+def test_a_row_says_what_each_of_its_measurements_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    for record in slow_run(monkeypatch, steps=3).run():
+        assert [record.values[name] for name in TASKS] == pytest.approx([0.25, 2.0, 6.0])
+        assert record.values["measure_seconds"] == pytest.approx(8.26)
+
+
+@pytest.mark.parametrize("budget", [0.5, 2.0])
+def test_measuring_takes_no_more_than_its_budget_and_leaves_none_of_it_unused(
+    budget: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = list(slow_run(monkeypatch, budget=budget, steps=120).run())[1:]
+    spent = sum(record.values["measure_seconds"] for record in records)
+    trained = sum(record.values["step_seconds"] for record in records)
+    # The dearest measurement may still be owed at the end.
+    assert budget * trained - 0.3 <= spent <= budget * trained + 6.26
+    for name in TASKS:
+        made = [record.step for record in records if name in record.values]
+        waits = [b - a for a, b in itertools.pairwise(made)]
+        assert made, name
+        assert max(waits) <= 8.27 / budget + 3, name
+
+
+def test_what_a_budget_leaves_out_is_not_there_and_what_it_leaves_in_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = slow_run(monkeypatch, budget=1.0)
+    records = list(trainer.run())
+    cadences = {tuple(name in record.values for name in TASKS) for record in records}
+    assert len(cadences) > 1
+    for record in records:
+        made = {name for name in TASKS if name in record.values}
+        assert ("lambda_min" in record.layers) == ("layers_seconds" in made)
+        assert ("distance_init" in record.values) == ("layers_seconds" in made)
+        assert ("lipschitz_bound" in record.values) == ("layers_seconds" in made)
+        assert ("smoothness_hessian" in record.values) == ("curvature_seconds" in made)
+        assert ("ntk_lambda_max" in record.values) == ("kernel_seconds" in made)
+        assert "layers_seconds" in made or "kernel_seconds" not in made  # the kernel is made of Gram matrices
+        for always in ("pl", "sample_grad_norm_max", "generalization_bound", "test_loss"):
+            assert math.isfinite(record.values[always])
+
+
+def test_without_a_budget_every_measured_row_has_everything() -> None:
+    for record in Trainer(RunConfig(**(SMALL | {"steps": 4}))).run():  # type: ignore[arg-type]
+        assert set(TASKS) <= set(record.values)
+
+
+def test_training_is_bit_identical_under_any_budget() -> None:
+    def losses(**changes: object) -> list[float]:
+        return [record["loss"] for record in Trainer(RunConfig(**(SMALL | changes))).run()]  # type: ignore[arg-type]
+
+    assert losses(budget=0.01) == losses() == losses(measure="none")
+
+
+def test_a_run_under_a_budget_is_executed_again_with_the_measurements_it_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.wnt"
+    clock = Clock(monkeypatch)
+    for seconds, owner, name in (
+        (1.0, Trainer, "_pass"),
+        (0.25, observer_module.LayerMeasures, "measure"),
+        (6.0, observer_module.KernelSpectrum, "measure"),
+    ):
+        clock.taking(monkeypatch, seconds, owner, name)
+    record_run(path, RunConfig(**(SMALL | {"budget": 0.7, "steps": 25})))  # type: ignore[arg-type]
+    monkeypatch.undo()  # now measuring is quick, and a budget would allow more of it
+    with SessionReader(path) as reader:
+        recorded = RecordedRun(reader)
+        cadence = [recorded.tasks_at(step) for step in range(26)]
+        assert len(set(cadence)) > 1
+        rerun = Rerun(recorded, prepare(recorded))
+        assert rerun.begin() == []
+        for step in range(1, 26):
+            rerun.trainer.advance()
+            record, differences = rerun.observe()
+            assert differences == [], step
+            assert tuple(n.removesuffix("_seconds") for n in TASKS if n in record.values) == cadence[step]
+
+
+def test_a_measurement_that_waits_longest_comes_first() -> None:
+    schedule = Schedule("all", 1.0)
+    assert list(schedule.due(1.0)) == ["layers", "curvature", "kernel"]
+    schedule.charge(100.0)  # the first row is not counted
+    order = []
+    for _ in range(4):
+        schedule._balance = 0.0
+        due = schedule.due(1e-9)
+        row = []
+        for task in due:
+            with schedule.timed(task):
+                np.linalg.eigvalsh(np.eye(50))  # takes more than there is
+            row.append(task)
+        order.append(row)
+    assert order == [["layers"], ["curvature"], ["layers", "kernel"], ["curvature"]]
+
+
+def test_every_task_has_its_seconds_in_the_catalogue() -> None:
+    assert all(CATALOGUE[name].unit == "seconds" for name in TASKS)
