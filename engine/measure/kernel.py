@@ -12,6 +12,7 @@ Products are made in the precision of v: in float32 at less than half the price,
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -170,8 +171,6 @@ def sum_of_products(grams: list[Tensor], signals: list[Tensor]) -> Tensor:
     Returns:
         Shape (n, n), float64, symmetric to the bit.
     """
-    total = torch.zeros_like(grams[0])
-    for gram, signal in zip(grams, signals, strict=True):
-        b = signal.to(torch.float64)
-        total += gram * (b @ b.T)
+    wide = [signal.to(torch.float64) for signal in signals]
+    total = functools.reduce(torch.add, (gram * (b @ b.T) for gram, b in zip(grams, wide, strict=True)))
     return (total + total.T) / 2
