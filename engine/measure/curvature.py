@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
 import torch
@@ -21,6 +22,7 @@ _COLD_TOLERANCE = 5e-3
 _MAX_PRODUCTS = 60
 _WARM_PRODUCTS = 6
 _GRADIENT_SHARE = 0.5
+_NOISE = 0.1
 
 
 class HessianCurvature:
@@ -44,14 +46,14 @@ class HessianCurvature:
         operator = HessianOperator(network, current.run, current.signals, current.rows)
         # The gradient has a share of all top eigenvectors: one that overtakes the one that is followed is seen by it.
         gradient = torch.cat([part.reshape(-1) for part in current.gradients])
-        gradient /= max(current.grad_norm, 1e-300)
+        gradient /= max(current.grad_norm, sys.float_info.min)
         start, tolerance, most = self._start.guess(), _TOLERANCE, _WARM_PRODUCTS
         if start is None:
             tolerance, most = min(_COLD_TOLERANCE, _TOLERANCE), _MAX_PRODUCTS
             # Noise keeps the start from lacking any.
             generator = torch.Generator(device="cpu").manual_seed(0)
             noise = torch.randn(gradient.numel(), generator=generator, dtype=torch.float32).to(gradient)
-            start = gradient.add_(noise, alpha=0.1 / float(noise.norm()))
+            start = gradient.add_(noise, alpha=_NOISE / float(noise.norm()))
         else:
             start = torch.add(start, gradient, alpha=_GRADIENT_SHARE)
         if self._room is None or self._room.shape[1] != start.numel():

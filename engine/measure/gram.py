@@ -6,7 +6,7 @@ Argument shapes: A (n, width) in any precision; G (n, n) float64.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -32,9 +32,21 @@ def feature_gram(a: Tensor) -> Tensor:
     """
     if a.device.type == "cpu":
         return torch.from_numpy(host_gram(a.detach().numpy()))
+    return device_gram(a)
+
+
+def device_gram(a: Tensor) -> Tensor:
+    """The same by torch, on any device.
+
+    Args:
+        a: Features, (n, width).
+
+    Returns:
+        Shape (n, n), symmetric to the bit, which cuBLAS does not promise: the lower triangle is taken, as the
+        eigensolvers do.
+    """
     a64 = a.to(torch.float64)
     gram = a64 @ a64.T
-    # cuBLAS does not promise a symmetric result; the lower triangle is taken, as the eigensolvers do.
     return (gram.tril() + gram.tril(-1).T) / a.shape[1]
 
 
@@ -89,7 +101,7 @@ def spectrum(gram: Array, width: int, follower: GramExtremes | None = None) -> G
     n = len(gram)
     # Where the diagonal is finite, so is the rest (Cauchy–Schwarz).
     if not math.isfinite(float(gram.trace())):
-        return GramSpectrum(*[math.nan] * 6)
+        return GramSpectrum(*[math.nan] * len(fields(GramSpectrum)))
     found = (follower or GramExtremes()).measure(gram, singular=n > width)
     return GramSpectrum(
         found.smallest,

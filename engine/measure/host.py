@@ -25,8 +25,20 @@ def to_host(tensors: Sequence[Tensor]) -> list[NDArray[np.floating]]:
     Returns:
         Arrays of the same shapes and types.
     """
-    if not tensors or tensors[0].device.type == "cpu":
+    if all(tensor.device.type == "cpu" for tensor in tensors):
         return [tensor.detach().numpy() for tensor in tensors]
+    return fetch(tensors)
+
+
+def fetch(tensors: Sequence[Tensor]) -> list[NDArray[np.floating]]:
+    """Copies of tensors as arrays, by one transfer from whatever device.
+
+    Args:
+        tensors: In float32 or float64, all on one device.
+
+    Returns:
+        Arrays of the same shapes and types.
+    """
     raw = torch.cat([tensor.detach().contiguous().view(-1).view(torch.uint8) for tensor in tensors]).cpu().numpy()
     arrays: list[NDArray[np.floating]] = []
     offset = 0
@@ -46,7 +58,7 @@ class LayerThreads:
     """
 
     def __init__(self) -> None:
-        self._at_once = max(torch.get_num_threads(), 1)
+        self._at_once = torch.get_num_threads()
         self._pool: ThreadPoolExecutor | None = None
         self._blas = ThreadpoolController().select(internal_api="openblas")
 

@@ -12,6 +12,7 @@ Products are made in the precision of v: in float32 at less than half the price,
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -91,11 +92,7 @@ class TangentKernel:
         signals = backward_signals(self._network, self._run, cotangent)
         grams = self._shifted(torch.float64)
         if cotangent.device.type != "cpu":
-            total = torch.zeros(n, n, dtype=torch.float64, device=cotangent.device)
-            for gram, signal in zip(grams, signals, strict=True):
-                b = signal.to(torch.float64)
-                total += gram * (b @ b.T)
-            return (total + total.T) / 2
+            return sum_of_products(grams, signals)
         pairs = list(zip(to_host(grams), to_host(signals), strict=True))
         terms = (threads or LayerThreads()).map(lambda pair: pair[0] * (host_gram(pair[1]) * pair[1].shape[1]), pairs)
         return torch.from_numpy(sum(terms[1:], start=terms[0]))
@@ -162,3 +159,18 @@ class TangentKernel:
         for gram, signal in zip(twin.grams, signals, strict=True):
             total += gram[:, None, :, None] * torch.einsum("ciw,djw->icjd", signal, signal)
         return total.reshape(n * k, n * k)
+
+
+def sum_of_products(grams: list[Tensor], signals: list[Tensor]) -> Tensor:
+    """Σ_l G̃_l ⊙ B_lB_lᵀ by torch, on any device.
+
+    Args:
+        grams: G̃ of every layer, (n, n), float64, symmetric.
+        signals: B_l, (n, fan_out).
+
+    Returns:
+        Shape (n, n), float64, symmetric to the bit.
+    """
+    wide = [signal.to(torch.float64) for signal in signals]
+    total = functools.reduce(torch.add, (gram * (b @ b.T) for gram, b in zip(grams, wide, strict=True)))
+    return (total + total.T) / 2

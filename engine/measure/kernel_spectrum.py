@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping
 from typing import Literal
 
@@ -21,6 +22,14 @@ from engine.theory.conditioning import log10_condition
 
 End = Literal["largest", "smallest"]
 
+_Witness = tuple[float, Callable[[], Tensor]]
+"""A Rayleigh quotient and how to get the vector that has it."""
+
+# A witness objects from this share of its quotient on.
+_BEYOND = 1e-12
+# Products for λ_min are made in the training precision if their rounding is at most this share of the residual that is
+# asked for at λ_min(pNTK): λ_min(K) is below that, seldom by more than a factor of 10.
+_CLEAR = 0.05
 # What a float32 product with K is off by, in units of eps·‖K‖; measured: 4.
 _ROUNDING = 8.0
 # From so many examples on, traces are estimated from one random cotangent: their error falls with √n.
@@ -88,20 +97,19 @@ class KernelSpectrum:
             return {}
         pntk = self._compressed.measure(compressed.cpu().numpy())
         fast, exact = _product(kernel, kernel.precision), _product(kernel, torch.float64)
-        witnesses = [_gradient_witness(exact, rows, grad_norm)]
+        witnesses = _gradient_witness(exact, rows, grad_norm)
 
         def mode(index: int) -> Tensor:
-            column = torch.linalg.eigh(compressed).eigenvectors[:, index, None]
-            spread: Tensor = column.expand(n, k).reshape(-1) / math.sqrt(k)
-            return spread
+            column: Tensor = torch.linalg.eigh(compressed).eigenvectors[:, index, None]
+            return column.expand(n, k).reshape(-1)
 
         # Rounding of products and witnesses; in float64 too small to be told.
         single = kernel.precision != torch.float64
         rounding = _ROUNDING * torch.finfo(kernel.precision).eps * pntk.largest if single else 0.0
-        largest = self._enclosing("largest", fast, rounding, [*witnesses, (pntk.largest, lambda: mode(-1))])
-        # λ_min(K) is below λ_min(pNTK), seldom by more than a factor of 10.
-        product = fast if rounding <= 0.05 * self._tolerances["smallest"] * pntk.smallest else exact
-        smallest = self._enclosing("smallest", product, rounding, [*witnesses, (pntk.smallest, lambda: mode(0))])
+        like = rows.gradient
+        largest = self._enclosing("largest", fast, like, rounding, [*witnesses, (pntk.largest, lambda: mode(-1))])
+        product = fast if rounding <= _CLEAR * self._tolerances["smallest"] * pntk.smallest else exact
+        smallest = self._enclosing("smallest", product, like, rounding, [*witnesses, (pntk.smallest, lambda: mode(0))])
         return {
             "ntk_lambda_min": smallest.value,
             "ntk_lambda_max": largest.value,
@@ -150,16 +158,17 @@ class KernelSpectrum:
         self,
         which: End,
         product: Operator,
+        like: Tensor,
         rounding: float,
-        witnesses: list[tuple[float, Callable[[], Tensor]]],
+        witnesses: list[_Witness],
     ) -> RitzPair:
-        """The extreme eigenvalue, searched again from any witness that lies beyond it."""
-        sign = 1.0 if which == "largest" else -1.0
-        pair = self._extreme(which, product, witnesses[0][1])
-        for quotient, vector in sorted(witnesses, key=lambda witness: -sign * witness[0]):
-            if sign * (quotient - pair.value) > rounding + 1e-12 * abs(quotient):
-                self._starts[which].jump(vector())
-                pair = self._extreme(which, product, vector)
+        """The extreme eigenvalue, searched again from the furthest witness if that lies beyond it."""
+        pair = self._extreme(which, product, like)
+        quotient, vector = (max if which == "largest" else min)(witnesses, key=operator.itemgetter(0))
+        beyond = quotient - pair.value if which == "largest" else pair.value - quotient
+        if beyond > rounding + _BEYOND * abs(quotient):
+            self._starts[which].jump(vector())
+            pair = self._extreme(which, product, like)
         return pair
 
     def _gauss_newton(self, kernel: TangentKernel, rows: LossRows, loss: str, largest: float) -> float:
@@ -172,14 +181,14 @@ class KernelSpectrum:
             v = rows.gauss_newton_factor(flat.view(n, k).to(kernel.precision))
             return rows.gauss_newton_factor_transpose(kernel(v)).reshape(-1).to(flat.dtype)
 
-        return self._extreme("gauss_newton", product, lambda: rows.gradient.reshape(-1)).value / n
+        return self._extreme("gauss_newton", product, rows.gradient).value / n
 
-    def _extreme(self, name: str, product: Operator, like: Callable[[], Tensor]) -> RitzPair:
+    def _extreme(self, name: str, product: Operator, like: Tensor) -> RitzPair:
         start = self._starts[name].guess()
         which: End = "smallest" if name == "smallest" else "largest"
         most = self._products if start is None else self._warm_products[which]
         if start is None:
-            start = _noise(like())
+            start = _noise(like)
         pair = extreme_eigenpair(
             product,
             start,
@@ -221,20 +230,17 @@ def _product(kernel: TangentKernel, dtype: torch.dtype) -> Operator:
     return product
 
 
-def _gradient_witness(product: Operator, rows: LossRows, grad_norm: float | None) -> tuple[float, Callable[[], Tensor]]:
+def _gradient_witness(product: Operator, rows: LossRows, grad_norm: float | None) -> list[_Witness]:
     """The logit gradient g as a vector with its Rayleigh quotient in K: gᵀKg = ‖Jᵀg‖² = n²‖∇f‖²."""
     g = rows.gradient.reshape(-1)
     square = float(g.square().sum())
-    if not square > 0.0:  # nothing is left to learn: any vector will do
-        g = torch.ones_like(g)
-        return float(torch.dot(g, product(g)) / g.numel()), lambda: g
-    if grad_norm is None:
-        return float(torch.dot(g, product(g))) / square, lambda: g
-    return (rows.gradient.shape[0] * grad_norm) ** 2 / square, lambda: g
+    if not square > 0.0:
+        return []  # nothing is left to learn
+    quotient = float(torch.dot(g, product(g))) if grad_norm is None else (len(rows.gradient) * grad_norm) ** 2
+    return [(quotient / square, lambda: g)]
 
 
 def _noise(like: Tensor) -> Tensor:
     generator = torch.Generator(device="cpu").manual_seed(0)
     noise: Tensor = torch.randn(like.numel(), generator=generator, dtype=torch.float64).to(like.device)
-    unit: Tensor = noise / torch.linalg.vector_norm(noise)
-    return unit
+    return noise

@@ -7,6 +7,7 @@ Reference: Parlett, The Symmetric Eigenvalue Problem, chapter 13.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -19,6 +20,14 @@ Operator = Callable[[Tensor], Tensor]
 
 # A basis is kept whole for reorthogonalisation; beyond this many bytes the iteration restarts from its Ritz vector.
 _BASIS_BYTES = 1 << 30
+_LEAST_BASIS = 2
+# Room for so many basis vectors is set aside at first.
+_ROOM = 8
+# Twice is enough for orthogonality to working precision (Kahan–Parlett), once where this share of a vector remains.
+_PASSES = 2
+_ORTHOGONAL = 0.7
+# In units of eps for each vector: what is left beside a basis that is closed under the operator.
+_CLOSED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,7 @@ def extreme_eigenpair(
         The Ritz pair. A non-finite operator gives a pair of NaN value and residual. Cost: the products, plus
         4·dimension·j flops for the j-th.
     """
-    limit = max(1, min(max_products, _BASIS_BYTES // (start.numel() * start.element_size())))
+    limit = min(max_products, max(_LEAST_BASIS, _BASIS_BYTES // (start.numel() * start.element_size())))
     spent, vector = 0, start
     while True:
         pair = _sweep(operator, vector, which, tolerance, min(limit, max_products - spent), check_every, room)
@@ -91,37 +100,36 @@ def _sweep(
     if not 0.0 < norm < np.inf:
         return RitzPair(float("nan"), start, float("nan"), 0)
     # Room is doubled as it is needed: a warm start converges long before the limit.
-    basis = start.new_empty(min(8, products), start.numel()) if room is None else room[:products]
+    basis = start.new_empty(min(_ROOM, products), start.numel()) if room is None else room[:products]
     torch.div(start, norm, out=basis[0])
     diagonal: list[float] = []
     off: list[float] = []
-    for size in range(1, products + 1):
+    for size in itertools.count(1):
         w = operator(basis[size - 1])
         diagonal.append(float(torch.dot(basis[size - 1], w)))
         if not np.isfinite(diagonal[-1]):
             return RitzPair(float("nan"), start, float("nan"), size)
         q = basis[:size]
         beta = float(torch.linalg.vector_norm(w))
-        # Twice is enough for orthogonality to working precision (Kahan–Parlett), once where little was taken away.
-        for _ in range(2):
+        for _ in range(_PASSES):
             w, before = torch.addmv(w, q.T, q @ w, alpha=-1.0), beta
             beta = float(torch.linalg.vector_norm(w))
-            if beta > 0.7 * before:
+            if beta > _ORTHOGONAL * before:
                 break
         # The largest diagonal entry is no larger than the spectrum's modulus: good enough to see that nothing is left.
-        closed = beta <= 4 * epsilon * max(map(abs, diagonal)) * size or size == start.numel()
+        closed = beta <= _CLOSED * epsilon * max(map(abs, diagonal)) * size or size == start.numel()
         last = closed or size == products
         if last or size % check_every == 0:
             theta, weights, scale = _ritz(diagonal, off, which)
-            residual = max(beta * abs(float(weights[-1])), epsilon * scale)
-            if last or residual <= max(tolerance * abs(theta), epsilon * scale):
+            rounding = epsilon * scale
+            residual = max(beta * abs(float(weights[-1])), rounding)
+            if last or residual <= max(tolerance * abs(theta), rounding):
                 break
         if size == basis.shape[0]:
             basis = torch.cat([basis, basis.new_empty(min(size, products - size), start.numel())])
         torch.div(w, beta, out=basis[size])
         off.append(beta)
-    vector = q.T @ weights.to(start)
-    return RitzPair(theta, vector / torch.linalg.vector_norm(vector), residual, size)
+    return RitzPair(theta, q.T @ weights.to(start), residual, size)
 
 
 def _ritz(diagonal: list[float], off: list[float], which: str) -> tuple[float, Tensor, float]:
@@ -129,8 +137,8 @@ def _ritz(diagonal: list[float], off: list[float], which: str) -> tuple[float, T
     if len(diagonal) == 1:  # most often where the start is warm
         return diagonal[0], torch.ones(1, dtype=torch.float64), abs(diagonal[0])
     # By torch, on the CPU: a second linear algebra library's threads would fight with torch's.
-    tridiagonal = torch.from_numpy(np.diag(diagonal) + np.diag(off, 1) + np.diag(off, -1))
-    values, vectors = torch.linalg.eigh(tridiagonal)
+    lower = torch.from_numpy(np.diag(diagonal) + np.diag(off, -1))
+    values, vectors = torch.linalg.eigh(lower, UPLO="L")
     pick = -1 if which == "largest" else 0
     return float(values[pick]), vectors[:, pick], float(values.abs().max())
 
@@ -161,7 +169,7 @@ def spectral_norm_upper(matrix: Tensor, start: Tensor | None, *, tolerance: floa
             max_products=_NORM_PRODUCTS,
         )
         if pair.residual <= tolerance * pair.value or not np.isfinite(pair.value):
-            rounding = 8.0 * torch.finfo(m.dtype).eps * np.sqrt(m.shape[0])
+            rounding = _ROUNDED * torch.finfo(m.dtype).eps * np.sqrt(m.shape[0])
             return float(np.sqrt(pair.value + pair.residual) * (1.0 + rounding)), pair.vector
         start = pair.vector
     m = m.to(torch.float64)
@@ -171,6 +179,8 @@ def spectral_norm_upper(matrix: Tensor, start: Tensor | None, *, tolerance: floa
 
 _DENSE_BELOW = 65
 _NORM_PRODUCTS = 200
+# In units of eps·√p, p the length of the products that are summed up.
+_ROUNDED = 8.0
 
 
 def _probe(matrix: Tensor) -> Tensor:

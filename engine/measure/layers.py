@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.measure.gram import Array, feature_gram
-from engine.measure.host import LayerThreads, to_host
+from engine.measure.gram import Array, device_gram, feature_gram
+from engine.measure.host import LayerThreads, fetch, to_host
 from engine.measure.layer_features import LayerFeatures, LayerRow
 from engine.measure.row_norms import RowNorms, squared_norm, total_norm
 from engine.measure.weight_norms import WeightNorms
@@ -131,32 +131,35 @@ class LayerMeasures:
         return self._distance
 
     def _feature_rows(self, run: Forward) -> list[LayerRow]:
-        """All layers, one thread each; no more Gram matrices are held at once than there are threads."""
+        """All layers, one thread each."""
         if self._input is None:
-            self._input = self._measure_layer(0, run.inputs[0], self.grams)
-        hidden = range(1, len(run.inputs))
-        if run.output.device.type == "cpu":
-            grams: list[list[Tensor]] = [[] for _ in hidden]
-            work = list(zip(hidden, run.inputs[1:], grams, strict=True))
-            rows = self._threads.map(lambda item: self._measure_layer(*item), work)
-            kept = [gram for of in grams for gram in of]
-        else:
-            kept = [feature_gram(a) for a in run.inputs[1:]]
-            host = to_host([*kept, *run.inputs[1:]])
-            pairs = list(zip(hidden, host[: len(kept)], host[len(kept) :], strict=True))
-            rows = self._threads.map(
-                lambda item: self._layers[item[0]].measure(item[1].astype(np.float64, copy=False), item[2]), pairs
-            )
-        if self._keep_grams:
-            self.grams = [*self.grams[:1], *kept]
-        return [self._input, *rows]
+            ((self._input, gram),) = self._on_host(self._layers[:1], run.inputs[:1])
+            self.grams = [gram] if gram is not None else []
+        measure = self._on_host if run.output.device.type == "cpu" else self._from_device
+        found = measure(self._layers[1:], run.inputs[1:])
+        self.grams[1:] = [gram for _, gram in found if gram is not None]
+        return [self._input, *(row for row, _ in found)]
 
-    def _measure_layer(self, m: int, a: Tensor, keep: list[Tensor]) -> LayerRow:
-        gram = feature_gram(a)
-        if self._keep_grams:
-            keep.append(gram)
-        host_gram, features = to_host([gram, a])
-        return self._layers[m].measure(host_gram.astype(np.float64, copy=False), features)
+    def _on_host(self, layers: list[LayerFeatures], features: list[Tensor]) -> list[tuple[LayerRow, Tensor | None]]:
+        """Layers with their Gram matrices, if they are kept; else no more are held at once than there are threads."""
+
+        def measure(pair: tuple[LayerFeatures, Tensor]) -> tuple[LayerRow, Tensor | None]:
+            layer, a = pair
+            gram = feature_gram(a)
+            host, rows = to_host([gram, a])
+            return layer.measure(host.astype(np.float64, copy=False), rows), gram if self._keep_grams else None
+
+        return self._threads.map(measure, list(zip(layers, features, strict=True)))
+
+    def _from_device(self, layers: list[LayerFeatures], features: list[Tensor]) -> list[tuple[LayerRow, Tensor | None]]:
+        """The same by one transfer of all Gram matrices and features."""
+        grams = [device_gram(a) for a in features]
+        host = fetch([*grams, *features])
+        rows = self._threads.map(
+            lambda item: item[0].measure(item[1].astype(np.float64, copy=False), item[2]),
+            list(zip(layers, host[: len(grams)], host[len(grams) :], strict=True)),
+        )
+        return [(row, gram if self._keep_grams else None) for row, gram in zip(rows, grams, strict=True)]
 
     def _weight_distances(self) -> list[float]:
         """‖W_l − W_l(0)‖₂, l = 1 … L; and the distance of all parameters, kept for :meth:`parameter_distance`."""
@@ -217,7 +220,9 @@ class LayerMeasures:
         Args:
             state: Tensors by name.
         """
-        self._weights.restore({name[8:]: held for name, held in state.items() if name.startswith("weights.")})
+        self._weights.restore(
+            {name.removeprefix("weights."): held for name, held in state.items() if name.startswith("weights.")}
+        )
         for m, layer in enumerate(self._layers):
             prefix = f"layer.{m}."
             layer.restore(

@@ -57,7 +57,7 @@ def row_norms(run: Forward, signals: list[Tensor]) -> RowNorms:
     Returns:
         The norms. Cost: 4n·(number of neurons) flops.
     """
-    scales = [] if run.scales is None else [scale.squeeze(-1) for scale in run.scales]
+    scales = [] if run.scales is None else [scale.flatten() for scale in run.scales]
     rows = [torch.linalg.vector_norm(row, dim=-1) for row in (*run.inputs, *signals)]
     host = torch.stack([*rows, *scales]).cpu().to(torch.float64).numpy()
     depth = len(run.inputs)

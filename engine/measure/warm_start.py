@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from torch import Tensor
@@ -42,7 +43,7 @@ class WarmStart:
                 # |2a − b|² = 5 − 4⟨a, b⟩ for unit vectors a, b.
                 turned = float(self._before @ self._last)
                 continued = 2.0 * along - float(vector @ self._before)
-                self._continue = continued > along * max(5.0 - 4.0 * turned, 0.0) ** 0.5
+                self._continue = continued > along * math.sqrt(5.0 - 4.0 * turned)
             else:
                 self._continue = True
             self._before = self._last

@@ -23,6 +23,10 @@ DISTANCES_LOOSE = 5e-2
 
 # Up to this order the dense solver is as cheap as anything.
 _SMALL = 65
+# A bound is found this many times more closely than need be, so that it lasts.
+_CLOSER = 4.0
+# In units of eps: what a Frobenius norm in the weights' precision may be too small by.
+_ROUNDED = 8.0
 
 
 class NormBound:
@@ -38,7 +42,7 @@ class NormBound:
     def __init__(self, loose: float) -> None:
         self._loose = loose
         self.upper = math.inf
-        self._found = 0.0  # a lower estimate of the norm, less what the matrix has moved since
+        self._found = math.nan  # a lower estimate of the norm, less what the matrix has moved since
         self._vector: Tensor | None = None
 
     def move(self, length: float) -> None:
@@ -62,15 +66,13 @@ class NormBound:
             dense solver at each call.
         """
         if not self.upper <= (1.0 + self._loose) * self._found or min(matrix.shape) < _SMALL:
-            # Found more closely than need be, so that it lasts; and widened by the residual once more than the one
-            # eigenvalue needs, because at the edge of a random matrix's spectrum there is always another near it.
-            tolerance = self._loose / 4.0
+            tolerance = self._loose / _CLOSER
             norm, self._vector = spectral_norm_upper(matrix, self._vector, tolerance=tolerance)
+            # The norm was widened by its residual, so that this much less is a lower estimate. It is widened once more
+            # than the one eigenvalue needs: at the edge of a random matrix's spectrum there is always another near it.
+            widening = math.sqrt(1.0 + tolerance)
             dense = min(matrix.shape) < _SMALL
-            self._found, self.upper = (
-                norm / math.sqrt(1.0 + tolerance),
-                norm * (1.0 if dense else 1.0 + tolerance / 2.0),
-            )
+            self._found, self.upper = norm / widening, norm if dense else norm * widening
         return self.upper
 
     def state(self) -> dict[str, Tensor]:
@@ -105,7 +107,6 @@ class WeightNorms:
 
     def __init__(self, weights: list[Tensor]) -> None:
         self._weights = weights
-        self._epsilon = torch.finfo(weights[0].dtype).eps
         self._norms = [NormBound(WEIGHTS_LOOSE) for _ in weights]
         self._distances = [NormBound(DISTANCES_LOOSE) for _ in weights]
         self._change: Tensor | None = None
@@ -118,7 +119,7 @@ class WeightNorms:
         """
         for index, (weight, length) in enumerate(zip(self._weights, lengths, strict=True)):
             frobenius = self._norms[index].upper * math.sqrt(min(weight.shape))
-            length += self._epsilon * (frobenius + length)  # the update is rounded
+            length += torch.finfo(weight.dtype).eps * (frobenius + length)  # the update is rounded
             self._norms[index].move(length)
             self._distances[index].move(length)
 
@@ -142,12 +143,13 @@ class WeightNorms:
         """
         spectral, squares = [], []
         if self._change is None:
-            self._change = self._weights[0].new_empty(max(weight.numel() for weight in self._weights))
+            self._change = torch.empty_like(max(self._weights, key=torch.Tensor.numel)).view(-1)
         for bound, weight, then in zip(self._distances, self._weights, initial, strict=True):
             # One buffer for all: fresh memory would cost more than the subtraction.
             change = torch.sub(weight, then, out=self._change[: weight.numel()].view(weight.shape))
             square = float(squared_norm(change))
-            spectral.append(min(bound.measure(change), math.sqrt(square) * (1.0 + 8.0 * self._epsilon)))
+            frobenius = math.sqrt(square) * (1.0 + _ROUNDED * torch.finfo(weight.dtype).eps)
+            spectral.append(min(bound.measure(change), frobenius))
             squares.append(square)
         return spectral, squares
 

@@ -54,13 +54,18 @@ class Row:
         return float(values[m]) if values is not None and 0 <= m < len(values) else math.nan
 
     @property
+    def epsilon(self) -> float:
+        """Machine epsilon of the training precision."""
+        return float(np.finfo(self.config.dtype).eps)
+
+    @property
     def rounding(self) -> float:
         """Relative error that the training precision may leave in what a pass through all layers yields.
 
         16·L·eps. A layer's rounding errors are of the order of eps, the layers' errors add up, and 16 is room for
         what a norm makes of them: 1.7e-5 for nine layers in float32, 3e-14 in float64.
         """
-        return 16.0 * self.config.depth * float(np.finfo(self.config.dtype).eps)
+        return 16.0 * self.config.depth * self.epsilon
 
     @property
     def spectral_rounding(self) -> float:

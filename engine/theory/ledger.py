@@ -14,7 +14,10 @@ from engine.theory.inequality import Inequality, InequalityKind, Row, Term
 __all__ = ["LEDGER", "Inequality", "InequalityKind", "Row", "Term"]
 
 _RESOLUTION = "the resolution ρ of λ_min and the rounding of float64"
-_RITZ = "the residual of the Ritz value, which estimates the eigenvalue from the wrong side"
+_RITZ = (
+    "the residual of the Ritz value, which estimates the eigenvalue from the wrong side, and the rounding of products "
+    "with K"
+)
 _ROUNDING = "16·L·eps of the training precision, relative"
 
 _SPECTRUM = (
@@ -92,14 +95,14 @@ _KERNEL = (
         left="λ_min(K)/n", right="μ", metrics=("ntk_lambda_min", "pl"),
         meaning="For mse_logits with f* = 0, μ = rᵀKr/(n‖r‖²) is a Rayleigh quotient of K/n. Eq. 10 lacks a factor 2.",
         violated="A Rayleigh quotient lies above λ_min: μ is wrong, or the estimate of λ_min(K) missed its eigenvalue.",
-        widened=f"{_RITZ}, and the rounding of the gradient", terms=terms.chain_low,
+        widened=f"{_RITZ} and of the gradient", terms=terms.chain_low,
     ),
     Inequality(
         name="chain_high", group="K, μ", kind="theorem", equation="Lemma 3",
         left="μ", right="λ_max(K)/n", metrics=("pl", "ntk_lambda_max"),
         meaning="For mse_logits with f* = 0, μ = rᵀKr/(n‖r‖²) is a Rayleigh quotient of K/n.",
         violated="A Rayleigh quotient lies below λ_max: μ is wrong, or the estimate of λ_max(K) missed its eigenvalue.",
-        widened=f"{_RITZ}, and the rounding of the gradient", terms=terms.chain_high,
+        widened=f"{_RITZ} and of the gradient", terms=terms.chain_high,
     ),
     Inequality(
         name="interlacing_low", group="K, pNTK", kind="theorem", equation="Cauchy",

@@ -19,7 +19,9 @@ _NORM_TOLERANCE = 1e-8
 """‖·‖₂ of a difference is taken from above by a residual of relative size 5e-9: it may exceed ‖·‖_F by that."""
 
 _KERNEL_ROUNDING = 1e-12
-"""Relative to λ_max(K), what products with K leave uncertain in a Rayleigh quotient."""
+_PRODUCT_ROUNDING = 8.0
+"""Relative to λ_max(K), what products with K leave uncertain in a Rayleigh quotient: in float64, and in units of the
+training precision's eps, in which they may be made."""
 
 
 def _layers(row: Row) -> range:
@@ -82,8 +84,13 @@ def ordered(lower: str, upper: str) -> Terms:
     return terms
 
 
+def _product_rounding(row: Row) -> float:
+    relative = max(_KERNEL_ROUNDING, _PRODUCT_ROUNDING * row.epsilon)
+    return relative * abs(row.value("ntk_lambda_max"))
+
+
 def _kernel_slack(row: Row, residual: str) -> float:
-    return row.value(residual) + _KERNEL_ROUNDING * abs(row.value("ntk_lambda_max"))
+    return row.value(residual) + _product_rounding(row)
 
 
 def interlacing_low(row: Row) -> Iterator[Term]:
@@ -107,10 +114,9 @@ def interlacing_high(row: Row) -> Iterator[Term]:
 def chain_gram(row: Row) -> Iterator[Term]:
     """K lies above its output layer's part, width·G^{L−1} ⊗ I_k, whatever the loss."""
     last, n = row.config.depth - 1, row.config.examples
-    # A Ritz value is at least the λ_min it stands for: its residual is not needed here.
+    # A Ritz value is at least the λ_min it stands for: K's residual is not needed here.
     gram = row.config.width * row.layer("lambda_min", last) / n
-    slack = row.config.width * row.layer("lambda_resolution", last) / n
-    slack += _KERNEL_ROUNDING * abs(row.value("ntk_lambda_max")) / n
+    slack = row.config.width * row.layer("lambda_resolution", last) / n + _product_rounding(row) / n
     yield Term(None, gram, row.value("ntk_lambda_min") / n, slack, vacuous=gram <= 0.0)
 
 

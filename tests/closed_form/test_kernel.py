@@ -70,6 +70,8 @@ def test_extremes_enclose_as_ritz_values_must_and_interlace(activation, renormal
     assert values["ntk_lambda_min"] == pytest.approx(low, rel=1e-6)
     assert high - values["ntk_lambda_max_residual"] - slack <= values["ntk_lambda_max"] <= high + slack
     assert values["ntk_lambda_max"] == pytest.approx(high, rel=1e-9)
+    # In float64 a residual is its own, with nothing added for rounding.
+    assert values["ntk_residual"] <= 1e-6 * values["ntk_lambda_min"]
     assert low <= values["pntk_lambda_min"] + slack
     assert values["pntk_lambda_max"] <= high + slack
     assert values["ntk_log10_cond"] == pytest.approx(math.log10(values["ntk_lambda_max"] / values["ntk_lambda_min"]))

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from engine import losses
+from engine.measure import kernel_spectrum
 from engine.measure.gram import feature_gram
 from engine.measure.kernel import TangentKernel
 from engine.measure.kernel_spectrum import _ROUNDING, KernelSpectrum, _noise, trace_shares
+from engine.measure.warm_start import WarmStart
 from engine.network import forward, initialise
 from tests.closed_form.small_networks import CASES, dense_jacobian, small
 
@@ -43,7 +45,44 @@ def test_with_one_product_each_end_is_the_best_of_the_start_the_gradient_and_the
         assert values["ntk_lambda_min"] == pytest.approx(min(quotients), rel=1e-10)
 
 
-def test_where_nothing_is_left_to_learn_any_vector_stands_in_for_the_gradient():
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 1.1])
+def test_a_gradient_counts_for_what_its_quotient_is(share, known):
+    case = small("tanh", loss="mse_logits")
+    found = case.training_pass()
+    kernel = TangentKernel(case.network, found.run, [feature_gram(a) for a in found.run.inputs])
+    dense, (n, k) = kernel.dense(), kernel.shape
+    mode = torch.linalg.eigh(kernel.compressed()).eigenvectors[:, -1, None].expand(n, k).reshape(-1)
+    best = max(quotient(dense, mode), quotient(dense, _noise(mode)))
+    values, vectors = torch.linalg.eigh(dense)
+    # Between the eigenvectors of both ends there is one with every quotient.
+    t = float((share * best - values[0]) / (values[-1] - values[0]))
+    g = math.sqrt(t) * vectors[:, -1] + math.sqrt(1 - t) * vectors[:, 0]
+    assert quotient(dense, g) == pytest.approx(share * best)
+    found.rows.gradient.copy_(1e-3 * g.view(n, k))
+    norm = 1e-3 * math.sqrt(share * best) / n  # n²‖∇f‖² = gᵀKg
+    few = KernelSpectrum(products=1, warm_products=(1, 1)).measure(
+        kernel, found.rows, "mse_logits", norm if known else None
+    )
+    assert few["ntk_lambda_max"] == pytest.approx(max(best, share * best), rel=1e-10)
+
+
+def test_a_witness_that_says_no_more_than_what_was_found_does_not_start_the_search_again(monkeypatch):
+    case = small("tanh", loss="mse_logits", classes=1)
+    found = case.training_pass()
+    kernel = TangentKernel(case.network, found.run, [feature_gram(a) for a in found.run.inputs])
+    jumps = []
+    monkeypatch.setattr(WarmStart, "jump", lambda self, vector: jumps.append(vector))
+    # With one class the compressed kernel is all of it, and its extremes are what is found.
+    values = KernelSpectrum(largest_tolerance=1e-13, smallest_tolerance=1e-13).measure(
+        kernel, found.rows, "mse_logits", found.grad_norm
+    )
+    for end in ("min", "max"):
+        assert values[f"ntk_lambda_{end}"] == pytest.approx(values[f"pntk_lambda_{end}"], rel=1e-13)
+    assert jumps == []
+
+
+def test_where_nothing_is_left_to_learn_the_compressed_modes_are_witnesses_still():
     case = small("tanh", loss="mse_logits")
     found = case.training_pass()
     found.rows.gradient.zero_()
@@ -53,9 +92,10 @@ def test_where_nothing_is_left_to_learn_any_vector_stands_in_for_the_gradient():
     )
     eigenvalues = torch.linalg.eigvalsh(kernel.dense())
     assert values["ntk_lambda_max"] == pytest.approx(float(eigenvalues[-1]), rel=1e-9)
-    ones = torch.ones(len(eigenvalues), dtype=torch.float64)
-    few = KernelSpectrum(products=1, warm_products=(1, 1)).measure(kernel, found.rows, "mse_logits", 0.0)
-    assert few["ntk_lambda_max"] >= quotient(kernel.dense(), ones) * (1 - 1e-12)
+    for norm in (0.0, None):
+        few = KernelSpectrum(products=1, warm_products=(1, 1)).measure(kernel, found.rows, "mse_logits", norm)
+        assert few["ntk_lambda_max"] >= few["pntk_lambda_max"] * (1 - 1e-12)
+        assert few["ntk_lambda_min"] <= few["pntk_lambda_min"] * (1 + 1e-12)
 
 
 @pytest.mark.parametrize("scale", [1e-4, 1.0])
@@ -147,6 +187,13 @@ def test_products_are_made_in_float32_only_where_the_smallest_eigenvalue_stands_
     used = []
     original = TangentKernel.__call__
     monkeypatch.setattr(TangentKernel, "__call__", lambda self, v: used.append(v.dtype) or original(self, v))
+    pairs = []
+    search = kernel_spectrum.extreme_eigenpair
+    monkeypatch.setattr(
+        kernel_spectrum,
+        "extreme_eigenpair",
+        lambda *args, **options: pairs.append(search(*args, **options)) or pairs[-1],
+    )
     values = KernelSpectrum(largest_tolerance=1e-6, smallest_tolerance=1e-2).measure(kernel, rows, "mse_logits")
     monkeypatch.undo()
     exact = torch.linalg.eigvalsh(kernel.dense())
@@ -155,8 +202,13 @@ def test_products_are_made_in_float32_only_where_the_smallest_eigenvalue_stands_
     assert used[-1] == (torch.float32 if conditioned else torch.float64)
     assert values["ntk_lambda_max"] == pytest.approx(float(exact[-1]), rel=1e-4)
     assert abs(values["ntk_lambda_min"] - float(exact[0])) <= values["ntk_residual"]
-    if not conditioned:
+    rounding = _ROUNDING * 2.0**-23 * values["pntk_lambda_max"]
+    if conditioned:
+        # The residual was seen through rounded products.
+        assert values["ntk_residual"] == pytest.approx(pairs[-1].residual + rounding, rel=1e-12)
+    else:
         assert values["ntk_lambda_min"] == pytest.approx(float(exact[0]), rel=1e-2)
+        assert values["ntk_residual"] <= 1e-2 * values["ntk_lambda_min"]
 
 
 def test_a_product_in_float32_is_off_by_no_more_than_is_said():

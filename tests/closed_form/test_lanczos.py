@@ -103,6 +103,38 @@ def test_without_room_for_a_basis_the_iteration_restarts_and_still_converges(mon
     assert stopped.products == 6
 
 
+@pytest.mark.parametrize("products", [6, 8, 11])
+def test_with_room_for_four_vectors_it_is_four_products_at_a_time(
+    products: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matrix = matrix_of(np.linspace(0.0, 1.0, 60))
+
+    def find(start: Tensor, products: int) -> tuple[float, Tensor]:
+        pair = extreme_eigenpair(lambda v: matrix @ v, start, "largest", tolerance=0.0, max_products=products)
+        assert pair.products == products
+        return pair.value, pair.vector
+
+    value, vector = math.nan, start_of(60)
+    for spent in range(0, products, 4):
+        value, vector = find(vector, min(4, products - spent))
+    monkeypatch.setattr("engine.measure.lanczos._BASIS_BYTES", 8 * 60 * 4)
+    found, found_vector = find(start_of(60), products)
+    assert found == value
+    assert torch.equal(found_vector, vector)
+
+
+def test_a_start_within_an_invariant_subspace_ends_when_it_is_spanned() -> None:
+    # Its own quotient is 0: what is small beside the spectrum is not small beside that.
+    q, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(40, 40)))
+    matrix = torch.tensor(q @ np.diag([3.0, -1.0, *np.linspace(-0.5, 2.0, 38)]) @ q.T)
+    start = torch.tensor(0.5 * q[:, 0] + math.sqrt(0.75) * q[:, 1])
+    assert abs(float(start @ matrix @ start)) < 1e-14
+    for which, expected in (("largest", 3.0), ("smallest", -1.0)):
+        pair = extreme_eigenpair(lambda v: matrix @ v, start, which, tolerance=0.0, max_products=40, check_every=7)
+        assert pair.value == pytest.approx(expected, rel=1e-13)
+        assert pair.products == 2
+
+
 def test_it_stops_at_the_first_look_that_finds_the_tolerance_met() -> None:
     matrix = matrix_of(np.concatenate([np.linspace(0.0, 1.0, 59), [3.0]]))
 
@@ -124,7 +156,7 @@ def test_it_stops_at_the_first_look_that_finds_the_tolerance_met() -> None:
 def test_a_residual_is_never_smaller_than_the_rounding_of_the_largest_eigenvalue_in_modulus() -> None:
     matrix = matrix_of([-9.0, -1.0, 0.5, 1.0, 2.0, 3.0])
     pair = extreme_eigenpair(lambda v: matrix @ v, start_of(6), "largest", tolerance=0.0, max_products=50)
-    assert pair.residual == pytest.approx(9 * np.finfo(np.float64).eps, rel=1e-6)
+    assert pair.residual == pytest.approx(9 * np.finfo(np.float64).eps, rel=1e-6, abs=0.0)
 
 
 def test_a_zero_operator_has_eigenvalue_zero_after_one_product() -> None:
@@ -191,6 +223,33 @@ def test_the_norm_of_zero_is_zero_and_of_what_is_not_finite_no_number() -> None:
         bad = torch.ones(size, size, dtype=torch.float64)
         bad[0, 0] = math.nan
         assert math.isnan(spectral_norm_upper(bad, None)[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_norm_is_widened_by_its_residual_and_by_the_rounding_of_products_as_long_as_the_matrix(
+    dtype: torch.dtype,
+) -> None:
+    matrix = torch.tensor(np.random.default_rng(0).normal(size=(300, 80)), dtype=dtype)
+    start = torch.ones(80, dtype=dtype)
+    for m in (matrix, matrix.T):
+        value, _ = spectral_norm_upper(m, start, tolerance=1e-3)
+        pair = extreme_eigenpair(lambda v: matrix.T @ (matrix @ v), start, "largest", tolerance=1e-3, max_products=200)
+        rounding = 8 * torch.finfo(dtype).eps * math.sqrt(300)
+        assert value / math.sqrt(pair.value + pair.residual) - 1 == pytest.approx(rounding, rel=0.1, abs=0.0)
+
+
+def test_a_norm_whose_products_end_beyond_the_tolerance_is_taken_from_the_dense_solver(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("engine.measure.lanczos._NORM_PRODUCTS", 5)
+    matrix = torch.tensor(np.random.default_rng(0).normal(size=(90, 80)))
+    exact = float(torch.linalg.svdvals(matrix)[0])
+    ended = extreme_eigenpair(lambda v: matrix.T @ (matrix @ v), start_of(80), "largest", tolerance=0.0, max_products=5)
+    share = ended.residual / ended.value
+    assert spectral_norm_upper(matrix, start_of(80), tolerance=0.7 * share)[0] == pytest.approx(exact, rel=1e-12)
+    estimate, _ = spectral_norm_upper(matrix, start_of(80), tolerance=1.1 * share)
+    assert estimate == pytest.approx(math.sqrt(ended.value + ended.residual), rel=1e-12)
+    assert estimate != pytest.approx(exact, rel=1e-6)
 
 
 def test_where_products_do_not_converge_the_dense_solver_answers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,14 @@ def test_interlacing_is_widened_by_the_residual_of_the_kernel_and_the_rounding_o
     check("interlacing_high", of, (None, 100.0, 200.0, 5e-10 + PRODUCTS, False))
 
 
+def test_products_with_the_kernel_in_float32_leave_eight_of_its_roundings_uncertain():
+    of = row(KERNEL, {"lambda_min": [9.0, 0.5], "lambda_resolution": [9e-10, 1e-10]}, dtype="float32")
+    products = 8 * 2.0**-23 * 200
+    check("interlacing_low", of, (None, 40.0, 60.0, 3e-10 + products, False))
+    check("interlacing_high", of, (None, 100.0, 200.0, 5e-10 + products, False))
+    check("chain_gram", of, (None, 3 / 20, 40 / 20, 6e-10 / 20 + products / 20, False))
+
+
 def test_the_kernel_is_compared_with_the_last_gram_matrix_per_example():
     of = row(KERNEL, {"lambda_min": [9.0, 0.5], "lambda_resolution": [9e-10, 1e-10]})
     check("chain_gram", of, (None, 3 / 20, 40 / 20, 6e-10 / 20 + PRODUCTS / 20, False))

@@ -2,4 +2,16 @@
 
 from __future__ import annotations
 
-EQUIVALENT: dict[str, str] = {}
+_ROOM = "more memory than needed is set aside for a basis; what of it is used is the same"
+
+EQUIVALENT: dict[str, str] = {
+    "engine/measure/lanczos.py:_sweep: "
+    "basis = start.new_empty(min(_ROOM, products), start.numel()) if room is None else room[:products] → "
+    "basis = start.new_empty(max(_ROOM, products), start.numel()) if room is None else room[:products]": _ROOM,
+    "engine/measure/lanczos.py:_sweep: "
+    "basis = torch.cat([basis, basis.new_empty(min(size, products - size), start.numel())]) → "
+    "basis = torch.cat([basis, basis.new_empty(max(size, products - size), start.numel())])": _ROOM,
+    "engine/measure/lanczos.py:_sweep: "
+    "basis = torch.cat([basis, basis.new_empty(min(size, products - size), start.numel())]) → "
+    "basis = torch.cat([basis, basis.new_empty(min(size, products + size), start.numel())])": _ROOM,
+}

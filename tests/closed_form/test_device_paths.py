@@ -1,0 +1,84 @@
+"""What is computed and fetched otherwise where tensors live on a GPU, on tensors that do not: the same numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from engine.measure.gram import device_gram, feature_gram, host_gram
+from engine.measure.host import LayerThreads, fetch, to_host
+from engine.measure.kernel import TangentKernel, sum_of_products
+from engine.measure.layers import LayerMeasures
+from tests.closed_form.small_networks import small
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_gram_matrix_of_a_device_is_that_of_the_host_and_symmetric_to_the_bit(dtype):
+    a = torch.randn(30, 50, generator=torch.Generator().manual_seed(0)).to(dtype)
+    gram = device_gram(a)
+    assert gram.dtype == torch.float64
+    assert torch.equal(gram, gram.T)
+    np.testing.assert_allclose(gram.numpy(), host_gram(a.numpy()), rtol=0, atol=1e-14)
+
+
+def test_tensors_of_any_shape_and_type_arrive_as_they_were():
+    generator = torch.Generator().manual_seed(0)
+    tensors = [
+        torch.randn(3, 5, generator=generator),
+        torch.randn(4, generator=generator, dtype=torch.float64),
+        torch.randn(2, 3, 4, generator=generator, dtype=torch.float64).transpose(0, 2),
+        torch.empty(0, 7),
+        torch.randn(6, 2, generator=generator)[::2],
+        torch.tensor(2.5),
+    ]
+    for arrays in (fetch(tensors), to_host(tensors)):
+        for tensor, array in zip(tensors, arrays, strict=True):
+            assert array.shape == tuple(tensor.shape)
+            assert torch.from_numpy(np.array(array)).dtype == tensor.dtype
+            assert np.array_equal(array, tensor.numpy())
+    assert to_host([]) == []
+
+
+@pytest.mark.parametrize("renormalize", [False, True])
+def test_the_compressed_kernel_is_the_same_sum_over_layers(renormalize):
+    case = small("tanh", renormalize, True)
+    found = case.training_pass()
+    kernel = TangentKernel(case.network, found.run, [feature_gram(a) for a in found.run.inputs])
+    rng = np.random.default_rng(0)
+    symmetric = [a + a.T for a in rng.normal(size=(3, 6, 6))]
+    signals = list(rng.normal(size=(3, 6, 4)))
+    expected = sum(g * (b @ b.T) for g, b in zip(symmetric, signals, strict=True))
+    total = sum_of_products([torch.tensor(g) for g in symmetric], [torch.tensor(b) for b in signals])
+    np.testing.assert_allclose(total.numpy(), expected, rtol=1e-12, atol=1e-13)
+    assert torch.equal(total, total.T)
+    assert torch.equal(kernel.compressed(), kernel.compressed().T)
+
+
+@pytest.mark.parametrize(("threads", "items", "together"), [(1, 4, False), (2, 4, True), (2, 2, True), (3, 1, False)])
+def test_layers_run_side_by_side_where_torch_has_threads_and_there_is_more_than_one(
+    threads, items, together, monkeypatch
+):
+    monkeypatch.setattr("torch.get_num_threads", lambda: threads)
+    names = LayerThreads().map(lambda item: (item, threading.current_thread().name), range(items))
+    assert [item for item, _ in names] == list(range(items))
+    assert all(name.startswith("layer") == together for _, name in names)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_layers_that_are_fetched_together_are_measured_as_layers_one_by_one(keep):
+    case = small("tanh", True, False, n=9, depth=4)
+    run = case.training_pass().run
+    one_by_one, together = (LayerMeasures(case.network, keep_grams=keep) for _ in range(2))
+    expected = one_by_one._on_host(one_by_one._layers[1:], run.inputs[1:])
+    found = together._from_device(together._layers[1:], run.inputs[1:])
+    for (row, gram), (other, other_gram) in zip(found, expected, strict=True):
+        for part in ("spectrum", "discs", "moved"):
+            values, others = (dataclasses.astuple(getattr(each, part)) for each in (row, other))
+            assert values == pytest.approx(others, rel=1e-11, abs=1e-13)
+        assert (gram is not None) == (other_gram is not None) == keep
+        if keep:
+            torch.testing.assert_close(gram, other_gram, rtol=0, atol=1e-14)
