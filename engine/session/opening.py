@@ -299,6 +299,9 @@ def _opened(file: Path, session: Path, mode: Mode, how: How) -> OpenSession:
         if primary_code(error) == sqlite3.SQLITE_NOTADB:
             raise SessionError(*not_a_session(session)) from None
         raise SessionError(*damaged(session)) from None
+    except UnicodeDecodeError:  # what SQLite says of a damaged schema quotes it, and Python takes that for UTF-8
+        connection.close()
+        raise SessionError(*damaged(session)) from None
     except SessionError:
         connection.close()
         raise

@@ -362,7 +362,7 @@ class SessionReader:
                 return self._connection.execute(sql, arguments).fetchall()
         except sqlite3.ProgrammingError:
             raise SessionError(f"{self.path} is closed.") from None
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._trouble(error) from None
 
     def _numbers(self, width: int, sql: str, *arguments: Any) -> Array:
@@ -391,12 +391,16 @@ class SessionReader:
                     self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limit)
         except sqlite3.ProgrammingError:
             raise SessionError(f"{self.path} is closed.") from None
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._trouble(error) from None
         return np.concatenate(parts, axis=1)
 
-    def _trouble(self, error: sqlite3.Error) -> SessionError:
-        if primary_code(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+    def _trouble(self, error: sqlite3.Error | UnicodeDecodeError) -> SessionError:
+        # What SQLite says of a damaged schema quotes it, and Python takes that for UTF-8.
+        if isinstance(error, UnicodeDecodeError) or primary_code(error) in {
+            sqlite3.SQLITE_CORRUPT,
+            sqlite3.SQLITE_NOTADB,
+        }:
             return SessionError(*damaged(self.path))
         return SessionError(f"Cannot read {self.path}: {plain_text(sentence_of(error))}.")
 

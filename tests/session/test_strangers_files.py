@@ -140,6 +140,18 @@ def test_text_from_the_file_cannot_command_the_terminal(tmp_path):
     assert not any(character in text for text in shown for character in "\x1b\x07\x9b\r\n\u202e")
 
 
+def test_damaged_schema_that_is_not_utf8_is_a_sentence(tmp_path):
+    path = write_session(tmp_path / "a.wnt")
+    # SQLite quotes what it cannot parse in its message.
+    changed = path.read_bytes().replace(b"CREATE INDEX commands_pending ON", b"CREATE INDEX commands_pending \x80\x80")
+    path.write_bytes(changed)
+    connection = sqlite3.connect(path)
+    with pytest.raises(UnicodeDecodeError):
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    connection.close()
+    refused(path, "damaged|Cannot open")
+
+
 def test_text_that_is_not_utf8_is_read(tmp_path):
     path = write_session(tmp_path / "a.wnt")
     with tampering(path) as stranger:

@@ -20,6 +20,9 @@ VALUES: tuple[object, ...] = (
     '{"lr": 1e400, "set": "pl < 1", "breakpoint": ["a"]}', json.dumps({EVIL: EVIL}), "../../etc/passwd",
 )  # fmt: skip
 
+LARGEST_FILE = 64 * 2**20
+"""Bytes of a file beyond which nothing more is done to it."""
+
 Mutation = Callable[[random.Random, Path], None]
 
 
@@ -215,8 +218,10 @@ def make(seed: int, sound: bytes, path: Path) -> list[str]:
     # What works on tables comes first, what works on bytes last: a damaged file takes no more statements.
     chosen = sorted(rng.sample(MUTATIONS, k=rng.choice([1, 1, 1, 2, 3])), key=MUTATIONS.index)
     for mutation in chosen:
+        if path.stat().st_size > LARGEST_FILE:
+            break
         done.append(mutation.__name__)
         # A session that another mutation broke may not take this one.
-        with contextlib.suppress(sqlite3.Error, IndexError, ValueError, TypeError):
+        with contextlib.suppress(sqlite3.Error, IndexError, ValueError, TypeError, RecursionError):
             mutation(rng, path)
     return done
