@@ -1,0 +1,70 @@
+"""What measuring all layers at initialisation adds to the forward pass, in time and in memory (experiment E1).
+
+``python -m benchmarks.initialisation`` takes the paper's largest: 30 layers, width 5000, n = 1000 (3 GB of weights).
+Data are Gaussian: nothing here depends on them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import time
+
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as the engine process sets it
+
+import torch
+
+from engine.measure.layers import LayerMeasures
+from engine.measure.row_norms import row_norms
+from engine.network import forward, initialise
+
+
+def peak() -> int:
+    """Largest resident memory so far, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def main() -> None:
+    """Time the forward pass and the measurements of one network, and print both."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--width", type=int, default=5000)
+    parser.add_argument("--depth", type=int, default=31, help="weight matrices: one more than Gram matrices")
+    parser.add_argument("--examples", type=int, default=1000)
+    parser.add_argument("--activation", default="relu", choices=["relu", "tanh"])
+    arguments = parser.parse_args()
+    n, w, depth = arguments.examples, arguments.width, arguments.depth
+    network = initialise(
+        inputs=3072, width=w, depth=depth, classes=10, activation=arguments.activation, renormalize=False, bias=False,
+        seed=0, device=torch.device("cpu"), dtype=torch.float32,
+    )  # fmt: skip
+    x = torch.randn(n, 3072, generator=torch.Generator().manual_seed(1))
+    forward(network, x[:8])
+    began = time.perf_counter()
+    run = forward(network, x)
+    passing = time.perf_counter() - began
+    kept = sum(t.numel() * t.element_size() for t in (*network.weights, *run.inputs, *run.slopes))
+    before = peak()
+    measures = LayerMeasures(network)
+    norms = row_norms(run, [run.output] * depth)
+    began = time.perf_counter()
+    rows = measures._feature_rows(run)
+    spectra = time.perf_counter() - began
+    began = time.perf_counter()
+    measures._weights.norms()
+    weights = time.perf_counter() - began
+    del norms
+    two = 2 * n * n * 8
+    print(f"{depth} layers, {w} wide, n = {n}, {torch.get_num_threads()} threads")
+    print(f"forward pass                        {passing:8.2f} s")
+    print(f"Gram matrices, spectra, discs       {spectra:8.2f} s  {spectra / passing:5.2f}×")
+    print(f"spectral norms of the weights       {weights:8.2f} s  {weights / passing:5.2f}×")
+    print(
+        f"weights and pass {kept / 1e9:.2f} GB; peak before measuring {before / 1e9:.2f} GB, after {peak() / 1e9:.2f} GB"
+    )
+    print(f"measuring added {(peak() - before) / 1e6:.0f} MB to the peak; two Gram matrices are {two / 1e6:.0f} MB")
+    print(f"log10 of the conditioning at the last layer: {rows[-1].spectrum.log10_cond:.2f}")
+
+
+if __name__ == "__main__":
+    main()
