@@ -59,9 +59,7 @@ def main() -> None:
     print(f"forward pass                        {passing:8.2f} s")
     print(f"Gram matrices, spectra, discs       {spectra:8.2f} s  {spectra / passing:5.2f}×")
     print(f"spectral norms of the weights       {weights:8.2f} s  {weights / passing:5.2f}×")
-    print(
-        f"weights and pass {kept / 1e9:.2f} GB; peak before measuring {before / 1e9:.2f} GB, after {peak() / 1e9:.2f} GB"
-    )
+    print(f"weights and pass {kept / 1e9:.2f} GB; peak {before / 1e9:.2f} GB before, {peak() / 1e9:.2f} GB after")
     print(f"measuring added {(peak() - before) / 1e6:.0f} MB to the peak; two Gram matrices are {two / 1e6:.0f} MB")
     print(f"log10 of the conditioning at the last layer: {rows[-1].spectrum.log10_cond:.2f}")
 

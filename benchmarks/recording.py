@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sqlite3
+import sys
 import tempfile
 import threading
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.__main__ import SWITCH_SECONDS
 from engine.catalogue import LAYER_COLUMNS, STEP_COLUMNS
 from engine.config import RunConfig
 from engine.record import StepRecord
@@ -51,6 +53,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=100.0, help="rows a second")
     parser.add_argument("--depth", type=int, default=9)
     arguments = parser.parse_args()
+    sys.setswitchinterval(SWITCH_SECONDS)  # as the engine process sets it
     made = records(arguments.steps, arguments.depth)
     config = RunConfig(depth=arguments.depth, steps=arguments.steps)
     for stalling in (False, True):

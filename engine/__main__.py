@@ -24,6 +24,10 @@ _INTERRUPTED = 130
 # times as long. A short spin costs neither.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
+# A thread that wants the interpreter asks for it after this long; by default after 5 ms, for which a row would wait
+# whenever the thread that records is busy with the one before.
+SWITCH_SECONDS = 2e-4
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command.
@@ -38,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         MemoryError: Memory is full, and ``--debug`` asks for the traceback.
         RuntimeError: torch failed for another reason.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     options = _parser().parse_args(arguments)
     try:
         return int(_COMMANDS[options.command](options))
