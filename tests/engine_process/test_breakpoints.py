@@ -219,7 +219,7 @@ def test_a_run_that_is_resumed_hits_what_the_uninterrupted_run_hits(tmp_path):
 
 def test_breakpoints_set_and_cleared_by_hand_are_those_of_a_run_that_is_resumed(tmp_path):
     path = tmp_path / "a.wnt"
-    with live(path, breakpoints=("step >= 9",), steps=3) as process, ViewerMark(path):
+    with live(path, breakpoints=("step >= 9",), on_break="continue", steps=3) as process, ViewerMark(path):
         until(lambda: engine(path).state == "finished")
         assert command_and_wait(path, "clear", condition="step >= 9").state == "done"
         assert command_and_wait(path, "break", condition="step >= 2 for 3").state == "done"
