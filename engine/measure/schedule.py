@@ -29,10 +29,10 @@ def seconds_of(task: str) -> str:
 class Schedule:
     """Spends at most a share of the training time on measuring, in the mean over rows.
 
-    Every row of training earns ``budget`` times what it took, and every measurement is paid for with what it took.
-    While there is anything left, the measurement that has waited longest is made; it may take more than there is, and
-    then all wait until that is earned back. So each is made again and again however dear it is, and none is starved.
-    The first row measures everything and is not counted: iterations start cold there.
+    Every row of training earns ``budget`` times what it took, in equal parts for each measurement, which is made when
+    it owes nothing, and then pays with what it took. It may take more than it has and then waits until that is earned
+    back: so the cheap ones are made often and the dear ones seldom, and none is starved by another. The first row
+    measures everything and is not counted: iterations start cold there.
 
     Args:
         measure: The measurement set.
@@ -42,13 +42,12 @@ class Schedule:
     def __init__(self, measure: str, budget: float | None) -> None:
         self._tasks = TASKS[measure]
         self._budget = budget
-        self._balance = 0.0
+        self._balances = dict.fromkeys(self._tasks, 0.0)
         self._first = True
-        self._waited = dict.fromkeys(self._tasks, 0)
         self._spent: dict[str, float] = {}
 
     def due(self, training_seconds: float) -> Iterator[str]:
-        """The tasks of a row, one after the other; each is to be timed with :meth:`timed` before the next is asked for.
+        """The tasks of a row, each to be timed with :meth:`timed`.
 
         Args:
             training_seconds: What training has taken since the row before.
@@ -60,17 +59,14 @@ class Schedule:
         if self._budget is None or self._first:
             yield from self._tasks
         else:
-            earned = self._budget * training_seconds
-            # What is earned and not used is not kept for later: a row never measures on behalf of another.
-            self._balance = min(self._balance, 0.0) + earned
-            for task in sorted(self._tasks, key=lambda task: -self._waited[task]):
-                if self._balance <= 0.0:
-                    break
-                for needed in ("layers", "kernel") if task == "kernel" else (task,):
-                    if needed not in self._spent:
-                        yield needed
-        for task in self._tasks:
-            self._waited[task] = 0 if task in self._spent else self._waited[task] + 1
+            earned = self._budget * training_seconds / len(self._tasks)
+            for task, balance in self._balances.items():
+                # What was earned and not used is not kept for later: a row never measures on behalf of another.
+                self._balances[task] = min(balance, 0.0) + earned
+            due = {task for task, balance in self._balances.items() if balance > 0.0}
+            if "kernel" in due:
+                due.add("layers")
+            yield from (task for task in self._tasks if task in due)
 
     def only(self, tasks: Collection[str]) -> Iterator[str]:
         """Make the measurements that somebody else has chosen: those of a recorded row that is executed again.
@@ -91,7 +87,8 @@ class Schedule:
             seconds: What it took.
         """
         if not self._first:
-            self._balance -= seconds
+            for task in self._tasks:
+                self._balances[task] -= seconds / len(self._tasks)
         self._first = False
 
     @contextmanager
@@ -110,7 +107,7 @@ class Schedule:
         finally:
             self._spent[task] = time.perf_counter() - began
             if not self._first:
-                self._balance -= self._spent[task]
+                self._balances[task] -= self._spent[task]
 
     def seconds(self) -> dict[str, float]:
         """What the tasks of this row took.

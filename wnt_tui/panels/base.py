@@ -21,7 +21,7 @@ from wnt_tui.glyphs import UNICODE, Glyphs
 from wnt_tui.panels.help import panel_help
 from wnt_tui.panels.overlay import Axis, MainLine, compared_parts, draw_compared
 from wnt_tui.panels.reduction import STRETCHES_A_CELL, derived, reduced
-from wnt_tui.snapshot import PanelView
+from wnt_tui.snapshot import PanelView, Snapshot
 from wnt_tui.themes import Palette
 
 Array = NDArray[np.float64]
@@ -206,13 +206,23 @@ def moment(view: PanelView) -> Moment:
     step = int(snapshot.step[index])
     every = snapshot.config.every
     # A branch measures its first row, whatever its step.
-    candidates = dict.fromkeys((step, max(step - step % every, int(snapshot.step[0]))))
+    candidates = dict.fromkeys(
+        (step, _measured_before(snapshot, index), max(step - step % every, int(snapshot.step[0])))
+    )
     for candidate in candidates:
         values = snapshot.layers.at(candidate)
         if any(np.isfinite(array).any() for name, array in values.items() if name not in _FIXED):
             remark = "" if candidate == view.cursor else f"at step {candidate}"
             return Moment(candidate, values, remark)
     return Moment(step, {}, "")
+
+
+def _measured_before(snapshot: Snapshot, index: int) -> int:
+    """The newest step up to a row whose layers were measured, under a budget too."""
+    if "layers_seconds" not in snapshot.columns:
+        return int(snapshot.step[index])
+    made = np.flatnonzero(np.isfinite(snapshot.column("layers_seconds")[: index + 1]))
+    return int(snapshot.step[made[-1] if made.size else index])
 
 
 def first_moment(view: PanelView) -> Moment:
