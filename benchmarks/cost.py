@@ -311,6 +311,16 @@ def table(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def put_into_readme(lines: str) -> None:
+    """Write the table between its marks in the README."""
+    readme = HERE.parent / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    before, _, rest = text.partition("<!-- cost: begin -->")
+    _, _, after = rest.partition("<!-- cost: end -->")
+    if after:
+        readme.write_text(f"{before}<!-- cost: begin -->\n{lines}\n<!-- cost: end -->{after}", encoding="utf-8")
+
+
 def draw(found: dict[str, Any]) -> None:
     """``docs/cost.png``: ratios at the largest n on a logarithmic axis."""
     import matplotlib.pyplot as plt
@@ -351,6 +361,7 @@ def main() -> None:
         arguments.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     found = json.loads(arguments.output.read_text(encoding="utf-8"))
     print(table(found))
+    put_into_readme(table(found))
     for run in found["runs"]:
         for name, why in run["failed"].items():
             print(f"{name} failed: {why}")
