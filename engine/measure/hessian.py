@@ -122,7 +122,7 @@ class HessianOperator:
         assert self._run.scales is not None
         assert self._z is not None
         a, scale, z = self._run.inputs[m], self._run.scales[m - 1], self._z[m - 1]
-        width = a.shape[-1]
+        width = a.shape[1]
 
         def mean_dot(p: Tensor, q: Tensor) -> Tensor:
             return (p * q).sum(dim=-1, keepdim=True) / width
