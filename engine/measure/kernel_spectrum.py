@@ -32,6 +32,7 @@ _BEYOND = 1e-12
 _CLEAR = 0.05
 # What a float32 product with K is off by, in units of eps·‖K‖; measured: 4.
 _ROUNDING = 8.0
+_COLD_TOLERANCE = {"largest": 5e-3, "smallest": 5e-2}
 # From so many examples on, traces are estimated from one random cotangent: their error falls with √n.
 _TRACES_ESTIMATED_FROM = 64
 
@@ -186,14 +187,16 @@ class KernelSpectrum:
     def _extreme(self, name: str, product: Operator, like: Tensor) -> RitzPair:
         start = self._starts[name].guess()
         which: End = "smallest" if name == "smallest" else "largest"
-        most = self._products if start is None else self._warm_products[which]
+        most, tolerance = self._warm_products[which], self._tolerances[which]
         if start is None:
+            # A cold start may settle on an eigenvalue that is not the extreme one: it is looked at more closely.
+            most, tolerance = self._products, min(tolerance, _COLD_TOLERANCE[which])
             start = _noise(like)
         pair = extreme_eigenpair(
             product,
             start,
             which,
-            tolerance=self._tolerances[which],
+            tolerance=tolerance,
             max_products=most,
         )
         self._starts[name].found(pair.vector)
