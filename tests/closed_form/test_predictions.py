@@ -274,3 +274,18 @@ def test_numbers_give_numbers_and_arrays_give_arrays() -> None:
 def test_what_overflows_is_not_defined_rather_than_infinite() -> None:
     assert math.isnan(descent(1.0, 1e200, 0.1, 1.0))
     assert math.isnan(smoothness_step(1.0, math.inf, 0.1, 1.0))
+
+
+def test_lemma13_takes_the_smoothness_of_each_row_from_the_learning_rate_that_led_there() -> None:
+    loss, norm, lr = np.array([1.0, 0.8, 0.7, 0.65]), np.array([1.0, 0.9, 0.7, 0.6]), np.array([0.1, 0.2, 0.15, 0.3])
+    gap, expected = loss[0], [loss[0]]
+    for i in range(3):
+        mu = norm[i] ** 2 / (2.0 * loss[i])
+        factor = 1.0
+        if i > 0:
+            eta = lr[i - 1]
+            step = 2.0 * (loss[i] - loss[i - 1] + eta * norm[i - 1] ** 2) / (eta * norm[i - 1]) ** 2
+            factor = 1.0 - 2.0 * lr[i] * mu * (1.0 - lr[i] * max(step, mu) / 2.0)
+        gap *= factor
+        expected.append(gap)
+    np.testing.assert_allclose(lemma13(loss, norm, lr), expected, rtol=1e-12)
