@@ -74,7 +74,7 @@ class LayerFeatures:
         df = np.subtract(features, initial, dtype=np.float64)
         df /= math.sqrt(width)
         gram_fro, features_fro = math.sqrt(float(np.vdot(dg, dg))), math.sqrt(float(np.vdot(df, df)))
-        if not math.isfinite(gram_fro + features_fro):
+        if not (math.isfinite(gram_fro) and math.isfinite(features_fro)):
             return Moved(math.nan, gram_fro, math.nan, features_fro)
         tall = df if n >= width else df.T
         return Moved(
@@ -102,7 +102,8 @@ class LayerFeatures:
             state: Arrays by name.
         """
         for part, of in self._parts().items():
-            of.restore({name.partition(".")[2]: held for name, held in state.items() if name.startswith(f"{part}.")})
+            own = f"{part}."
+            of.restore({name.removeprefix(own): held for name, held in state.items() if name.startswith(own)})
 
     def _parts(self) -> dict[str, GramExtremes | NormFollower]:
         return {"gram": self._extremes, "gram_change": self._gram_change, "features_change": self._features_change}

@@ -58,6 +58,7 @@ _FIRST = {
     "engine/measure/hessian.py": ["closed_form/test_pass.py"],
     "engine/measure/kernel.py": ["closed_form/test_kernel.py", "closed_form/test_device_paths.py"],
     "engine/measure/kernel_spectrum.py": ["closed_form/test_kernel_spectrum.py", "closed_form/test_kernel.py"],
+    "engine/measure/layer_features.py": ["closed_form/test_layer_features.py"],
     "engine/measure/layers.py": ["closed_form/test_device_paths.py"],
     "engine/measure/lanczos.py": ["closed_form/test_lanczos.py", "closed_form/test_pass.py"],
     "engine/measure/row_norms.py": ["closed_form/test_feature_norms.py", "closed_form/test_pass.py"],
