@@ -19,6 +19,10 @@ from engine.session.recording import Item, Recorder, queued_event
 _TICK = 1.0
 """Seconds between signs of life, and between passive checkpoints."""
 
+_GIVING_WAY = 0.001
+"""Seconds after each commit in which the file is left to others: a command could wait for ever on an engine that
+commits without a break."""
+
 _QUIET = 10.0
 """Seconds within which recording that is blocked again is the same episode, and no new event."""
 
@@ -222,6 +226,7 @@ class Backlog:
             if time.monotonic() >= next_tick:
                 self._tick()
                 next_tick = time.monotonic() + _TICK
+            time.sleep(_GIVING_WAY)
 
     def _write(self, items: list[Item], engine: Mapping[str, Any]) -> bool:
         """Return whether a batch was written, however long it took; False if it cannot be written at all."""

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from engine.errors import SessionError
+from engine.session.guest import insert_row
 from engine.session.liveness import engine_alive
-from engine.session.opening import connect, sentence_of
+from engine.session.opening import sentence_of
 from engine.session.reader import SessionReader
 from engine.session.rows import Argument, CommandAnswer
 from engine.session.vocabulary import check_arguments
@@ -41,22 +42,14 @@ def send(path: str | Path, name: str, arguments: Mapping[str, Argument] | None =
         pass  # refuses what is not a session, before anything is written to it
     if not engine_alive(session):
         raise SessionError(*_not_running(session))
-    connection = None
+    row = (time.time(), sender, name, json.dumps(checked, allow_nan=False))
     try:
-        connection = connect(session, "rw", seconds=5.0)
-        cursor = connection.execute(
-            "INSERT INTO commands (time, sender, name, arguments) VALUES (?, ?, ?, ?)",
-            (time.time(), sender, name, json.dumps(checked, allow_nan=False)),
-        )
-        return int(cursor.lastrowid or 0)
+        return insert_row(session, "INSERT INTO commands (time, sender, name, arguments) VALUES (?, ?, ?, ?)", row)
     except sqlite3.Error as error:
         raise SessionError(
             f"Cannot send {name!r} to the engine of {session}: {sentence_of(error)}.",
             "Only who may write to the session can command its engine.",
         ) from None
-    finally:
-        if connection is not None:
-            connection.close()
 
 
 def wait(path: str | Path, command_id: int, timeout: float = 5.0) -> CommandAnswer:

@@ -6,14 +6,14 @@ transaction that adds one row and changes none.
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 import time
 from pathlib import Path
 
 from engine.errors import SessionError, UsageError
 from engine.record import Event
-from engine.session.opening import connect, sentence_of
+from engine.session.guest import insert_row
+from engine.session.opening import sentence_of
 from engine.session.reader import SessionReader
 from engine.session.recording import queued_event
 from engine.session.schema import EVENT_COLUMNS, insert_into
@@ -22,7 +22,6 @@ from engine.session.text import plain_text
 LONGEST_NOTE = 500
 """Characters of a note."""
 
-_BUSY_SECONDS = 5.0
 _INSERT_EVENT = insert_into("events", EVENT_COLUMNS[1:])
 
 
@@ -66,9 +65,7 @@ def put_mark(path: str | Path, step: int, note: str = "") -> Event:
         event = mark_event(step, note, reader.last_step())
     row = queued_event(event, time.time()).row
     try:
-        with contextlib.closing(connect(Path(path), "rw", seconds=_BUSY_SECONDS)) as connection:
-            connection.execute("PRAGMA trusted_schema = OFF").fetchall()
-            connection.execute(_INSERT_EVENT, row)
+        insert_row(Path(path), _INSERT_EVENT, row)
     except sqlite3.Error as error:
         raise SessionError(
             f"Cannot mark step {step} in {path}: {sentence_of(error)}.",
