@@ -1,0 +1,62 @@
+"""On a GPU: the numbers of the CPU, the same bits every time, and few waits for the device."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from engine import RunConfig, Trainer
+from engine.record import StepRecord
+from tests.closed_form.cases import observe
+from tests.closed_form.problems import CASES, WITHOUT_PRODUCTS
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device here")
+
+SMALL = {"width": 150, "depth": 5, "examples": 140, "steps": 6, "data": "gaussian", "lr": 0.05, "device": "cuda"}
+# Differences of nearly equal numbers, and residuals, which are rounding themselves.
+LOOSER = {"smoothness_step": 1e-5, "generalization_gap": 1e-6, "lemma12_lambda_min": 1e-8}
+ROUNDING = {"ntk_residual", "ntk_lambda_max_residual", "smoothness_hessian_residual"}
+TIMES = {"step_seconds", "measure_seconds", "layers_seconds", "curvature_seconds", "kernel_seconds"}
+
+
+def rows(**changes: object) -> list[StepRecord]:
+    return list(Trainer(RunConfig(**(SMALL | changes))).run())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_in_float64_every_metric_of_every_row_is_that_of_the_cpu(case: str) -> None:
+    measure = "core" if case in WITHOUT_PRODUCTS else "all"
+    here, there = (observe(CASES[case], measure=measure, device=device).records for device in ("cpu", "cuda"))
+    wrong = []
+    for row, other in zip(here, there, strict=True):
+        assert set(row.values) == set(other.values)
+        for name in set(row.values) - TIMES - ROUNDING:
+            value, expected = other.values[name], row.values[name]
+            if not math.isclose(value, expected, rel_tol=LOOSER.get(name, 1e-7), abs_tol=1e-10):
+                wrong.append(f"{name} at {row.step}: {value} on the GPU, {expected} on the CPU")
+        assert set(row.layers) == set(other.layers)
+        for name, column in row.layers.items():
+            scale = 1e-10 * max(1.0, float(np.nanmax(row.layers.get("lambda_max", np.ones(1)))))
+            if not np.allclose(other.layers[name], column, rtol=1e-7, atol=scale, equal_nan=True):
+                wrong.append(f"{name} at {row.step}: {other.layers[name]} on the GPU, {column} on the CPU")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("changes", [{}, {"activation": "tanh", "renormalize": True, "bias": True}])
+def test_equal_configurations_give_bit_identical_rows(changes: dict[str, object]) -> None:
+    for first, second in zip(rows(**changes), rows(**changes), strict=True):
+        assert {k: v for k, v in first.values.items() if k not in TIMES} == {
+            k: v for k, v in second.values.items() if k not in TIMES
+        }
+        for name, values in first.layers.items():
+            np.testing.assert_array_equal(values, second.layers[name])
+
+
+def test_training_is_bit_identical_whatever_is_measured() -> None:
+    everything, core, none = rows(measure="all"), rows(measure="core"), rows(measure="none")
+    for name in ("loss", "accuracy", "grad_norm"):
+        for others in (core, none):
+            assert [r.values[name] for r in others] == [r.values[name] for r in everything]
