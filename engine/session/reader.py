@@ -277,6 +277,10 @@ class SessionReader:
         )
         return tuple(command_from(row) for row in rows)
 
+    def newest_command(self) -> int:
+        """Return the number of the command that was sent last, 0 if none was."""
+        return int(self._rows("SELECT ifnull(max(id), 0) FROM commands WHERE typeof(id) = 'integer'")[0][0])
+
     def answer(self, command_id: int) -> CommandAnswer | None:
         """What became of a command so far.
 
