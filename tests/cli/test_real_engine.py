@@ -66,8 +66,10 @@ def test_a_run_is_taken_back_to_the_cursor_and_branched_from_there(
     assert opened.ends() == 0
     listed = json.loads(wnt("ls", ".", "--json").stdout)
     assert [(one["branch"], one["step"]) for one in listed if one["branch"]] == [("from tiny at 3", 5)]
-    assert json.loads(wnt("status", "tiny", "--json").stdout)["step"] == 6
-    wnt("stop", "tiny")
+    # The run that was branched from was paused, with nothing to do: it is ended too, and that is said.
+    assert "tiny, which waited at step 3, is saved as well" in opened.output
+    status = json.loads(wnt("status", "tiny", "--json").stdout)
+    assert (status["alive"], status["state"], status["step"]) == (False, "stopped", 6)
     for one in listed:
         assert wnt("verify", one["session"]).returncode == 0
 

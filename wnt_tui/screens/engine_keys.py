@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wnt_tui.branching import Branching, parse_changes
 from wnt_tui.commander import Commander
 from wnt_tui.cursor import Cursor
-from wnt_tui.farewell import Farewell
+from wnt_tui.farewell import Farewell, way_back
 from wnt_tui.screens.messages import CommandAnswered
 from wnt_tui.snapshot import Snapshot
 from wnt_tui.widgets.footer import Footer
@@ -68,7 +66,7 @@ class EngineKeys(_Base):
         """Take note of the engine's state: tell how it ended; when it was asked to stop, leave."""
         engine = snapshot.engine
         if self.leaving and not engine.alive:
-            self.leave(0, self.farewell())
+            self.leave(0, self.farewell(), stop=True)
         if engine.state != self._told and engine.state in ENDINGS and engine.message:
             bad = engine.state in {"died", "failed", "diverged"}
             more = " space goes on" if engine.alive else ""
@@ -150,7 +148,7 @@ class EngineKeys(_Base):
         if outcome.name == "stop":
             self.leaving = self.leaving and outcome.done
             if outcome.done and not self.has_engine:
-                self.leave(0, self.farewell())
+                self.leave(0, self.farewell(), stop=True)
                 return
         self.footer.say(
             outcome.sentence,
@@ -161,7 +159,7 @@ class EngineKeys(_Base):
     def action_stop(self) -> None:
         """Stop the engine, which saves, and leave; without an engine just leave."""
         if not self.has_engine:
-            self.action_leave()
+            self.leave(0, self.farewell(), stop=True)
         elif not self.commander.waits_for("stop"):
             self.leaving = True
             self.footer.say("stopping after the step at hand … (q leaves at once)", lasting=True)
@@ -178,22 +176,21 @@ class EngineKeys(_Base):
         else:
             self.footer.say("q leaves")
 
-    def leave(self, code: int, sentence: str) -> None:
+    def leave(self, code: int, sentence: str, *, stop: bool = False) -> None:
         """End the app.
 
         Args:
             code: The exit code.
             sentence: What to print afterwards.
+            stop: Whether to stop was asked for, and not only to leave.
         """
-        self.app.exit(Farewell(code, sentence))
+        self.app.exit(Farewell(code, sentence, self.path, stop))
 
     def farewell(self) -> str:
         """Return what to print when the app has ended: what becomes of the run, and how to come back."""
         name = self.path.stem
-        where = shlex.quote(os.path.relpath(self.path) if self.path.is_relative_to(Path.cwd()) else str(self.path))
-        if self.has_engine and not self.leaving:
-            return f"{name} goes on without you. Come back: wnt-tui attach {where}"
-        return f"{name} is saved. Look at it again: wnt-tui replay {where}"
+        stays = self.has_engine and not self.leaving
+        return f"{name} {'goes on without you' if stays else 'is saved'}. {way_back(self.path, alive=stays)}"
 
     def _learning_rate(self) -> float:
         if self.snapshot is None:
