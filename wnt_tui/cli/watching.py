@@ -42,7 +42,10 @@ def live(**given: Any) -> None:
 @click.argument("session", type=click.Path(path_type=Path), metavar="[SESSION]", required=False)
 @debug_option
 def attach(session: Path | None, debug: bool) -> None:
-    """Watch a run under way; without SESSION the one that lives, or one of a list, newest first, where several do."""
+    """Watch a run under way; without SESSION the one that lives, or one of a list.
+
+    The list has all living runs, also of other folders, newest first; esc stays with the newest.
+    """
     from engine.session import paths
     from wnt_tui.cli.places import living
     from wnt_tui.terminal import require_terminal
