@@ -37,11 +37,27 @@ class Farewell:
     stop: bool = False
 
 
-def way_back(session: Path, *, alive: bool) -> str:
-    """Return the sentence that says how to see a session again."""
-    there = os.path.relpath(session) if session.is_relative_to(Path.cwd()) else str(session)
-    where = shlex.quote(there)
-    return f"Come back: wnt-tui attach {where}" if alive else f"Look at it again: wnt-tui replay {where}"
+def saved(name: str, session: Path, how: str = "is saved") -> str:
+    """Return what is said of a run whose engine has ended, or is about to."""
+    return f"{name} {how}. Look at it again: wnt-tui replay {_where(session)}"
+
+
+def left(name: str, session: Path, state: str, step: int) -> str:
+    """What becomes of a run whose engine lives when nobody looks any more.
+
+    Args:
+        name: The session's name.
+        session: The session.
+        state: The engine's state.
+        step: Where it is.
+
+    Returns:
+        That, and how to come back.
+    """
+    if state == "finished":  # its engine waits some seconds for another viewer
+        return saved(name, session, "has finished and is saved")
+    fate = f"waits at step {step} and is ended and saved after an hour without a viewer"
+    return f"{name} {fate if state == 'paused' else 'goes on without you'}. Come back: wnt-tui attach {_where(session)}"
 
 
 def of_the_others(sessions: Iterable[Path], *, stop: bool) -> list[str]:
@@ -67,16 +83,16 @@ def of_the_others(sessions: Iterable[Path], *, stop: bool) -> list[str]:
             continue
         if not engine.alive:
             continue
-        if engine.state not in {"paused", "finished"}:
-            told.append(f"{name} goes on as well. {way_back(session, alive=True)}")
-        elif stop and _stopped(session):
-            told.append(
-                f"{name}, which waited at step {engine.step}, is saved as well. {way_back(session, alive=False)}"
-            )
+        if stop and engine.state in {"paused", "finished"} and _stopped(session):
+            told.append(saved(f"{name}, which waited at step {engine.step},", session, "is saved too"))
         else:
-            until = "is ended and saved after an hour without a viewer"
-            told.append(f"{name} waits at step {engine.step} and {until}. {way_back(session, alive=True)}")
+            told.append(left(name, session, engine.state, engine.step))
     return told
+
+
+def _where(session: Path) -> str:
+    """Return a session as a shell takes it."""
+    return shlex.quote(os.path.relpath(session) if session.is_relative_to(Path.cwd()) else str(session))
 
 
 def _stopped(session: Path) -> bool:

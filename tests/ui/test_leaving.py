@@ -63,7 +63,7 @@ def test_leaving_names_the_runs_that_are_left_behind(live: Start, ended: Path) -
     assert [sentence.split()[0] for sentence in told] == ["waiting", "training"]
     until = "is ended and saved after an hour without a viewer"
     assert told[0] == f"waiting waits at step 37 and {until}. Come back: wnt-tui attach {waiting}"
-    assert "goes on as well" in told[1]
+    assert "goes on without you" in told[1]
     assert engine_alive(waiting)
     assert engine_alive(training)
 
@@ -73,8 +73,8 @@ async def test_stopping_ends_the_runs_that_wait_and_no_others(live: Start) -> No
     watched = live(name="watched").path
     with ViewerMark(watched):
         told = await asyncio.to_thread(of_the_others, [waiting, training, watched], stop=True)
-    assert told[0].startswith("waiting, which waited at step 37, is saved as well. Look at it again: wnt-tui replay")
-    assert told[1].startswith("training goes on as well")
+    assert told[0].startswith("waiting, which waited at step 37, is saved too. Look at it again: wnt-tui replay")
+    assert told[1].startswith("training goes on without you")
     assert told[2].startswith("watched waits at step 37")
     assert [engine_alive(path) for path in (waiting, training, watched)] == [False, True, True]
     with SessionReader(waiting) as reader:

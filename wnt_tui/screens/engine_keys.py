@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from wnt_tui.branching import Branching, parse_changes
 from wnt_tui.commander import Commander
 from wnt_tui.cursor import Cursor
-from wnt_tui.farewell import Farewell, way_back
+from wnt_tui.farewell import Farewell, left, saved
 from wnt_tui.screens.messages import CommandAnswered
 from wnt_tui.snapshot import Snapshot
 from wnt_tui.widgets.footer import Footer
@@ -188,9 +188,10 @@ class EngineKeys(_Base):
 
     def farewell(self) -> str:
         """Return what to print when the app has ended: what becomes of the run, and how to come back."""
-        name = self.path.stem
-        stays = self.has_engine and not self.leaving
-        return f"{name} {'goes on without you' if stays else 'is saved'}. {way_back(self.path, alive=stays)}"
+        name, snapshot = self.path.stem, self.snapshot
+        if snapshot is None or not self.has_engine or self.leaving:
+            return saved(name, self.path)
+        return left(name, self.path, snapshot.engine.state, snapshot.engine.step)
 
     def _learning_rate(self) -> float:
         if self.snapshot is None:
