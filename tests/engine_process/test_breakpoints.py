@@ -17,7 +17,8 @@ from engine.record import Event
 from engine.run import branch_session, resume_session, run_session
 from engine.session import SessionReader, SessionWriter, ViewerMark, put_mark, send, wait
 from engine.worker import Outcome
-from tests.engine_process.test_engine_process import PATIENCE, SMALL, command_and_wait, engine, live, until
+from tests.engine_process.engines import PATIENCE, SMALL, until
+from tests.engine_process.test_engine_process import command_and_wait, engine, live
 
 
 @pytest.fixture(autouse=True)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from textual.widgets import OptionList
 
 from engine.session import SessionReader, ViewerMark, engine_alive
+from wnt_tui.engine_process import EngineProcess
 from wnt_tui.farewell import of_the_others
 from wnt_tui.screens.dashboard import Dashboard
 from wnt_tui.screens.sessions import SessionsScreen
@@ -91,3 +95,31 @@ async def test_the_app_knows_whom_it_has_branched_from_and_whether_to_stop_was_a
             await w.until(lambda w=w: w.app.return_value is not None)
         assert (w.app.return_value.session, w.app.return_value.stop) == (engine.path, stop)
         assert list(w.app.branched) == []
+
+
+@pytest.fixture
+def starting(tmp_path: Path) -> Iterator[EngineProcess]:
+    """An engine that imports torch for ever."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    yield EngineProcess(process, tmp_path / "new.wnt.log")
+    process.kill()
+    process.wait()
+
+
+async def test_an_engine_that_is_starting_is_left_to_start_or_ended_at_once(
+    watching: Any, starting: EngineProcess, tmp_path: Path
+) -> None:
+    path = tmp_path / "new.wnt"
+    async with watching(path, engine=starting) as w:
+        await w.until(lambda: w.app.dashboard is not None and w.app.screen is w.dashboard)
+        await w.press("q")
+        await w.until(lambda: w.app.return_value is not None)
+    assert w.app.return_value.sentence == f"new goes on without you. Come back: wnt-tui attach {path}"
+    assert not starting.ended
+    async with watching(path, engine=starting) as w:
+        await w.until(lambda: w.app.dashboard is not None and w.app.screen is w.dashboard)
+        await w.press("Q")
+        await w.until(lambda: w.app.return_value is not None)
+    assert (w.app.return_value.code, w.app.return_value.stop) == (0, True)
+    assert w.app.return_value.sentence == "new was stopped before its first step: nothing was recorded."
+    assert starting.ended

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from wnt_tui.branching import Branching, parse_changes
 from wnt_tui.commander import Commander
 from wnt_tui.cursor import Cursor
+from wnt_tui.engine_process import EngineProcess
 from wnt_tui.farewell import Farewell, left, saved
 from wnt_tui.screens.messages import CommandAnswered
 from wnt_tui.snapshot import Snapshot
@@ -38,6 +39,7 @@ class EngineKeys(_Base):
     snapshot: Snapshot | None
     cursor: Cursor
     commander: Commander
+    engine_process: EngineProcess | None
     leaving: bool
     _told: str = ""
 
@@ -50,6 +52,10 @@ class EngineKeys(_Base):
         @property
         def has_engine(self) -> bool:
             """Whether an engine lives that can be told something."""
+
+        @property
+        def engine_starting(self) -> bool:
+            """Whether an engine was started that cannot be told anything yet."""
 
         def make_branch(self, branching: Branching) -> None:
             """Ask for a branch to be made and shown."""
@@ -158,7 +164,13 @@ class EngineKeys(_Base):
 
     def action_stop(self) -> None:
         """Stop the engine, which saves, and leave; without an engine just leave."""
-        if not self.has_engine:
+        if self.engine_starting and self.engine_process is not None:
+            if self.leaving:
+                return  # a second signal would not let it save
+            self.leaving = True
+            self.footer.say("stopping the engine that is starting … (q leaves at once)", lasting=True)
+            self.engine_process.stop()
+        elif not self.has_engine:
             self.leave(0, self.farewell(), stop=True)
         elif not self.commander.waits_for("stop"):
             self.leaving = True
@@ -189,6 +201,8 @@ class EngineKeys(_Base):
     def farewell(self) -> str:
         """Return what to print when the app has ended: what becomes of the run, and how to come back."""
         name, snapshot = self.path.stem, self.snapshot
+        if self.engine_starting and not self.leaving:
+            return left(name, self.path, "starting", -1)
         if snapshot is None or not self.has_engine or self.leaving:
             return saved(name, self.path)
         return left(name, self.path, snapshot.engine.state, snapshot.engine.step)
