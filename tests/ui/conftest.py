@@ -19,7 +19,7 @@ from wnt_tui.app import WntApp
 from wnt_tui.screens.dashboard import Dashboard
 
 PRETEND = Path(__file__).parents[1] / "pretend_engine.py"
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 def _pretend() -> ModuleType:
