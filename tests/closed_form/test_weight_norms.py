@@ -9,6 +9,7 @@ import torch
 
 from engine.measure import weight_norms
 from engine.measure.weight_norms import NormBound, WeightNorms
+from engine.transfer import Transfer
 
 
 def exact(matrix: torch.Tensor) -> float:
@@ -211,3 +212,29 @@ def test_from_nothing_a_norm_is_found_less_closely_but_within_what_it_may_be_loo
     upper, lower = bound.state()["bounds"].tolist()
     assert len(looks) == 2
     assert exact(m) <= upper == pytest.approx(lower * 1.0025, rel=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_looks_that_are_queued_find_what_looks_at_once_find(dtype: torch.dtype, looks: list[float]) -> None:
+    weights, along = drawn(0, dtype), drawn(1, dtype)
+    along[1] += 20 * torch.outer(along[1][:, 0], along[1][0])  # most of the motion goes one way, as in training
+    initial = [w.clone() for w in weights]
+    norms = WeightNorms(weights)
+    for k in range(8):
+        transfer = Transfer()
+        norms.launch(None if k == 0 else initial, transfer)
+        looks.clear()
+        found = norms.norms()
+        for w, bound in zip(weights, found, strict=True):
+            assert exact(w) * (1 - 1e-6) <= bound <= exact(w) * 1.011
+        if k:
+            distances, squares = norms.distances(initial)
+            for w, then, distance, square in zip(weights, initial, distances, squares, strict=True):
+                change = w.double() - then.double()
+                assert exact(change) * (1 - 1e-3) <= distance <= exact(change) * 1.051
+                assert square == pytest.approx(float(change.square().sum()), rel=1e-2)
+        if k > 2:
+            assert looks == []  # what is known is found by what was queued
+        norms.moved([float((1e-3 * g).double().norm()) for g in along])
+        for w, g in zip(weights, along, strict=True):
+            w.add_(g, alpha=1e-3)
