@@ -144,6 +144,8 @@ def _layer_lengths(trainer: Trainer, name: str) -> set[int]:
 
 def _kernel_lengths(trainer: Trainer, name: str) -> set[int]:
     n = trainer.data.x_train.shape[0]
+    if name == "exact":
+        return {1}
     if name.startswith("pntk."):
         return {2} if name.endswith(".scalars") else {n}
     return {n * trainer.data.classes}
