@@ -15,8 +15,8 @@ EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp\r\n\x00tail"
 """Sets a title, clears the screen, colours, reorders, breaks lines, ends strings."""
 
 VALUES: tuple[object, ...] = (
-    None, 0, 1, -1, 2**53, 2**63 - 1, -(2**63), 0.5, float("inf"), float("-inf"), 1e308, 5e-324, "", "text", EVIL,
-    "NaN", "1e999", "-0", b"", b"\xff\x00", "\ud7ff", "9" * 400, '{"a": 1}', "[" * 5000, '{"x":' * 300, "null",
+    None, 0, 1, -1, 2**51, 2**53, 2**63 - 1, -(2**63), 0.5, float("inf"), float("-inf"), 1e308, 5e-324, "", "text",
+    EVIL, "NaN", "1e999", "-0", b"", b"\xff\x00", "\ud7ff", "9" * 400, '{"a": 1}', "[" * 5000, '{"x":' * 300, "null",
     '{"lr": 1e400, "set": "pl < 1", "breakpoint": ["a"]}', json.dumps({EVIL: EVIL}), "../../etc/passwd",
 )  # fmt: skip
 
