@@ -113,7 +113,7 @@ class LayerCache:
         self._questions: OrderedDict[int | BandKey, bool] = OrderedDict()
         self._steps: Recent[Mapping[str, Array]] = Recent(STEPS_KEPT)
         self._bands: Recent[LayerBand] = Recent(BANDS_KEPT)
-        self._newest_band: dict[tuple[str, int | None], LayerBand] = {}
+        self._newest: dict[tuple[str, int | None], tuple[BandKey, LayerBand]] = {}
         self._wishes: OrderedDict[tuple[str, int | None], BandKey] = OrderedDict()
         self._last_step = -1
         self._late = False
@@ -145,12 +145,14 @@ class LayerCache:
             if last < first:
                 return self._empty_band()
             key: BandKey = (name, first, last, blocks, layer, False)
-            newest = self._newest_band.get((name, layer))
+            shown, newest = self._newest.get((name, layer), (None, None))
             if (known := self._bands.get(key)) is None:
-                if ROUGH_FROM <= last - first < RAW_STEPS and not self._closed:
+                wide = ROUGH_FROM <= last - first < RAW_STEPS
+                # A run that is followed grows by some rows at a time: they are waited for, to draw once and not twice.
+                if wide and not (shown and _grown(shown, key)) and not self._closed:
                     self._wishes[name, layer] = key
                     self._wake()
-                    if newest is not None and _will_do(newest, first, last):
+                    if shown and newest and _moved_little(shown, key):
                         return newest
                     key = (name, first, last, blocks, layer, True)
                     known = self._bands.get(key)
@@ -199,7 +201,9 @@ class LayerCache:
             if not self._wishes:
                 return False
             place, wish = next(reversed(self._wishes.items()))
-        self._read_band(reader, wish)
+            known = self._bands.get(wish)
+        if known is None:
+            self._read_band(reader, wish)
         with self._answered:
             if self._wishes.get(place) == wish:
                 del self._wishes[place]
@@ -211,7 +215,7 @@ class LayerCache:
         band = LayerBand(found.first, found.last, found.low, found.high)
         with self._answered:
             self._bands.put(question, band)
-            self._newest_band[name, layer] = band
+            self._newest[name, layer] = question, band
             self._settle(question)
 
     def preload(self, reader: LayerReader, step: int) -> None:
@@ -258,9 +262,13 @@ class LayerCache:
         self._answered.notify_all()
 
 
-def _will_do(band: LayerBand, first: int, last: int) -> bool:
-    """Return whether a band shows most of a window, about as finely: when the window has moved a little."""
-    if not band.first.size:
-        return False
-    begin, end, span = int(band.first[0]), int(band.last[-1]), last - first
-    return end - begin <= 2 * span and min(end, last) - max(begin, first) >= span / 2
+def _grown(shown: BandKey, wanted: BandKey) -> bool:
+    """Return whether a window begins where the one that is shown does, and goes on after it."""
+    return shown[1] == wanted[1] and shown[2] < wanted[2]
+
+
+def _moved_little(shown: BandKey, wanted: BandKey) -> bool:
+    """Return whether what is shown is most of a window, and not of one much wider."""
+    (_, begin, end, *_), (_, first, last, *_) = shown, wanted
+    overlap = min(end, last) - max(begin, first)
+    return end - begin <= 2 * (last - first) and overlap >= (last - first) / 2

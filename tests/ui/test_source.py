@@ -259,6 +259,11 @@ def test_a_wide_window_is_shown_roughly_at_first_and_sharpened_when_nothing_else
     ]
     assert cache.sharpen(reader)
     assert reader.asked[-1] == ("log10_cond", 70_010, 71_009, False)
+    cache.extend(200_000)
+    cache.band("log10_cond", 70_010, 71_019, 1010)
+    assert not cache.blurred
+    cache.serve(reader)
+    assert reader.asked[-1] == ("log10_cond", 70_010, 71_019, False), "one that has only grown is read at once"
     cache.band("log10_cond", 5, 100, 100)
     cache.serve(reader)
     assert reader.asked[-1] == ("log10_cond", 5, 100, False), "a narrow one is read at once"
