@@ -76,7 +76,7 @@ def test_a_run_is_taken_back_to_the_cursor_and_branched_from_there(
     status = json.loads(wnt("status", "tiny", "--json").stdout)
     assert (status["alive"], status["state"], status["step"]) == (False, "stopped", 6)
     for one in listed:
-        assert verify(Path(one["session"])).identical
+        assert verify(tmp_path / one["session"]).identical
 
 
 def test_an_engine_that_cannot_start_is_quoted_and_leaves_no_session(terminal: OpenTerminal, tmp_path: Path) -> None:
