@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from engine import RunConfig, Trainer
 from engine.measure import weight_norms
 from engine.measure.weight_norms import NormBound, WeightNorms
 
@@ -153,6 +154,23 @@ def test_a_matrix_has_moved_by_its_update_and_the_rounding_of_the_weights() -> N
         for kind in ("norm", "distance"):
             then, now = before[f"{kind}.{index}.bounds"], bounds()[f"{kind}.{index}.bounds"]
             assert [now[0] - then[0], then[1] - now[1]] == pytest.approx([moved, moved], rel=1e-9)
+
+
+def test_along_a_run_a_bound_grows_by_just_what_the_update_has_moved_the_weights_by() -> None:
+    config = RunConfig(
+        data="gaussian", width=70, depth=3, examples=6, lr=0.03, dtype="float64", device="cpu", measure="core"
+    )
+    trainer = Trainer(config)
+    trainer.observe()
+    before = [weight.clone() for weight in trainer.network.weights]
+
+    def uppers() -> list[float]:
+        return [float(trainer.carried().vectors[f"layers.weights.norm.{index}.bounds"][0]) for index in range(3)]
+
+    then = uppers()
+    trainer.advance()
+    lengths = [float((now - was).norm()) for now, was in zip(trainer.network.weights, before, strict=True)]
+    assert [now - was for now, was in zip(uppers(), then, strict=True)] == pytest.approx(lengths, rel=1e-9)
 
 
 def test_a_length_beside_which_the_weights_are_nothing_is_rounded_as_well() -> None:

@@ -61,7 +61,9 @@ _FIRST = {
     "engine/measure/layer_features.py": ["closed_form/test_layer_features.py"],
     "engine/measure/layers.py": ["closed_form/test_device_paths.py"],
     "engine/measure/lanczos.py": ["closed_form/test_lanczos.py", "closed_form/test_pass.py"],
+    "engine/measure/observer.py": ["training/test_budget.py"],
     "engine/measure/row_norms.py": ["closed_form/test_feature_norms.py", "closed_form/test_pass.py"],
+    "engine/measure/schedule.py": ["training/test_budget.py"],
     "engine/measure/violations.py": ["closed_form/test_ledger.py"],
     "engine/measure/warm_start.py": ["closed_form/test_warm_start.py"],
     "engine/measure/weight_norms.py": ["closed_form/test_weight_norms.py"],
@@ -281,9 +283,8 @@ def main() -> int:
         }  # fmt: skip
         verdict = _short(killer) or ("equivalent" if mutant.key in EQUIVALENT else "SURVIVES")
         print(f"{number}/{len(chosen)} {time.monotonic() - began:.1f}s {mutant.key}: {verdict}", flush=True)
-        if number % 20 == 0 or number == len(chosen):
-            results_file.parent.mkdir(exist_ok=True)
-            results_file.write_text(json.dumps(known, ensure_ascii=False, indent=0))
+        results_file.parent.mkdir(exist_ok=True)
+        results_file.write_text(json.dumps(known, ensure_ascii=False, indent=0))
     current = {mutant.key: known[mutant.key] for mutant in mutants if mutant.key in known}
     if options.write:
         text = README.read_text(encoding="utf-8")
