@@ -13,6 +13,7 @@ from engine.catalogue import CATALOGUE
 from engine.history.recorded import RecordedRun
 from engine.history.reexecution import Rerun, prepare
 from engine.measure import observer as observer_module
+from engine.measure.schedule import Schedule
 from engine.session.reader import SessionReader
 from tests.history.recording import record_run
 
@@ -134,6 +135,26 @@ def test_cheap_measurements_are_made_often_and_dear_ones_seldom(monkeypatch: pyt
     assert made[0] == len(records)
     assert made[1] / len(records) == pytest.approx(1 / 6, rel=0.15)
     assert made[2] / len(records) == pytest.approx(1 / 18, rel=0.3)
+
+
+def test_a_task_is_made_as_soon_as_its_part_of_the_budget_has_paid_for_it_and_for_what_every_row_costs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, schedule = Clock(monkeypatch), Schedule("all", 0.5)
+    costs = {"layers": 0.25, "curvature": 2.25, "kernel": 6.75}
+    made: dict[str, list[int]] = {task: [] for task in costs}
+    for row in range(40):
+        # Half of 6 s in three parts is 1 s for each, of which a third of .75 s goes into what every row has.
+        for task in schedule.due(6.0):
+            with schedule.timed(task):
+                clock.now += costs[task]
+            made[task].append(row)
+        schedule.charge(0.75)
+    # Row 0 is free, and in row 1 nothing is owed. Then .75 s of each row are left to earn back 2.25 s in 3 rows and
+    # 6.75 s in 9; that row 1 had its whole 1 s to begin with makes the next time come one row early.
+    assert made["layers"] == list(range(40))
+    assert made["curvature"] == [0, 1, *range(3, 40, 3)]
+    assert made["kernel"] == [0, 1, *range(9, 40, 9)]
 
 
 def test_every_task_has_its_seconds_in_the_catalogue() -> None:
