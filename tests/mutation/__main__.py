@@ -264,7 +264,8 @@ def main() -> int:
     mutants = [mutant for file in files(ROOT) for mutant in mutants_of(ROOT, file)]
     chosen = [mutant for mutant in mutants if not options.file or mutant.file in options.file]
     if options.survivors:
-        chosen = [mutant for mutant in chosen if not known.get(mutant.key, {"killer": "-"})["killer"]]
+        alive = [key for key, entry in known.items() if not entry["killer"] and key not in EQUIVALENT]
+        chosen = [mutant for mutant in chosen if mutant.key in alive]
     chosen = chosen[part - 1 :: parts]
     if options.resume:
         chosen = [mutant for mutant in chosen if mutant.key not in known]
