@@ -1,6 +1,6 @@
 """Extremes of a dense symmetric matrix that changes a little from row to row: found once, then followed.
 
-The first row, and every row where following fails, takes the dense solver. Otherwise:
+A small matrix's first row, and every row where following fails, takes the dense solver. Otherwise:
 
 λ_max   Rayleigh–Ritz over a growing basis (Lanczos) that starts from the eigenvector of the rows before, carried on
         along its own motion.
@@ -8,15 +8,17 @@ The first row, and every row where following fails, takes the dense solver. Othe
         quotient of the carried vector: shifted inverse iteration. The factorisation is also the certificate: it
         exists only if no eigenvalue lies at or below σ, so that σ < λ_min ≤ θ. How far below the quotient σ is put
         follows from how far the quotient was off in the row before. Where λ_min moves too much for that (a square
-        feature matrix, n = width), σ = 0 and a second factorisation certifies what was found.
+        feature matrix, n = width), or where nothing is known yet, σ = 0 and a second factorisation certifies what was
+        found.
 
-Everything here is numpy on the host, in one thread: matrices of this size are too small for two, and a caller with
-many of them gives each its own thread. References: Parlett, The Symmetric Eigenvalue Problem, chapters 4 and 13;
-Davidson, J. Comput. Phys. 17 (1975), for preconditioned residuals.
+Everything here is numpy and LAPACK on the host; a caller with many small matrices gives each its own thread.
+References: Parlett, The Symmetric Eigenvalue Problem, chapters 4 and 13; Davidson, J. Comput. Phys. 17 (1975), for
+preconditioned residuals.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,12 +35,19 @@ Array = NDArray[np.float64]
 DENSE_BELOW = 128
 """Below this order the dense solver costs no more than following both ends."""
 
+COLD_FROM = 512
+"""From this order on the dense solver costs several times what finding both ends from nothing does."""
+
 # Below this order it costs no more than following one norm.
 _DENSE_NORM_BELOW = 33
 
 # The value's own error is of the order of the residual's square over the spectral gap: at most 1e-6 of the value
-# where the next eigenvalue is a hundredth away.
+# where the next eigenvalue is a hundredth away. What is found from nothing stands in for the dense solver, and what
+# later rows are compared with is found there.
 _TOLERANCE = 1e-4
+_COLD_TOLERANCE = 1e-6
+# From nothing σ is put this share below the quotient of a vector with a residual of this share.
+_COLD_SHIFT = 5e-3
 # σ lies below the quotient by this many times what the quotient was off by last time, but not nearer than this share.
 _CAUTION = 4.0
 _CLOSEST = 1e-6
@@ -157,23 +166,27 @@ class GramExtremes:
         """Both ends of a positive semi-definite matrix.
 
         Args:
-            gram: G, (n, n), symmetric, finite. Its diagonal is changed while this runs, and restored.
+            gram: G, (n, n), symmetric, finite.
             singular: Whether λ_min is known to be 0, as it is for n > width.
 
         Returns:
-            The extremes. Cost: n³/3 flops for the factor (none if singular) and a few n² for each product or solve;
-            the dense solver's (4/3)n³ for the first row, for n < 128 and where following fails.
+            The extremes. Cost: n³/3 flops for the factor (none if singular, two from nothing) and a few n² for each
+            product or solve; memory for one more matrix. The dense solver's (4/3)n³ for n < 128, for the first row of
+            n < 512, and where following fails.
         """
-        if self._known is None or len(gram) < DENSE_BELOW:
+        cold = self._known is None
+        if len(gram) < (COLD_FROM if cold else DENSE_BELOW):
             return self._dense(gram, singular)
-        high = Subspace(lambda v: gram @ v, self._high.starts() or [_probe(len(gram))]).search("largest", _TOLERANCE)
-        if high.residual > _TOLERANCE * high.value:
+        tolerance = _COLD_TOLERANCE if cold else _TOLERANCE
+        high = Subspace(lambda v: gram @ v, self._high.starts() or [_probe(len(gram))]).search("largest", tolerance)
+        if high.residual > tolerance * high.value:
             self._high = Trail()
             return self._dense(gram, singular)
         self._high.add(high)
         if singular:
+            self._known = 0.0
             return Extremes(0.0, 0.0, high.value, high.residual, dense=False)
-        low = self._smallest(gram, high.value)
+        low = self._smallest(gram, high.value, tolerance)
         if low is None:
             self._low, self._off = Trail(), _FIRST
             return self._dense(gram, singular)
@@ -185,16 +198,26 @@ class GramExtremes:
         self._known = 0.0 if singular else float(values[0])
         return Extremes(self._known, self._known, float(values[-1]), 0.0, dense=True)
 
-    def _smallest(self, gram: Array, largest: float) -> tuple[Ritz, float] | None:
+    def _smallest(self, gram: Array, largest: float, tolerance: float) -> tuple[Ritz, float] | None:
         """λ_min from above and from below; None where it cannot be told so."""
-        assert self._known is not None
         rounding = resolution(largest, len(gram))
-        starts = self._low.starts()
+        starts, off = self._low.starts(), max(_CAUTION * self._off, _CLOSEST)
         space = Subspace(lambda v: gram @ v, starts) if starts else None
-        quotient = space.ritz("smallest").value if space is not None else self._known
+        if space is not None:
+            quotient = space.ritz("smallest").value
+        elif self._known is not None:
+            quotient = self._known
+        else:
+            # From nothing a shift of 0 is good enough to find a shift that is better.
+            factor, off = _cholesky_shifted(gram, 0.0), _COLD_SHIFT
+            if factor is None:
+                return None
+            space = Subspace(lambda v: gram @ v, [_solve(factor, _probe(len(gram)))])
+            quotient = space.search("smallest", _COLD_SHIFT, precondition=functools.partial(_solve, factor)).value
+            del factor  # else three matrices would be held
         if not quotient > _TELLS * rounding:
             return None  # too near to singular for a factorisation to tell
-        shift = (1.0 - max(_CAUTION * self._off, _CLOSEST)) * quotient - _LOWER * rounding
+        shift = (1.0 - off) * quotient - _LOWER * rounding
         factor = _cholesky_shifted(gram, shift) if shift > 0.0 else None
         if factor is None:
             shift, factor = 0.0, _cholesky_shifted(gram, 0.0)
@@ -202,8 +225,8 @@ class GramExtremes:
             return None
         if space is None:
             space = Subspace(lambda v: gram @ v, [_solve(factor, _probe(len(gram)))])
-        found = space.search("smallest", _TOLERANCE, precondition=lambda v: _solve(factor, v))
-        if not shift < found.value or found.residual > max(_TOLERANCE * found.value, _ROUNDED * rounding):
+        found = space.search("smallest", tolerance, precondition=functools.partial(_solve, factor))
+        if not shift < found.value or found.residual > max(tolerance * found.value, _ROUNDED * rounding):
             return None
         if not shift > 0.0:
             # That G is positive definite says nothing of λ_min: a second factorisation does.
@@ -389,22 +412,18 @@ def _norm(vector: Array) -> float:
 
 
 def _cholesky_shifted(gram: Array, shift: float) -> Array | None:
-    """The lower Cholesky factor of G − σI, or None if that is not positive definite."""
-    diagonal = gram.diagonal().copy()
-    np.fill_diagonal(gram, diagonal - shift)
-    try:
-        return np.asarray(np.linalg.cholesky(gram))
-    except np.linalg.LinAlgError:
-        return None
-    finally:
-        np.fill_diagonal(gram, diagonal)
+    """The lower Cholesky factor of G − σI, or None if that is not positive definite. What lies above it is not 0."""
+    # LAPACK is called directly: numpy's wrapper gathers and clears triangles for longer than the factorisation takes.
+    shifted = gram.T.copy(order="K")  # symmetric: in Fortran's order, as LAPACK wants it
+    shifted.ravel(order="K")[:: len(gram) + 1] -= shift
+    factor, failed = scipy.linalg.lapack.dpotrf(shifted, lower=1, clean=0, overwrite_a=1)
+    return None if failed else np.asarray(factor)
 
 
 def _solve(factor: Array, v: Array) -> Array:
     """(LLᵀ)⁻¹v. LAPACK is called directly: scipy's wrapper would look through all of L for NaN at each call."""
-    upper = factor.T  # in Fortran's order, as LAPACK wants it, without a copy
-    half, _ = scipy.linalg.lapack.dtrtrs(upper, v, lower=0, trans=1)
-    whole, _ = scipy.linalg.lapack.dtrtrs(upper, half, lower=0, trans=0)
+    half, _ = scipy.linalg.lapack.dtrtrs(factor, v, lower=1, trans=0)
+    whole, _ = scipy.linalg.lapack.dtrtrs(factor, half, lower=1, trans=1)
     return np.asarray(whole)
 
 

@@ -23,8 +23,10 @@ DISTANCES_LOOSE = 5e-2
 
 # Up to this order the dense solver is as cheap as anything.
 _SMALL = 65
-# A bound is found this many times more closely than need be, so that it lasts.
+# A bound that is followed is found this many times more closely than need be, so that it lasts.
 _CLOSER = 4.0
+# The residual at which ‖M‖₂² counts as found from nothing. With 5e-2 it was seen to miss the edge of a random spectrum.
+_COLD_TOLERANCE = 1e-2
 # In units of eps: what a Frobenius norm in the weights' precision may be too small by.
 _ROUNDED = 8.0
 
@@ -67,6 +69,9 @@ class NormBound:
         """
         if not self.upper <= (1.0 + self._loose) * self._found or min(matrix.shape) < _SMALL:
             tolerance = self._loose / _CLOSER
+            if self._vector is None:
+                # From nothing, every factor of 2 costs several products, and training will soon move it anyway.
+                tolerance = max(tolerance, min(self._loose, _COLD_TOLERANCE))
             norm, self._vector = spectral_norm_upper(matrix, self._vector, tolerance=tolerance)
             # The norm was widened by its residual, so that this much less is a lower estimate. It is widened once more
             # than the one eigenvalue needs: at the edge of a random matrix's spectrum there is always another near it.

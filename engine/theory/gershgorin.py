@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+# Rows that are looked at together.
+_ROWS = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Gershgorin:
@@ -39,20 +42,27 @@ def gershgorin(gram: ArrayLike) -> Gershgorin:
         gram: Shape (n, n), n ≥ 1.
 
     Returns:
-        The proxy's numbers and the enclosure. Cost O(n²).
+        The proxy's numbers and the enclosure. Cost O(n²), and memory for some hundred rows.
     """
     matrix = np.asarray(gram, dtype=np.float64)
-    diagonal = matrix.diagonal()
-    off = matrix.copy()
-    largest = largest_abs = math.nan
-    if len(matrix) > 1:
-        np.fill_diagonal(off, -np.inf)
-        largest = float(off.max())
-    np.fill_diagonal(off, 0.0)
-    np.abs(off, out=off)
-    if len(matrix) > 1:
-        largest_abs = float(off.max())
-    radii = off.sum(axis=1)
+    n, diagonal, radii = len(matrix), matrix.diagonal(), np.empty(len(matrix))
+    largest = largest_abs = -math.inf
+    for first in range(0, n, _ROWS):
+        off = matrix[first : first + _ROWS].copy()
+        own = np.arange(len(off)), np.arange(first, first + len(off))
+        off[own] = -np.inf
+        largest = _larger(largest, float(off.max()))
+        off[own] = 0.0
+        np.abs(off, out=off)
+        largest_abs = _larger(largest_abs, float(off.max()))
+        radii[first : first + _ROWS] = off.sum(axis=1)
+    if n == 1:
+        largest = largest_abs = math.nan
     with np.errstate(invalid="ignore"):  # ∞ − ∞ in a matrix that has overflowed
         lower, upper = float((diagonal - radii).min()), float((diagonal + radii).max())
     return Gershgorin(float(radii.max()), float(diagonal.min()), largest, largest_abs, lower, upper)
+
+
+def _larger(a: float, b: float) -> float:
+    """The larger one; NaN if either is, as numpy's maximum."""
+    return float(np.maximum(a, b))

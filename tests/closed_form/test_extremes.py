@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.measure import extremes
-from engine.measure.extremes import GramExtremes, NormFollower, Ritz, Subspace, Trail
+from engine.measure.extremes import COLD_FROM, GramExtremes, NormFollower, Ritz, Subspace, Trail
 from engine.measure.gram import feature_gram, host_gram, spectrum
 from engine.theory.conditioning import resolution
 
@@ -92,7 +92,8 @@ def test_a_factor_of_the_shifted_matrix_exists_just_if_no_eigenvalue_lies_below_
     gram = rotated(apart(0.5))
     factor = extremes._cholesky_shifted(gram, 0.4)
     assert factor is not None
-    np.testing.assert_allclose(factor @ factor.T, gram - 0.4 * np.eye(N), atol=1e-13)
+    lower = np.tril(factor)
+    np.testing.assert_allclose(lower @ lower.T, gram - 0.4 * np.eye(N), atol=1e-13)
     assert extremes._cholesky_shifted(gram, 0.6) is None
     np.testing.assert_array_equal(gram, rotated(apart(0.5)))
 
@@ -313,3 +314,52 @@ def test_the_gram_matrix_is_symmetric_to_the_bit_and_the_mean_of_products_of_fea
     gram = feature_gram(a)
     assert torch.equal(gram, gram.T)
     assert gram[3, 5] == pytest.approx(sum(float(x) * float(y) for x, y in zip(a[3], a[5], strict=True)) / 33)
+
+
+@pytest.mark.parametrize("width", [1200, 600])
+def test_a_large_matrix_is_found_from_nothing_as_the_dense_solver_finds_it(
+    width: int, factorisations: list[float]
+) -> None:
+    rng = np.random.default_rng(0)
+    gram = host_gram(rng.normal(size=(COLD_FROM, width)) + rng.normal(size=width))
+    exact, follower = np.linalg.eigvalsh(gram), GramExtremes()
+    found = follower.measure(gram)
+    assert not found.dense
+    assert len(factorisations) == 2
+    assert found.smallest == pytest.approx(exact[0], rel=1e-9)
+    assert 0.99 * exact[0] < found.smallest_lower <= exact[0]
+    assert found.largest == pytest.approx(exact[-1], rel=1e-9)
+    assert found.largest_residual <= 1e-6 * exact[-1]
+    # And from then on it is followed.
+    factorisations.clear()
+    assert not follower.measure(gram).dense
+    assert len(factorisations) == 1
+
+
+def test_from_nothing_too_near_to_singular_the_dense_solver_answers() -> None:
+    a = np.random.default_rng(0).normal(size=(COLD_FROM, COLD_FROM + 8))
+    a[1] = a[0] + 1e-6 * a[2]
+    gram = host_gram(a)
+    found = GramExtremes().measure(gram)
+    assert found.dense
+    assert found.smallest == float(np.linalg.eigvalsh(gram)[0])
+
+
+def test_a_large_matrix_of_more_examples_than_neurons_needs_no_factorisation(factorisations: list[float]) -> None:
+    gram = host_gram(np.random.default_rng(0).normal(size=(COLD_FROM, 40)))
+    follower = GramExtremes()
+    for _ in range(2):
+        found = follower.measure(gram, singular=True)
+        assert (found.smallest, found.smallest_lower, found.dense) == (0.0, 0.0, False)
+        assert found.largest == pytest.approx(np.linalg.eigvalsh(gram)[-1], rel=1e-9)
+    assert factorisations == []
+
+
+@pytest.mark.parametrize(("n", "width"), [(5, 1100), (300, 40), (129, 513), (256, 512)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_gram_matrix_is_the_sum_over_columns_and_symmetric_to_the_bit(n: int, width: int, dtype: type) -> None:
+    a = np.random.default_rng(0).normal(size=(n, width)).astype(dtype)
+    gram = host_gram(a)
+    expected = np.einsum("iw,jw->ij", a.astype(np.float64), a.astype(np.float64)) / width
+    np.testing.assert_allclose(gram, expected, rtol=1e-12, atol=1e-12)
+    assert np.array_equal(gram, gram.T)

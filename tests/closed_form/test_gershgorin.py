@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,3 +53,22 @@ def test_permuting_examples_changes_nothing(seed: int) -> None:
     order = rng.permutation(6)
     gram = a @ a.T
     assert gershgorin(gram) == gershgorin(gram[np.ix_(order, order)])
+
+
+def test_a_matrix_of_more_rows_than_are_looked_at_together_has_the_same_discs() -> None:
+    a = np.random.default_rng(0).normal(size=(600, 600))
+    matrix = a + a.T
+    found = gershgorin(matrix)
+    off = matrix - np.diag(np.diag(matrix))
+    radii = np.abs(off).sum(axis=1)
+    assert found.row_sum == pytest.approx(radii.max(), rel=1e-14)
+    assert found.lower == pytest.approx((np.diag(matrix) - radii).min(), rel=1e-14)
+    assert found.upper == pytest.approx((np.diag(matrix) + radii).max(), rel=1e-14)
+    assert found.max_offdiag == off.max()
+    assert found.max_abs_offdiag == np.abs(off).max()
+    # What is largest may lie in the last rows and columns, or on the diagonal, where it does not count.
+    matrix[580, 590] = matrix[590, 580] = -50.0
+    matrix[595, 585] = matrix[585, 595] = 40.0
+    matrix[10, 10] = 100.0
+    assert gershgorin(matrix).max_abs_offdiag == 50.0
+    assert gershgorin(matrix).max_offdiag == 40.0

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from engine.measure import lanczos
 from engine.measure.lanczos import extreme_eigenpair, spectral_norm_upper
 
 
@@ -256,3 +257,16 @@ def test_where_products_do_not_converge_the_dense_solver_answers(monkeypatch: py
     monkeypatch.setattr("engine.measure.lanczos._NORM_PRODUCTS", 2)
     matrix = torch.tensor(np.random.default_rng(0).normal(size=(90, 80)))
     assert spectral_norm_upper(matrix, None)[0] == pytest.approx(float(torch.linalg.svdvals(matrix)[0]), rel=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(70, 300), (300, 70), (90, 90)])
+def test_a_matrix_that_is_read_block_by_block_has_the_same_norm(
+    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matrix = torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    whole, _ = spectral_norm_upper(matrix, None)
+    monkeypatch.setattr(lanczos, "_CACHED_BYTES", 0)
+    monkeypatch.setattr(lanczos, "_BLOCK_BYTES", 7 * 8 * min(shape))
+    blocks, _ = spectral_norm_upper(matrix, None)
+    assert blocks == pytest.approx(whole, rel=1e-12)
+    assert blocks == pytest.approx(float(torch.linalg.svdvals(matrix)[0]), rel=1e-8)

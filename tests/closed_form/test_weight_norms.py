@@ -212,3 +212,20 @@ def test_what_is_carried_is_all_that_is_needed() -> None:
         step([norms, again])
         assert again.norms() == norms.norms()
         assert again.distances(initial) == norms.distances(initial)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_from_nothing_a_norm_is_found_less_closely_but_within_what_it_may_be_loose_by(
+    seed: int, looks: list[float]
+) -> None:
+    # A square random matrix: at the edge of its spectrum there is always another singular value near the largest.
+    m = torch.randn(300, 300, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    bound = NormBound(weight_norms.WEIGHTS_LOOSE)
+    assert exact(m) <= bound.measure(m) <= exact(m) * (1 + weight_norms.WEIGHTS_LOOSE)
+    upper, lower = bound.state()["bounds"].tolist()
+    assert upper / lower == pytest.approx(1.01, rel=1e-14)
+    bound.move(1e-6)
+    bound.measure(m)  # it may be looser than that now, so it is looked at again, from where it was left
+    upper, lower = bound.state()["bounds"].tolist()
+    assert len(looks) == 2
+    assert exact(m) <= upper == pytest.approx(lower * 1.0025, rel=1e-14)
