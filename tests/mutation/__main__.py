@@ -51,6 +51,7 @@ Processor time, because a machine that does other things as well is no mutant.""
 _FIRST = {
     "engine/losses.py": ["closed_form/test_losses.py", "closed_form/test_pass.py", "closed_form/test_kernel.py"],
     "engine/network.py": ["closed_form/test_pass.py", "closed_form/test_kernel.py"],
+    "engine/trainer.py": ["training/test_budget.py", "training/test_trainer.py"],
     "engine/measure/curvature.py": [],
     "engine/measure/extremes.py": ["closed_form/test_extremes.py"],
     "engine/measure/gram.py": ["closed_form/test_extremes.py", "closed_form/test_device_paths.py"],

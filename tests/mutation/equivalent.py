@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _ROOM = "more memory than needed is set aside for a basis; what of it is used is the same"
+_NOTHING_KEPT = "what was earned and not used is not kept, so that a balance above 0 counts as 0"
 
 EQUIVALENT: dict[str, str] = {
     "engine/measure/lanczos.py:_sweep: "
@@ -14,4 +15,6 @@ EQUIVALENT: dict[str, str] = {
     "engine/measure/lanczos.py:_sweep: "
     "basis = torch.cat([basis, basis.new_empty(min(size, products - size), start.numel())]) → "
     "basis = torch.cat([basis, basis.new_empty(min(size, products + size), start.numel())])": _ROOM,
+    "engine/measure/schedule.py:Schedule.__init__: "
+    "self._balances = dict.fromkeys(self._tasks, 0.0) → self._balances = dict.fromkeys(self._tasks, 1)": _NOTHING_KEPT,
 }

@@ -17,7 +17,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-FILES = ("engine/measure", "engine/theory", "engine/losses.py", "engine/network.py")
+FILES = ("engine/measure", "engine/theory", "engine/losses.py", "engine/network.py", "engine/trainer.py")
 
 _SWAPPED = {
     "min": "max",
