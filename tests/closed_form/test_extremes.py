@@ -353,6 +353,9 @@ def test_a_large_matrix_of_more_examples_than_neurons_needs_no_factorisation(fac
         assert (found.smallest, found.smallest_lower, found.dense) == (0.0, 0.0, False)
         assert found.largest == pytest.approx(np.linalg.eigvalsh(gram)[-1], rel=1e-9)
     assert factorisations == []
+    # Its λ_min, 0, is what it hands on: too near to singular for a factorisation to tell where it is from there.
+    assert follower.measure(host_gram(1.0 + np.random.default_rng(0).normal(size=(COLD_FROM, 2 * COLD_FROM)))).dense
+    assert factorisations == []
 
 
 @pytest.mark.parametrize(("n", "width"), [(5, 1100), (300, 40), (129, 513), (256, 512)])
