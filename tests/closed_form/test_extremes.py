@@ -272,6 +272,21 @@ def test_products_that_end_beyond_the_tolerance_do_not_count_as_found() -> None:
     assert asked == [0.7]
 
 
+@pytest.mark.parametrize(("share", "dense"), [(0.7, True), (1.1, False)])
+def test_a_largest_eigenvalue_that_is_left_beyond_the_tolerance_is_found_densely(
+    share: float, dense: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.linspace(0.0, 1.0, N)  # nothing stands out
+    gram = rotated(values)
+    ended = Subspace(lambda v: gram @ v, [extremes._probe(N)]).search("largest", 0.0)
+    monkeypatch.setattr(extremes, "_TOLERANCE", share * ended.residual / ended.value)
+    follower = GramExtremes()
+    for first in (True, False):
+        found = follower.measure(gram, singular=True)
+        assert found.dense == (first or dense)
+    assert found.largest == pytest.approx(1.0 if dense else ended.value, rel=1e-12)
+
+
 def test_a_subspace_that_fills_the_space_has_every_eigenvalue() -> None:
     a = np.random.default_rng(0).normal(size=(9, 9))
     a = a + a.T
