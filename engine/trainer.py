@@ -19,7 +19,7 @@ from torch import Tensor
 from engine import losses
 from engine.config import RunConfig
 from engine.data import DataSet, load
-from engine.device import make_deterministic, resolve_device, synchronize
+from engine.device import Stopwatch, make_deterministic, resolve_device
 from engine.errors import ConfigError
 from engine.measure.carried import Carried
 from engine.measure.observer import Observer
@@ -27,6 +27,7 @@ from engine.measure.row_norms import squared_norm
 from engine.network import Network, backward_signals, forward, initialise, logits, parameter_gradients
 from engine.record import Event, StepRecord
 from engine.training_pass import TestPass, TrainingPass
+from engine.transfer import Transfer
 
 __all__ = ["StepRecord", "Trainer"]
 
@@ -88,8 +89,8 @@ class Trainer:
         self.diverged = False
         self._observer = Observer(config, self.network, self.data.x_train)
         self._gradients: list[Tensor] | None = None
-        self._seconds = 0.0
-        self._training_seconds = 0.0  # since the row measured last
+        self._updating = Stopwatch(self.device)
+        self._training_seconds = 0.0  # since the row measured last, as far as it is known
 
     @property
     def observed(self) -> bool:
@@ -133,10 +134,10 @@ class Trainer:
             raise ConfigError(f"Step {self._origin} has not been observed.", "Call observe() first.")
         self._observer.before_update(self.lr)  # keeps θ_0 where that has not been done yet
         self._load(parameters)
-        current = self._pass()
+        current = self._pass(Transfer())
         self._observer.restore(carried, current)
-        self._gradients, self._seconds, self.step = current.gradients, 0.0, step
-        self.diverged = not (math.isfinite(current.loss) and math.isfinite(current.grad_norm))
+        self._gradients, self._updating, self.step = current.gradients, Stopwatch(self.device), step
+        self.diverged = not current.is_finite
         return StepRecord(step, _training_values(current), {})
 
     def _load(self, parameters: Sequence[Tensor]) -> None:
@@ -171,26 +172,31 @@ class Trainer:
         if self._gradients is not None:
             raise ConfigError(f"Step {self.step} has been observed already.", "Call advance() first.")
         began = time.perf_counter()
-        current = self._pass()
-        synchronize(self.device)
-        step_seconds = self._seconds + time.perf_counter() - began
-        self._training_seconds += step_seconds
+        # All of a row's work on the device is queued before anything is read: the first number waits for all of it.
+        transfer = Transfer()
+        with Stopwatch(self.device) as passing:
+            current = self._pass(transfer)
+        due, test = self._is_due(), None
+        with Stopwatch(self.device) as testing:
+            if due:
+                test = self._test_pass(transfer)
+        if due:
+            self._observer.launch(current, transfer, training_seconds=self._training_seconds, tasks=tasks)
         self._gradients = current.gradients
-        self.diverged = not (math.isfinite(current.loss) and math.isfinite(current.grad_norm))
+        self.diverged = not current.is_finite
+        step_seconds = self._updating.seconds() + passing.seconds()
+        self._training_seconds += step_seconds
         values = _training_values(current) | {"step_seconds": step_seconds}
         if not (final or self.diverged):
             values["lr"] = self.lr
         layers: dict[str, NDArray[np.float64]] = {}
         events: tuple[Event, ...] = ()
-        if self._is_measured():
-            test = self._test_pass()
-            began = time.perf_counter()
-            measured = self._observer.observe(
-                self.step, current, test, training_seconds=self._training_seconds, tasks=tasks
-            )
-            self._training_seconds = 0.0
-            synchronize(self.device)
-            values |= measured.values | {"measure_seconds": time.perf_counter() - began}
+        # A diverged row has nothing left to measure: every quantity would be infinite or undefined.
+        if due and not self.diverged:
+            measured = self._observer.observe(self.step, current, test)
+            taken = time.perf_counter() - began - passing.seconds() - testing.seconds()
+            self._training_seconds = step_seconds
+            values |= measured.values | {"measure_seconds": taken}
             layers, events = measured.layers, measured.events
         self._observer.remember(current, values)
         if self.diverged:
@@ -206,13 +212,12 @@ class Trainer:
         """
         if self._gradients is None:
             raise ConfigError(f"Step {self.step} has not been observed.", "Call observe() first.")
-        began = time.perf_counter()
-        self._observer.before_update(self.lr)
-        for parameter, gradient in zip(self.network.parameters(), self._gradients, strict=True):
-            parameter.add_(gradient, alpha=-self.lr)
+        with Stopwatch(self.device) as self._updating:
+            self._observer.before_update(self.lr)
+            for parameter, gradient in zip(self.network.parameters(), self._gradients, strict=True):
+                parameter.add_(gradient, alpha=-self.lr)
         self._gradients = None
         self.step += 1
-        self._seconds = time.perf_counter() - began
 
     def run(self) -> Iterator[StepRecord]:
         """Train for ``config.steps`` updates.
@@ -227,35 +232,28 @@ class Trainer:
                 return
             self.advance()
 
-    def _pass(self) -> TrainingPass:
+    def _pass(self, transfer: Transfer) -> TrainingPass:
         x, y = self._tensors.x_train, self._tensors.y_train
         run = forward(self.network, x)
         loss = losses.evaluate(self.config.loss, run.output, y)
         signals = backward_signals(self.network, run, loss.gradient.to(x.dtype))
         gradients = parameter_gradients(self.network, run, signals)
         squares = torch.stack([squared_norm(gradient) for gradient in gradients])
+        numbers = [loss.values.mean(), _accuracy(run.output, y), loss.values.max(), squares.sum()]
         return TrainingPass(
-            run=run,
-            rows=loss,
-            signals=signals,
-            gradients=gradients,
-            loss=float(loss.values.mean()),
-            accuracy=_accuracy(run.output, y),
-            grad_norm=math.sqrt(float(squares.sum())),
-            gradient_norms=squares.sqrt().tolist(),
+            run, loss, signals, gradients, transfer.add(torch.cat([torch.stack(numbers), squares.sqrt()]))
         )
 
-    def _is_measured(self) -> bool:
-        # A diverged row has nothing left to measure: every quantity would be infinite or undefined.
-        due = self.step == self._origin or self.step % self.config.every == 0
-        return self.config.measure != "none" and due and not self.diverged
+    def _is_due(self) -> bool:
+        return self.config.measure != "none" and (self.step == self._origin or self.step % self.config.every == 0)
 
-    def _test_pass(self) -> TestPass | None:
-        if self._tensors.x_test.shape[0] == 0:
+    def _test_pass(self, transfer: Transfer) -> TestPass | None:
+        x, y = self._tensors.x_test, self._tensors.y_test
+        if x.shape[0] == 0:
             return None
-        output = logits(self.network, self._tensors.x_test)
-        rows = losses.values(self.config.loss, output, self._tensors.y_test)
-        return TestPass(float(rows.mean()), _accuracy(output, self._tensors.y_test), float(rows.max()))
+        output = logits(self.network, x)
+        rows = losses.values(self.config.loss, output, y)
+        return TestPass(transfer.add(torch.stack([rows.mean(), _accuracy(output, y), rows.max()])))
 
     def _divergence(self, current: TrainingPass) -> Event:
         what = "loss" if not math.isfinite(current.loss) else "gradient"
@@ -272,5 +270,5 @@ def _training_values(current: TrainingPass) -> dict[str, float]:
     return {"loss": current.loss, "accuracy": current.accuracy, "grad_norm": current.grad_norm}
 
 
-def _accuracy(output: Tensor, labels: Tensor) -> float:
-    return float((output.argmax(dim=1) == labels).to(torch.float64).mean())
+def _accuracy(output: Tensor, labels: Tensor) -> Tensor:
+    return (output.argmax(dim=1) == labels).to(torch.float64).mean()

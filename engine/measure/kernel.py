@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 
 from engine.measure.gram import host_gram
-from engine.measure.host import LayerThreads, to_host
+from engine.measure.layer_threads import LayerThreads
 from engine.network import Forward, Network, backward_signals, row_scale_transpose
+from engine.transfer import to_host
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -14,11 +15,13 @@ from torch import Tensor
 
 from engine.losses import LossRows
 from engine.measure.extremes import GramExtremes
-from engine.measure.host import LayerThreads
 from engine.measure.kernel import TangentKernel
+from engine.measure.krylov import Sweep, launch
 from engine.measure.lanczos import Operator, RitzPair, extreme_eigenpair
+from engine.measure.layer_threads import LayerThreads
 from engine.measure.warm_start import WarmStart
 from engine.theory.conditioning import log10_condition
+from engine.transfer import Arrival, Transfer
 
 End = Literal["largest", "smallest"]
 
@@ -69,6 +72,8 @@ class KernelSpectrum:
         self._starts = {name: WarmStart() for name in ("largest", "smallest", "gauss_newton")}
         self._compressed = GramExtremes()
         self._threads = LayerThreads()
+        self._exact = True  # whether products for λ_min were to be made in float64 at the row before
+        self._late: _Late | None = None
 
     def measure(
         self, kernel: TangentKernel, rows: LossRows, loss: str, grad_norm: float | None = None
@@ -92,35 +97,74 @@ class KernelSpectrum:
             ``ntk_*``, ``pntk_*`` and ``smoothness_ggn``. Cost: the pNTK and its extremes, and products with K: at most
             60 an end, and once they are warm 6 for λ_max and Gauss–Newton and 12 for λ_min, unless a witness objects.
         """
-        n, k = kernel.shape
-        compressed = kernel.compressed(self._threads)
-        if not math.isfinite(float(compressed.trace())):
+        late = self._late or self._queue(kernel, rows, loss, Transfer(), ahead=False)
+        self._late = None
+        host = late.arriving.array()
+        if not math.isfinite(float(host.trace())):
             return {}
-        pntk = self._compressed.measure(compressed.cpu().numpy())
-        fast, exact = _product(kernel, kernel.precision), _product(kernel, torch.float64)
-        witnesses = _gradient_witness(exact, rows, grad_norm)
+        pntk = self._compressed.measure(host.astype(np.float64, copy=False))
+        witnesses = _gradient_witness(_product(kernel, torch.float64), rows, grad_norm, late.gradient_square.number())
 
         def mode(index: int) -> Tensor:
-            column: Tensor = torch.linalg.eigh(compressed).eigenvectors[:, index, None]
+            n, k = kernel.shape
+            column: Tensor = torch.linalg.eigh(late.compressed).eigenvectors[:, index, None]
             return column.expand(n, k).reshape(-1)
 
         # Rounding of products and witnesses; in float64 too small to be told.
         single = kernel.precision != torch.float64
         rounding = _ROUNDING * torch.finfo(kernel.precision).eps * pntk.largest if single else 0.0
-        like = rows.gradient
-        largest = self._enclosing("largest", fast, like, rounding, [*witnesses, (pntk.largest, lambda: mode(-1))])
-        product = fast if rounding <= _CLEAR * self._tolerances["smallest"] * pntk.smallest else exact
-        smallest = self._enclosing("smallest", product, like, rounding, [*witnesses, (pntk.smallest, lambda: mode(0))])
+        witnesses = [*witnesses, (pntk.largest, lambda: mode(-1))]
+        largest = self._enclosing("largest", kernel, kernel.precision, late, rounding, witnesses)
+        witnesses[-1] = pntk.smallest, lambda: mode(0)
+        coarse = rounding <= _CLEAR * self._tolerances["smallest"] * pntk.smallest
+        if "smallest" not in late.sweeps:
+            late.smallest_in = kernel.precision if coarse else torch.float64
+        smallest = self._enclosing("smallest", kernel, late.smallest_in, late, rounding, witnesses)
+        self._exact = not coarse
         return {
             "ntk_lambda_min": smallest.value,
             "ntk_lambda_max": largest.value,
-            "ntk_log10_cond": log10_condition(smallest.value, largest.value, n * k),
-            "ntk_residual": smallest.residual + (rounding if product is fast else 0.0),
+            "ntk_log10_cond": log10_condition(smallest.value, largest.value, kernel.shape[0] * kernel.shape[1]),
+            "ntk_residual": smallest.residual + (rounding if late.smallest_in == kernel.precision else 0.0),
             "ntk_lambda_max_residual": largest.residual,
             "pntk_lambda_min": pntk.smallest,
             "pntk_lambda_max": pntk.largest,
-            "smoothness_ggn": self._gauss_newton(kernel, rows, loss, largest.value),
+            "smoothness_ggn": self._gauss_newton(kernel, rows, loss, largest.value, late),
         }
+
+    def launch(self, kernel: TangentKernel, rows: LossRows, loss: str, transfer: Transfer) -> None:
+        """Queue the products of a row on the device, to be read by :meth:`measure`.
+
+        Args:
+            kernel: K at the row's parameters.
+            rows: The loss at the row's logits.
+            loss: Its name.
+            transfer: By what the row's numbers come.
+        """
+        self._late = self._queue(kernel, rows, loss, transfer, ahead=True)
+
+    def _queue(self, kernel: TangentKernel, rows: LossRows, loss: str, transfer: Transfer, *, ahead: bool) -> _Late:
+        compressed = kernel.compressed(self._threads)
+        late = _Late(
+            rows.gradient,
+            compressed,
+            transfer.add(compressed),
+            transfer.add(rows.gradient.square().sum()),
+            smallest_in=torch.float64 if self._exact else kernel.precision,
+        )
+        operators = {
+            "largest": _product(kernel, kernel.precision),
+            "smallest": _product(kernel, late.smallest_in),
+            "gauss_newton": _gauss_newton_product(kernel, rows),
+        }
+        if loss == "mse_logits":
+            del operators["gauss_newton"]
+        for name, product in operators.items() if ahead else ():
+            start = self._starts[name].guess()
+            if start is not None:  # how many products a cold start takes cannot be foreseen
+                products = min(self._warm_products["smallest" if name == "smallest" else "largest"], start.numel())
+                late.sweeps[name] = launch(_one_by_one(product), start[None], products, transfer)
+        return late
 
     def vectors(self) -> dict[str, Tensor]:
         """The eigenvectors found last.
@@ -137,6 +181,7 @@ class KernelSpectrum:
             Tensors by name, for :meth:`restore`.
         """
         carried = {f"pntk.{name}": torch.from_numpy(held) for name, held in self._compressed.state().items()}
+        carried["exact"] = torch.tensor([float(self._exact)])
         for name, start in self._starts.items():
             carried |= {f"{name}.{part}": held for part, held in start.state().items()}
         return carried
@@ -152,72 +197,105 @@ class KernelSpectrum:
             return {name[len(prefix) :]: held for name, held in state.items() if name.startswith(prefix)}
 
         self._compressed.restore({name: held.cpu().numpy() for name, held in part("pntk.").items()})
+        self._exact = "exact" not in state or bool(state["exact"])
+        self._late = None
         for name, start in self._starts.items():
             start.restore(part(f"{name}."))
 
     def _enclosing(
         self,
         which: End,
-        product: Operator,
-        like: Tensor,
+        kernel: TangentKernel,
+        precision: torch.dtype,
+        late: _Late,
         rounding: float,
         witnesses: list[_Witness],
     ) -> RitzPair:
         """The extreme eigenvalue, searched again from the furthest witness if that lies beyond it."""
-        pair = self._extreme(which, product, like)
+        product = _product(kernel, precision)
+        pair = self._extreme(which, product, late)
         quotient, vector = (max if which == "largest" else min)(witnesses, key=operator.itemgetter(0))
         beyond = quotient - pair.value if which == "largest" else pair.value - quotient
         if beyond > rounding + _BEYOND * abs(quotient):
             self._starts[which].jump(vector())
-            pair = self._extreme(which, product, like)
+            pair = self._extreme(which, product, late)
         return pair
 
-    def _gauss_newton(self, kernel: TangentKernel, rows: LossRows, loss: str, largest: float) -> float:
+    def _gauss_newton(self, kernel: TangentKernel, rows: LossRows, loss: str, largest: float, late: _Late) -> float:
         """λ_max(BᵀKB)/n, which is that of JᵀBBᵀJ/n; for mse_logits B is the identity."""
-        n, k = kernel.shape
+        n = kernel.shape[0]
         if loss == "mse_logits":
             return largest / n
+        return self._extreme("gauss_newton", _gauss_newton_product(kernel, rows), late).value / n
 
-        def product(flat: Tensor) -> Tensor:
-            v = rows.gauss_newton_factor(flat.view(n, k).to(kernel.precision))
-            return rows.gauss_newton_factor_transpose(kernel(v)).reshape(-1).to(flat.dtype)
-
-        return self._extreme("gauss_newton", product, rows.gradient).value / n
-
-    def _extreme(self, name: str, product: Operator, like: Tensor) -> RitzPair:
-        start = self._starts[name].guess()
+    def _extreme(self, name: str, product: Operator, late: _Late) -> RitzPair:
         which: End = "smallest" if name == "smallest" else "largest"
-        most, tolerance = self._warm_products[which], self._tolerances[which]
-        if start is None:
-            # A cold start may settle on an eigenvalue that is not the extreme one: it is looked at more closely.
-            most, tolerance = self._products, min(tolerance, _COLD_TOLERANCE[which])
-            start = _noise(like)
-        pair = extreme_eigenpair(
-            product,
-            start,
-            which,
-            tolerance=tolerance,
-            max_products=most,
-        )
+        sweep = late.sweeps.pop(name, None)
+        found = sweep.ritz(which)[0] if sweep is not None else None
+        if sweep is not None and found is not None:
+            vector = sweep.vectors([found.weights])[0]
+            pair = RitzPair(found.value, vector, found.residual, len(found.weights))
+        else:
+            start = self._starts[name].guess()
+            most, tolerance = self._warm_products[which], self._tolerances[which]
+            if start is None:
+                # A cold start may settle on an eigenvalue that is not the extreme one: it is looked at more closely.
+                most, tolerance = self._products, min(tolerance, _COLD_TOLERANCE[which])
+                start = _noise(late.gradient)
+            pair = extreme_eigenpair(product, start, which, tolerance=tolerance, max_products=most)
         self._starts[name].found(pair.vector)
         return pair
 
 
-def trace_shares(kernel: TangentKernel) -> NDArray[np.float64]:
-    """Each layer's share of tr K.
+@dataclass(slots=True)
+class _Late:
+    """What a row needs, queued or made at once.
+
+    Attributes:
+        gradient: g, the loss's gradient in the logits.
+        compressed: The pNTK, where the network lives.
+        arriving: The same, on its way to the host.
+        gradient_square: ‖g‖².
+        smallest_in: The precision of products for λ_min.
+        sweeps: Products that were queued, by what they are for.
+    """
+
+    gradient: Tensor
+    compressed: Tensor
+    arriving: Arrival
+    gradient_square: Arrival
+    smallest_in: torch.dtype
+    sweeps: dict[str, Sweep] = field(default_factory=dict)
+
+
+def layer_traces(kernel: TangentKernel) -> Tensor:
+    """Traces of each layer's part of K, for :func:`trace_shares`.
 
     Args:
         kernel: K at a row's parameters.
 
     Returns:
-        Shape (L + 1,): NaN at 0, then the shares of W_1 … W_L, which add up to 1; NaN where K is 0. Below 64 examples
-        exact, by k backward passes; else estimated from one with random signs, the same at every row.
+        Shape (L,), float64, where the network lives. Below 64 examples exact, by k backward passes; else estimated from
+        one with random signs, the same at every row.
     """
     n, k = kernel.shape
     signs = None
     if n >= _TRACES_ESTIMATED_FROM:
         signs = torch.randint(0, 2, (n, k), generator=torch.Generator().manual_seed(0)) * 2 - 1
-    traces = kernel.layer_traces(signs).cpu().numpy()
+    return kernel.layer_traces(signs)
+
+
+def trace_shares(kernel: TangentKernel, arriving: Arrival | None = None) -> NDArray[np.float64]:
+    """Each layer's share of tr K.
+
+    Args:
+        kernel: K at a row's parameters.
+        arriving: Its traces, where they have been queued.
+
+    Returns:
+        Shape (L + 1,): NaN at 0, then the shares of W_1 … W_L, which add up to 1; NaN where K is 0.
+    """
+    traces = (arriving or Transfer().add(layer_traces(kernel))).array()
     total = traces.sum()
     shares = traces / total if 0.0 < total < math.inf else np.full_like(traces, np.nan)
     return np.concatenate([[np.nan], shares])
@@ -233,10 +311,25 @@ def _product(kernel: TangentKernel, dtype: torch.dtype) -> Operator:
     return product
 
 
-def _gradient_witness(product: Operator, rows: LossRows, grad_norm: float | None) -> list[_Witness]:
+def _gauss_newton_product(kernel: TangentKernel, rows: LossRows) -> Operator:
+    """BᵀKB on float64 vectors of shape (nk,)."""
+    n, k = kernel.shape
+
+    def product(flat: Tensor) -> Tensor:
+        v = rows.gauss_newton_factor(flat.view(n, k).to(kernel.precision))
+        return rows.gauss_newton_factor_transpose(kernel(v)).reshape(-1).to(flat.dtype)
+
+    return product
+
+
+def _one_by_one(product: Operator) -> Operator:
+    """An operator on one vector as one on a batch of one."""
+    return lambda batch: product(batch[0])[None]
+
+
+def _gradient_witness(product: Operator, rows: LossRows, grad_norm: float | None, square: float) -> list[_Witness]:
     """The logit gradient g as a vector with its Rayleigh quotient in K: gᵀKg = ‖Jᵀg‖² = n²‖∇f‖²."""
     g = rows.gradient.reshape(-1)
-    square = float(g.square().sum())
     if not square > 0.0:
         return []  # nothing is left to learn
     quotient = float(torch.dot(g, product(g))) if grad_norm is None else (len(rows.gradient) * grad_norm) ** 2

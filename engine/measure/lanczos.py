@@ -8,6 +8,7 @@ Reference: Parlett, The Symmetric Eigenvalue Problem, chapter 13.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -169,12 +170,27 @@ def spectral_norm_upper(matrix: Tensor, start: Tensor | None, *, tolerance: floa
             max_products=_NORM_PRODUCTS,
         )
         if pair.residual <= tolerance * pair.value or not np.isfinite(pair.value):
-            rounding = _ROUNDED * torch.finfo(m.dtype).eps * np.sqrt(m.shape[0])
-            return float(np.sqrt(pair.value + pair.residual) * (1.0 + rounding)), pair.vector
+            return widened_norm(pair.value, pair.residual, m.shape[0], m.dtype), pair.vector
         start = pair.vector
     m = m.to(torch.float64)
     value = float(torch.linalg.eigvalsh(m.T @ m)[-1].clamp(min=0.0)) if bool(torch.isfinite(m).all()) else np.nan
     return float(np.sqrt(value)), start if start is not None else m.new_ones(m.shape[1])
+
+
+def widened_norm(value: float, residual: float, rows: int, dtype: torch.dtype) -> float:
+    """A spectral norm from above, from a Ritz pair of MᵀM.
+
+    Args:
+        value: θ.
+        residual: Its residual.
+        rows: The larger dimension of M, over which products sum up.
+        dtype: The precision of products.
+
+    Returns:
+        √(θ + residual), widened by rounding.
+    """
+    rounding = _ROUNDED * torch.finfo(dtype).eps * math.sqrt(rows)
+    return float(np.sqrt(value + residual)) * (1.0 + rounding)
 
 
 _DENSE_BELOW = 65

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.measure.gram import Array, device_gram, feature_gram
-from engine.measure.host import LayerThreads, fetch, to_host
 from engine.measure.layer_features import LayerFeatures, LayerRow
-from engine.measure.row_norms import RowNorms, squared_norm, total_norm
+from engine.measure.layer_threads import LayerThreads
+from engine.measure.row_norms import RowNorms, squared_norm
 from engine.measure.weight_norms import WeightNorms
 from engine.network import Forward, Network
 from engine.theory.eigenvalue_bounds import feature_distance, ladder
+from engine.transfer import Arrival, Transfer, to_host
 
 
 @dataclass(slots=True)
@@ -51,6 +52,28 @@ class LayerMeasures:
         self._weights = WeightNorms(network.weights)
         self._threads = LayerThreads()
         self._distance = 0.0
+        # Of a row that has been launched: every layer's Gram matrix and features, and ‖b_l − b_l(0)‖².
+        self._arriving: list[tuple[Arrival, Arrival]] | None = None
+        self._bias_changes: Arrival | None = None
+        self._bias_shifts: list[float] = []
+
+    def launch(self, run: Forward, transfer: Transfer) -> None:
+        """Queue on the device what the layers of a pass need, to be read by :meth:`measure`.
+
+        Args:
+            run: The forward pass.
+            transfer: By what the row's numbers come.
+        """
+        first = 0 if self._input is None else 1
+        features = run.inputs[first:]
+        grams = [device_gram(a) for a in features]
+        self._arriving = [(transfer.add(gram), transfer.add(a)) for gram, a in zip(grams, features, strict=True)]
+        if self._keep_grams:
+            self.grams = [*self.grams[:first], *grams]
+        depth, initial = self._network.depth, self._initial
+        then = None if initial is None else initial.parameters
+        self._weights.launch(None if then is None else then[:depth], transfer)
+        self._bias_changes = None if then is None else transfer.add(self._bias_squares(then))
 
     def measure(self, run: Forward, norms: RowNorms) -> dict[str, NDArray[np.float64]]:
         """Measure all layers of a pass. The first call must be at θ_0.
@@ -132,11 +155,19 @@ class LayerMeasures:
 
     def _feature_rows(self, run: Forward) -> list[LayerRow]:
         """All layers, one thread each."""
+        if self._arriving is not None:
+            arriving, self._arriving = self._arriving, None
+            rows = self._threads.map(
+                lambda item: item[0].measure(item[1].array().astype(np.float64, copy=False), item[2].array()),
+                [(layer, *parts) for layer, parts in zip(self._layers[-len(arriving) :], arriving, strict=True)],
+            )
+            if self._input is None:
+                self._input, *rows = rows
+            return [self._input, *rows]
         if self._input is None:
             ((self._input, gram),) = self._on_host(self._layers[:1], run.inputs[:1])
             self.grams = [gram] if gram is not None else []
-        measure = self._on_host if run.output.device.type == "cpu" else self._from_device
-        found = measure(self._layers[1:], run.inputs[1:])
+        found = self._on_host(self._layers[1:], run.inputs[1:])
         self.grams[1:] = [gram for _, gram in found if gram is not None]
         return [self._input, *(row for row, _ in found)]
 
@@ -151,26 +182,23 @@ class LayerMeasures:
 
         return self._threads.map(measure, list(zip(layers, features, strict=True)))
 
-    def _from_device(self, layers: list[LayerFeatures], features: list[Tensor]) -> list[tuple[LayerRow, Tensor | None]]:
-        """The same by one transfer of all Gram matrices and features."""
-        grams = [device_gram(a) for a in features]
-        host = fetch([*grams, *features])
-        rows = self._threads.map(
-            lambda item: item[0].measure(item[1].astype(np.float64, copy=False), item[2]),
-            list(zip(layers, host[: len(grams)], host[len(grams) :], strict=True)),
-        )
-        return [(row, gram if self._keep_grams else None) for row, gram in zip(rows, grams, strict=True)]
-
     def _weight_distances(self) -> list[float]:
         """‖W_l − W_l(0)‖₂, l = 1 … L; and the distance of all parameters, kept for :meth:`parameter_distance`."""
         depth, initial = self._network.depth, self._initial
         if initial is None or initial.parameters is None:
             return [0.0] * depth
         distances, squares = self._weights.distances(initial.parameters[:depth])
-        for now, then in zip(self._network.biases or [], initial.parameters[depth:], strict=True):
-            squares.append(float(squared_norm(now - then)))
-        self._distance = math.sqrt(sum(squares))
+        arriving = self._bias_changes or Transfer().add(self._bias_squares(initial.parameters))
+        self._bias_shifts = np.sqrt(arriving.array()).tolist()
+        self._distance = math.sqrt(sum(squares) + float(arriving.array().sum()))
+        self._bias_changes = None
         return distances
+
+    def _bias_squares(self, initial: list[Tensor]) -> Tensor:
+        """‖b_l − b_l(0)‖², l = 1 … L; nothing without biases."""
+        depth, biases = self._network.depth, self._network.biases or []
+        changes = [squared_norm(now - then) for now, then in zip(biases, initial[depth:], strict=True)]
+        return torch.stack(changes) if changes else initial[0].new_empty(0, dtype=torch.float64)
 
     def _feature_distances(
         self, run: Forward, norms: RowNorms, weight_norms: list[float], distances: list[float]
@@ -181,10 +209,7 @@ class LayerMeasures:
         network, n = self._network, run.output.shape[0]
         bounds = [0.0]
         for index in range(network.depth - 1):
-            shift = 0.0
-            if network.biases is not None and initial.parameters is not None:
-                change = network.biases[index] - initial.parameters[network.depth + index]
-                shift = math.sqrt(n) * total_norm([change])
+            shift = math.sqrt(n) * self._bias_shifts[index] if self._bias_shifts else 0.0
             stretch = 1.0
             if norms.activations is not None and initial.activations is not None:
                 total = norms.activations[index] + initial.activations[index]

@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import RunConfig
+from engine.device import Stopwatch
 from engine.measure.carried import Carried
 from engine.measure.curvature import HessianCurvature
 from engine.measure.kernel import TangentKernel
-from engine.measure.kernel_spectrum import KernelSpectrum, trace_shares
+from engine.measure.kernel_spectrum import KernelSpectrum, layer_traces, trace_shares
 from engine.measure.layers import LayerMeasures
 from engine.measure.network_bounds import NetworkBounds
 from engine.measure.risk import risk_bounds
-from engine.measure.row_norms import row_norms
+from engine.measure.row_norms import row_norms, row_norms_from, stacked_row_norms
 from engine.measure.schedule import Schedule
 from engine.measure.trajectory import Trajectory
 from engine.measure.violations import Violations
@@ -32,6 +33,7 @@ from engine.theory.inequality import Row
 from engine.theory.infinite_width import infinite_kernel_lines, infinite_width_lines
 from engine.theory.polyak_lojasiewicz import pl_constant, pl_samplewise
 from engine.training_pass import TestPass, TrainingPass
+from engine.transfer import Arrival, Transfer, runs_ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,10 @@ class Observer:
         self._trajectory = Trajectory(config.f_star, float(np.finfo(config.dtype).eps))
         self._violations = Violations()
         self._schedule = Schedule(config.measure, config.budget)
+        # Of the row that has been launched: what it measures, and what that took on the device.
+        self._due: tuple[str, ...] = ()
+        self._queued: dict[str, Stopwatch] = {}
+        self._traces: Arrival | None = None
         # Of the row before: its values, and its bounds until the step's length is known.
         self._before: dict[str, float] = {}
         self._bounds: NetworkBounds | None = None
@@ -75,31 +81,57 @@ class Observer:
         self._gradient_norms: list[float] = []
         self._starts = True
 
-    def observe(
+    def launch(
         self,
-        step: int,
         current: TrainingPass,
-        test: TestPass | None,
+        transfer: Transfer,
         *,
         training_seconds: float = 0.0,
         tasks: Collection[str] | None = None,
-    ) -> Measured:
-        """Measure a row.
+    ) -> None:
+        """Decide what a row will measure, and queue on the device what that needs, before anything is read.
+
+        Args:
+            current: The pass at the row's parameters.
+            transfer: By what the row's numbers come.
+            training_seconds: What training has taken since the row measured before, as far as it is known; it earns
+                time for measuring.
+            tasks: The costly measurements to make, of :data:`engine.measure.schedule.TASKS`; None leaves that to the
+                budget.
+        """
+        self._due = tuple(self._schedule.due(training_seconds) if tasks is None else self._schedule.only(tasks))
+        self._queued, self._traces = {}, None
+        device = current.run.output.device
+        with Stopwatch(device) as self._common:
+            self._norms = transfer.add(stacked_row_norms(current.run, current.signals))
+            self._trajectory.launch(current, transfer)
+        if not runs_ahead(device):
+            return
+        for task in self._due:
+            with Stopwatch(device) as self._queued[task]:
+                if task == "layers":
+                    self._layers.launch(current.run, transfer)
+                elif task == "curvature":
+                    self._curvature.launch(self._network, current, transfer)
+                else:
+                    kernel = TangentKernel(self._network, current.run, self._layers.grams)
+                    self._kernel.launch(kernel, current.rows, self._config.loss, transfer)
+                    self._traces = transfer.add(layer_traces(kernel))
+
+    def observe(self, step: int, current: TrainingPass, test: TestPass | None) -> Measured:
+        """Measure a row that has been launched.
 
         Args:
             step: Its step.
             current: The pass at its parameters.
             test: The test set at its parameters, or None if there is none.
-            training_seconds: What training has taken since the row measured before; it earns time for measuring.
-            tasks: The costly measurements to make, of :data:`engine.measure.schedule.TASKS`; None leaves that to the
-                budget.
 
         Returns:
-            The set ``config.measure`` names.
+            The set ``config.measure`` names, as far as it is due.
         """
         config = self._config
         f, g = current.loss, current.grad_norm
-        norms = row_norms(current.run, current.signals)
+        norms = row_norms_from(self._norms.array(), current.run)
         squares = norms.sample_gradients(bias=config.bias)
         sample_norm = math.sqrt(float(squares.max()))
         values = {
@@ -116,8 +148,9 @@ class Observer:
         began = time.perf_counter()
         layers: dict[str, NDArray[np.float64]] = {}
         distance = math.nan
-        for task in self._schedule.due(training_seconds) if tasks is None else self._schedule.only(tasks):
-            with self._schedule.timed(task):
+        for task in self._due:
+            queued = self._queued[task].seconds() if task in self._queued else 0.0
+            with self._schedule.timed(task, already=queued):
                 if task == "layers":
                     layers |= self._layers.measure(current.run, norms)
                     distance = self._layers.parameter_distance()
@@ -126,7 +159,7 @@ class Observer:
                 else:
                     kernel = TangentKernel(self._network, current.run, self._layers.grams)
                     values |= self._kernel.measure(kernel, current.rows, config.loss, g)
-                    layers["ntk_trace_share"] = trace_shares(kernel)
+                    layers["ntk_trace_share"] = trace_shares(kernel, self._traces)
         values |= self._schedule.seconds()
         values["lipschitz_bound"] = math.nan
         if "weight_norm" in layers:
@@ -140,7 +173,8 @@ class Observer:
             layers |= self._infinite_width()
         row = Row(config, values | {"loss": f, "grad_norm": g}, layers, self._before)
         events = self._violations.check(step, row)
-        self._schedule.charge(time.perf_counter() - began - sum(self._schedule.seconds().values()))
+        in_tasks = sum(self._schedule.seconds().values()) - sum(of.seconds() for of in self._queued.values())
+        self._schedule.charge(self._common.seconds() + time.perf_counter() - began - in_tasks)
         return Measured(values, layers, events)
 
     def remember(self, current: TrainingPass, measured: Mapping[str, float]) -> None:

@@ -31,7 +31,7 @@ def risk_bounds(
     n, delta = current.run.output.shape[0], config.delta
     bound = LOSSES[config.loss].bound
     if bound is None:
-        bound = max(float(current.rows.values.max()), test.largest if test is not None else -math.inf)
+        bound = max(current.largest, test.largest if test is not None else -math.inf)
     gap = current.loss - config.f_star
     mu = pl_constant(current.loss, current.grad_norm, config.f_star)
     beta = stability_beta(gap, sample_norm, mu, n)

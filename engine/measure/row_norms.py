@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,9 +45,7 @@ class RowNorms:
 
 
 def row_norms(run: Forward, signals: list[Tensor]) -> RowNorms:
-    """The norms of a pass, with one transfer from the device.
-
-    They are taken in the training precision, in which the rows themselves are known.
+    """The norms of a pass, read at once.
 
     Args:
         run: The forward pass.
@@ -57,9 +54,37 @@ def row_norms(run: Forward, signals: list[Tensor]) -> RowNorms:
     Returns:
         The norms. Cost: 4n·(number of neurons) flops.
     """
+    return row_norms_from(stacked_row_norms(run, signals).cpu().numpy(), run)
+
+
+def stacked_row_norms(run: Forward, signals: list[Tensor]) -> Tensor:
+    """The norms of a pass, where it lives.
+
+    They are taken in the training precision, in which the rows themselves are known.
+
+    Args:
+        run: The forward pass.
+        signals: δ_1 … δ_L of single examples.
+
+    Returns:
+        For :func:`row_norms_from`: norms of features, norms of signals, and ν of rows if they are renormalised, (·, n).
+    """
     scales = [] if run.scales is None else [scale.flatten() for scale in run.scales]
     rows = [torch.linalg.vector_norm(row, dim=-1) for row in (*run.inputs, *signals)]
-    host = torch.stack([*rows, *scales]).cpu().to(torch.float64).numpy()
+    return torch.stack([*rows, *scales])
+
+
+def row_norms_from(stacked: NDArray[np.floating], run: Forward) -> RowNorms:
+    """Norms that have arrived on the host.
+
+    Args:
+        stacked: What :func:`stacked_row_norms` gave.
+        run: The forward pass.
+
+    Returns:
+        The norms.
+    """
+    host = stacked.astype(np.float64)
     depth = len(run.inputs)
     activations = None
     if run.scales is not None:
@@ -86,13 +111,13 @@ def squared_norm(tensor: Tensor) -> Tensor:
     return square
 
 
-def total_norm(tensors: list[Tensor]) -> float:
-    """The norm of several tensors taken as one vector.
+def total_square(tensors: list[Tensor]) -> Tensor:
+    """The squared norm of several tensors taken as one vector.
 
     Args:
-        tensors: Any number of them.
+        tensors: Any number of them, at least one.
 
     Returns:
-        √Σ‖T‖_F².
+        Σ‖T‖_F², a float64 scalar on their device.
     """
-    return math.sqrt(float(torch.stack([squared_norm(tensor) for tensor in tensors]).sum()))
+    return torch.stack([squared_norm(tensor) for tensor in tensors]).sum()

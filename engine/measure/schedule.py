@@ -92,11 +92,12 @@ class Schedule:
         self._first = False
 
     @contextmanager
-    def timed(self, task: str) -> Generator[None, None, None]:
+    def timed(self, task: str, already: float = 0.0) -> Generator[None, None, None]:
         """Time a task and pay for it.
 
         Args:
             task: Its name.
+            already: Seconds that it has taken before, on the device.
 
         Yields:
             Nothing; the measurement is made inside.
@@ -105,7 +106,7 @@ class Schedule:
         try:
             yield
         finally:
-            self._spent[task] = time.perf_counter() - began
+            self._spent[task] = already + time.perf_counter() - began
             if not self._first:
                 self._balances[task] -= self._spent[task]
 

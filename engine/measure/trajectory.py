@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from engine.measure.carried import Numbers
-from engine.measure.row_norms import total_norm
+from engine.measure.row_norms import total_square
 from engine.theory import predictions
 from engine.theory.polyak_lojasiewicz import pl_constant
 from engine.training_pass import TrainingPass
+from engine.transfer import Arrival, Transfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +39,26 @@ class Trajectory:
         self._f_star = f_star
         self._epsilon = epsilon
         self._previous: _Row | None = None
+        self._gradient_change: Arrival | None = None  # ‖∇f_k − ∇f_{k−1}‖²
         self._lr = math.nan
         self._gap = self._initial_gap = math.nan
         self._least_pl = math.inf
         self._largest_smoothness = -math.inf
 
+    def launch(self, current: TrainingPass, transfer: Transfer) -> None:
+        """Queue what the transition to this row needs of both rows' gradients.
+
+        Args:
+            current: The pass at this row.
+            transfer: By what the row's numbers come.
+        """
+        before = self._previous
+        if before is not None:
+            moved = [now - then for now, then in zip(current.gradients, before.gradients, strict=True)]
+            self._gradient_change = transfer.add(total_square(moved))
+
     def transition(self, current: TrainingPass, distance: float) -> dict[str, float]:
-        """The quantities of the transition that led to this row.
+        """The quantities of the transition that led to this row, which has been launched.
 
         Args:
             current: The pass at this row.
@@ -60,7 +74,8 @@ class Trajectory:
         step = self._step_smoothness(current)
         # The radius takes the row's own L_step too; rows that are not measured enter in remember().
         self._largest_smoothness = _largest(self._largest_smoothness, step)
-        change = total_norm([now - then for now, then in zip(current.gradients, before.gradients, strict=True)])
+        assert self._gradient_change is not None
+        change = math.sqrt(self._gradient_change.number())
         lemma1 = predictions.lemma1(before.loss, g, before.smoothness_hessian)
         descent = predictions.descent(before.loss, g, eta, before.smoothness_step)
         lemma10 = predictions.lemma10(before.loss, g, before.smoothness_hessian)

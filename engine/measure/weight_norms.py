@@ -6,14 +6,20 @@ bound without looking at W_l; it is found anew, from the singular vector it was 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.measure.lanczos import spectral_norm_upper
+from engine.measure.krylov import Sweep, launch
+from engine.measure.lanczos import spectral_norm_upper, widened_norm
 from engine.measure.row_norms import squared_norm
+from engine.transfer import Arrival, Transfer
 
 WEIGHTS_LOOSE = 1e-2
 """A bound on ‖W‖₂ is found anew when it may be too large by this share."""
@@ -27,6 +33,8 @@ _SMALL = 65
 _CLOSER = 4.0
 # The residual at which ‖M‖₂² counts as found from nothing. With 5e-2 it was seen to miss the edge of a random spectrum.
 _COLD_TOLERANCE = 1e-2
+# Products of a look that is queued; a warm start seldom needs more.
+_AHEAD_PRODUCTS = 4
 # In units of eps: what a Frobenius norm in the weights' precision may be too small by.
 _ROUNDED = 8.0
 
@@ -39,13 +47,14 @@ class NormBound:
 
     Attributes:
         upper: The bound as far as it is known without looking at the matrix; ∞ before the first look.
+        vector: The singular vector found last, of the smaller dimension.
     """
 
     def __init__(self, loose: float) -> None:
         self._loose = loose
         self.upper = math.inf
         self._found = math.nan  # a lower estimate of the norm, less what the matrix has moved since
-        self._vector: Tensor | None = None
+        self.vector: Tensor | None = None
 
     def move(self, length: float) -> None:
         """The matrix has moved.
@@ -67,18 +76,53 @@ class NormBound:
             few products, in the matrix's own precision; none as long as the bound is tight. A small matrix takes the
             dense solver at each call.
         """
-        if not self.upper <= (1.0 + self._loose) * self._found or min(matrix.shape) < _SMALL:
-            tolerance = self._loose / _CLOSER
-            if self._vector is None:
-                # From nothing, every factor of 2 costs several products, and training will soon move it anyway.
-                tolerance = max(tolerance, min(self._loose, _COLD_TOLERANCE))
-            norm, self._vector = spectral_norm_upper(matrix, self._vector, tolerance=tolerance)
-            # The norm was widened by its residual, so that this much less is a lower estimate. It is widened once more
-            # than the one eigenvalue needs: at the edge of a random matrix's spectrum there is always another near it.
-            widening = math.sqrt(1.0 + tolerance)
-            dense = min(matrix.shape) < _SMALL
-            self._found, self.upper = norm / widening, norm if dense else norm * widening
+        if self.is_loose(matrix):
+            norm, vector = spectral_norm_upper(matrix, self.vector, tolerance=self.tolerance)
+            self.found(norm, vector, dense=min(matrix.shape) < _SMALL)
         return self.upper
+
+    def is_loose(self, matrix: Tensor) -> bool:
+        """Whether the norm is to be found anew.
+
+        Args:
+            matrix: Shape (p, q).
+
+        Returns:
+            True if the bound may be too loose; always for a small matrix.
+        """
+        return not self.upper <= (1.0 + self._loose) * self._found or min(matrix.shape) < _SMALL
+
+    @property
+    def tolerance(self) -> float:
+        """The residual of ‖M‖₂² at which the norm counts as found, relative."""
+        tolerance = self._loose / _CLOSER
+        if self.vector is None:
+            # From nothing, every factor of 2 costs several products, and training will soon move it anyway.
+            tolerance = max(tolerance, min(self._loose, _COLD_TOLERANCE))
+        return tolerance
+
+    def found_densely(self, normal: NDArray[np.floating]) -> None:
+        """Take up the norm of a small matrix.
+
+        Args:
+            normal: MᵀM in float64, of the smaller order.
+        """
+        square = float(np.linalg.eigvalsh(normal)[-1]) if np.isfinite(normal).all() else math.nan
+        self.upper = self._found = math.sqrt(max(square, 0.0))
+
+    def found(self, norm: float, vector: Tensor, *, dense: bool) -> None:
+        """Take up a norm that was found at the tolerance asked for.
+
+        Args:
+            norm: The norm, widened by its residual.
+            vector: The singular vector, of the smaller dimension.
+            dense: Whether the dense solver found it.
+        """
+        # The norm was widened by its residual, so that this much less is a lower estimate. It is widened once more
+        # than the one eigenvalue needs: at the edge of a random matrix's spectrum there is always another near it.
+        widening = math.sqrt(1.0 + self.tolerance)
+        self._found, self.upper = norm / widening, norm if dense else norm * widening
+        self.vector = vector
 
     def state(self) -> dict[str, Tensor]:
         """What is carried from row to row.
@@ -86,10 +130,10 @@ class NormBound:
         Returns:
             Tensors by name, for :meth:`restore`.
         """
-        if self._vector is None:
+        if self.vector is None:
             return {}
         return {
-            "vector": self._vector,
+            "vector": self.vector,
             "bounds": torch.tensor([self.upper, self._found], dtype=torch.float64),
         }
 
@@ -99,8 +143,85 @@ class NormBound:
         Args:
             state: Tensors by name.
         """
-        self._vector = state.get("vector")
+        self.vector = state.get("vector")
         self.upper, self._found = state["bounds"].tolist() if "bounds" in state else (math.inf, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class LateLooks:
+    """Looks at matrices of one shape that were queued on a device.
+
+    Attributes:
+        members: Which matrices.
+        rows: The larger dimension.
+        sweep: Products, if the matrices are large.
+        normal: MᵀM of the smaller order, if they are small; float64, (members, order, order).
+    """
+
+    members: list[int]
+    rows: int
+    sweep: Sweep | None = None
+    normal: Arrival | None = None
+
+    def tell(self, bounds: list[NormBound]) -> list[int]:
+        """Tell the bounds what was found.
+
+        Args:
+            bounds: All bounds, of which these are members.
+
+        Returns:
+            Which were told; for the others the products did not suffice.
+        """
+        told = []
+        if self.normal is not None:
+            for index, normal in zip(self.members, self.normal.array(), strict=True):
+                bounds[index].found_densely(normal)
+                told.append(index)
+        if self.sweep is not None:
+            ritz = self.sweep.ritz("largest")
+            none = np.zeros(self.sweep.basis.shape[1])
+            vectors = self.sweep.vectors([none if pair is None else pair.weights for pair in ritz])
+            for index, pair, vector in zip(self.members, ritz, vectors, strict=True):
+                bound = bounds[index]
+                if pair is not None and pair.residual <= bound.tolerance * pair.value:
+                    norm = widened_norm(pair.value, pair.residual, self.rows, vector.dtype)
+                    bound.found(norm, vector, dense=False)
+                    told.append(index)
+        return told
+
+
+def queue_looks(bounds: list[NormBound], matrices: list[Tensor], transfer: Transfer) -> list[LateLooks]:
+    """Queue a look at each matrix whose bound is loose, matrices of one shape together.
+
+    Args:
+        bounds: One for each matrix.
+        matrices: Each (p, q).
+        transfer: By what the row's numbers come.
+
+    Returns:
+        What to read; nothing of a large matrix that has never been looked at. Cost: 16pq flops for each look.
+    """
+    groups: dict[torch.Size, list[int]] = {}
+    for index, (bound, matrix) in enumerate(zip(bounds, matrices, strict=True)):
+        if bound.is_loose(matrix) and (bound.vector is not None or min(matrix.shape) < _SMALL):
+            groups.setdefault(matrix.shape, []).append(index)
+    looks = []
+    for shape, members in groups.items():
+        stack = torch.stack([matrices[index] for index in members])
+        tall = stack.mT if shape[0] < shape[1] else stack
+        if min(shape) < _SMALL:
+            wide = tall.to(torch.float64)
+            looks.append(LateLooks(members, max(shape), normal=transfer.add(wide.mT @ wide)))
+        else:
+            starts = torch.stack([vector for index in members if (vector := bounds[index].vector) is not None])
+            sweep = launch(functools.partial(_normal_products, tall), starts, _AHEAD_PRODUCTS, transfer)
+            looks.append(LateLooks(members, max(shape), sweep=sweep))
+    return looks
+
+
+def _normal_products(tall: Tensor, v: Tensor) -> Tensor:
+    """MᵀMv of several matrices, (b, p, q), each with its own v, (b, q)."""
+    return torch.bmm(tall.mT, torch.bmm(tall, v[:, :, None]))[:, :, 0]
 
 
 class WeightNorms:
@@ -115,6 +236,9 @@ class WeightNorms:
         self._norms = [NormBound(WEIGHTS_LOOSE) for _ in weights]
         self._distances = [NormBound(DISTANCES_LOOSE) for _ in weights]
         self._change: Tensor | None = None
+        # Of a row that has been launched: the looks, and ‖W_l − W_l(0)‖_F².
+        self._late: dict[str, list[LateLooks]] = {"norm": [], "distance": []}
+        self._squares: Arrival | None = None
 
     def moved(self, lengths: Sequence[float]) -> None:
         """The weights are about to move.
@@ -128,13 +252,33 @@ class WeightNorms:
             self._norms[index].move(length)
             self._distances[index].move(length)
 
+    def launch(self, initial: list[Tensor] | None, transfer: Transfer) -> None:
+        """Queue on the device what looking at the matrices takes, to be read by :meth:`norms` and :meth:`distances`.
+
+        A matrix that was never looked at is left to them: how many products it takes cannot be foreseen.
+
+        Args:
+            initial: W_1(0) … W_L(0), None before the first update.
+            transfer: By what the row's numbers come.
+        """
+        self._late = {"norm": queue_looks(self._norms, self._weights, transfer), "distance": []}
+        self._squares = None
+        if initial is not None:
+            changes = [now - then for now, then in zip(self._weights, initial, strict=True)]
+            self._squares = transfer.add(torch.stack([squared_norm(change) for change in changes]))
+            self._late["distance"] = queue_looks(self._distances, changes, transfer)
+
     def norms(self) -> list[float]:
         """‖W_l‖₂ from above.
 
         Returns:
             One for each matrix.
         """
-        return [bound.measure(weight) for bound, weight in zip(self._norms, self._weights, strict=True)]
+        told = self._take("norm")
+        return [
+            bound.upper if index in told else bound.measure(weight)
+            for index, (bound, weight) in enumerate(zip(self._norms, self._weights, strict=True))
+        ]
 
     def distances(self, initial: list[Tensor]) -> tuple[list[float], list[float]]:
         """How far the weights are from where they began.
@@ -146,17 +290,30 @@ class WeightNorms:
             ‖W_l − W_l(0)‖₂ from above, and ‖W_l − W_l(0)‖_F². Cost: one pass over all weights, and a product now and
             then.
         """
+        told = self._take("distance")
+        arrived, self._squares = self._squares, None
         spectral, squares = [], []
-        if self._change is None:
-            self._change = torch.empty_like(max(self._weights, key=torch.Tensor.numel)).view(-1)
-        for bound, weight, then in zip(self._distances, self._weights, initial, strict=True):
-            # One buffer for all: fresh memory would cost more than the subtraction.
-            change = torch.sub(weight, then, out=self._change[: weight.numel()].view(weight.shape))
-            square = float(squared_norm(change))
+        for index, (bound, weight, then) in enumerate(zip(self._distances, self._weights, initial, strict=True)):
+            if arrived is not None and (index in told or not bound.is_loose(weight)):
+                square, upper = float(arrived.array()[index]), bound.upper
+            else:
+                change = self._difference(weight, then)
+                square, upper = float(squared_norm(change)), bound.measure(change)
             frobenius = math.sqrt(square) * (1.0 + _ROUNDED * torch.finfo(weight.dtype).eps)
-            spectral.append(min(bound.measure(change), frobenius))
+            spectral.append(min(upper, frobenius))
             squares.append(square)
         return spectral, squares
+
+    def _difference(self, weight: Tensor, then: Tensor) -> Tensor:
+        """W − W(0), in one buffer for all: fresh memory would cost more than the subtraction."""
+        if self._change is None:
+            self._change = torch.empty_like(max(self._weights, key=torch.Tensor.numel)).view(-1)
+        return torch.sub(weight, then, out=self._change[: weight.numel()].view(weight.shape))
+
+    def _take(self, kind: str) -> set[int]:
+        """Take up what the looks that were queued have found: of which matrices they did."""
+        late, self._late[kind] = self._late[kind], []
+        return {index for looks in late for index in looks.tell(self._kinds()[kind])}
 
     def state(self) -> dict[str, Tensor]:
         """What is carried from row to row.

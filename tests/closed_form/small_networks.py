@@ -14,6 +14,7 @@ from torch import Tensor
 from engine import losses
 from engine.network import Network, backward_signals, forward, initialise, parameter_gradients
 from engine.training_pass import TrainingPass
+from engine.transfer import Transfer
 
 CASES = list(itertools.product(["relu", "tanh"], [False, True], [False, True]))
 LOSSES = ["mse", "mse_logits", "cross_entropy"]
@@ -64,10 +65,10 @@ class Small:
         signals = backward_signals(self.network, run, rows.gradient)
         gradients = parameter_gradients(self.network, run, signals)
         flat = torch.cat([g.reshape(-1) for g in gradients])
-        accuracy = float((run.output.argmax(1) == self.y).double().mean())
-        norms = [float(gradient.norm()) for gradient in gradients]
-        loss = float(rows.values.mean())
-        return TrainingPass(run, rows, signals, gradients, loss, accuracy, float(flat.norm()), norms)
+        accuracy = (self.output(self.flat()).argmax(1) == self.y).double().mean()
+        numbers = [rows.values.mean(), accuracy, rows.values.max(), flat.square().sum()]
+        norms = [gradient.norm() for gradient in gradients]
+        return TrainingPass(run, rows, signals, gradients, Transfer().add(torch.stack([*numbers, *norms])))
 
 
 def small(

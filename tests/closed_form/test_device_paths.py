@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 
 import numpy as np
@@ -10,9 +9,11 @@ import pytest
 import torch
 
 from engine.measure.gram import device_gram, feature_gram, host_gram
-from engine.measure.host import LayerThreads, fetch, to_host
 from engine.measure.kernel import TangentKernel, sum_of_products
+from engine.measure.layer_threads import LayerThreads
 from engine.measure.layers import LayerMeasures
+from engine.measure.row_norms import row_norms
+from engine.transfer import Transfer, fetch, to_host
 from tests.closed_form.small_networks import small
 
 
@@ -69,16 +70,25 @@ def test_layers_run_side_by_side_where_torch_has_threads_and_there_is_more_than_
 
 
 @pytest.mark.parametrize("keep", [False, True])
-def test_layers_that_are_fetched_together_are_measured_as_layers_one_by_one(keep):
-    case = small("tanh", True, False, n=9, depth=4)
-    run = case.training_pass().run
-    one_by_one, together = (LayerMeasures(case.network, keep_grams=keep) for _ in range(2))
-    expected = one_by_one._on_host(one_by_one._layers[1:], run.inputs[1:])
-    found = together._from_device(together._layers[1:], run.inputs[1:])
-    for (row, gram), (other, other_gram) in zip(found, expected, strict=True):
-        for part in ("spectrum", "discs", "moved"):
-            values, others = (dataclasses.astuple(getattr(each, part)) for each in (row, other))
-            assert values == pytest.approx(others, rel=1e-11, abs=1e-13)
-        assert (gram is not None) == (other_gram is not None) == keep
-        if keep:
-            torch.testing.assert_close(gram, other_gram, rtol=0, atol=1e-14)
+def test_layers_that_are_queued_first_are_measured_as_layers_one_by_one(keep):
+    case = small("tanh", True, True, n=9, depth=4)
+    found = case.training_pass()
+    norms = row_norms(found.run, found.signals)
+    one_by_one, queued = (LayerMeasures(case.network, keep_grams=keep) for _ in range(2))
+    for _ in range(3):
+        expected = one_by_one.measure(found.run, norms)
+        transfer = Transfer()
+        queued.launch(found.run, transfer)
+        table = queued.measure(found.run, norms)
+        for name, column in expected.items():
+            np.testing.assert_allclose(table[name], column, rtol=1e-10, atol=1e-12, equal_nan=True)
+        assert queued.parameter_distance() == pytest.approx(one_by_one.parameter_distance(), rel=1e-12)
+        assert len(queued.grams) == len(one_by_one.grams) == (4 if keep else 0)
+        for gram, other in zip(queued.grams, one_by_one.grams, strict=True):
+            torch.testing.assert_close(gram, other, rtol=0, atol=1e-14)
+        for measures in (one_by_one, queued):
+            measures.before_update(found.gradient_norms[:4])
+        for parameter, gradient in zip(case.network.parameters(), found.gradients, strict=True):
+            parameter.sub_(gradient)
+        found = case.training_pass()
+        norms = row_norms(found.run, found.signals)

@@ -203,13 +203,17 @@ def test_what_a_step_costs_and_what_measuring_costs_are_told_apart(monkeypatch: 
 
 
 class _Slow:
-    """An observer whose measuring takes 100 seconds and whose preparing an update takes 1000."""
+    """An observer whose measuring takes 100 seconds, 30 of them queueing, and whose preparing an update takes 1000."""
 
     def __init__(self, observer: object, clock: dict[str, float]) -> None:
         self._observer, self._clock = observer, clock
 
+    def launch(self, *args: object, **kwargs: object) -> None:
+        self._clock["now"] += 30.0
+        self._observer.launch(*args, **kwargs)  # type: ignore[attr-defined]
+
     def observe(self, *args: object, **kwargs: object) -> object:
-        self._clock["now"] += 100.0
+        self._clock["now"] += 70.0
         return self._observer.observe(*args, **kwargs)  # type: ignore[attr-defined]
 
     def before_update(self, lr: float) -> None:

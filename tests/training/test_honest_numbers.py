@@ -17,6 +17,7 @@ from engine.measure.gram import feature_gram, spectrum
 from engine.record import StepRecord
 from engine.theory.conditioning import is_lower_bound, log10_condition
 from engine.theory.gershgorin import gershgorin
+from engine.transfer import Transfer
 from tests.closed_form.problems import sphere
 
 NETWORKS = list(itertools.product(["relu", "tanh"], [False, True], ["mse", "mse_logits", "cross_entropy"]))
@@ -85,7 +86,7 @@ def test_the_trainer_measures_the_gram_matrices_of_its_features_in_float64_whate
     data = data_set(sphere(np.random.default_rng(0), 12, 40), np.arange(12) % 3)
     trainer = Trainer(RunConfig(width=12, depth=3, examples=12, dtype=dtype, device="cpu", steps=0), data)  # type: ignore[arg-type]
     record = trainer.observe()
-    for m, a in enumerate(trainer._pass().run.inputs):
+    for m, a in enumerate(trainer._pass(Transfer()).run.inputs):
         sigma = np.linalg.svd(a.double().numpy() / math.sqrt(a.shape[1]), compute_uv=False)
         assert record.layers["lambda_min"][m] == pytest.approx(sigma[-1] ** 2, rel=1e-9, abs=1e-15)
 

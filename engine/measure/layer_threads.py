@@ -1,4 +1,4 @@
-"""From the device to the host, and the host's threads: Gram matrices are measured one thread a layer."""
+"""The host's threads: Gram matrices are measured one thread a layer."""
 
 from __future__ import annotations
 
@@ -6,48 +6,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
-from torch import Tensor
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-def to_host(tensors: Sequence[Tensor]) -> list[NDArray[np.floating]]:
-    """Tensors as arrays: views where they live on the host, copies by one transfer where they do not.
-
-    Args:
-        tensors: Of any shapes and floating types, all on one device.
-
-    Returns:
-        Arrays of the same shapes and types.
-    """
-    if all(tensor.device.type == "cpu" for tensor in tensors):
-        return [tensor.detach().numpy() for tensor in tensors]
-    return fetch(tensors)
-
-
-def fetch(tensors: Sequence[Tensor]) -> list[NDArray[np.floating]]:
-    """Copies of tensors as arrays, by one transfer from whatever device.
-
-    Args:
-        tensors: In float32 or float64, all on one device.
-
-    Returns:
-        Arrays of the same shapes and types.
-    """
-    raw = torch.cat([tensor.detach().contiguous().view(-1).view(torch.uint8) for tensor in tensors]).cpu().numpy()
-    arrays: list[NDArray[np.floating]] = []
-    offset = 0
-    for tensor in tensors:
-        size = tensor.numel() * tensor.element_size()
-        dtype: type[np.floating] = np.float64 if tensor.dtype == torch.float64 else np.float32
-        arrays.append(raw[offset : offset + size].view(dtype).reshape(tensor.shape))
-        offset += size
-    return arrays
 
 
 class LayerThreads:

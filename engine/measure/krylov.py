@@ -1,0 +1,114 @@
+"""Lanczos' method without looking: a fixed number of products is queued on a device, and read when all else is.
+
+The method of :mod:`engine.measure.lanczos` decides after every product whether to go on, and on a GPU waits for each of
+these decisions. Here several matrices of one shape are taken together, nothing is decided, and the small matrix that
+the products leave is read later, by the row's one transfer. What went wrong is seen then: a value that is not finite,
+or a residual that is too large.
+
+Shapes: b matrices of one order, s products each; basis (b, s, order).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine.transfer import Arrival, Transfer, to_device
+
+_PASSES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class LateRitz:
+    """An extreme Ritz pair, its vector still as weights in a basis on the device.
+
+    Attributes:
+        value: θ.
+        residual: ‖Av − θv‖.
+        weights: Of the basis vectors, (s,).
+    """
+
+    value: float
+    residual: float
+    weights: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Products that were queued.
+
+    Attributes:
+        basis: Orthonormal rows, (b, s, order), on the device.
+        coefficients: Of each product the diagonal entry and the length of what was new in it, (b, s, 2).
+    """
+
+    basis: Tensor
+    coefficients: Arrival
+
+    def ritz(self, which: Literal["largest", "smallest"]) -> list[LateRitz | None]:
+        """The extreme Ritz pairs; the first one that is read waits for the transfer.
+
+        Args:
+            which: Which end of the spectrum.
+
+        Returns:
+            One for each matrix; None where the iteration broke down, for example because the start was an eigenvector.
+        """
+        return [_ritz(one.astype(np.float64), which) for one in self.coefficients.array()]
+
+    def vectors(self, weights: list[NDArray[np.float64]]) -> Tensor:
+        """Ritz vectors, without waiting.
+
+        Args:
+            weights: Of each matrix.
+
+        Returns:
+            Shape (b, order), on the device.
+        """
+        chosen = to_device(np.stack(weights), self.basis)
+        found: Tensor = torch.bmm(chosen[:, None, :], self.basis)[:, 0]
+        return found
+
+
+def launch(operator: Callable[[Tensor], Tensor], starts: Tensor, products: int, transfer: Transfer) -> Sweep:
+    """Queue Lanczos iterations, reorthogonalised against the whole basis, twice.
+
+    Args:
+        operator: Applied to one vector of each matrix, (b, order) → (b, order).
+        starts: (b, order), not zero.
+        products: s ≥ 1, at most the order.
+        transfer: By what the result will come.
+
+    Returns:
+        What to read it from. Cost: the products, and 8·order flops for each pair of basis vectors.
+    """
+    basis = starts.new_empty(starts.shape[0], products, starts.shape[1])
+    basis[:, 0] = starts / torch.linalg.vector_norm(starts, dim=1, keepdim=True)
+    coefficients = []
+    for size in range(1, products + 1):
+        rest = operator(basis[:, size - 1])[:, :, None]
+        known = basis[:, :size]
+        diagonal = torch.bmm(basis[:, size - 1 : size], rest)[:, 0, 0]
+        for _ in range(_PASSES):
+            rest = torch.baddbmm(rest, known.mT, torch.bmm(known, rest), alpha=-1.0)
+        length = torch.linalg.vector_norm(rest[:, :, 0], dim=1)
+        coefficients.append(torch.stack([diagonal, length], dim=1))
+        if size < products:
+            basis[:, size] = rest[:, :, 0] / length[:, None]
+    return Sweep(basis, transfer.add(torch.stack(coefficients, dim=1)))
+
+
+def _ritz(coefficients: NDArray[np.float64], which: str) -> LateRitz | None:
+    diagonal, lengths = coefficients.T
+    if not np.isfinite(coefficients).all():
+        return None
+    values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(lengths[:-1], 1) + np.diag(lengths[:-1], -1))
+    pick = -1 if which == "largest" else 0
+    weights = vectors[:, pick]
+    return LateRitz(float(values[pick]), float(lengths[-1] * abs(weights[-1])), weights)

@@ -1,0 +1,153 @@
+"""Numbers on their way from the device to the host: all that a row reads comes by one copy, waited for once.
+
+Work on a GPU is queued. Whoever wants a number that is being computed there adds its tensor to the row's transfer while
+queueing; the first one that is read brings all of them. Where tensors live on the host nothing is copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Host = NDArray[np.floating]
+
+
+class Transfer:
+    """What a row has asked for so far."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Tensor] = []
+        self._arrived: list[Host] = []
+
+    def add(self, tensor: Tensor) -> Arrival:
+        """Ask for a tensor; returns at once.
+
+        Args:
+            tensor: In float32 or float64. It must not be changed before it is read.
+
+        Returns:
+            Where to read it.
+        """
+        self._waiting.append(tensor.detach())
+        return Arrival(self, len(self._arrived) + len(self._waiting) - 1)
+
+    def arrived(self, number: int) -> Host:
+        """An array, and with it all that have been asked for.
+
+        Args:
+            number: Its place in the order of asking.
+
+        Returns:
+            The array.
+        """
+        if number >= len(self._arrived):
+            self._arrived += to_host(self._waiting)
+            self._waiting = []
+        return self._arrived[number]
+
+
+class Arrival:
+    """One tensor of a transfer.
+
+    Args:
+        transfer: The transfer.
+        number: Its place there.
+    """
+
+    def __init__(self, transfer: Transfer, number: int) -> None:
+        self._transfer = transfer
+        self._number = number
+
+    def array(self) -> Host:
+        """Read it, waiting for the device if this is the first that is read.
+
+        Returns:
+            An array of the tensor's shape and type; a view of the tensor itself where that lives on the host.
+        """
+        return self._transfer.arrived(self._number)
+
+    def number(self) -> float:
+        """Read a scalar.
+
+        Returns:
+            Its value.
+        """
+        return float(self.array())
+
+
+def runs_ahead(device: torch.device) -> bool:
+    """Whether work is to be queued before anything of it is read.
+
+    Args:
+        device: Where tensors live.
+
+    Returns:
+        True except on the host, where nothing is gained and all Gram matrices would be held at once.
+    """
+    return device.type != "cpu"
+
+
+def to_host(tensors: Sequence[Tensor]) -> list[Host]:
+    """Tensors as arrays: views where they live on the host, copies by one transfer where they do not.
+
+    Args:
+        tensors: Of any shapes and floating types, all on one device.
+
+    Returns:
+        Arrays of the same shapes and types.
+    """
+    if all(tensor.device.type == "cpu" for tensor in tensors):
+        return [tensor.detach().numpy() for tensor in tensors]
+    return fetch(tensors)
+
+
+def fetch(tensors: Sequence[Tensor]) -> list[Host]:
+    """Copies of tensors as arrays, by one transfer from whatever device.
+
+    Args:
+        tensors: In float32 or float64, all on one device.
+
+    Returns:
+        Arrays of the same shapes and types.
+    """
+    # The longer numbers first, so that all lie where the processor wants them.
+    order = sorted(range(len(tensors)), key=lambda index: -tensors[index].element_size())
+    flat = [tensors[index].detach().contiguous().view(-1).view(torch.uint8) for index in order]
+    raw = _copied(torch.cat(flat)).numpy()
+    arrays: list[Host] = [raw] * len(tensors)
+    offset = 0
+    for index, piece in zip(order, flat, strict=True):
+        dtype: type[np.floating] = np.float64 if tensors[index].dtype == torch.float64 else np.float32
+        arrays[index] = raw[offset : offset + len(piece)].view(dtype).reshape(tensors[index].shape)
+        offset += len(piece)
+    return arrays
+
+
+def to_device(values: NDArray[np.float64], like: Tensor) -> Tensor:
+    """A few numbers to the device, without waiting for it.
+
+    Args:
+        values: The numbers.
+        like: A tensor there.
+
+    Returns:
+        A tensor of their shape, in the type and on the device of ``like``.
+    """
+    host = torch.from_numpy(values).to(like.dtype)
+    if like.device.type == "cuda":
+        host = host.pin_memory()
+    return host.to(like.device, non_blocking=True)
+
+
+def _copied(raw: Tensor) -> Tensor:
+    """A tensor on the host. From a GPU into page-locked memory, several times as fast as into any other."""
+    if raw.device.type != "cuda":
+        return raw.cpu()
+    host = torch.empty(raw.shape, dtype=raw.dtype, pin_memory=True)
+    host.copy_(raw, non_blocking=True)
+    torch.cuda.current_stream(raw.device).synchronize()
+    return host
