@@ -9,7 +9,9 @@ import torch
 
 from engine import RunConfig, Trainer
 from engine.measure import weight_norms
-from engine.measure.weight_norms import NormBound, WeightNorms
+from engine.measure.lanczos import extreme_eigenpair
+from engine.measure.weight_norms import NormBound, WeightNorms, queue_looks
+from engine.transfer import Transfer
 
 
 def exact(matrix: torch.Tensor) -> float:
@@ -26,8 +28,9 @@ def drawn(seed: int, dtype: torch.dtype) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("step", [1e-4, 1e-2])
+@pytest.mark.parametrize("queued", [False, True])
 def test_bounds_on_norms_hold_along_a_run_and_are_as_tight_as_they_say(
-    dtype: torch.dtype, step: float, monkeypatch: pytest.MonkeyPatch
+    dtype: torch.dtype, step: float, queued: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[tuple[int, ...]] = []
     original = weight_norms.spectral_norm_upper
@@ -46,6 +49,8 @@ def test_bounds_on_norms_hold_along_a_run_and_are_as_tight_as_they_say(
         norms.moved([float(g.double().norm()) for g in move])
         for w, g in zip(weights, move, strict=True):
             w.add_(g)
+        if queued:
+            norms.launch(initial, Transfer())
         for w, bound in zip(weights, norms.norms(), strict=True):
             assert exact(w) <= bound * (1 + 1e-12) <= exact(w) * 1.01 * (1 + 1e-4)
         distances, squares = norms.distances(initial)
@@ -56,7 +61,7 @@ def test_bounds_on_norms_hold_along_a_run_and_are_as_tight_as_they_say(
             slack = 1e-3
             assert exact(change) * (1 - slack) <= distance <= exact(change) * (1.05 + slack)
             assert square == pytest.approx(float(change.square().sum()), rel=1e-9 if dtype == torch.float64 else 1e-2)
-    if step == 1e-4:
+    if step == 1e-4 and not queued:
         # The distance grows from nothing and is looked at at every row; the norm hardly ever.
         assert 12 < looks.count((90, 90)) < 12 + 4
 
@@ -229,3 +234,68 @@ def test_from_nothing_a_norm_is_found_less_closely_but_within_what_it_may_be_loo
     upper, lower = bound.state()["bounds"].tolist()
     assert len(looks) == 2
     assert exact(m) <= upper == pytest.approx(lower * 1.0025, rel=1e-14)
+
+
+def told(bounds: list[NormBound], matrices: list[torch.Tensor]) -> list[int]:
+    """Which bounds were told of a look that was queued."""
+    return [index for looks in queue_looks(bounds, matrices, Transfer()) for index in looks.tell(bounds)]
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_look_that_is_queued_is_four_products_widened_by_their_residual_and_their_rounding(transposed: bool) -> None:
+    tall = [torch.randn(120, 90, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)]
+    for m in tall:
+        m[:, 0] *= 3
+    matrices, bounds = [m.T if transposed else m for m in tall], [NormBound(0.04), NormBound(0.04)]
+    assert told(bounds, matrices) == []  # how many products it takes from nothing cannot be foreseen
+    for bound, m in zip(bounds, matrices, strict=True):
+        bound.measure(m)
+    assert told(bounds, matrices) == []  # they are not loose
+    starts = []
+    for bound, m in zip(bounds, tall, strict=True):
+        assert bound.vector is not None
+        starts.append(bound.vector)
+        m += 0.1 * m.flip(0)
+        bound.move(5.0)
+    assert told(bounds, matrices) == [0, 1]
+    for bound, m, start in zip(bounds, tall, starts, strict=True):
+        # In the precision of the weights, and so are the products here.
+        pair = extreme_eigenpair(lambda v, m=m: m.T @ (m @ v), start, "largest", tolerance=0.0, max_products=4)
+        norm = math.sqrt(pair.value + pair.residual) * (1 + 8 * 2.0**-23 * math.sqrt(120))
+        assert bound.upper == pytest.approx(norm * math.sqrt(1.01), rel=5e-7)
+        assert bound.state()["bounds"][1].item() == pytest.approx(norm / math.sqrt(1.01), rel=5e-7)
+        assert bound.vector is not None
+        assert abs(float(bound.vector @ pair.vector)) == pytest.approx(1.0, rel=1e-6)
+
+
+def test_a_look_whose_products_do_not_suffice_is_not_told() -> None:
+    m = torch.randn(120, 90, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    start = torch.randn(90, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    pair = extreme_eigenpair(lambda v: m.T @ (m @ v), start, "largest", tolerance=0.0, max_products=4)
+    for share in (0.7, 1.1):
+        bound = NormBound(4.0 * share * pair.residual / pair.value)  # a quarter of which is asked for
+        bound.vector = start
+        assert told([bound], [m]) == ([0] if share > 1.0 else [])
+
+
+def test_a_look_that_breaks_down_leaves_those_beside_it_alone() -> None:
+    m = matrix(120, 90)
+    bounds = [NormBound(0.04), NormBound(0.04)]
+    for bound in bounds:
+        bound.measure(m)
+        bound.move(5.0)
+    bounds[0].vector = torch.eye(90, dtype=torch.float64)[0]
+    assert told(bounds, [torch.eye(120, 90, dtype=torch.float64), m]) == [1]
+
+
+@pytest.mark.parametrize("shape", [(7, 90), (90, 7), (64, 64)])
+def test_a_look_at_a_small_matrix_that_is_queued_is_dense(shape: tuple[int, int]) -> None:
+    matrices, bounds = [matrix(*shape), 2.0 * matrix(*shape)], [NormBound(0.04), NormBound(0.04)]
+    assert told(bounds, matrices) == [0, 1]
+    for bound, m in zip(bounds, matrices, strict=True):
+        assert bound.upper == pytest.approx(exact(m), rel=1e-13)
+    matrices[0][3, 4] = math.nan
+    assert told(bounds, matrices) == [0, 1]
+    assert math.isnan(bounds[0].upper)
+    assert told([bounds[0]], [torch.zeros(shape, dtype=torch.float64)]) == [0]
+    assert bounds[0].upper == 0.0

@@ -64,7 +64,7 @@ _FIRST = {
         "closed_form/test_kernel.py",
         "closed_form/test_ahead.py",
     ],
-    "engine/measure/krylov.py": ["closed_form/test_ahead.py"],
+    "engine/measure/krylov.py": ["closed_form/test_krylov.py", "closed_form/test_ahead.py"],
     "engine/measure/layer_threads.py": ["closed_form/test_device_paths.py"],
     "engine/measure/layer_features.py": ["closed_form/test_layer_features.py"],
     "engine/measure/layers.py": ["closed_form/test_device_paths.py", "closed_form/test_ahead.py"],
