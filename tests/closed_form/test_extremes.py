@@ -287,6 +287,24 @@ def test_a_largest_eigenvalue_that_is_left_beyond_the_tolerance_is_found_densely
     assert found.largest == pytest.approx(1.0 if dense else ended.value, rel=1e-12)
 
 
+@pytest.mark.parametrize(("share", "dense"), [(0.7, True), (1.1, False)])
+def test_a_smallest_eigenvalue_that_is_left_beyond_the_tolerance_is_found_densely(
+    share: float, dense: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gram = rotated(apart(1.0))  # nothing stands out below
+    factor = extremes._cholesky_shifted(gram, 0.0)
+    assert factor is not None
+    space = Subspace(lambda v: gram @ v, [extremes._solve(factor, extremes._probe(N))])
+    ended = space.search("smallest", 0.0, precondition=lambda v: extremes._solve(factor, v))
+    monkeypatch.setattr(extremes, "_TOLERANCE", share * ended.residual / ended.value)
+    monkeypatch.setattr(extremes, "_FIRST", 0.25)  # four times that below the quotient is 0
+    follower = GramExtremes()
+    for first in (True, False):
+        found = follower.measure(gram)
+        assert found.dense == (first or dense)
+    assert found.smallest == pytest.approx(1.0 if dense else ended.value, rel=1e-12)
+
+
 def test_a_subspace_that_fills_the_space_has_every_eigenvalue() -> None:
     a = np.random.default_rng(0).normal(size=(9, 9))
     a = a + a.T
