@@ -157,5 +157,48 @@ def test_a_task_is_made_as_soon_as_its_part_of_the_budget_has_paid_for_it_and_fo
     assert made["kernel"] == [0, 1, *range(9, 40, 9)]
 
 
+def test_what_is_queued_first_is_paid_for_by_its_task_and_what_every_row_has_by_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(observer_module, "runs_ahead", lambda _device: True)
+    clock, trainer = Clock(monkeypatch), Trainer(RunConfig(**(SMALL | {"steps": 4})))  # type: ignore[arg-type]
+    for seconds, owner, name in (
+        (16.0, trainer, "_pass"),
+        (32.0, trainer, "_test_pass"),
+        (64.0, observer_module.Observer, "before_update"),
+        (0.5, observer_module.LayerMeasures, "launch"),
+        (0.25, observer_module.LayerMeasures, "measure"),
+        (1.0, observer_module.HessianCurvature, "launch"),
+        (2.0, observer_module.HessianCurvature, "measure"),
+        (4.0, observer_module.KernelSpectrum, "launch"),
+        (8.0, observer_module.KernelSpectrum, "measure"),
+        (0.125, observer_module.Trajectory, "launch"),
+        (0.0625, observer_module.Trajectory, "transition"),
+    ):
+        clock.taking(monkeypatch, seconds, owner, name)
+    charged: list[float] = []
+    charge = Schedule.charge
+    monkeypatch.setattr(Schedule, "charge", lambda self, seconds: charge(self, charged.append(seconds) or seconds))
+    for record in trainer.run():
+        assert [record.values[name] for name in TASKS] == [0.75, 3.0, 12.0]
+        assert record.values["measure_seconds"] == 0.75 + 3.0 + 12.0 + 0.125 + 0.0625
+        assert record.values["step_seconds"] == (16.0 if record.step == 0 else 64.0 + 16.0)
+    assert charged == [0.1875] * 5
+
+
+def test_a_measured_row_has_earned_what_training_took_since_the_one_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    trainer = Trainer(RunConfig(**(SMALL | {"steps": 6, "every": 3, "budget": 1.0})))  # type: ignore[arg-type]
+    clock.taking(monkeypatch, 16.0, trainer, "_pass")
+    clock.taking(monkeypatch, 32.0, trainer, "_test_pass")
+    clock.taking(monkeypatch, 1.0, observer_module.Observer, "before_update")
+    earned: list[float] = []
+    due = Schedule.due
+    monkeypatch.setattr(Schedule, "due", lambda self, seconds: due(self, earned.append(seconds) or seconds))
+    list(trainer.run())
+    # The row's own pass is not yet known then, and counts for the next one.
+    assert earned == [0.0, 16.0 + 2 * 17.0, 3 * 17.0]
+
+
 def test_every_task_has_its_seconds_in_the_catalogue() -> None:
     assert all(CATALOGUE[name].unit == "seconds" for name in TASKS)
