@@ -21,4 +21,13 @@ EQUIVALENT: dict[str, str] = {
     "engine/measure/lanczos.py:_normal_product: "
     'if matrix.device.type != "cpu" or matrix.numel() * matrix.element_size() <= _CACHED_BYTES: → '
     'if matrix.device.type != "cpu" or (2 * (matrix.numel() * matrix.element_size())) <= _CACHED_BYTES:': _BLOCKS,
+    "engine/measure/lanczos.py:_normal_product: "
+    "rows = max(1, _BLOCK_BYTES // (matrix.shape[1] * matrix.element_size())) → "
+    "rows = min(1, _BLOCK_BYTES // (matrix.shape[1] * matrix.element_size()))": _BLOCKS,
+    "engine/measure/lanczos.py:_normal_product: "
+    "rows = max(1, _BLOCK_BYTES // (matrix.shape[1] * matrix.element_size())) → "
+    "rows = max((2 * 1), _BLOCK_BYTES // (matrix.shape[1] * matrix.element_size()))": _BLOCKS,
+    "engine/measure/lanczos.py:_normal_product: "
+    "rows = max(1, _BLOCK_BYTES // (matrix.shape[1] * matrix.element_size())) → "
+    "rows = max(1, _BLOCK_BYTES // ((2 * (matrix.shape[1] * matrix.element_size()))))": _BLOCKS,
 }
