@@ -234,8 +234,9 @@ def _relu(activation: NormalizedActivation, h: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _tanh(activation: NormalizedActivation, h: Tensor) -> tuple[Tensor, Tensor]:
+    # Odd, so that there is no offset.
     t = torch.tanh(h)
-    return t * activation.scale + activation.offset, (1.0 - t * t) * activation.scale
+    return t * activation.scale, (1.0 - t * t) * activation.scale
 
 
 _ACTIVATE: dict[str, Callable[[NormalizedActivation, Tensor], tuple[Tensor, Tensor]]] = {
@@ -262,5 +263,5 @@ def activation_curvature(network: Network, run: Forward, layer: int) -> Tensor |
     if run.scales is not None:
         scale = run.scales[layer - 1]
         feature = torch.where(scale > 0, feature / scale, torch.zeros_like(feature))
-    t = (feature - network.activation.offset) / network.activation.scale
+    t = feature / network.activation.scale  # tanh is odd: there is no offset
     return -2.0 * t * slope

@@ -136,6 +136,8 @@ def _layer_lengths(trainer: Trainer, name: str) -> set[int]:
     weights, n = trainer.network.weights, trainer.data.x_train.shape[0]
     if kind == "weights":
         return {min(weight.shape) for weight in weights}  # which one it is of, the norm sees for itself
+    if kind == "stack":
+        return {min(n, weights[0].shape[0])} if rest.startswith("features") else {n}
     if kind != "layer":
         raise ValueError(f"nobody knows {name}")
     layer, _, what = rest.partition(".")

@@ -119,7 +119,8 @@ def _ritz(coefficients: NDArray[np.float64], which: str) -> LateRitz | None:
     diagonal, lengths = coefficients.T
     if not np.isfinite(coefficients).all():
         return None
-    values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(lengths[:-1], 1) + np.diag(lengths[:-1], -1))
+    # Of a symmetric matrix eigh reads the lower triangle.
+    values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(lengths[:-1], -1))
     pick = -1 if which == "largest" else 0
     weights = vectors[:, pick]
     return LateRitz(float(values[pick]), float(lengths[-1] * abs(weights[-1])), weights)

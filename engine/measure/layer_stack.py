@@ -118,7 +118,7 @@ class LayerStack:
         Returns:
             Tensors by name, for :meth:`restore`.
         """
-        return dict(self._vectors)
+        return {f"{name}.{m}": vector for name, stack in self._vectors.items() for m, vector in enumerate(stack)}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take up what :meth:`state` gave.
@@ -126,7 +126,11 @@ class LayerStack:
         Args:
             state: Tensors by name.
         """
-        self._vectors = dict(state)
+        held: dict[str, dict[int, Tensor]] = {}
+        for key, vector in state.items():
+            name, _, layer = key.partition(".")
+            held.setdefault(name, {})[int(layer)] = vector
+        self._vectors = {name: torch.stack([of[m] for m in range(len(of))]) for name, of in held.items()}
 
 
 def discs_of(grams: Tensor) -> Tensor:

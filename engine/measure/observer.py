@@ -12,7 +12,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from engine.config import RunConfig
@@ -68,7 +67,7 @@ class Observer:
         self._layers = LayerMeasures(network, keep_grams=config.measure == "all")
         self._curvature = HessianCurvature()
         self._kernel = KernelSpectrum()
-        self._trajectory = Trajectory(config.f_star, torch.finfo(network.weights[0].dtype).eps)
+        self._trajectory = Trajectory(config.f_star, float(np.finfo(config.dtype).eps))
         self._violations = Violations()
         self._schedule = Schedule(config.measure, config.budget)
         # Of the row that has been launched: what it measures, and what that took on the device.

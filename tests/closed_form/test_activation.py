@@ -26,6 +26,7 @@ def test_relu_has_the_closed_form_constants() -> None:
 def test_tanh_constants_agree_with_quadrature_to_double_precision() -> None:
     assert TANH.scale == pytest.approx(1.0 / math.sqrt(_mean(np.tanh(_Z) ** 2)), rel=1e-15, abs=0)
     assert TANH.scale == pytest.approx(1.5925374, abs=1e-7)
+    assert TANH.offset == 0.0
     assert TANH.p2 == pytest.approx(1.2259359, abs=1e-7)
 
 

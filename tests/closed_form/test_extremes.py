@@ -272,6 +272,39 @@ def test_products_that_end_beyond_the_tolerance_do_not_count_as_found() -> None:
     assert asked == [0.7]
 
 
+@pytest.mark.parametrize(("share", "dense"), [(0.7, True), (1.1, False)])
+def test_a_largest_eigenvalue_that_is_left_beyond_the_tolerance_is_found_densely(
+    share: float, dense: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.linspace(0.0, 1.0, N)  # nothing stands out
+    gram = rotated(values)
+    ended = Subspace(lambda v: gram @ v, [extremes._probe(N)]).search("largest", 0.0)
+    monkeypatch.setattr(extremes, "_TOLERANCE", share * ended.residual / ended.value)
+    follower = GramExtremes()
+    for first in (True, False):
+        found = follower.measure(gram, singular=True)
+        assert found.dense == (first or dense)
+    assert found.largest == pytest.approx(1.0 if dense else ended.value, rel=1e-12)
+
+
+@pytest.mark.parametrize(("share", "dense"), [(0.7, True), (1.1, False)])
+def test_a_smallest_eigenvalue_that_is_left_beyond_the_tolerance_is_found_densely(
+    share: float, dense: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gram = rotated(apart(1.0))  # nothing stands out below
+    factor = extremes._cholesky_shifted(gram, 0.0)
+    assert factor is not None
+    space = Subspace(lambda v: gram @ v, [extremes._solve(factor, extremes._probe(N))])
+    ended = space.search("smallest", 0.0, precondition=lambda v: extremes._solve(factor, v))
+    monkeypatch.setattr(extremes, "_TOLERANCE", share * ended.residual / ended.value)
+    monkeypatch.setattr(extremes, "_FIRST", 0.25)  # four times that below the quotient is 0
+    follower = GramExtremes()
+    for first in (True, False):
+        found = follower.measure(gram)
+        assert found.dense == (first or dense)
+    assert found.smallest == pytest.approx(1.0 if dense else ended.value, rel=1e-12)
+
+
 def test_a_subspace_that_fills_the_space_has_every_eigenvalue() -> None:
     a = np.random.default_rng(0).normal(size=(9, 9))
     a = a + a.T
@@ -352,6 +385,9 @@ def test_a_large_matrix_of_more_examples_than_neurons_needs_no_factorisation(fac
         found = follower.measure(gram, singular=True)
         assert (found.smallest, found.smallest_lower, found.dense) == (0.0, 0.0, False)
         assert found.largest == pytest.approx(np.linalg.eigvalsh(gram)[-1], rel=1e-9)
+    assert factorisations == []
+    # Its λ_min, 0, is what it hands on: too near to singular for a factorisation to tell where it is from there.
+    assert follower.measure(host_gram(1.0 + np.random.default_rng(0).normal(size=(COLD_FROM, 2 * COLD_FROM)))).dense
     assert factorisations == []
 
 

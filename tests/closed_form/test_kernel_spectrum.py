@@ -17,6 +17,7 @@ from engine.measure.kernel import TangentKernel
 from engine.measure.kernel_spectrum import _ROUNDING, KernelSpectrum, _noise, trace_shares
 from engine.measure.warm_start import WarmStart
 from engine.network import forward, initialise
+from engine.transfer import Transfer
 from tests.closed_form.small_networks import CASES, dense_jacobian, small
 
 
@@ -218,3 +219,26 @@ def test_a_product_in_float32_is_off_by_no_more_than_is_said():
     v = torch.randn(kernel.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     rounding = float((kernel(v) - kernel(v.float()).double()).norm()) / float(v.norm())
     assert 0.0 < rounding <= _ROUNDING * 2.0**-23 * float(torch.linalg.eigvalsh(kernel.dense())[-1])
+
+
+@pytest.mark.parametrize("loss", ["mse", "mse_logits", "cross_entropy"])
+@pytest.mark.parametrize(("n", "warm"), [(12, (3, 9)), (12, (7, 2)), (2, (8, 12))])
+def test_products_that_are_queued_find_what_as_many_products_one_by_one_find(
+    loss: str, n: int, warm: tuple[int, int]
+) -> None:
+    case = small("tanh", loss=loss, n=n)
+    # With a tolerance of 0 every product that is allowed is made.
+    one_by_one, queued = (
+        KernelSpectrum(largest_tolerance=0.0, smallest_tolerance=0.0, warm_products=warm) for _ in range(2)
+    )
+    for row in range(4):
+        found = case.training_pass()
+        kernel = TangentKernel(case.network, found.run, [feature_gram(a) for a in found.run.inputs])
+        expected = one_by_one.measure(kernel, found.rows, loss, found.grad_norm)
+        queued.launch(kernel, found.rows, loss, Transfer())
+        values = queued.measure(kernel, found.rows, loss, found.grad_norm)
+        assert set(values) == set(expected)
+        for name, value in values.items():
+            assert value == pytest.approx(expected[name], rel=1e-7, abs=1e-11 * values["ntk_lambda_max"]), (row, name)
+        for parameter, gradient in zip(case.network.parameters(), found.gradients, strict=True):
+            parameter.sub_(0.5 * gradient)

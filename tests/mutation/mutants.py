@@ -17,7 +17,15 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-FILES = ("engine/measure", "engine/theory", "engine/losses.py", "engine/network.py")
+FILES = (
+    "engine/measure",
+    "engine/theory",
+    "engine/losses.py",
+    "engine/network.py",
+    "engine/trainer.py",
+    "engine/training_pass.py",
+    "engine/transfer.py",
+)
 
 _SWAPPED = {
     "min": "max",

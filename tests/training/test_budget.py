@@ -13,6 +13,7 @@ from engine.catalogue import CATALOGUE
 from engine.history.recorded import RecordedRun
 from engine.history.reexecution import Rerun, prepare
 from engine.measure import observer as observer_module
+from engine.measure.schedule import Schedule
 from engine.session.reader import SessionReader
 from tests.history.recording import record_run
 
@@ -134,6 +135,69 @@ def test_cheap_measurements_are_made_often_and_dear_ones_seldom(monkeypatch: pyt
     assert made[0] == len(records)
     assert made[1] / len(records) == pytest.approx(1 / 6, rel=0.15)
     assert made[2] / len(records) == pytest.approx(1 / 18, rel=0.3)
+
+
+def test_a_task_is_made_as_soon_as_its_part_of_the_budget_has_paid_for_it_and_for_what_every_row_costs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, schedule = Clock(monkeypatch), Schedule("all", 0.5)
+    costs = {"layers": 0.25, "curvature": 2.25, "kernel": 6.75}
+    made: dict[str, list[int]] = {task: [] for task in costs}
+    for row in range(40):
+        # Half of 6 s in three parts is 1 s for each, of which a third of .75 s goes into what every row has.
+        for task in schedule.due(6.0):
+            with schedule.timed(task):
+                clock.now += costs[task]
+            made[task].append(row)
+        schedule.charge(0.75)
+    # Row 0 is free, and in row 1 nothing is owed. Then .75 s of each row are left to earn back 2.25 s in 3 rows and
+    # 6.75 s in 9; that row 1 had its whole 1 s to begin with makes the next time come one row early.
+    assert made["layers"] == list(range(40))
+    assert made["curvature"] == [0, 1, *range(3, 40, 3)]
+    assert made["kernel"] == [0, 1, *range(9, 40, 9)]
+
+
+def test_what_is_queued_first_is_paid_for_by_its_task_and_what_every_row_has_by_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(observer_module, "runs_ahead", lambda _device: True)
+    clock, trainer = Clock(monkeypatch), Trainer(RunConfig(**(SMALL | {"steps": 4})))  # type: ignore[arg-type]
+    for seconds, owner, name in (
+        (16.0, trainer, "_pass"),
+        (32.0, trainer, "_test_pass"),
+        (64.0, observer_module.Observer, "before_update"),
+        (0.5, observer_module.LayerMeasures, "launch"),
+        (0.25, observer_module.LayerMeasures, "measure"),
+        (1.0, observer_module.HessianCurvature, "launch"),
+        (2.0, observer_module.HessianCurvature, "measure"),
+        (4.0, observer_module.KernelSpectrum, "launch"),
+        (8.0, observer_module.KernelSpectrum, "measure"),
+        (0.125, observer_module.Trajectory, "launch"),
+        (0.0625, observer_module.Trajectory, "transition"),
+    ):
+        clock.taking(monkeypatch, seconds, owner, name)
+    charged: list[float] = []
+    charge = Schedule.charge
+    monkeypatch.setattr(Schedule, "charge", lambda self, seconds: charge(self, charged.append(seconds) or seconds))
+    for record in trainer.run():
+        assert [record.values[name] for name in TASKS] == [0.75, 3.0, 12.0]
+        assert record.values["measure_seconds"] == 0.75 + 3.0 + 12.0 + 0.125 + 0.0625
+        assert record.values["step_seconds"] == (16.0 if record.step == 0 else 64.0 + 16.0)
+    assert charged == [0.1875] * 5
+
+
+def test_a_measured_row_has_earned_what_training_took_since_the_one_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    trainer = Trainer(RunConfig(**(SMALL | {"steps": 6, "every": 3, "budget": 1.0})))  # type: ignore[arg-type]
+    clock.taking(monkeypatch, 16.0, trainer, "_pass")
+    clock.taking(monkeypatch, 32.0, trainer, "_test_pass")
+    clock.taking(monkeypatch, 1.0, observer_module.Observer, "before_update")
+    earned: list[float] = []
+    due = Schedule.due
+    monkeypatch.setattr(Schedule, "due", lambda self, seconds: due(self, earned.append(seconds) or seconds))
+    list(trainer.run())
+    # The row's own pass is not yet known then, and counts for the next one.
+    assert earned == [0.0, 16.0 + 2 * 17.0, 3 * 17.0]
 
 
 def test_every_task_has_its_seconds_in_the_catalogue() -> None:
