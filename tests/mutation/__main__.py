@@ -69,7 +69,11 @@ _FIRST = {
     "engine/measure/layer_features.py": ["closed_form/test_layer_features.py"],
     "engine/measure/layers.py": ["closed_form/test_device_paths.py", "closed_form/test_ahead.py"],
     "engine/measure/lanczos.py": ["closed_form/test_lanczos.py", "closed_form/test_pass.py"],
-    "engine/measure/observer.py": ["training/test_budget.py", "closed_form/test_ahead.py"],
+    "engine/measure/observer.py": [
+        "training/test_budget.py",
+        "closed_form/test_weight_norms.py",
+        "closed_form/test_ahead.py",
+    ],
     "engine/measure/row_norms.py": [
         "closed_form/test_feature_norms.py",
         "closed_form/test_pass.py",
