@@ -66,6 +66,8 @@ def resume_session(path: Path, *, steps: int | None, live: bool, progress: Progr
         UsageError: It has gone that far already.
     """
     with EngineLock(path), SessionReader(path) as reader:
+        # From here on this engine counts as living and is sent commands; it takes seconds before it can obey them.
+        newest_command = reader.newest_command()
         recorded = RecordedRun(reader)
         last, before = recorded.last, reader.engine()
         if before.state == "diverged":
@@ -79,7 +81,7 @@ def resume_session(path: Path, *, steps: int | None, live: bool, progress: Progr
                 f"{recorded.name} has been trained to step {last} already.", f"--steps N with N > {last} goes on to it."
             )
         trainer = prepare(recorded)
-        with SessionWriter.open(path) as writer:
+        with SessionWriter.open(path, newest_command=newest_command) as writer:
 
             def begin(past: Past) -> list[Event]:
                 if last < 0:

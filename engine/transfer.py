@@ -7,6 +7,7 @@ queueing; the first one that is read brings all of them. Where tensors live on t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -127,8 +128,8 @@ def fetch(tensors: Sequence[Tensor]) -> list[Host]:
     return arrays
 
 
-def to_device(values: NDArray[np.float64], like: Tensor) -> Tensor:
-    """A few numbers to the device, without waiting for it.
+def to_device(values: NDArray[Any], like: Tensor) -> Tensor:
+    """Numbers of the host to the device, without waiting for it.
 
     Args:
         values: The numbers.

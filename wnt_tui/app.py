@@ -20,7 +20,7 @@ from textual.screen import Screen
 from engine.errors import WntError
 from wnt_tui.branching import branch_arguments, branch_place
 from wnt_tui.engine_process import EngineProcess, start_engine
-from wnt_tui.farewell import Farewell
+from wnt_tui.farewell import Farewell, of_the_others
 from wnt_tui.hangup import leave_on_hangup
 from wnt_tui.keys import KEY_TABLE
 from wnt_tui.screens.dashboard import Dashboard
@@ -34,6 +34,7 @@ class WntApp(App[Farewell]):
     Args:
         paths: The sessions; the first is shown, compared with the others.
         engine: The engine that was started for the first, if one was.
+        choose: Whether the first is shown alone, below a list of all to choose from.
         debug: Whether an error shows its traceback.
     """
 
@@ -41,13 +42,18 @@ class WntApp(App[Farewell]):
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = []
 
-    def __init__(self, paths: Sequence[Path], engine: EngineProcess | None = None, *, debug: bool = False) -> None:
+    def __init__(
+        self, paths: Sequence[Path], engine: EngineProcess | None = None, *, choose: bool = False, debug: bool = False
+    ) -> None:
         self.palette = terminal_palette()
         # Decided before Textual chooses its filters: the one it would take for NO_COLOR otherwise turns the
         # terminal's own colours into black on black.
         super().__init__(ansi_color=self.palette.name in {"16", "mono"})
         self._debug_wanted = debug
+        self._choose = choose
         self.paths = tuple(paths)
+        self.branched: dict[Path, None] = {}
+        """The sessions that were branched from or into, in that order; their engines may live when the app is left."""
         self.engines = [] if engine is None else [engine]
         # An animation over SSH is a stutter, and a chart that slides into place shows numbers that are not
         # there.
@@ -58,7 +64,11 @@ class WntApp(App[Farewell]):
         self.register_theme(app_theme(self.palette))
         self.theme = f"wnt-{self.palette.name}"
         first, *others = self.paths
-        self.push_screen(Dashboard(first, self.palette, *self.engines, compared=others, opened_together=self.paths))
+        compared = () if self._choose else others
+        dashboard = Dashboard(first, self.palette, *self.engines, compared=compared, opened_together=self.paths)
+        self.push_screen(dashboard)
+        if self._choose and others:
+            self._let_choose(dashboard)
 
     def _fatal_error(self) -> None:
         # Textual's own prints hundreds of lines, local variables included. There is no public place to say it
@@ -95,8 +105,9 @@ class WntApp(App[Farewell]):
 
     def on_dashboard_sessions_wanted(self, message: Dashboard.SessionsWanted) -> None:
         """Let the user choose among the sessions that were opened together."""
-        dashboard = message.dashboard
+        self._let_choose(message.dashboard)
 
+    def _let_choose(self, dashboard: Dashboard) -> None:
         def chosen(path: Path | None) -> None:
             if path is not None and path != dashboard.path:
                 # A comparison goes on, seen from the other session.
@@ -120,6 +131,7 @@ class WntApp(App[Farewell]):
             return
         self.engines.append(engine)
         self.paths = (*self.paths, path)
+        self.branched |= {wanted.parent: None, path: None}
         self.switch_screen(Dashboard(path, self.palette, engine, opened_together=self.paths))
 
 
@@ -133,18 +145,21 @@ def terminal_palette() -> Palette:
     return make_palette(depth, ascii_only=ascii_only)
 
 
-def watch(paths: Sequence[Path], engine: EngineProcess | None = None, *, debug: bool = False) -> int:
+def watch(
+    paths: Sequence[Path], engine: EngineProcess | None = None, *, choose: bool = False, debug: bool = False
+) -> int:
     """Run the app until it is left.
 
     Args:
         paths: The sessions; the first is shown, compared with the others.
         engine: The engine that was started for the first, if one was.
+        choose: Whether the first is shown alone, below a list of all to choose from.
         debug: Whether an error shows its traceback.
 
     Returns:
         The exit code.
     """
-    app = WntApp(paths, engine, debug=debug)
+    app = WntApp(paths, engine, choose=choose, debug=debug)
     hung_up: list[int] = []
 
     def leave(code: int) -> None:
@@ -161,6 +176,8 @@ def watch(paths: Sequence[Path], engine: EngineProcess | None = None, *, debug: 
         started.tidy()
     if farewell is None:
         return app.return_code or 0
+    others = [session for session in app.branched if session != farewell.session]
     with contextlib.suppress(OSError):
-        print(farewell.sentence, file=sys.stderr if farewell.code else sys.stdout)
+        for sentence in (farewell.sentence, *of_the_others(others, stop=farewell.stop)):
+            print(sentence, file=sys.stderr if farewell.code else sys.stdout)
     return farewell.code

@@ -64,6 +64,10 @@ class EngineProcess:
         """Whether it has ended (and, if so, it is reaped)."""
         return self.process.poll() is not None
 
+    def stop(self) -> None:
+        """Have it end: at once while it is starting, else after the step at hand, saved."""
+        self.process.terminate()
+
     def tidy(self) -> None:
         """Remove its log if it has ended without a word."""
         with contextlib.suppress(OSError):

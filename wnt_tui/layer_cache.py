@@ -3,6 +3,9 @@
 A panel asks while it draws. Most answers are in the cache; else the source's thread reads while the panel
 waits a few milliseconds, and if the disk takes longer the panel draws what was there before and is drawn
 again when the answer is in. So a slow disk makes a panel late and never the keyboard.
+
+A window of a thousand steps and more, in which each is to be looked at, takes longer than a key may. It is shown in
+blocks of 64 steps at first, whose extremes the session has, and sharpened as soon as nothing else is asked for.
 """
 
 from __future__ import annotations
@@ -15,16 +18,20 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.session.layer_table import RAW_STEPS
 from wnt_tui.snapshot import Array, LayerBand
 
 PATIENCE_SECONDS = 0.04
 STEPS_KEPT = 256
 BANDS_KEPT = 32
+ROUGH_FROM = 128
+"""Windows of fewer steps are read step by step at once; up to there it is about as quick."""
 QUESTIONS_KEPT = 32
 """Of more questions the oldest are dropped: what they asked for is not on the screen any more."""
 
 Value = TypeVar("Value")
-BandKey = tuple[str, int, int, int, int | None]
+BandKey = tuple[str, int, int, int, int | None, bool]
+"""Metric, first and last step, blocks, layer, and whether it may be rough."""
 
 
 class BlocksLike(Protocol):
@@ -58,8 +65,10 @@ class LayerReader(Protocol):
         """All layer metrics at a step."""
         ...
 
-    def layer_band(self, name: str, first: int, last: int, blocks: int, layer: int | None = None) -> BlocksLike:
-        """One layer metric over steps, of all layers or of one."""
+    def layer_band(
+        self, name: str, first: int, last: int, blocks: int, layer: int | None = None, *, rough: bool = False
+    ) -> BlocksLike:
+        """One layer metric over steps, of all layers or of one; perhaps in blocks that are wider than necessary."""
         ...
 
 
@@ -105,6 +114,7 @@ class LayerCache:
         self._steps: Recent[Mapping[str, Array]] = Recent(STEPS_KEPT)
         self._bands: Recent[LayerBand] = Recent(BANDS_KEPT)
         self._newest_band: dict[tuple[str, int | None], LayerBand] = {}
+        self._wishes: OrderedDict[tuple[str, int | None], BandKey] = OrderedDict()
         self._last_step = -1
         self._late = False
         self._closed = False
@@ -131,13 +141,28 @@ class LayerCache:
     def band(self, name: str, first: int, last: int, blocks: int, layer: int | None = None) -> LayerBand:
         """Return one layer metric over steps; while it is unknown its previous band, or an empty one."""
         with self._answered:
-            key = (name, first, min(last, self._last_step), blocks, layer)
-            if key[2] < first:
+            last = min(last, self._last_step)
+            if last < first:
                 return self._empty_band()
+            key: BandKey = (name, first, last, blocks, layer, False)
+            newest = self._newest_band.get((name, layer))
             if (known := self._bands.get(key)) is None:
-                self._ask(key)
-                known = self._bands.get(key)
-            return known or self._newest_band.get((name, layer)) or self._empty_band()
+                if ROUGH_FROM <= last - first < RAW_STEPS and not self._closed:
+                    self._wishes[name, layer] = key
+                    self._wake()
+                    if newest is not None and _will_do(newest, first, last):
+                        return newest
+                    key = (name, first, last, blocks, layer, True)
+                    known = self._bands.get(key)
+                if known is None:
+                    self._ask(key)
+                    known = self._bands.get(key)
+            return known or newest or self._empty_band()
+
+    @property
+    def blurred(self) -> bool:
+        """Whether something is shown that :meth:`sharpen` would show better."""
+        return bool(self._wishes)
 
     def serve(self, reader: LayerReader) -> bool:
         """Answer all questions; call it on the thread that may read.
@@ -159,12 +184,35 @@ class LayerCache:
             if isinstance(question, int):
                 self.preload(reader, question)
                 continue
-            blocks = reader.layer_band(*question)
-            band = LayerBand(blocks.first, blocks.last, blocks.low, blocks.high)
-            with self._answered:
-                self._bands.put(question, band)
-                self._newest_band[question[0], question[4]] = band
-                self._settle(question)
+            self._read_band(reader, question)
+
+    def sharpen(self, reader: LayerReader) -> bool:
+        """Read one of the bands that have been shown roughly; call it when nobody asks.
+
+        Args:
+            reader: The session.
+
+        Returns:
+            Whether it was the last one, so that all must be drawn again.
+        """
+        with self._answered:
+            if not self._wishes:
+                return False
+            place, wish = next(reversed(self._wishes.items()))
+        self._read_band(reader, wish)
+        with self._answered:
+            if self._wishes.get(place) == wish:
+                del self._wishes[place]
+            return not self._wishes
+
+    def _read_band(self, reader: LayerReader, question: BandKey) -> None:
+        name, first, last, blocks, layer, rough = question
+        found = reader.layer_band(name, first, last, blocks, layer, rough=rough)
+        band = LayerBand(found.first, found.last, found.low, found.high)
+        with self._answered:
+            self._bands.put(question, band)
+            self._newest_band[name, layer] = band
+            self._settle(question)
 
     def preload(self, reader: LayerReader, step: int) -> None:
         """Read a step's layers before somebody asks, or because somebody did.
@@ -184,6 +232,7 @@ class LayerCache:
         with self._answered:
             self._closed = True
             self._questions.clear()
+            self._wishes.clear()
             self._answered.notify_all()
 
     def _empty_band(self) -> LayerBand:
@@ -207,3 +256,11 @@ class LayerCache:
     def _settle(self, question: int | BandKey) -> None:
         self._late |= self._questions.pop(question, False)
         self._answered.notify_all()
+
+
+def _will_do(band: LayerBand, first: int, last: int) -> bool:
+    """Return whether a band shows most of a window, about as finely: when the window has moved a little."""
+    if not band.first.size:
+        return False
+    begin, end, span = int(band.first[0]), int(band.last[-1]), last - first
+    return end - begin <= 2 * span and min(end, last) - max(begin, first) >= span / 2

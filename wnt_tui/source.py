@@ -29,6 +29,9 @@ LIVENESS_SECONDS = 0.25
 REST_SECONDS = 0.5
 """Least time between two snapshots while rows pour in; the first after a rest comes at once."""
 
+SHARPEN_SECONDS = 0.06
+"""How long nothing must have been asked for before rough layers are read more finely: longer than a key repeats."""
+
 ROWS_A_READ = 10_000
 """About a tenth of a second's reading: a long session appears at once and fills up while one looks at it."""
 
@@ -61,6 +64,7 @@ class SessionSource:
         self._awaited = awaited
         self._wake = threading.Event()
         self._stopped = threading.Event()
+        self._layers: LayerCache | None = None
         # A daemon: a read that hangs on a dead network disk must not keep the program from ending.
         self._thread = threading.Thread(target=self._run, name="source", daemon=True)
 
@@ -72,6 +76,11 @@ class SessionSource:
         """Stop watching, soon; does not wait."""
         self._stopped.set()
         self._wake.set()
+
+    @property
+    def blurred(self) -> bool:
+        """Whether layers are shown roughly that will be sharpened."""
+        return self._layers is not None and self._layers.blurred
 
     def join(self, timeout: float) -> None:
         """Wait until the file is closed.
@@ -114,7 +123,7 @@ class SessionSource:
         return None
 
     def _watch(self, reader: SessionReader) -> None:
-        layers = LayerCache(reader.config().depth + 1, self._wake.set)
+        layers = self._layers = LayerCache(reader.config().depth + 1, self._wake.set)
         try:
             self._follow(reader, _Accumulated(reader, layers), layers)
         finally:
@@ -137,8 +146,14 @@ class SessionSource:
                         rested = 0.0 if view.behind else time.monotonic() + REST_SECONDS
                     # Asked before the reads, so that what is written meanwhile is read next time.
                     seen_version, seen_liveness = version, now
-            if not view.behind:
+            if view.behind:
+                continue
+            if not layers.blurred:
                 self._wake.wait(POLL_SECONDS if view.alive else LIVENESS_SECONDS)
+            elif not self._wake.wait(SHARPEN_SECONDS):
+                while layers.blurred and not self._wake.is_set():
+                    if layers.sharpen(reader):
+                        self._deliveries.snapshot(view.snapshot(anew=True))
 
 
 class _Accumulated:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import WntError
+from engine.session.paths import sessions_folder
 from engine.session.reader import SessionReader
 from wnt_tui.wording import branch_phrase, run_summary
 
@@ -96,6 +97,14 @@ def summary_of(path: Path) -> Summary:
             message=engine.message,
             branch=branch_phrase(reader.meta()),
         )
+
+
+def as_typed(path: Path) -> str:
+    """Return a path as one would type it: only the name in the sessions folder, else from here."""
+    if path.absolute().parent == sessions_folder().absolute():
+        return path.stem
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else str(path)
 
 
 def summary_or_trouble(path: Path) -> Summary:

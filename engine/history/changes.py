@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from engine.breakpoints import MOST_BREAKPOINTS, breakpoints_set, parse
 from engine.config import RunConfig, option_flag
 from engine.errors import UsageError
 from engine.history.recorded import RecordedRun
@@ -21,7 +23,10 @@ SHAPES = ("width", "depth", "bias")
 
 
 def changed_config(recorded: RecordedRun, step: int, changes: Mapping[str, Any]) -> RunConfig:
-    """The parent's configuration with other options; the learning rate is that of the step unless it is changed.
+    """The parent's configuration with other options.
+
+    Unless they are changed, the learning rate is that of the step, and breakpoints are those that are set in the parent
+    now: somebody who sets one and goes back to try something else wants it to hold there too.
 
     Args:
         recorded: The parent.
@@ -36,6 +41,8 @@ def changed_config(recorded: RecordedRun, step: int, changes: Mapping[str, Any])
     """
     parent = recorded.config
     given = {"lr": recorded.lr_leaving(step), **changes}
+    if "breakpoints" not in changes:
+        given["breakpoints"] = _breakpoints_of(recorded)
     config = RunConfig.from_mapping(parent.to_dict() | given)
     for name in SHAPES if step > 0 else ():
         if getattr(parent, name) != getattr(config, name):
@@ -48,3 +55,14 @@ def changed_config(recorded: RecordedRun, step: int, changes: Mapping[str, Any])
     if "steps" in changes:
         raise UsageError(f"--steps {config.steps} lies before the branch, which begins at step {step}.")
     return replace(config, steps=step + max(1, parent.steps))
+
+
+def _breakpoints_of(recorded: RecordedRun) -> tuple[str, ...]:
+    """Return the breakpoints that are set in a run; what makes no sense in a stranger's file is passed over."""
+    config, found = recorded.config, []
+    for point in breakpoints_set(config.breakpoints, (row.event for row in recorded.reader.all_events())):
+        with contextlib.suppress(UsageError):
+            condition = parse(point.text)
+            condition.check(depth=config.depth, measure=config.measure)
+            found.append(condition.text)
+    return tuple(found[:MOST_BREAKPOINTS])

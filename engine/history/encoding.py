@@ -136,6 +136,8 @@ def _layer_lengths(trainer: Trainer, name: str) -> set[int]:
     weights, n = trainer.network.weights, trainer.data.x_train.shape[0]
     if kind == "weights":
         return {min(weight.shape) for weight in weights}  # which one it is of, the norm sees for itself
+    if kind == "stack":
+        return {min(n, weights[0].shape[0])} if rest.startswith("features") else {n}
     if kind != "layer":
         raise ValueError(f"nobody knows {name}")
     layer, _, what = rest.partition(".")
@@ -144,6 +146,8 @@ def _layer_lengths(trainer: Trainer, name: str) -> set[int]:
 
 def _kernel_lengths(trainer: Trainer, name: str) -> set[int]:
     n = trainer.data.x_train.shape[0]
+    if name == "exact":
+        return {1}
     if name.startswith("pntk."):
         return {2} if name.endswith(".scalars") else {n}
     return {n * trainer.data.classes}

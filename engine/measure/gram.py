@@ -44,15 +44,15 @@ def device_gram(a: Tensor) -> Tensor:
     """The same by torch, on any device.
 
     Args:
-        a: Features, (n, width).
+        a: Features, (…, n, width); leading dimensions are layers.
 
     Returns:
-        Shape (n, n), symmetric to the bit, which cuBLAS does not promise: the lower triangle is taken, as the
+        Shape (…, n, n), symmetric to the bit, which cuBLAS does not promise: the lower triangle is taken, as the
         eigensolvers do.
     """
     a64 = a.to(torch.float64)
-    gram = a64 @ a64.T
-    return (gram.tril() + gram.tril(-1).T) / a.shape[1]
+    gram = (a64 @ a64.mT).tril_()
+    return gram.add_(gram.tril(-1).mT).div_(a.shape[-1])
 
 
 def host_gram(a: NDArray[np.floating]) -> Array:

@@ -21,7 +21,7 @@ from torch import Tensor
 from engine.measure.gram import host_gram
 from engine.measure.layer_threads import LayerThreads
 from engine.network import Forward, Network, backward_signals, row_scale_transpose
-from engine.transfer import to_host
+from engine.transfer import to_device, to_host
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class TangentKernel:
         """
         rows = [gram.diagonal() for gram in self._shifted(torch.float64)]
         traces = torch.zeros(len(rows), dtype=torch.float64, device=self._run.output.device)
-        cotangents = [signs.to(self._run.output)] if signs is not None else self._one_class_each()
+        cotangents = [to_device(signs.numpy(), self._run.output)] if signs is not None else self._one_class_each()
         for cotangent in cotangents:
             signals = backward_signals(self._network, self._run, cotangent)
             squares = [torch.linalg.vector_norm(signal, dim=1).to(torch.float64).square() for signal in signals]

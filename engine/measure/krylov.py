@@ -21,8 +21,6 @@ from torch import Tensor
 
 from engine.transfer import Arrival, Transfer, to_device
 
-_PASSES = 2
-
 
 @dataclass(frozen=True, slots=True)
 class LateRitz:
@@ -90,18 +88,31 @@ def launch(operator: Callable[[Tensor], Tensor], starts: Tensor, products: int, 
     """
     basis = starts.new_empty(starts.shape[0], products, starts.shape[1])
     basis[:, 0] = starts / torch.linalg.vector_norm(starts, dim=1, keepdim=True)
-    coefficients = []
+    diagonals, lengths = [], []
     for size in range(1, products + 1):
         rest = operator(basis[:, size - 1])[:, :, None]
         known = basis[:, :size]
-        diagonal = torch.bmm(basis[:, size - 1 : size], rest)[:, 0, 0]
-        for _ in range(_PASSES):
-            rest = torch.baddbmm(rest, known.mT, torch.bmm(known, rest), alpha=-1.0)
-        length = torch.linalg.vector_norm(rest[:, :, 0], dim=1)
-        coefficients.append(torch.stack([diagonal, length], dim=1))
+        along = torch.bmm(known, rest)
+        diagonals.append(along[:, -1, 0])
+        rest = torch.baddbmm(rest, known.mT, along, alpha=-1.0)
+        rest = torch.baddbmm(rest, known.mT, torch.bmm(known, rest), alpha=-1.0)
+        lengths.append(torch.linalg.vector_norm(rest[:, :, 0], dim=1))
         if size < products:
-            basis[:, size] = rest[:, :, 0] / length[:, None]
-    return Sweep(basis, transfer.add(torch.stack(coefficients, dim=1)))
+            torch.div(rest[:, :, 0], lengths[-1][:, None], out=basis[:, size])
+    return Sweep(basis, transfer.add(torch.stack([torch.stack(diagonals, dim=1), torch.stack(lengths, dim=1)], dim=2)))
+
+
+def normal_products(tall: Tensor, v: Tensor) -> Tensor:
+    """MᵀMv of several matrices.
+
+    Args:
+        tall: M, (b, p, order).
+        v: (b, order), one for each.
+
+    Returns:
+        Shape (b, order).
+    """
+    return torch.bmm(tall.mT, torch.bmm(tall, v[:, :, None]))[:, :, 0]
 
 
 def _ritz(coefficients: NDArray[np.float64], which: str) -> LateRitz | None:

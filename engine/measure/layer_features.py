@@ -62,11 +62,33 @@ class LayerFeatures:
         Returns:
             The layer at this row; not moved as long as initialisation has not been told.
         """
-        found = spectrum(gram, features.shape[1], self._extremes)
-        moved = Moved()
-        if self._initial is not None:
-            moved = self._moved(gram, features, *self._initial)
-        return LayerRow(found, gershgorin(gram), moved)
+        return self.complete(gram, features.shape[1], gershgorin(gram), self.moved(gram, features))
+
+    def complete(self, gram: Array, width: int, discs: Gershgorin, moved: Moved) -> LayerRow:
+        """Measure of a row what is not known yet.
+
+        Args:
+            gram: G, (n, n).
+            width: Of the features it was made from.
+            discs: Its discs.
+            moved: How far the layer has moved.
+
+        Returns:
+            The layer at this row.
+        """
+        return LayerRow(spectrum(gram, width, self._extremes), discs, moved)
+
+    def moved(self, gram: Array, features: Features) -> Moved:
+        """How far the layer has moved.
+
+        Args:
+            gram: G, (n, n).
+            features: A, (n, width).
+
+        Returns:
+            Distances, 0 as long as initialisation has not been told.
+        """
+        return Moved() if self._initial is None else self._moved(gram, features, *self._initial)
 
     def _moved(self, gram: Array, features: Features, initial_gram: Array, initial: Features) -> Moved:
         n, width = features.shape

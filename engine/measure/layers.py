@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.measure.gram import Array, device_gram, feature_gram
-from engine.measure.layer_features import LayerFeatures, LayerRow
+from engine.measure.layer_features import LayerFeatures, LayerRow, Moved
+from engine.measure.layer_stack import LayerStack
 from engine.measure.layer_threads import LayerThreads
 from engine.measure.row_norms import RowNorms, squared_norm
 from engine.measure.weight_norms import WeightNorms
 from engine.network import Forward, Network
 from engine.theory.eigenvalue_bounds import feature_distance, ladder
-from engine.transfer import Arrival, Transfer, to_host
+from engine.theory.gershgorin import Gershgorin, gershgorin
+from engine.transfer import Arrival, Transfer, runs_ahead, to_host
 
 
 @dataclass(slots=True)
@@ -52,8 +54,9 @@ class LayerMeasures:
         self._weights = WeightNorms(network.weights)
         self._threads = LayerThreads()
         self._distance = 0.0
-        # Of a row that has been launched: every layer's Gram matrix and features, and ‖b_l − b_l(0)‖².
-        self._arriving: list[tuple[Arrival, Arrival]] | None = None
+        self._stack = LayerStack()
+        # Of a row that has been launched: Gram matrices of layers, and ‖b_l − b_l(0)‖².
+        self._arriving: list[Arrival] | None = None
         self._bias_changes: Arrival | None = None
         self._bias_shifts: list[float] = []
 
@@ -65,9 +68,12 @@ class LayerMeasures:
             transfer: By what the row's numbers come.
         """
         first = 0 if self._input is None else 1
-        features = run.inputs[first:]
-        grams = [device_gram(a) for a in features]
-        self._arriving = [(transfer.add(gram), transfer.add(a)) for gram, a in zip(grams, features, strict=True)]
+        # Hidden layers are of one shape: together they take as many launches as one.
+        hidden = torch.stack(run.inputs[1:])
+        hidden_grams = device_gram(hidden)
+        grams = [*map(device_gram, run.inputs[first:1]), *hidden_grams]
+        self._arriving = [transfer.add(gram) for gram in grams]
+        self._stack.launch(hidden_grams, hidden, transfer)
         if self._keep_grams:
             self.grams = [*self.grams[:first], *grams]
         depth, initial = self._network.depth, self._initial
@@ -139,8 +145,11 @@ class LayerMeasures:
         """
         if self._initial is not None and self._initial.parameters is None:
             self._initial.parameters = [parameter.clone() for parameter in self._network.parameters()]
-            host = to_host([*self._initial.features, *map(feature_gram, self._initial.features)])
+            grams = [feature_gram(a) for a in self._initial.features]
+            host = to_host([*self._initial.features, *grams])
             depth = self._network.depth
+            if runs_ahead(grams[0].device):
+                self._stack.keep_initial(torch.stack(grams[1:]), torch.stack(self._initial.features[1:]))
             for m in range(1, depth):
                 self._layers[m].keep_initial(host[depth + m].astype(np.float64, copy=False), host[m])
         self._weights.moved(lengths)
@@ -157,19 +166,27 @@ class LayerMeasures:
         """All layers, one thread each."""
         if self._arriving is not None:
             arriving, self._arriving = self._arriving, None
-            rows = self._threads.map(
-                lambda item: item[0].measure(item[1].array().astype(np.float64, copy=False), item[2].array()),
-                [(layer, *parts) for layer, parts in zip(self._layers[-len(arriving) :], arriving, strict=True)],
-            )
-            if self._input is None:
-                self._input, *rows = rows
-            return [self._input, *rows]
+            return self._read_rows(run, [arrival.array().astype(np.float64, copy=False) for arrival in arriving])
         if self._input is None:
             ((self._input, gram),) = self._on_host(self._layers[:1], run.inputs[:1])
             self.grams = [gram] if gram is not None else []
         found = self._on_host(self._layers[1:], run.inputs[1:])
         self.grams[1:] = [gram for _, gram in found if gram is not None]
         return [self._input, *(row for row, _ in found)]
+
+    def _read_rows(self, run: Forward, grams: list[Array]) -> list[LayerRow]:
+        """All layers of a row that was queued."""
+        if self._input is None:
+            gram, *grams = grams
+            self._input = self._layers[0].complete(gram, run.inputs[0].shape[1], gershgorin(gram), Moved())
+
+        def measure(item: tuple[int, Array, Gershgorin, Moved | None]) -> LayerRow:
+            m, gram, discs, moved = item
+            layer, a = self._layers[m], run.inputs[m]
+            return layer.complete(gram, a.shape[1], discs, moved or layer.moved(gram, to_host([a])[0]))
+
+        items = zip(range(1, self._network.depth), grams, self._stack.discs(), self._stack.moved(), strict=True)
+        return [self._input, *self._threads.map(measure, list(items))]
 
     def _on_host(self, layers: list[LayerFeatures], features: list[Tensor]) -> list[tuple[LayerRow, Tensor | None]]:
         """Layers with their Gram matrices, if they are kept; else no more are held at once than there are threads."""
@@ -235,6 +252,7 @@ class LayerMeasures:
             Tensors by name, for :meth:`restore`.
         """
         carried = {f"weights.{name}": held for name, held in self._weights.state().items()}
+        carried |= {f"stack.{name}": held for name, held in self._stack.state().items()}
         for m, layer in enumerate(self._layers):
             carried |= {f"layer.{m}.{name}": torch.from_numpy(held) for name, held in layer.state().items()}
         return carried
@@ -247,6 +265,9 @@ class LayerMeasures:
         """
         self._weights.restore(
             {name.removeprefix("weights."): held for name, held in state.items() if name.startswith("weights.")}
+        )
+        self._stack.restore(
+            {name.removeprefix("stack."): held for name, held in state.items() if name.startswith("stack.")}
         )
         for m, layer in enumerate(self._layers):
             prefix = f"layer.{m}."

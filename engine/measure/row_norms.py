@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,11 +112,11 @@ def squared_norm(tensor: Tensor) -> Tensor:
     return square
 
 
-def total_square(tensors: list[Tensor]) -> Tensor:
+def total_square(tensors: Iterable[Tensor]) -> Tensor:
     """The squared norm of several tensors taken as one vector.
 
     Args:
-        tensors: Any number of them, at least one.
+        tensors: Any number of them, at least one, made and forgotten one after the other where they are made as needed.
 
     Returns:
         Σ‖T‖_F², a float64 scalar on their device.

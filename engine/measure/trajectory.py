@@ -54,8 +54,8 @@ class Trajectory:
         """
         before = self._previous
         if before is not None:
-            moved = [now - then for now, then in zip(current.gradients, before.gradients, strict=True)]
-            self._gradient_change = transfer.add(total_square(moved))
+            pairs = zip(current.gradients, before.gradients, strict=True)
+            self._gradient_change = transfer.add(total_square(now - then for now, then in pairs))
 
     def transition(self, current: TrainingPass, distance: float) -> dict[str, float]:
         """The quantities of the transition that led to this row, which has been launched.

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.measure.krylov import Sweep, launch
+from engine.measure.krylov import Sweep, launch, normal_products
 from engine.measure.lanczos import spectral_norm_upper, widened_norm
 from engine.measure.row_norms import squared_norm
 from engine.transfer import Arrival, Transfer
@@ -190,38 +190,31 @@ class LateLooks:
         return told
 
 
-def queue_looks(bounds: list[NormBound], matrices: list[Tensor], transfer: Transfer) -> list[LateLooks]:
-    """Queue a look at each matrix whose bound is loose, matrices of one shape together.
+def queue_looks(bounds: list[NormBound], members: list[int], stack: Tensor, transfer: Transfer) -> list[LateLooks]:
+    """Queue a look at matrices of one shape, if the bound of one of them is loose.
 
     Args:
-        bounds: One for each matrix.
-        matrices: Each (p, q).
+        bounds: Of all matrices.
+        members: Which matrices these are.
+        stack: The matrices, (members, p, q).
         transfer: By what the row's numbers come.
 
     Returns:
-        What to read; nothing of a large matrix that has never been looked at. Cost: 16pq flops for each look.
+        What to read; nothing where a large matrix has never been looked at: how many products that takes cannot be
+        foreseen. Cost: 16pq flops for each matrix.
     """
-    groups: dict[torch.Size, list[int]] = {}
-    for index, (bound, matrix) in enumerate(zip(bounds, matrices, strict=True)):
-        if bound.is_loose(matrix) and (bound.vector is not None or min(matrix.shape) < _SMALL):
-            groups.setdefault(matrix.shape, []).append(index)
-    looks = []
-    for shape, members in groups.items():
-        stack = torch.stack([matrices[index] for index in members])
-        tall = stack.mT if shape[0] < shape[1] else stack
-        if min(shape) < _SMALL:
-            wide = tall.to(torch.float64)
-            looks.append(LateLooks(members, max(shape), normal=transfer.add(wide.mT @ wide)))
-        else:
-            starts = torch.stack([vector for index in members if (vector := bounds[index].vector) is not None])
-            sweep = launch(functools.partial(_normal_products, tall), starts, _AHEAD_PRODUCTS, transfer)
-            looks.append(LateLooks(members, max(shape), sweep=sweep))
-    return looks
-
-
-def _normal_products(tall: Tensor, v: Tensor) -> Tensor:
-    """MᵀMv of several matrices, (b, p, q), each with its own v, (b, q)."""
-    return torch.bmm(tall.mT, torch.bmm(tall, v[:, :, None]))[:, :, 0]
+    if not any(bounds[index].is_loose(stack[0]) for index in members):
+        return []
+    p, q = stack.shape[1:]
+    tall = stack.mT if p < q else stack
+    if min(p, q) < _SMALL:
+        wide = tall.to(torch.float64)
+        return [LateLooks(members, max(p, q), normal=transfer.add(wide.mT @ wide))]
+    starts = [vector for index in members if (vector := bounds[index].vector) is not None]
+    if len(starts) < len(members):
+        return []
+    sweep = launch(functools.partial(normal_products, tall), torch.stack(starts), _AHEAD_PRODUCTS, transfer)
+    return [LateLooks(members, max(p, q), sweep=sweep)]
 
 
 class WeightNorms:
@@ -236,9 +229,13 @@ class WeightNorms:
         self._norms = [NormBound(WEIGHTS_LOOSE) for _ in weights]
         self._distances = [NormBound(DISTANCES_LOOSE) for _ in weights]
         self._change: Tensor | None = None
-        # Of a row that has been launched: the looks, and ‖W_l − W_l(0)‖_F².
+        # Of a row that has been launched: looks, and ‖W_l − W_l(0)‖_F² of matrices of a shape, by the first of them.
         self._late: dict[str, list[LateLooks]] = {"norm": [], "distance": []}
-        self._squares: Arrival | None = None
+        self._squares: dict[int, Arrival] = {}
+        shapes: dict[torch.Size, list[int]] = {}
+        for index, weight in enumerate(weights):
+            shapes.setdefault(weight.shape, []).append(index)
+        self._shapes = list(shapes.values())
 
     def moved(self, lengths: Sequence[float]) -> None:
         """The weights are about to move.
@@ -255,18 +252,22 @@ class WeightNorms:
     def launch(self, initial: list[Tensor] | None, transfer: Transfer) -> None:
         """Queue on the device what looking at the matrices takes, to be read by :meth:`norms` and :meth:`distances`.
 
-        A matrix that was never looked at is left to them: how many products it takes cannot be foreseen.
+        Matrices of one shape are taken together: that takes as many launches as one of them.
 
         Args:
             initial: W_1(0) … W_L(0), None before the first update.
             transfer: By what the row's numbers come.
         """
-        self._late = {"norm": queue_looks(self._norms, self._weights, transfer), "distance": []}
-        self._squares = None
-        if initial is not None:
-            changes = [now - then for now, then in zip(self._weights, initial, strict=True)]
-            self._squares = transfer.add(torch.stack([squared_norm(change) for change in changes]))
-            self._late["distance"] = queue_looks(self._distances, changes, transfer)
+        self._late = {"norm": [], "distance": []}
+        self._squares = {}
+        for members in self._shapes:
+            stack = torch.stack([self._weights[index] for index in members])
+            self._late["norm"] += queue_looks(self._norms, members, stack, transfer)
+            if initial is not None:
+                change = stack.sub_(torch.stack([initial[index] for index in members]))
+                squares = torch.linalg.vector_norm(torch.linalg.vector_norm(change, dim=2), dim=1, dtype=torch.float64)
+                self._squares[members[0]] = transfer.add(squares.square())
+                self._late["distance"] += queue_looks(self._distances, members, change, transfer)
 
     def norms(self) -> list[float]:
         """‖W_l‖₂ from above.
@@ -291,11 +292,17 @@ class WeightNorms:
             then.
         """
         told = self._take("distance")
-        arrived, self._squares = self._squares, None
+        arrived = {
+            index: float(square)
+            for members in self._shapes
+            if members[0] in self._squares
+            for index, square in zip(members, self._squares[members[0]].array(), strict=True)
+        }
+        self._squares = {}
         spectral, squares = [], []
         for index, (bound, weight, then) in enumerate(zip(self._distances, self._weights, initial, strict=True)):
-            if arrived is not None and (index in told or not bound.is_loose(weight)):
-                square, upper = float(arrived.array()[index]), bound.upper
+            if index in arrived and (index in told or not bound.is_loose(weight)):
+                square, upper = arrived[index], bound.upper
             else:
                 change = self._difference(weight, then)
                 square, upper = float(squared_norm(change)), bound.measure(change)

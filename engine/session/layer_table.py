@@ -86,7 +86,9 @@ class LayerTable:
         step, _, values = self._metric(name, first, last, layer)
         return step, values
 
-    def band(self, name: str, first: int, last: int, blocks: int, only: int | None = None) -> LayerBlocks:
+    def band(
+        self, name: str, first: int, last: int, blocks: int, only: int | None = None, *, rough: bool = False
+    ) -> LayerBlocks:
         """One layer metric over steps first..last, reduced to blocks of steps.
 
         Args:
@@ -95,6 +97,7 @@ class LayerTable:
             last: Last step.
             blocks: The most blocks wanted.
             only: The only layer wanted, None for all.
+            rough: Whether blocks of 64 steps will do, which are much quicker, where there could be narrower ones.
 
         Returns:
             Exact extremes per block.
@@ -103,7 +106,7 @@ class LayerTable:
         first, last = max(first, 0), min(last, newest)
         span = last - first + 1
         rows = span * (self._layers if only is None else 1)
-        if span <= RAW_STEPS and rows <= RAW_ROWS:
+        if not rough and span <= RAW_STEPS and rows <= RAW_ROWS:
             parts = [self._raw_extremes(name, first, last, only)]
         else:
             begin = -(-first // BLOCK_STEPS)
@@ -175,7 +178,7 @@ class LayerTable:
 
     def _raw_extremes(self, name: str, first: int, last: int, only: int | None) -> tuple[Array, ...]:
         step, layer, values = self._metric(name, first, last, only)
-        steps = step.astype(np.float64)  # exact: no step is beyond 2⁵³
+        steps = step.astype(np.float64)  # exact: no step is beyond 2⁵¹
         return steps, steps, layer.astype(np.float64), values, values
 
     def _stored_extremes(self, name: str, first: int, last: int, only: int | None) -> tuple[Array, ...]:

@@ -213,7 +213,9 @@ class SessionReader:
         """
         return self._layers.series(name, layer, first, last)
 
-    def layer_band(self, name: str, first: int, last: int, blocks: int, layer: int | None = None) -> LayerBlocks:
+    def layer_band(
+        self, name: str, first: int, last: int, blocks: int, layer: int | None = None, *, rough: bool = False
+    ) -> LayerBlocks:
         """One layer metric over steps first..last, reduced to blocks of steps.
 
         Args:
@@ -222,12 +224,13 @@ class SessionReader:
             last: Last step.
             blocks: The most blocks wanted.
             layer: The only layer wanted, which is quicker; the others are then NaN. None is all of them.
+            rough: Whether to read narrow windows like wide ones.
 
         Returns:
             Exact extremes per block. Narrow windows are read row by row; in wide ones whole blocks of 64
             steps come from ``layer_extremes`` and only both ends row by row.
         """
-        return self._layers.band(name, first, last, blocks, layer)
+        return self._layers.band(name, first, last, blocks, layer, rough=rough)
 
     def events(self, after_id: int = 0) -> tuple[EventRow, ...]:
         """The events that were recorded after one of them.
@@ -276,6 +279,10 @@ class SessionReader:
             after_id,
         )
         return tuple(command_from(row) for row in rows)
+
+    def newest_command(self) -> int:
+        """Return the number of the command that was sent last, 0 if none was."""
+        return int(self._rows("SELECT ifnull(max(id), 0) FROM commands WHERE typeof(id) = 'integer'")[0][0])
 
     def answer(self, command_id: int) -> CommandAnswer | None:
         """What became of a command so far.

@@ -26,7 +26,9 @@ _INSERT_TENSOR = insert_into("checkpoints", ("step", "name", "dtype", "shape", "
 _INSERT_META = insert_into("meta", ("key", "value"))
 _ARE_ROLLING = "SELECT DISTINCT step FROM checkpoints WHERE name = ? ORDER BY step DESC"
 _ANSWER = "UPDATE commands SET state = ?, step = ?, reply = ?, answered = ? WHERE id = ? AND state = 'pending'"
-_REFUSE_PENDING = "UPDATE commands SET state = 'refused', reply = ?, answered = ? WHERE state = 'pending'"
+_REFUSE_PENDING = (
+    "UPDATE commands SET state = 'refused', reply = ?, answered = ? WHERE state = 'pending' AND id <= ifnull(?, id)"
+)
 
 _ROW_BYTES = 256
 """What a queued row is counted with beside its numbers."""
@@ -216,9 +218,10 @@ class QueuedMeta:
 
 @dataclass(frozen=True, slots=True)
 class QueuedRefusal:
-    """Refuses the commands that nobody will obey any more."""
+    """Refuses the commands that nobody will obey any more: all, or those up to one of them."""
 
     reply: str
+    newest: int | None = None
 
     @property
     def size(self) -> int:
@@ -231,7 +234,7 @@ class QueuedRefusal:
         Args:
             recorder: What writes.
         """
-        recorder.connection.execute(_REFUSE_PENDING, (self.reply, time.time()))
+        recorder.connection.execute(_REFUSE_PENDING, (self.reply, time.time(), self.newest))
 
 
 class Recorder:

@@ -20,8 +20,9 @@ USER_VERSION = 1
 BLOCK_STEPS = 64
 """Steps of a block of ``layer_extremes``; block b is steps 64·b … 64·b + 63."""
 
-LARGEST_STEP = 2**53
-"""Steps beyond it are no steps: nothing this program writes, and floats could not tell them apart."""
+LARGEST_STEP = 2**51
+"""Steps beyond it are no steps: nothing this program writes, and floats could not tell halves of them apart, between
+which an axis of one step reaches."""
 
 LARGEST_TENSOR = 10**9
 """SQLite's own limit on one value, in bytes."""

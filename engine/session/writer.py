@@ -108,13 +108,15 @@ class SessionWriter:
         return cls(Path(path), queue_bytes=queue_bytes)
 
     @classmethod
-    def open(cls, path: str | Path, *, queue_bytes: int = QUEUE_BYTES) -> Self:
+    def open(cls, path: str | Path, *, newest_command: int | None = None, queue_bytes: int = QUEUE_BYTES) -> Self:
         """Go on with a session whose engine has ended, after its last row.
 
-        Commands that were left unanswered are refused.
+        Commands that it left unanswered are refused.
 
         Args:
             path: The session.
+            newest_command: The newest command that may have been meant for it; later ones were sent to the engine
+                that is loading, and wait. None is the newest of all.
             queue_bytes: Bytes that may wait to be written before ``put`` waits.
 
         Returns:
@@ -124,7 +126,7 @@ class SessionWriter:
             pass  # refuses what is not a session, before anything is written to it
         add_missing_columns(Path(path))
         writer = cls(Path(path), queue_bytes=queue_bytes)
-        writer._backlog.add(QueuedRefusal("The engine it was sent to has ended."), fresh_engine())
+        writer._backlog.add(QueuedRefusal("The engine it was sent to has ended.", newest_command), fresh_engine())
         writer.set_engine(step=writer.last_step)
         return writer
 

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.session.schema import LARGEST_STEP
 from wnt_tui.charts.lines import LineChart, Reference, Series, draw_lines
 from wnt_tui.charts.raster import DASHES
 from wnt_tui.themes import make_palette
@@ -107,3 +108,10 @@ def test_a_lower_bound_does_not_stretch_the_axis_and_is_marked_at_its_top():
     lines = text_of(draw_lines(LineChart((series,), 0, 3), 40, 12, PALETTES[0]))
     assert "△" in lines[1]
     assert "10" not in "".join(line[:5] for line in lines[:-1])
+
+
+def test_a_single_step_has_an_axis_wherever_it_lies():
+    for step in (0, 12, LARGEST_STEP):
+        point = Series("s", np.array([step], dtype=float), np.array([1.0]))
+        chart = LineChart(series=(point,), first=step, last=step, cursor=float(step))
+        assert str(step) in text_of(draw_lines(chart, 60, 12, PALETTES[0]))[-1]

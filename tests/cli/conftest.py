@@ -93,7 +93,7 @@ class Terminal:
     master: int
     output: str = ""
 
-    def until(self, condition: Callable[[str], object], patience: float = 40.0) -> str:
+    def until(self, condition: Callable[[str], object], patience: float = 90.0) -> str:
         """Read until the output satisfies a condition."""
         deadline = time.monotonic() + patience
         while not condition(self.output):
@@ -101,7 +101,7 @@ class Terminal:
             self._read(0.1)
         return self.output
 
-    def ends(self, patience: float = 40.0) -> int:
+    def ends(self, patience: float = 90.0) -> int:
         """Read on until the program has ended; its exit code."""
         deadline = time.monotonic() + patience
         while self.process.poll() is None:

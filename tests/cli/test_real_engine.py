@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("torch")
+from engine.history.verify import verify
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 OpenTerminal = Callable[..., Any]
@@ -26,23 +26,28 @@ def no_engine_left(wnt: Run) -> Iterator[None]:
 @pytest.mark.usefixtures("no_engine_left")
 def test_a_run_is_left_found_again_and_stopped(wnt: Run, terminal: OpenTerminal, tmp_path: Path) -> None:
     session = tmp_path / "tiny.wnt"
-    opened = terminal(*TINY, "--steps", "3", "--session", session, size=(120, 36))
+    opened = terminal(*TINY, "--steps", "100000", "--session", session, size=(120, 36))
     opened.until(lambda text: "starting engine" in text)
-    opened.until(lambda text: "finished, waiting" in text, patience=120)
+    opened.until(lambda text: "running" in text, patience=120)
+    # Paused: one that has finished waits only seconds for the next viewer.
+    opened.press(" ")
+    opened.until(lambda text: "paused" in text)
     opened.press("q")
     assert opened.ends() == 0
+    left = json.loads(wnt("status", "tiny", "--json").stdout)
+    assert left["alive"]
+    assert f"tiny waits at step {left['step']}" in opened.output
     assert "wnt-tui attach tiny.wnt" in opened.output
 
-    assert json.loads(wnt("status", "tiny", "--json").stdout)["alive"]
     again = terminal("attach", size=(80, 24))
-    again.until(lambda text: "step 3/3" in text)
+    again.until(lambda text: f"step {left['step']}/100000" in text)
     again.press("\x1b[C")
-    again.until(lambda text: "step 4" in text)
+    again.until(lambda text: f"step {left['step'] + 1}" in text)
     again.press("Q")
     assert again.ends() == 0
     assert "wnt-tui replay tiny.wnt" in again.output
     status = json.loads(wnt("status", "tiny", "--json").stdout)
-    assert (status["alive"], status["state"], status["step"]) == (False, "stopped", 4)
+    assert (status["alive"], status["state"], status["step"]) == (False, "stopped", left["step"] + 1)
 
 
 @pytest.mark.usefixtures("no_engine_left")
@@ -66,10 +71,12 @@ def test_a_run_is_taken_back_to_the_cursor_and_branched_from_there(
     assert opened.ends() == 0
     listed = json.loads(wnt("ls", ".", "--json").stdout)
     assert [(one["branch"], one["step"]) for one in listed if one["branch"]] == [("from tiny at 3", 5)]
-    assert json.loads(wnt("status", "tiny", "--json").stdout)["step"] == 6
-    wnt("stop", "tiny")
+    # The run that was branched from was paused, with nothing to do: it is ended too, and that is said.
+    assert "tiny, which waited at step 3, is saved too" in opened.output
+    status = json.loads(wnt("status", "tiny", "--json").stdout)
+    assert (status["alive"], status["state"], status["step"]) == (False, "stopped", 6)
     for one in listed:
-        assert wnt("verify", one["session"]).returncode == 0
+        assert verify(Path(one["session"])).identical
 
 
 def test_an_engine_that_cannot_start_is_quoted_and_leaves_no_session(terminal: OpenTerminal, tmp_path: Path) -> None:

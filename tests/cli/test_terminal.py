@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from engine.session import engine_alive
+from tests.cli.conftest import PRETEND
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 OpenTerminal = Callable[..., Any]
@@ -89,6 +91,35 @@ def test_attach_without_an_engine_says_how_to_start_one(terminal: OpenTerminal) 
     opened = terminal("attach")
     assert opened.ends() == 1
     assert "No engine is running" in opened.output
+
+
+def test_attach_lets_choose_where_several_runs_live(
+    terminal: OpenTerminal, live: Path, environment: dict[str, str]
+) -> None:
+    newer = live.with_name("newer.wnt")
+    program = [sys.executable, str(PRETEND), str(newer), "--rows", "6"]
+    with subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            for path in (live, newer):
+                listed_as_living(path, environment)
+            opened = terminal("attach", size=(100, 30))
+            opened.until(lambda text: "enter opens" in text and "step 3/80" in text and "step 5/80" in text)
+            listed = len(opened.output)
+            opened.press("\x1b[B\r")
+            opened.until(lambda text: "step 3/80" in text[listed:] and "following" in text[listed:])
+            opened.press("q")
+            assert opened.ends() == 0
+            assert "wnt-tui attach live.wnt" in opened.output
+        finally:
+            process.kill()
+
+
+def listed_as_living(session: Path, environment: dict[str, str]) -> None:
+    """What a real engine does when it starts."""
+    program = "import sys; from engine.session import register; register(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", program, str(session)], env=environment, check=True)
 
 
 def colours(text: str) -> set[str]:

@@ -1,15 +1,77 @@
-"""Lanczos' method by a fixed number of products, several matrices together, against the one that looks at each."""
+"""Products that are queued without looking, against dense solvers."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from engine.measure.krylov import Sweep, launch
+from engine.measure.krylov import Sweep, launch, normal_products
 from engine.measure.lanczos import extreme_eigenpair
 from engine.transfer import Transfer
+
+
+def symmetric(count: int, order: int, seed: int = 0) -> torch.Tensor:
+    a = torch.randn(count, order, order, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return a + a.mT
+
+
+def product(matrices: torch.Tensor):
+    return lambda v: torch.bmm(matrices, v[:, :, None])[:, :, 0]
+
+
+def starts(count: int, order: int) -> torch.Tensor:
+    return torch.randn(count, order, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("which", ["largest", "smallest"])
+def test_with_as_many_products_as_the_order_it_is_the_eigenvalue(which: Literal["largest", "smallest"]) -> None:
+    matrices = symmetric(3, 12)
+    sweep = launch(product(matrices), starts(3, 12), 12, Transfer())
+    pairs = sweep.ritz(which)
+    vectors = sweep.vectors([pair.weights for pair in pairs if pair is not None])
+    for matrix, pair, vector in zip(matrices, pairs, vectors, strict=True):
+        values, exact = torch.linalg.eigh(matrix)
+        pick = -1 if which == "largest" else 0
+        assert pair is not None
+        assert pair.value == pytest.approx(float(values[pick]), rel=1e-12)
+        assert pair.residual < 1e-10
+        assert abs(float(vector @ exact[:, pick])) == pytest.approx(1.0, rel=1e-10)
+
+
+@pytest.mark.parametrize("products", [1, 2, 5])
+def test_the_value_is_the_vectors_quotient_and_the_residual_what_it_lacks(products: int) -> None:
+    matrices = symmetric(2, 20)
+    sweep = launch(product(matrices), starts(2, 20), products, Transfer())
+    torch.testing.assert_close(
+        sweep.basis @ sweep.basis.mT, torch.eye(products, dtype=torch.float64).expand(2, -1, -1), rtol=0, atol=1e-13
+    )
+    pairs = sweep.ritz("largest")
+    vectors = sweep.vectors([pair.weights for pair in pairs if pair is not None])
+    for matrix, pair, vector, basis in zip(matrices, pairs, vectors, sweep.basis, strict=True):
+        assert pair is not None
+        image = matrix @ vector
+        assert float(vector @ image) == pytest.approx(pair.value, rel=1e-12)
+        assert float((image - pair.value * vector).norm()) == pytest.approx(pair.residual, rel=1e-9)
+        assert pair.value == pytest.approx(float(torch.linalg.eigvalsh(basis @ matrix @ basis.T)[-1]), rel=1e-12)
+
+
+def test_a_start_that_is_an_eigenvector_breaks_down_and_says_so_for_its_matrix_alone() -> None:
+    matrices = torch.stack([torch.diag(torch.arange(1.0, 6.0, dtype=torch.float64)), symmetric(1, 5)[0]])
+    begin = torch.stack([torch.eye(5, dtype=torch.float64)[2], starts(1, 5)[0]])
+    broken, sound = launch(product(matrices), begin, 3, Transfer()).ritz("largest")
+    assert broken is None
+    assert sound is not None
+
+
+def test_normal_products_are_those_of_each_matrix() -> None:
+    m = torch.randn(3, 7, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    v = starts(3, 4)
+    for matrix, vector, found in zip(m, v, normal_products(m, v), strict=True):
+        np.testing.assert_allclose(found.numpy(), (matrix.T @ matrix @ vector).numpy(), rtol=1e-12)
 
 
 def matrices(count: int, order: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:

@@ -236,9 +236,36 @@ def test_from_nothing_a_norm_is_found_less_closely_but_within_what_it_may_be_loo
     assert exact(m) <= upper == pytest.approx(lower * 1.0025, rel=1e-14)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_looks_that_are_queued_find_what_looks_at_once_find(dtype: torch.dtype, looks: list[float]) -> None:
+    weights, along = drawn(0, dtype), drawn(1, dtype)
+    along[1] += 20 * torch.outer(along[1][:, 0], along[1][0])  # most of the motion goes one way, as in training
+    initial = [w.clone() for w in weights]
+    norms = WeightNorms(weights)
+    for k in range(8):
+        transfer = Transfer()
+        norms.launch(None if k == 0 else initial, transfer)
+        looks.clear()
+        found = norms.norms()
+        for w, bound in zip(weights, found, strict=True):
+            assert exact(w) * (1 - 1e-6) <= bound <= exact(w) * 1.011
+        if k:
+            distances, squares = norms.distances(initial)
+            for w, then, distance, square in zip(weights, initial, distances, squares, strict=True):
+                change = w.double() - then.double()
+                assert exact(change) * (1 - 1e-3) <= distance <= exact(change) * 1.051
+                assert square == pytest.approx(float(change.square().sum()), rel=1e-2)
+        if k > 2:
+            assert looks == []  # what is known is found by what was queued
+        norms.moved([float((1e-3 * g).double().norm()) for g in along])
+        for w, g in zip(weights, along, strict=True):
+            w.add_(g, alpha=1e-3)
+
+
 def told(bounds: list[NormBound], matrices: list[torch.Tensor]) -> list[int]:
     """Which bounds were told of a look that was queued."""
-    return [index for looks in queue_looks(bounds, matrices, Transfer()) for index in looks.tell(bounds)]
+    looks = queue_looks(bounds, list(range(len(bounds))), torch.stack(matrices), Transfer())
+    return [index for look in looks for index in look.tell(bounds)]
 
 
 @pytest.mark.parametrize("transposed", [False, True])

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import multiprocessing
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -22,6 +25,10 @@ SMALL = {"width": 16, "depth": 3, "examples": 12, "data": "gaussian", "device": 
 PATIENCE = 60.0
 ENDLESS = 10_000_000
 
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["pytest", "engine.__main__", "engine.run", "engine.progress", "engine.data.gaussian"])
+_LOGS = tempfile.TemporaryDirectory(prefix="wnt-engines-")
+
 
 def run_arguments(path: Path, **changes: Any) -> list[str]:
     return ["--config", RunConfig(**(SMALL | changes)).to_json(), "--session", str(path)]
@@ -31,8 +38,54 @@ def branch_arguments(parent: Path, step: int, path: Path, **changes: Any) -> lis
     return ["--branch", str(parent), "--step", str(step), "--changes", json.dumps(changes), "--session", str(path)]
 
 
-def command_line(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "engine", *map(str, arguments)]
+class EngineProcess:
+    """``python -m engine …``, forked from a process that has imported torch, which takes seconds, and done no more.
+
+    A process like any other, with its own files, locks and signals, that can be killed at any moment. It is used like
+    a subprocess.Popen; what it prints goes into a file.
+    """
+
+    def __init__(self, *arguments: str | Path | int) -> None:
+        handle, log = tempfile.mkstemp(dir=_LOGS.name)
+        os.close(handle)
+        self._log = Path(log)
+        given = list(map(str, arguments))
+        self._process = _FORKS.Process(target=_be_engine, args=(given, dict(os.environ), str(Path.cwd()), log))
+        self._process.start()
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def wait(self, timeout: float | None = PATIENCE) -> int:
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired("engine", timeout or 0.0)
+        return self._process.exitcode
+
+    def told(self) -> str:
+        """All that it has printed."""
+        return self._log.read_text(encoding="utf-8")
+
+
+def _be_engine(arguments: list[str], environment: dict[str, str], folder: str, log: str) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    output = os.open(log, os.O_WRONLY | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.exit(engine_main(arguments))
 
 
 def engine_run(*arguments: str | Path | int) -> subprocess.CompletedProcess[str]:
@@ -55,11 +108,9 @@ def recorded(path: Path, **changes: Any) -> None:
 
 
 @contextmanager
-def engine_live(*arguments: str, viewer: Path | None = None) -> Generator[subprocess.Popen[bytes]]:
-    """``python -m engine live …``, killed at the end; with a viewer's mark it waits when it is done."""
-    process = subprocess.Popen(
-        command_line("live", *arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+def engine_live(*arguments: str, viewer: Path | None = None) -> Generator[EngineProcess]:
+    """An engine that waits for viewers, killed at the end; with a viewer's mark it waits when it is done."""
+    process = EngineProcess("live", *arguments)
     path = Path(arguments[arguments.index("--session") + 1])
     try:
         until(lambda: (path.exists() and state(path).alive) or process.poll() is not None)

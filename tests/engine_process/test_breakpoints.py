@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 
 from engine import RunConfig, progress
+from engine.record import Event
 from engine.run import branch_session, resume_session, run_session
-from engine.session import SessionReader, ViewerMark, put_mark, send, wait
+from engine.session import SessionReader, SessionWriter, ViewerMark, put_mark, send, wait
 from engine.worker import Outcome
-from tests.engine_process.test_engine_process import PATIENCE, SMALL, command_and_wait, engine, live, until
+from tests.engine_process.engines import PATIENCE, SMALL, until
+from tests.engine_process.test_engine_process import command_and_wait, engine, live
 
 
 @pytest.fixture(autouse=True)
@@ -256,3 +258,24 @@ def test_a_branch_diverges_against_the_loss_of_its_parents_first_row(tmp_path):
     }
     branch_session(parent, 4, changes, path, live=False, progress=lambda *_: None)
     assert [(hit.step, hit.data["breakpoint"].split()[0]) for hit in events(path, "break")] == [(5, "loss")]
+
+
+def test_a_branch_has_the_breakpoints_that_are_set_in_its_parent_unless_it_is_given_others(tmp_path):
+    parent, path, other = (tmp_path / f"{name}.wnt" for name in "abc")
+    recorded(parent, breakpoints=("step >= 90", "step >= 80"), on_break="continue", steps=3)
+    with SessionWriter.open(parent) as writer:
+        for change in (
+            {"cleared": "step >= 90"},
+            {"set": "step >= 3"},
+            {"set": "no sense"},
+            {"set": "log10_cond[9] > 1"},
+        ):
+            writer.put_event(Event(3, "breakpoint", "", data=change))
+    branch_session(parent, 2, {"lr": 0.05, "steps": 5}, path, live=False, progress=lambda *_: None)
+    with SessionReader(path) as reader:
+        assert reader.config().breakpoints == ("step >= 80", "step >= 3")
+    assert [hit.step for hit in events(path, "break")] == [3]
+    branch_session(parent, 2, {"breakpoints": [], "steps": 5}, other, live=False, progress=lambda *_: None)
+    with SessionReader(other) as reader:
+        assert reader.config().breakpoints == ()
+    assert events(other, "break") == []

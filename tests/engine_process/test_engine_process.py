@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +14,16 @@ import pytest
 
 from engine import RunConfig
 from engine.session import EngineLock, SessionReader, ViewerMark, engine_alive, living_sessions, send, wait
-
-SMALL = {"width": 16, "depth": 3, "examples": 12, "data": "gaussian", "steps": 5, "measure": "core"}
-PATIENCE = 60.0
+from tests.engine_process.engines import (
+    ENDLESS,
+    PATIENCE,
+    SMALL,
+    EngineProcess,
+    engine_live,
+    engine_run,
+    run_arguments,
+    until,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -36,26 +41,8 @@ def run(path: Path, **changes) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command("run", path, **changes), capture_output=True, text=True, check=False)
 
 
-@contextmanager
 def live(path: Path, **changes):
-    process = subprocess.Popen(
-        command("live", path, **changes), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    try:
-        until(lambda: path.exists() or process.poll() is not None)
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def until(condition, seconds: float = PATIENCE):
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError("it did not happen in time")
-        time.sleep(0.01)
-    return result
+    return engine_live(*run_arguments(path, **changes))
 
 
 def engine(path: Path):
@@ -84,7 +71,7 @@ def test_a_headless_run_leaves_its_rows_a_summary_and_exit_code_zero(tmp_path):
 
 def test_a_diverging_run_keeps_its_rows_says_where_and_exits_with_three(tmp_path):
     path = tmp_path / "run.wnt"
-    done = run(path, loss="mse_logits", lr=100.0, steps=200)
+    done = engine_run("run", *run_arguments(path, loss="mse_logits", lr=100.0, steps=200))
     assert done.returncode == 3
     with SessionReader(path) as reader:
         row = reader.engine()
@@ -105,7 +92,7 @@ def test_a_diverging_run_keeps_its_rows_says_where_and_exits_with_three(tmp_path
     ],
 )
 def test_what_cannot_start_says_why_in_one_line_and_leaves_nothing_behind(tmp_path, changes, words):
-    done = run(tmp_path / "run.wnt", **changes)
+    done = engine_run("run", *run_arguments(tmp_path / "run.wnt", **changes))
     assert done.returncode in {1, 2}
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("wnt-tui: ")
@@ -117,14 +104,14 @@ def test_what_cannot_start_says_why_in_one_line_and_leaves_nothing_behind(tmp_pa
 def test_a_second_engine_on_a_session_is_refused(tmp_path):
     path = tmp_path / "run.wnt"
     with EngineLock(path):
-        done = run(path)
+        done = engine_run("run", *run_arguments(path))
     assert done.returncode == 1
     assert "Another engine is already writing" in done.stderr
 
 
 def test_interrupting_a_run_finishes_the_step_and_saves(tmp_path):
     path = tmp_path / "run.wnt"
-    process = subprocess.Popen(command("run", path, steps=10_000_000), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = EngineProcess("run", *run_arguments(path, steps=ENDLESS))
     until(lambda: path.exists() and engine(path).step > 3)
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE) == 0
@@ -135,7 +122,7 @@ def test_interrupting_a_run_finishes_the_step_and_saves(tmp_path):
 
 def test_a_hangup_does_not_stop_a_run(tmp_path):
     path = tmp_path / "run.wnt"
-    process = subprocess.Popen(command("run", path, steps=10_000_000), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command("run", path, steps=ENDLESS), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         before = until(lambda: path.exists() and engine(path).step > 3 and engine(path).step)
         process.send_signal(signal.SIGHUP)
@@ -148,7 +135,7 @@ def test_a_hangup_does_not_stop_a_run(tmp_path):
 
 def test_commands_are_obeyed_and_acknowledged_with_the_step_at_which_they_took_effect(tmp_path):
     path = tmp_path / "live.wnt"
-    with live(path, steps=10_000_000) as process, ViewerMark(path):
+    with live(path, steps=ENDLESS) as process, ViewerMark(path):
         until(lambda: engine(path).step > 2)
         paused = command_and_wait(path, "pause")
         assert paused.state == "done"
@@ -208,7 +195,7 @@ def test_a_finished_live_engine_without_viewers_ends(tmp_path):
 
 def test_a_killed_engine_leaves_a_session_that_opens_and_says_that_its_engine_died(tmp_path):
     path = tmp_path / "live.wnt"
-    with live(path, steps=10_000_000) as process:
+    with live(path, steps=ENDLESS) as process:
         until(lambda: engine(path).step > 5)
         process.kill()
         process.wait()
@@ -222,7 +209,7 @@ def test_a_killed_engine_leaves_a_session_that_opens_and_says_that_its_engine_di
 
 def test_a_living_run_is_listed_while_it_lives(tmp_path):
     path = tmp_path / "live.wnt"
-    with live(path, steps=10_000_000):
+    with live(path, steps=ENDLESS):
         until(lambda: path.resolve() in [p.resolve() for p in living_sessions()])
     assert path.resolve() not in [p.resolve() for p in living_sessions()]
 
@@ -231,7 +218,7 @@ def test_the_record_of_a_process_is_that_of_the_library(tmp_path):
     from engine import Trainer
 
     path = tmp_path / "run.wnt"
-    assert run(path).returncode == 0
+    assert EngineProcess("run", *run_arguments(path)).wait() == 0
     rows = list(Trainer(RunConfig(**SMALL)).run())
     with SessionReader(path) as reader:
         _, columns = reader.steps()

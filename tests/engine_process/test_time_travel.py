@@ -9,10 +9,11 @@ from contextlib import closing
 
 import pytest
 
-from engine import worker
+from engine import run, worker
 from engine.history import keeping
+from engine.history.reexecution import prepare
 from engine.history.verify import verify
-from engine.session import EngineLock, SessionReader, engine_alive
+from engine.session import EngineLock, SessionReader, engine_alive, send, wait
 from tests.engine_process.engines import (
     ENDLESS,
     ask,
@@ -40,6 +41,32 @@ def kill_at(path, step, **changes):
         process.wait()
     with SessionReader(path) as reader:
         return reader.last_step()
+
+
+def test_a_command_sent_while_a_resumed_engine_loads_is_obeyed_and_one_to_the_engine_before_it_is_not(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "a.wnt"
+    recorded(path)
+    with EngineLock(path):  # an engine that died before it could answer
+        unanswered = send(path, "pause")
+    loading, sent = threading.Event(), []
+
+    def slowly(recorded):
+        loading.set()
+        until(lambda: sent)
+        return prepare(recorded)
+
+    def stop_it():
+        loading.wait()
+        sent.append(send(path, "stop", sender="me"))
+
+    monkeypatch.setattr(run, "prepare", slowly)
+    threading.Thread(target=stop_it, daemon=True).start()
+    assert engine_run("run", "--resume", "--session", path, "--steps", ENDLESS).returncode == 0
+    assert wait(path, unanswered).reply == "The engine it was sent to has ended."
+    answer = wait(path, sent[0])
+    assert (answer.state, answer.reply) == ("done", f"Stopped by me at step {answer.step}.")
 
 
 @pytest.mark.parametrize("checkpoints", [None, 4])

@@ -22,8 +22,8 @@ from engine.session import SessionReader
 from tests.engine_process.engines import (
     ENDLESS,
     SMALL,
+    EngineProcess,
     ask,
-    command_line,
     engine_live,
     engine_run,
     run_arguments,
@@ -96,9 +96,8 @@ def test_a_file_taken_away_under_a_running_engine_is_saved_beside_it(tmp_path, h
             path.unlink()
         else:
             path.rename(tmp_path / "elsewhere.wnt")
-        output, _ = process.communicate(timeout=60)
-        assert process.returncode == 1
-    told = output.decode()
+        assert process.wait() == 1
+    told = process.told()
     assert "was moved or removed while it is being recorded. All " in told
     assert "Traceback" not in told
     rescued = tmp_path / "run-rescued-1.wnt"
@@ -174,14 +173,8 @@ def signals_as_before():
 
 def test_two_engines_started_on_one_session_at_once_leave_one_run(tmp_path):
     path = tmp_path / "run.wnt"
-    processes = [
-        subprocess.Popen(
-            command_line("run", *run_arguments(path, steps=30)), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        for _ in range(3)
-    ]
-    told = [process.communicate(timeout=120)[1].decode() for process in processes]
-    codes = sorted(process.returncode for process in processes)
-    assert codes == [0, 1, 1]
+    processes = [EngineProcess("run", *run_arguments(path, steps=30)) for _ in range(3)]
+    assert sorted(process.wait() for process in processes) == [0, 1, 1]
+    told = [process.told() for process in processes]
     assert sum("Another engine is already writing" in text or "exists already" in text for text in told) == 2
     assert verify(path).identical

@@ -9,7 +9,6 @@ import math
 import random
 import signal
 import sqlite3
-import subprocess
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,7 +18,16 @@ import numpy as np
 import pytest
 
 from engine.session import SessionReader, engine_alive
-from tests.engine_process.engines import ENDLESS, command_line, engine_run, recorded, run_arguments, state, table, until
+from tests.engine_process.engines import (
+    ENDLESS,
+    EngineProcess,
+    engine_run,
+    recorded,
+    run_arguments,
+    state,
+    table,
+    until,
+)
 
 GOAL = {"quick": 3, "long": 100}
 CHANGES = {"measure": "all", "checkpoint_every": 40}
@@ -63,14 +71,10 @@ def check_whole(path: Path, survived: Survived) -> int:
     return int(steps[-1])
 
 
-def start(*arguments: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command_line("run", *arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
 def kill_often(path: Path, kills: int, seed: int) -> Survived:
     """Start, kill at a random moment, resume, kill …; every engine gets some rows further than the one before."""
     chance, survived, last = random.Random(seed), Survived(), -1
-    process = start(*run_arguments(path, steps=ENDLESS, **CHANGES))
+    process = EngineProcess("run", *run_arguments(path, steps=ENDLESS, **CHANGES))
     for _ in range(kills):
         goal = last + chance.randint(1, 25)
         until(lambda goal=goal: path.exists() and engine_alive(path) and state(path).step > goal, seconds=240)
@@ -85,7 +89,7 @@ def kill_often(path: Path, kills: int, seed: int) -> Survived:
         survived.longest_gap = max(survived.longest_gap, killed - float(times[-1]) - max(usual, 0.0))
         survived.kills += 1
         last = check_whole(path, survived)
-        process = start("--resume", "--session", str(path), "--steps", str(ENDLESS))
+        process = EngineProcess("run", "--resume", "--session", path, "--steps", ENDLESS)
     until(lambda: state(path).step > last + 2, seconds=240)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
@@ -124,13 +128,14 @@ def test_a_run_killed_a_hundred_times_becomes_the_run_that_was_never_killed(tmp_
 def test_a_second_interrupt_quits_at_once_and_leaves_a_whole_session(tmp_path):
     path = tmp_path / "run.wnt"
     # Its first row takes seconds: the first interrupt waits for it.
-    process = start(*run_arguments(path, width=1500, depth=8, examples=500, measure="all", steps=3))
+    process = EngineProcess("run", *run_arguments(path, width=1500, depth=8, examples=500, measure="all", steps=3))
     try:
         until(lambda: path.exists() and engine_alive(path) and state(path).state == "running")
         process.send_signal(signal.SIGINT)
         time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        assert process.wait(5) == -signal.SIGINT
+        # Had it waited for the row, it would have ended in order.
+        assert process.wait(60) == -signal.SIGINT
     finally:
         process.kill()
         process.wait()

@@ -7,7 +7,9 @@ import torch
 
 from engine import Trainer
 from engine.history.checkpoint import Checkpoint, put_back, take
+from engine.history.encoding import _decoded, encode
 from engine.history.keyframes import Keyframes
+from engine.measure import layers, observer
 from tests.history.recording import KINDS, small
 
 BYTES = 4000
@@ -77,8 +79,11 @@ def test_copying_takes_two_percent_of_the_time():
     assert len(frames.steps) > 150
 
 
+@pytest.mark.parametrize("ahead", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_run_put_back_goes_on_as_it_did_and_the_copy_stays_as_it_was(kind):
+def test_a_run_put_back_goes_on_as_it_did_and_the_copy_stays_as_it_was(kind, ahead, monkeypatch):
+    for module in (observer, layers):  # as on a GPU, where work is queued before it is read
+        monkeypatch.setattr(module, "runs_ahead", lambda _device: ahead)
     trainer = Trainer(small(**KINDS[kind]))
     first = {}
     copy = None
@@ -86,7 +91,7 @@ def test_a_run_put_back_goes_on_as_it_did_and_the_copy_stays_as_it_was(kind):
         record = trainer.observe()
         first[record.step] = record
         if record.step == 4:
-            copy = take(trainer)
+            copy = _decoded(4, encode(take(trainer), trainer), trainer)
         trainer.advance()
     for _ in range(2):  # twice: going on from a copy must not use it up
         put_back(trainer, copy)

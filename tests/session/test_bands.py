@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.catalogue import LAYER_COLUMNS
 from engine.config import RunConfig
 from engine.record import StepRecord
-from engine.session import SessionReader, SessionWriter, layer_table
+from engine.session import SessionReader, SessionWriter
 
 NAME = "log10_cond"
 STEPS, LAYERS = 700, 3
@@ -32,17 +32,12 @@ def session(tmp_path_factory):
         yield reader, values, measured
 
 
-@pytest.fixture(params=["row by row", "through the extremes"])
-def way(request, monkeypatch):
-    if request.param == "through the extremes":
-        monkeypatch.setattr(layer_table, "RAW_STEPS", 0)
-
-
+@pytest.mark.parametrize("rough", [False, True], ids=["row by row", "through the extremes"])
 @given(first=st.integers(-5, STEPS + 5), length=st.integers(0, STEPS + 10), blocks=st.integers(1, 900))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_extremes_of_every_block_are_those_of_its_steps(session, way, first, length, blocks):
+@settings(max_examples=60, deadline=None)
+def test_extremes_of_every_block_are_those_of_its_steps(session, rough, first, length, blocks):
     reader, values, measured = session
-    band = reader.layer_band(NAME, first, first + length, blocks)
+    band = reader.layer_band(NAME, first, first + length, blocks, rough=rough)
     inside = measured[(measured >= first) & (measured <= first + length)]
     assert band.first.size <= max(blocks, 1)
     assert (band.first <= band.last).all()

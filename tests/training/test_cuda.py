@@ -41,7 +41,7 @@ def test_in_float64_every_metric_of_every_row_is_that_of_the_cpu(case: str) -> N
             value, expected = other.values[name], row.values[name]
             tolerance = LOOSER.get(name, 1e-7)
             if name in ITERATED:
-                tolerance = 0.15
+                tolerance = 0.3
             elif name.startswith(FOLLOWING):
                 continue
             if not math.isclose(value, expected, rel_tol=tolerance, abs_tol=1e-10):
@@ -74,7 +74,7 @@ def test_training_is_bit_identical_whatever_is_measured() -> None:
 @pytest.mark.parametrize("measure", ["none", "core", "all"])
 def test_a_row_waits_for_the_device_once(measure: str) -> None:
     running = Trainer(RunConfig(**(SMALL | {"measure": measure})))  # type: ignore[arg-type]
-    for _ in range(3):  # what is followed is looked for from nothing at first
+    for _ in range(6):  # what is followed is looked for from nothing at first
         running.observe()
         running.advance()
     with waits_for_device() as waits:

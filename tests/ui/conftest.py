@@ -19,7 +19,7 @@ from wnt_tui.app import WntApp
 from wnt_tui.screens.dashboard import Dashboard
 
 PRETEND = Path(__file__).parents[1] / "pretend_engine.py"
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 def _pretend() -> ModuleType:
@@ -79,10 +79,12 @@ class LiveEngine:
 
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[Callable[..., LiveEngine]]:
-    """Starts engines: ``live(rows=38, state="paused")``; all are ended with the test."""
+    """Starts engines: ``live(rows=38, state="paused", steps=80)``; all are ended with the test."""
     started: list[LiveEngine] = []
 
-    def start(rows: int = 38, state: str = "paused", interval: float = 0.02, name: str = "live") -> LiveEngine:
+    def start(
+        rows: int = 38, state: str = "paused", interval: float = 0.02, name: str = "live", steps: int = 80
+    ) -> LiveEngine:
         path = tmp_path / f"{name}.wnt"
         process = subprocess.Popen(
             [
@@ -95,6 +97,8 @@ def live(tmp_path: Path) -> Iterator[Callable[..., LiveEngine]]:
                 state,
                 "--interval",
                 str(interval),
+                "--config",
+                RunConfig(steps=steps).to_json(),
             ],
             stdout=subprocess.PIPE,
             text=True,

@@ -67,7 +67,7 @@ async def test_the_learning_rate_is_checked_set_and_acknowledged(watching: Any, 
 
 
 async def test_a_cursor_that_looks_back_is_not_dragged_along(watching: Any, live: Start) -> None:
-    engine = live(state="running", interval=0.02)
+    engine = live(state="running", interval=0.02, steps=100_000)  # one that does not end while it is looked at
     async with watching(engine.path) as w:
         await w.press("home", "right")
         seen = w.dashboard.snapshot.last_step
@@ -79,7 +79,7 @@ async def test_a_cursor_that_looks_back_is_not_dragged_along(watching: Any, live
 
 
 async def test_speed_and_time_left_are_shown_while_it_runs(watching: Any, live: Start) -> None:
-    engine = live(rows=1, state="running", interval=0.05)
+    engine = live(rows=1, state="running", interval=0.05, steps=100_000)
     async with watching(engine.path, size=(160, 48)) as w:
         await w.until(lambda: "/s" in w.line("#header") and "left" in w.line("#header"))
 

@@ -17,6 +17,8 @@ from wnt_tui.rows import GrowingRows
 from wnt_tui.snapshot import LayerBand, Snapshot
 from wnt_tui.source import Deliveries, SessionSource
 
+PATIENCE = 60.0
+
 
 class Listener:
     """Collects what a source delivers."""
@@ -28,7 +30,7 @@ class Listener:
         self.source.start()
 
     def until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while not condition():
             assert time.monotonic() < deadline, "waited in vain"
             time.sleep(0.01)
@@ -168,14 +170,17 @@ def test_layers_come_from_the_file_and_then_from_memory(ended: Path) -> None:
         assert layers.band("log10_cond", 0, 80, 40).high.shape[1] == 10
 
 
-def test_after_its_source_has_closed_a_snapshot_still_answers_at_once(ended: Path) -> None:
+def test_after_its_source_has_closed_a_snapshot_still_answers_at_once(
+    ended: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Listener(ended) as heard:
         heard.until(lambda: heard.snapshots)
     layers = heard.snapshots[-1].layers
+    monkeypatch.setattr("wnt_tui.layer_cache.PATIENCE_SECONDS", PATIENCE)  # what it would take if it waited
     began = time.monotonic()
     layers.at(7)
     layers.band("log10_cond", 0, 33, 10)
-    assert time.monotonic() - began < 0.03
+    assert time.monotonic() - began < PATIENCE / 2
 
 
 class SlowReader:
@@ -183,14 +188,18 @@ class SlowReader:
 
     def __init__(self) -> None:
         self.go = threading.Event()
+        self.asked: list[tuple[str, int, int, bool]] = []
 
     def layers_at(self, step: int) -> dict[str, np.ndarray]:
         self.go.wait(10)
         return {"log10_cond": np.full(4, float(step))}
 
-    def layer_band(self, name: str, first: int, last: int, blocks: int, layer: int | None = None) -> LayerBand:
+    def layer_band(
+        self, name: str, first: int, last: int, blocks: int, layer: int | None = None, *, rough: bool = False
+    ) -> LayerBand:
         self.go.wait(10)
-        steps = np.arange(first, last + 1)
+        self.asked.append((name, first, last, rough))
+        steps = np.arange(first, last + 1, 64 if rough else 1)
         return LayerBand(steps, steps, np.zeros((steps.size, 4)), np.ones((steps.size, 4)))
 
 
@@ -222,6 +231,50 @@ def test_a_band_is_read_again_only_when_it_has_new_rows() -> None:
     assert cache.band("log10_cond", 0, 80, 10) is band, "the old band, while the new one is being read"
     cache.serve(reader)
     assert cache.band("log10_cond", 0, 80, 10).first.size == 11
+
+
+def test_a_wide_window_is_shown_roughly_at_first_and_sharpened_when_nothing_else_is_asked_for() -> None:
+    cache, reader = LayerCache(4, lambda: None), SlowReader()
+    reader.go.set()
+    cache.extend(100_000)
+
+    def shown(first: int) -> int:
+        """How many blocks are drawn in the end, after the source has answered what was asked."""
+        cache.band("log10_cond", first, first + 999, 1000)
+        cache.serve(reader)
+        return cache.band("log10_cond", first, first + 999, 1000).first.size
+
+    assert shown(5000) == 16
+    assert cache.blurred
+    assert shown(70_000) == 16, "somewhere else"
+    assert cache.sharpen(reader), "that was the only one: what was left behind is not read"
+    assert not cache.blurred
+    assert shown(70_000) == 1000
+    assert not cache.blurred
+    assert shown(70_010) == 1000, "moved a little: what is there will do until it is read"
+    assert reader.asked == [
+        ("log10_cond", 5000, 5999, True),
+        ("log10_cond", 70_000, 70_999, True),
+        ("log10_cond", 70_000, 70_999, False),
+    ]
+    assert cache.sharpen(reader)
+    assert reader.asked[-1] == ("log10_cond", 70_010, 71_009, False)
+    cache.band("log10_cond", 5, 100, 100)
+    cache.serve(reader)
+    assert reader.asked[-1] == ("log10_cond", 5, 100, False), "a narrow one is read at once"
+
+
+def test_a_zoomed_view_of_a_long_session_becomes_sharp_by_itself(pretend: ModuleType, tmp_path: Path) -> None:
+    path = pretend.write_session(tmp_path / "long.wnt", RunConfig(depth=3), 700)
+    with Listener(path) as heard:
+        heard.until(lambda: heard.snapshots and heard.snapshots[-1].rows == 700)
+        layers = heard.snapshots[-1].layers
+        heard.until(lambda: layers.band("log10_cond", 40, 639, 600).first.size)
+        assert layers.band("log10_cond", 40, 639, 600).first.size < 200
+        version = heard.snapshots[-1].version
+        heard.until(lambda: heard.snapshots[-1].version > version)
+        sharp = layers.band("log10_cond", 40, 639, 600)
+        assert sharp.first.tolist() == list(range(40, 640))
 
 
 def test_rows_keep_their_order_and_gaps_across_many_appends() -> None:

@@ -107,7 +107,8 @@ def _branch_options() -> list[click.Parameter]:
 def branch(context: click.Context, /, source: Path, step: int, watched: bool, **given: Any) -> None:
     """Go on from step K of SESSION in a new session, with options changed.
 
-    Options that are not given are as in SESSION; the learning rate is that of step K. SESSION is only read.
+    Options that are not given are as in SESSION; the learning rate is that of step K, breakpoints are those that are
+    set by now. SESSION is only read.
     """
     from engine.session import paths
     from wnt_tui.branching import branch_arguments, branch_place

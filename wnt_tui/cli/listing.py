@@ -8,8 +8,7 @@ from pathlib import Path
 
 import click
 
-from engine.session.paths import sessions_folder
-from wnt_tui.summary import Summary
+from wnt_tui.summary import Summary, as_typed
 from wnt_tui.wording import duration, rate
 
 STATE_COLOURS = {
@@ -47,7 +46,7 @@ def as_table(summaries: list[Summary]) -> str:
     """
     rows = [
         (
-            _shown(summary.path),
+            as_typed(summary.path),
             summary.words,
             "" if summary.state == "unreadable" else summary.progress,
             f"{summary.loss:.4g}" if math.isfinite(summary.loss) else "",
@@ -67,14 +66,6 @@ def as_table(summaries: list[Summary]) -> str:
 
 def _run(summary: Summary) -> str:
     return f"{summary.run}, {summary.branch}" if summary.branch else summary.run
-
-
-def _shown(path: Path) -> str:
-    """Return the path as one would type it: only the name in the sessions folder, else from here."""
-    if path.absolute().parent == sessions_folder().absolute():
-        return path.stem
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else str(path)
 
 
 def _written(path: Path) -> str:

@@ -35,22 +35,22 @@ def require_readable(path: Path) -> None:
         pass
 
 
-def newest_living() -> Path:
-    """The session whose engine was started last.
+def living() -> list[Path]:
+    """The sessions whose engines live, at least one.
 
     Returns:
-        Its path.
+        Their paths, the one started last first.
 
     Raises:
         SessionError: No engine lives.
     """
-    living = living_sessions()
-    if not living:
+    found = living_sessions()
+    if not found:
         raise SessionError(
             "No engine is running here.",
             "`wnt-tui` starts one; `wnt-tui replay SESSION` opens what was recorded (`wnt-tui ls`).",
         )
-    return living[0]
+    return found
 
 
 def sessions_in(folder: Path | None) -> list[Path]:

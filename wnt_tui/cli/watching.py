@@ -42,16 +42,19 @@ def live(**given: Any) -> None:
 @click.argument("session", type=click.Path(path_type=Path), metavar="[SESSION]", required=False)
 @debug_option
 def attach(session: Path | None, debug: bool) -> None:
-    """Watch a run under way; without SESSION the newest one."""
+    """Watch a run under way; without SESSION the one that lives, or one of a list.
+
+    The list has all living runs, also of other folders, newest first; esc stays with the newest.
+    """
     from engine.session import paths
-    from wnt_tui.cli.places import newest_living
+    from wnt_tui.cli.places import living
     from wnt_tui.terminal import require_terminal
 
-    path = newest_living() if session is None else paths.resolve_session(session)
+    found = living() if session is None else [paths.resolve_session(session)]
     require_terminal(WITHOUT_TERMINAL_REPLAY)
     from wnt_tui.app import watch
 
-    finish(watch([path], debug=debug))
+    finish(watch(found, choose=True, debug=debug))
 
 
 @click.command(cls=SectionedCommand)

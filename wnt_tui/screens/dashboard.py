@@ -150,6 +150,11 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
         return self.snapshot is not None and self.snapshot.engine.alive
 
     @property
+    def engine_starting(self) -> bool:
+        """Whether an engine was started for this session that cannot be told anything yet."""
+        return self.engine_process is not None and not self.engine_process.ended and not self.has_engine
+
+    @property
     def single(self) -> bool:
         """Whether one panel fills the screen, because it is small or the panel maximised."""
         return self.maximised or self.size.width < COMPACT_COLUMNS or self.size.height < COMPACT_ROWS
@@ -256,6 +261,10 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
     def _await_engine(self) -> None:
         """Say that the engine is starting, and leave with its last words if it dies before the first row."""
         engine = self.engine_process
+        if engine is not None and engine.ended and self.leaving:
+            nothing = f"{self.path.stem} was stopped before its first step: nothing was recorded."
+            self.leave(0, self.farewell() if self.path.exists() else nothing, stop=True)
+            return
         if engine is None or (self.snapshot is not None and self.snapshot.rows):
             return
         header = self.query_one(Header)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wnt_tui.branching import Branching, parse_changes
 from wnt_tui.commander import Commander
 from wnt_tui.cursor import Cursor
-from wnt_tui.farewell import Farewell
+from wnt_tui.engine_process import EngineProcess
+from wnt_tui.farewell import Farewell, left, saved
 from wnt_tui.screens.messages import CommandAnswered
 from wnt_tui.snapshot import Snapshot
 from wnt_tui.widgets.footer import Footer
@@ -40,6 +39,7 @@ class EngineKeys(_Base):
     snapshot: Snapshot | None
     cursor: Cursor
     commander: Commander
+    engine_process: EngineProcess | None
     leaving: bool
     _told: str = ""
 
@@ -52,6 +52,10 @@ class EngineKeys(_Base):
         @property
         def has_engine(self) -> bool:
             """Whether an engine lives that can be told something."""
+
+        @property
+        def engine_starting(self) -> bool:
+            """Whether an engine was started that cannot be told anything yet."""
 
         def make_branch(self, branching: Branching) -> None:
             """Ask for a branch to be made and shown."""
@@ -68,7 +72,7 @@ class EngineKeys(_Base):
         """Take note of the engine's state: tell how it ended; when it was asked to stop, leave."""
         engine = snapshot.engine
         if self.leaving and not engine.alive:
-            self.leave(0, self.farewell())
+            self.leave(0, self.farewell(), stop=True)
         if engine.state != self._told and engine.state in ENDINGS and engine.message:
             bad = engine.state in {"died", "failed", "diverged"}
             more = " space goes on" if engine.alive else ""
@@ -150,7 +154,7 @@ class EngineKeys(_Base):
         if outcome.name == "stop":
             self.leaving = self.leaving and outcome.done
             if outcome.done and not self.has_engine:
-                self.leave(0, self.farewell())
+                self.leave(0, self.farewell(), stop=True)
                 return
         self.footer.say(
             outcome.sentence,
@@ -160,8 +164,14 @@ class EngineKeys(_Base):
 
     def action_stop(self) -> None:
         """Stop the engine, which saves, and leave; without an engine just leave."""
-        if not self.has_engine:
-            self.action_leave()
+        if self.engine_starting and self.engine_process is not None:
+            if self.leaving:
+                return  # a second signal would not let it save
+            self.leaving = True
+            self.footer.say("stopping the engine that is starting … (q leaves at once)", lasting=True)
+            self.engine_process.stop()
+        elif not self.has_engine:
+            self.leave(0, self.farewell(), stop=True)
         elif not self.commander.waits_for("stop"):
             self.leaving = True
             self.footer.say("stopping after the step at hand … (q leaves at once)", lasting=True)
@@ -178,22 +188,24 @@ class EngineKeys(_Base):
         else:
             self.footer.say("q leaves")
 
-    def leave(self, code: int, sentence: str) -> None:
+    def leave(self, code: int, sentence: str, *, stop: bool = False) -> None:
         """End the app.
 
         Args:
             code: The exit code.
             sentence: What to print afterwards.
+            stop: Whether to stop was asked for, and not only to leave.
         """
-        self.app.exit(Farewell(code, sentence))
+        self.app.exit(Farewell(code, sentence, self.path, stop))
 
     def farewell(self) -> str:
         """Return what to print when the app has ended: what becomes of the run, and how to come back."""
-        name = self.path.stem
-        where = shlex.quote(os.path.relpath(self.path) if self.path.is_relative_to(Path.cwd()) else str(self.path))
-        if self.has_engine and not self.leaving:
-            return f"{name} goes on without you. Come back: wnt-tui attach {where}"
-        return f"{name} is saved. Look at it again: wnt-tui replay {where}"
+        name, snapshot = self.path.stem, self.snapshot
+        if self.engine_starting and not self.leaving:
+            return left(name, self.path, "starting", -1)
+        if snapshot is None or not self.has_engine or self.leaving:
+            return saved(name, self.path)
+        return left(name, self.path, snapshot.engine.state, snapshot.engine.step)
 
     def _learning_rate(self) -> float:
         if self.snapshot is None:

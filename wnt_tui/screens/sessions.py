@@ -13,16 +13,16 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from wnt_tui.summary import summary_or_trouble
+from wnt_tui.summary import as_typed, summary_or_trouble
 from wnt_tui.themes import Palette
 
 
-def describe(path: Path) -> str:
+def describe(path: Path, name: str = "") -> str:
     """Return one line about a session, or why it cannot be opened."""
     summary = summary_or_trouble(path)
     return "   ".join(
         part
-        for part in (path.stem, summary.run, summary.branch, summary.progress, summary.words, summary.message)
+        for part in (name or path.stem, summary.run, summary.branch, summary.progress, summary.words, summary.message)
         if part
     )
 
@@ -53,7 +53,12 @@ class SessionsScreen(ModalScreen[Path | None]):
         with Vertical(id="sessions-page") as page:
             page.border_title = glyphs.text("sessions · enter opens · esc closes")
             # markup=False: names come from files.
-            yield OptionList(*(Option(glyphs.text(describe(path))) for path in self._paths), markup=False)
+            yield OptionList(*(Option(glyphs.text(line)) for line in self._lines()), markup=False)
+
+    def _lines(self) -> list[str]:
+        names = [path.stem for path in self._paths]
+        # Living runs come from all folders: two of one name are told apart by where they lie.
+        return [describe(path, as_typed(path) if names.count(path.stem) > 1 else path.stem) for path in self._paths]
 
     def on_mount(self) -> None:
         """Begin at the session that is on the screen."""

@@ -1,0 +1,161 @@
+"""Hidden layers on a device, all together: their discs, and how far they have moved, queued and read later.
+
+What :mod:`engine.measure.layer_features` does for one layer on the host, so that only Gram matrices have to be fetched,
+and neither features nor anything of the size of a Gram matrix is touched there a second time. Spectral norms are
+followed by a fixed number of products (:mod:`engine.measure.krylov`).
+
+Shapes: m layers; G (m, n, n) float64, A (m, n, width).
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.measure.krylov import Sweep, launch, normal_products
+from engine.measure.layer_features import Moved
+from engine.theory.gershgorin import Gershgorin
+from engine.transfer import Arrival, Transfer
+
+# Below this order the dense solver costs no more than products, as in :mod:`engine.measure.extremes`.
+_LEAST_ORDER = 33
+_TOLERANCE = 1e-2
+_PRODUCTS, _COLD_PRODUCTS = 4, 24
+
+
+class LayerStack:
+    """Follows layers of one shape from row to row."""
+
+    def __init__(self) -> None:
+        self._initial: tuple[Tensor, Tensor] | None = None
+        self._vectors: dict[str, Tensor] = {}
+        self._discs: Arrival | None = None
+        self._lengths: Arrival | None = None
+        self._sweeps: dict[str, Sweep] = {}
+
+    def keep_initial(self, grams: Tensor, features: Tensor) -> None:
+        """Tell where distances are measured from.
+
+        Args:
+            grams: G at initialisation.
+            features: A at initialisation.
+        """
+        self._initial = grams, features
+
+    def launch(self, grams: Tensor, features: Tensor, transfer: Transfer) -> None:
+        """Queue a row.
+
+        Args:
+            grams: G.
+            features: A.
+            transfer: By what the row's numbers come.
+        """
+        self._discs = transfer.add(discs_of(grams))
+        self._sweeps, self._lengths = {}, None
+        n, width = features.shape[1:]
+        if self._initial is None or min(n, width) < _LEAST_ORDER:
+            return
+        dg = grams - self._initial[0]
+        df = (features.double() - self._initial[1].double()) / math.sqrt(width)
+        self._lengths = transfer.add(torch.stack([torch.linalg.vector_norm(d, dim=(1, 2)) for d in (dg, df)], dim=1))
+        tall = df if n >= width else df.mT
+        for name, matrix in (("gram", dg), ("features", tall)):
+            known = self._vectors.get(name)
+            starts = _probe(matrix) if known is None else known
+            products = min(_COLD_PRODUCTS if known is None else _PRODUCTS, matrix.shape[2])
+            self._sweeps[name] = launch(functools.partial(normal_products, matrix), starts, products, transfer)
+
+    def discs(self) -> list[Gershgorin]:
+        """The discs of the row that was queued.
+
+        Returns:
+            One for each layer.
+        """
+        assert self._discs is not None
+        return [Gershgorin(*numbers) for numbers in self._discs.array().tolist()]
+
+    def moved(self) -> list[Moved | None]:
+        """How far the layers of the row that was queued have moved.
+
+        Returns:
+            One for each layer, None where products did not suffice or none were queued.
+        """
+        assert self._discs is not None
+        count = len(self._discs.array())
+        if self._lengths is None:
+            return [None] * count
+        norms = {name: self._norms(name, sweep) for name, sweep in self._sweeps.items()}
+        found: list[Moved | None] = []
+        for layer, (gram_fro, features_fro) in enumerate(self._lengths.array().tolist()):
+            gram_op, features_op = norms["gram"][layer], norms["features"][layer]
+            if not (math.isfinite(gram_fro) and math.isfinite(features_fro)):
+                found.append(Moved(math.nan, gram_fro, math.nan, features_fro))
+            elif gram_op is None or features_op is None:
+                found.append(None)
+            else:
+                found.append(Moved(gram_op, gram_fro, features_op, features_fro))
+        return found
+
+    def _norms(self, name: str, sweep: Sweep) -> list[float | None]:
+        """√(θ + residual) where it has converged; the vectors are kept as starts either way."""
+        pairs = sweep.ritz("largest")
+        if all(pair is not None for pair in pairs):
+            self._vectors[name] = sweep.vectors([pair.weights for pair in pairs if pair is not None])
+        return [
+            math.sqrt(pair.value + pair.residual)
+            if pair is not None and pair.residual <= _TOLERANCE * pair.value
+            else None
+            for pair in pairs
+        ]
+
+    def state(self) -> dict[str, Tensor]:
+        """What is carried from row to row, except where distances are measured from.
+
+        Returns:
+            Tensors by name, for :meth:`restore`.
+        """
+        return {f"{name}.{m}": vector for name, stack in self._vectors.items() for m, vector in enumerate(stack)}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take up what :meth:`state` gave.
+
+        Args:
+            state: Tensors by name.
+        """
+        held: dict[str, dict[int, Tensor]] = {}
+        for key, vector in state.items():
+            name, _, layer = key.partition(".")
+            held.setdefault(name, {})[int(layer)] = vector
+        self._vectors = {name: torch.stack([of[m] for m in range(len(of))]) for name, of in held.items()}
+
+
+def discs_of(grams: Tensor) -> Tensor:
+    """Gershgorin's numbers of several matrices.
+
+    Args:
+        grams: G.
+
+    Returns:
+        The fields of :class:`engine.theory.gershgorin.Gershgorin`, (m, 6), in their order.
+    """
+    n, diagonal = grams.shape[-1], grams.diagonal(dim1=1, dim2=2)
+    off = grams.clone()
+    off.diagonal(dim1=1, dim2=2).fill_(-math.inf)
+    largest = off.amax(dim=(1, 2))
+    off.diagonal(dim1=1, dim2=2).zero_()
+    off.abs_()
+    largest_abs, radii = off.amax(dim=(1, 2)), off.sum(dim=2)
+    if n == 1:
+        largest, largest_abs = largest * math.nan, largest_abs * math.nan
+    numbers = [radii.amax(dim=1), diagonal.amin(dim=1), largest, largest_abs]
+    return torch.stack([*numbers, (diagonal - radii).amin(dim=1), (diagonal + radii).amax(dim=1)], dim=1)
+
+
+def _probe(matrices: Tensor) -> Tensor:
+    """Starts that are orthogonal to nothing in particular, the same in every run."""
+    drawn = np.random.default_rng(0).standard_normal(matrices.shape[2])
+    return torch.from_numpy(drawn).to(matrices).expand(len(matrices), -1)

@@ -1,0 +1,40 @@
+"""All that a row reads comes by one transfer, however it was asked for."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from engine import transfer as module
+from engine.transfer import Transfer, runs_ahead, to_device
+
+
+def test_the_first_that_is_read_brings_all_that_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+    original = module.to_host
+    monkeypatch.setattr(module, "to_host", lambda tensors: (sent.append(len(tensors)), original(tensors))[1])
+    transfer = Transfer()
+    first, second = transfer.add(torch.tensor([1.0, 2.0])), transfer.add(torch.tensor(3.0, dtype=torch.float64))
+    assert sent == []
+    assert second.number() == 3.0
+    assert first.array().tolist() == [1.0, 2.0]
+    assert sent == [2]
+    third = transfer.add(torch.tensor(4.0))
+    assert (third.number(), second.number()) == (4.0, 3.0)
+    assert sent == [2, 1]
+
+
+def test_where_tensors_live_on_the_host_nothing_is_copied_and_nothing_is_queued() -> None:
+    tensor = torch.tensor([1.0, 2.0])
+    array = Transfer().add(tensor).array()
+    tensor[0] = 5.0
+    assert array.tolist() == [5.0, 2.0]
+    assert not runs_ahead(torch.device("cpu"))
+    assert runs_ahead(torch.device("cuda"))
+
+
+def test_numbers_of_the_host_take_the_type_of_what_they_go_to() -> None:
+    like = torch.zeros(2, dtype=torch.float32)
+    found = to_device(torch.tensor([[1, -1]]).numpy(), like)
+    assert found.dtype == torch.float32
+    assert found.tolist() == [[1.0, -1.0]]
