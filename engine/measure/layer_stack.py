@@ -24,6 +24,7 @@ from engine.transfer import Arrival, Transfer
 # Below this order the dense solver costs no more than products, as in :mod:`engine.measure.extremes`.
 _LEAST_ORDER = 33
 _TOLERANCE = 1e-2
+# Fewer than the least order: no basis is ever full.
 _PRODUCTS, _COLD_PRODUCTS = 4, 24
 
 
@@ -66,7 +67,7 @@ class LayerStack:
         for name, matrix in (("gram", dg), ("features", tall)):
             known = self._vectors.get(name)
             starts = _probe(matrix) if known is None else known
-            products = min(_COLD_PRODUCTS if known is None else _PRODUCTS, matrix.shape[2])
+            products = _COLD_PRODUCTS if known is None else _PRODUCTS
             self._sweeps[name] = launch(functools.partial(normal_products, matrix), starts, products, transfer)
 
     def discs(self) -> list[Gershgorin]:

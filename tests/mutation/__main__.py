@@ -53,7 +53,11 @@ _FIRST = {
     "engine/network.py": ["closed_form/test_pass.py", "closed_form/test_kernel.py"],
     "engine/trainer.py": ["training/test_budget.py", "training/test_trainer.py"],
     "engine/training_pass.py": ["training/test_trainer.py", "closed_form/test_ahead.py"],
-    "engine/transfer.py": ["closed_form/test_device_paths.py", "closed_form/test_ahead.py"],
+    "engine/transfer.py": [
+        "closed_form/test_transfer.py",
+        "closed_form/test_device_paths.py",
+        "closed_form/test_ahead.py",
+    ],
     "engine/measure/curvature.py": ["closed_form/test_ahead.py"],
     "engine/measure/extremes.py": ["closed_form/test_extremes.py"],
     "engine/measure/gram.py": ["closed_form/test_extremes.py", "closed_form/test_device_paths.py"],
@@ -65,9 +69,14 @@ _FIRST = {
         "closed_form/test_ahead.py",
     ],
     "engine/measure/krylov.py": ["closed_form/test_krylov.py", "closed_form/test_ahead.py"],
+    "engine/measure/layer_stack.py": ["closed_form/test_layer_stack.py", "closed_form/test_ahead.py"],
     "engine/measure/layer_threads.py": ["closed_form/test_device_paths.py"],
     "engine/measure/layer_features.py": ["closed_form/test_layer_features.py"],
-    "engine/measure/layers.py": ["closed_form/test_device_paths.py", "closed_form/test_ahead.py"],
+    "engine/measure/layers.py": [
+        "closed_form/test_layer_features.py",
+        "closed_form/test_device_paths.py",
+        "closed_form/test_ahead.py",
+    ],
     "engine/measure/lanczos.py": ["closed_form/test_lanczos.py", "closed_form/test_pass.py"],
     "engine/measure/observer.py": [
         "training/test_budget.py",
