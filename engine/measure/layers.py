@@ -148,7 +148,7 @@ class LayerMeasures:
             grams = [feature_gram(a) for a in self._initial.features]
             host = to_host([*self._initial.features, *grams])
             depth = self._network.depth
-            if runs_ahead(grams[0].device):
+            if all(runs_ahead(gram.device) for gram in grams):
                 self._stack.keep_initial(torch.stack(grams[1:]), torch.stack(self._initial.features[1:]))
             for m in range(1, depth):
                 self._layers[m].keep_initial(host[depth + m].astype(np.float64, copy=False), host[m])
