@@ -144,7 +144,7 @@ class NormBound:
             state: Tensors by name.
         """
         self.vector = state.get("vector")
-        self.upper, self._found = state["bounds"].tolist() if "bounds" in state else (math.inf, 0.0)
+        self.upper, self._found = state["bounds"].tolist() if "bounds" in state else (math.inf, math.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +153,13 @@ class LateLooks:
 
     Attributes:
         members: Which matrices.
-        rows: The larger dimension.
+        shape: Of the matrices, (members, p, q).
         sweep: Products, if the matrices are large.
         normal: MᵀM of the smaller order, if they are small; float64, (members, order, order).
     """
 
     members: list[int]
-    rows: int
+    shape: torch.Size
     sweep: Sweep | None = None
     normal: Arrival | None = None
 
@@ -184,7 +184,7 @@ class LateLooks:
             for index, pair, vector in zip(self.members, ritz, vectors, strict=True):
                 bound = bounds[index]
                 if pair is not None and pair.residual <= bound.tolerance * pair.value:
-                    norm = widened_norm(pair.value, pair.residual, self.rows, vector.dtype)
+                    norm = widened_norm(pair.value, pair.residual, max(self.shape[1:]), vector.dtype)
                     bound.found(norm, vector, dense=False)
                     told.append(index)
         return told
@@ -209,12 +209,12 @@ def queue_looks(bounds: list[NormBound], members: list[int], stack: Tensor, tran
     tall = stack.mT if p < q else stack
     if min(p, q) < _SMALL:
         wide = tall.to(torch.float64)
-        return [LateLooks(members, max(p, q), normal=transfer.add(wide.mT @ wide))]
+        return [LateLooks(members, stack.shape, normal=transfer.add(wide.mT @ wide))]
     starts = [vector for index in members if (vector := bounds[index].vector) is not None]
     if len(starts) < len(members):
         return []
     sweep = launch(functools.partial(normal_products, tall), torch.stack(starts), _AHEAD_PRODUCTS, transfer)
-    return [LateLooks(members, max(p, q), sweep=sweep)]
+    return [LateLooks(members, stack.shape, sweep=sweep)]
 
 
 class WeightNorms:
