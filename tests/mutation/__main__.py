@@ -51,7 +51,7 @@ Processor time, because a machine that does other things as well is no mutant.""
 _FIRST = {
     "engine/losses.py": ["closed_form/test_losses.py", "closed_form/test_pass.py", "closed_form/test_kernel.py"],
     "engine/network.py": ["closed_form/test_pass.py", "closed_form/test_kernel.py"],
-    "engine/trainer.py": ["training/test_budget.py", "training/test_trainer.py"],
+    "engine/trainer.py": ["training/test_trainer.py", "training/test_budget.py"],
     "engine/training_pass.py": ["training/test_trainer.py", "closed_form/test_ahead.py"],
     "engine/transfer.py": [
         "closed_form/test_transfer.py",
