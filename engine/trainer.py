@@ -201,6 +201,7 @@ class Trainer:
         self._observer.remember(current, values)
         if self.diverged:
             events = (self._divergence(current),)
+        transfer.close()
         # NaN means "not computed" in a record: what was computed and is NaN is told by the divergence event.
         return StepRecord(self.step, {k: v for k, v in values.items() if not math.isnan(v)}, layers, events)
 

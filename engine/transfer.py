@@ -36,6 +36,10 @@ class Transfer:
         self._waiting.append(tensor.detach())
         return Arrival(self, len(self._arrived) + len(self._waiting) - 1)
 
+    def close(self) -> None:
+        """Let go of everything: nothing will be read any more."""
+        self._waiting, self._arrived = [], []
+
     def arrived(self, number: int) -> Host:
         """An array, and with it all that have been asked for.
 

@@ -63,7 +63,7 @@ class HessianCurvature:
         late, self._late = self._late, None
         pair = late.ritz("largest")[0] if late is not None else None
         if late is not None and pair is not None:
-            self._start.found(late.vectors([pair.weights])[0])
+            self._start.found(late.vectors([pair])[0])
             return {"smoothness_hessian": pair.value, "smoothness_hessian_residual": pair.residual}
         return self._search(*_problem(network, current))
 

@@ -8,8 +8,8 @@ A small matrix's first row, and every row where following fails, takes the dense
         quotient of the carried vector: shifted inverse iteration. The factorisation is also the certificate: it
         exists only if no eigenvalue lies at or below σ, so that σ < λ_min ≤ θ. How far below the quotient σ is put
         follows from how far the quotient was off in the row before. Where λ_min moves too much for that (a square
-        feature matrix, n = width), or where nothing is known yet, σ = 0 and a second factorisation certifies what was
-        found.
+        feature matrix, n = width), σ = 0 and a second factorisation certifies what was found. Where nothing is known
+        yet, a first factorisation at 0 finds the quotient below which σ is then put.
 
 Everything here is numpy and LAPACK on the host; a caller with many small matrices gives each its own thread.
 References: Parlett, The Symmetric Eigenvalue Problem, chapters 4 and 13; Davidson, J. Comput. Phys. 17 (1975), for
@@ -28,6 +28,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from engine.measure import lapack
 from engine.theory.conditioning import resolution
 
 Array = NDArray[np.float64]
@@ -38,8 +39,8 @@ DENSE_BELOW = 128
 COLD_FROM = 512
 """From this order on the dense solver costs several times what finding both ends from nothing does."""
 
-# Below this order it costs no more than following one norm.
-_DENSE_NORM_BELOW = 33
+DENSE_NORM_BELOW = 33
+"""Below this order it costs no more than following one norm."""
 
 # The value's own error is of the order of the residual's square over the spectral gap: at most 1e-6 of the value
 # where the next eigenvalue is a hundredth away. What is found from nothing stands in for the dense solver, and what
@@ -178,7 +179,7 @@ class GramExtremes:
         if len(gram) < (COLD_FROM if cold else DENSE_BELOW):
             return self._dense(gram, singular)
         tolerance = _COLD_TOLERANCE if cold else _TOLERANCE
-        high = Subspace(lambda v: gram @ v, self._high.starts() or [_probe(len(gram))]).search("largest", tolerance)
+        high = Subspace(lambda v: gram @ v, self._high.starts() or [probe(len(gram))]).search("largest", tolerance)
         if high.residual > tolerance * high.value:
             self._high = Trail()
             return self._dense(gram, singular)
@@ -212,7 +213,7 @@ class GramExtremes:
             factor, off = _cholesky_shifted(gram, 0.0), _COLD_SHIFT
             if factor is None:
                 return None
-            space = Subspace(lambda v: gram @ v, [_solve(factor, _probe(len(gram)))])
+            space = Subspace(lambda v: gram @ v, [_solve(factor, probe(len(gram)))])
             quotient = space.search("smallest", _COLD_SHIFT, precondition=functools.partial(_solve, factor)).value
             del factor  # else three matrices would be held
         if not quotient > _TELLS * rounding:
@@ -224,7 +225,7 @@ class GramExtremes:
         if factor is None:
             return None
         if space is None:
-            space = Subspace(lambda v: gram @ v, [_solve(factor, _probe(len(gram)))])
+            space = Subspace(lambda v: gram @ v, [_solve(factor, probe(len(gram)))])
         found = space.search("smallest", tolerance, precondition=functools.partial(_solve, factor))
         if not shift < found.value or found.residual > max(tolerance * found.value, _ROUNDED * rounding):
             return None
@@ -283,8 +284,8 @@ class NormFollower:
         Returns:
             √(θ + residual) of the largest Ritz pair of MᵀM. Cost: a few products, one where M has only grown.
         """
-        if order >= _DENSE_NORM_BELOW:
-            start = _probe(order) if self._vector is None else self._vector
+        if order >= DENSE_NORM_BELOW:
+            start = probe(order) if self._vector is None else self._vector
             found = Subspace(square, [start], room=40).search("largest", self._tolerance)
             if found.residual <= self._tolerance * found.value:
                 self._vector = found.vector
@@ -413,20 +414,26 @@ def _norm(vector: Array) -> float:
 
 def _cholesky_shifted(gram: Array, shift: float) -> Array | None:
     """The lower Cholesky factor of G − σI, or None if that is not positive definite. What lies above it is not 0."""
-    # LAPACK is called directly: numpy's wrapper gathers and clears triangles for longer than the factorisation takes.
     shifted = gram.T.copy(order="K")  # symmetric: in Fortran's order, as LAPACK wants it
     shifted.ravel(order="K")[:: len(gram) + 1] -= shift
-    factor, failed = scipy.linalg.lapack.dpotrf(shifted, lower=1, clean=0, overwrite_a=1)
-    return None if failed else np.asarray(factor)
+    return shifted if lapack.factorise(shifted) else None
 
 
 def _solve(factor: Array, v: Array) -> Array:
-    """(LLᵀ)⁻¹v. LAPACK is called directly: scipy's wrapper would look through all of L for NaN at each call."""
-    half, _ = scipy.linalg.lapack.dtrtrs(factor, v, lower=1, trans=0)
-    whole, _ = scipy.linalg.lapack.dtrtrs(factor, half, lower=1, trans=1)
-    return np.asarray(whole)
+    """(LLᵀ)⁻¹v."""
+    solution = v.copy()
+    lapack.solve(factor, solution, transposed=False)
+    lapack.solve(factor, solution, transposed=True)
+    return solution
 
 
-def _probe(order: int) -> Array:
-    """A start that is orthogonal to nothing in particular, the same in every run."""
+def probe(order: int) -> Array:
+    """A start that is orthogonal to nothing in particular, the same in every run.
+
+    Args:
+        order: Its length.
+
+    Returns:
+        Shape (order,).
+    """
     return np.random.default_rng(0).standard_normal(order)

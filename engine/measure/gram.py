@@ -9,11 +9,11 @@ import math
 from dataclasses import dataclass, fields
 
 import numpy as np
-import scipy.linalg
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.measure import lapack
 from engine.measure.extremes import GramExtremes
 from engine.theory.conditioning import log10_condition, resolution
 
@@ -68,8 +68,7 @@ def host_gram(a: NDArray[np.floating]) -> Array:
     gram = np.zeros((n, n), order="F")
     for first in range(0, width, _COLUMNS):
         part = np.ascontiguousarray(a[:, first : first + _COLUMNS], dtype=np.float64)
-        # The transpose of an array in C's order is one in Fortran's, which nothing copies.
-        gram = scipy.linalg.blas.dsyrk(1.0 / width, part.T, beta=1.0, c=gram, trans=1, lower=1, overwrite_c=1)
+        lapack.add_gram(gram, part, 1.0 / width)
     for first in range(0, n, _BLOCK):
         last = first + _BLOCK
         gram[first:last, last:] = gram[last:, first:last].T

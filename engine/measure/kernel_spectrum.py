@@ -233,7 +233,7 @@ class KernelSpectrum:
         sweep = late.sweeps.pop(name, None)
         found = sweep.ritz(which)[0] if sweep is not None else None
         if sweep is not None and found is not None:
-            vector = sweep.vectors([found.weights])[0]
+            vector = sweep.vectors([found])[0]
             pair = RitzPair(found.value, vector, found.residual, len(found.weights))
         else:
             start = self._starts[name].guess()

@@ -10,7 +10,7 @@ Shapes: b matrices of one order, s products each; basis (b, s, order).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,7 +28,7 @@ class LateRitz:
 
     Attributes:
         value: θ.
-        residual: ‖Av − θv‖.
+        residual: ‖Av − θv‖, never below rounding.
         weights: Of the basis vectors, (s,).
     """
 
@@ -58,18 +58,20 @@ class Sweep:
         Returns:
             One for each matrix; None where the iteration broke down, for example because the start was an eigenvector.
         """
-        return [_ritz(one.astype(np.float64), which) for one in self.coefficients.array()]
+        epsilon = torch.finfo(self.basis.dtype).eps
+        return [_ritz(one.astype(np.float64), which, epsilon) for one in self.coefficients.array()]
 
-    def vectors(self, weights: list[NDArray[np.float64]]) -> Tensor:
+    def vectors(self, pairs: Sequence[LateRitz | None]) -> Tensor:
         """Ritz vectors, without waiting.
 
         Args:
-            weights: Of each matrix.
+            pairs: Of each matrix.
 
         Returns:
-            Shape (b, order), on the device.
+            Shape (b, order), on the device; the start again where there is no pair.
         """
-        chosen = to_device(np.stack(weights), self.basis)
+        start = np.eye(1, self.basis.shape[1])[0]
+        chosen = to_device(np.stack([start if pair is None else pair.weights for pair in pairs]), self.basis)
         found: Tensor = torch.bmm(chosen[:, None, :], self.basis)[:, 0]
         return found
 
@@ -115,7 +117,7 @@ def normal_products(tall: Tensor, v: Tensor) -> Tensor:
     return torch.bmm(tall.mT, torch.bmm(tall, v[:, :, None]))[:, :, 0]
 
 
-def _ritz(coefficients: NDArray[np.float64], which: str) -> LateRitz | None:
+def _ritz(coefficients: NDArray[np.float64], which: str, epsilon: float) -> LateRitz | None:
     diagonal, lengths = coefficients.T
     if not np.isfinite(coefficients).all():
         return None
@@ -123,4 +125,5 @@ def _ritz(coefficients: NDArray[np.float64], which: str) -> LateRitz | None:
     values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(lengths[:-1], -1))
     pick = -1 if which == "largest" else 0
     weights = vectors[:, pick]
-    return LateRitz(float(values[pick]), float(lengths[-1] * abs(weights[-1])), weights)
+    residual = max(float(lengths[-1] * abs(weights[-1])), epsilon * float(np.abs(values).max()))
+    return LateRitz(float(values[pick]), residual, weights)

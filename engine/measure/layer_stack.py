@@ -12,17 +12,15 @@ from __future__ import annotations
 import functools
 import math
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from engine.measure.extremes import DENSE_NORM_BELOW, probe
 from engine.measure.krylov import Sweep, launch, normal_products
 from engine.measure.layer_features import Moved
 from engine.theory.gershgorin import Gershgorin
-from engine.transfer import Arrival, Transfer
+from engine.transfer import Arrival, Host, Transfer, to_host
 
-# Below this order the dense solver costs no more than products, as in :mod:`engine.measure.extremes`.
-_LEAST_ORDER = 33
 _TOLERANCE = 1e-2
 # Fewer than the least order: no basis is ever full.
 _PRODUCTS, _COLD_PRODUCTS = 4, 24
@@ -36,6 +34,7 @@ class LayerStack:
         self._vectors: dict[str, Tensor] = {}
         self._discs: Arrival | None = None
         self._lengths: Arrival | None = None
+        self._features: Arrival | None = None
         self._sweeps: dict[str, Sweep] = {}
 
     def keep_initial(self, grams: Tensor, features: Tensor) -> None:
@@ -56,9 +55,12 @@ class LayerStack:
             transfer: By what the row's numbers come.
         """
         self._discs = transfer.add(discs_of(grams))
-        self._sweeps, self._lengths = {}, None
+        self._sweeps, self._lengths, self._features = {}, None, None
         n, width = features.shape[1:]
-        if self._initial is None or min(n, width) < _LEAST_ORDER:
+        if self._initial is None:
+            return
+        if min(n, width) < DENSE_NORM_BELOW:
+            self._features = transfer.add(features)
             return
         dg = grams - self._initial[0]
         df = (features.double() - self._initial[1].double()) / math.sqrt(width)
@@ -66,7 +68,9 @@ class LayerStack:
         tall = df if n >= width else df.mT
         for name, matrix in (("gram", dg), ("features", tall)):
             known = self._vectors.get(name)
-            starts = _probe(matrix) if known is None else known
+            if known is not None and known.shape != matrix.shape[::2]:
+                known = None  # of another run
+            starts = _probes(matrix) if known is None else known
             products = _COLD_PRODUCTS if known is None else _PRODUCTS
             self._sweeps[name] = launch(functools.partial(normal_products, matrix), starts, products, transfer)
 
@@ -83,10 +87,12 @@ class LayerStack:
         """How far the layers of the row that was queued have moved.
 
         Returns:
-            One for each layer, None where products did not suffice or none were queued.
+            One for each layer, None where products did not suffice or the dense solver is as cheap.
         """
         assert self._discs is not None
         count = len(self._discs.array())
+        if self._initial is None:
+            return [Moved()] * count
         if self._lengths is None:
             return [None] * count
         norms = {name: self._norms(name, sweep) for name, sweep in self._sweeps.items()}
@@ -101,11 +107,22 @@ class LayerStack:
                 found.append(Moved(gram_op, gram_fro, features_op, features_fro))
         return found
 
+    def features(self, layer: int, a: Tensor) -> Host:
+        """A layer's features on the host, for what was left to it.
+
+        Args:
+            layer: Which layer.
+            a: Its features.
+
+        Returns:
+            A, (n, width); fetched only now unless that was foreseen.
+        """
+        return to_host([a])[0] if self._features is None else self._features.array()[layer]
+
     def _norms(self, name: str, sweep: Sweep) -> list[float | None]:
         """√(θ + residual) where it has converged; the vectors are kept as starts either way."""
         pairs = sweep.ritz("largest")
-        if all(pair is not None for pair in pairs):
-            self._vectors[name] = sweep.vectors([pair.weights for pair in pairs if pair is not None])
+        self._vectors[name] = sweep.vectors(pairs)
         return [
             math.sqrt(pair.value + pair.residual)
             if pair is not None and pair.residual <= _TOLERANCE * pair.value
@@ -156,7 +173,6 @@ def discs_of(grams: Tensor) -> Tensor:
     return torch.stack([*numbers, (diagonal - radii).amin(dim=1), (diagonal + radii).amax(dim=1)], dim=1)
 
 
-def _probe(matrices: Tensor) -> Tensor:
-    """Starts that are orthogonal to nothing in particular, the same in every run."""
-    drawn = np.random.default_rng(0).standard_normal(matrices.shape[2])
-    return torch.from_numpy(drawn).to(matrices).expand(len(matrices), -1)
+def _probes(matrices: Tensor) -> Tensor:
+    """The same start for each matrix."""
+    return torch.from_numpy(probe(matrices.shape[2])).to(matrices).expand(len(matrices), -1)

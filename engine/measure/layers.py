@@ -22,12 +22,12 @@ from engine.measure.weight_norms import WeightNorms
 from engine.network import Forward, Network
 from engine.theory.eigenvalue_bounds import feature_distance, ladder
 from engine.theory.gershgorin import Gershgorin, gershgorin
-from engine.transfer import Arrival, Transfer, runs_ahead, to_host
+from engine.transfer import Arrival, Transfer, to_host
 
 
 @dataclass(slots=True)
 class _Initial:
-    """What is kept of θ_0: the features of every layer, and from the first update on also parameters and Grams."""
+    """What is kept of θ_0: until the first update the features of every layer, from then on the parameters."""
 
     features: list[Tensor]
     features_fro: list[float]
@@ -55,6 +55,7 @@ class LayerMeasures:
         self._threads = LayerThreads()
         self._distance = 0.0
         self._stack = LayerStack()
+        self._queues = False  # whether rows are launched
         # Of a row that has been launched: Gram matrices of layers, and ‖b_l − b_l(0)‖².
         self._arriving: list[Arrival] | None = None
         self._bias_changes: Arrival | None = None
@@ -67,6 +68,7 @@ class LayerMeasures:
             run: The forward pass.
             transfer: By what the row's numbers come.
         """
+        self._queues = True
         first = 0 if self._input is None else 1
         # Hidden layers are of one shape: together they take as many launches as one.
         hidden = torch.stack(run.inputs[1:])
@@ -145,14 +147,23 @@ class LayerMeasures:
         """
         if self._initial is not None and self._initial.parameters is None:
             self._initial.parameters = [parameter.clone() for parameter in self._network.parameters()]
-            grams = [feature_gram(a) for a in self._initial.features]
-            host = to_host([*self._initial.features, *grams])
-            depth = self._network.depth
-            if all(runs_ahead(gram.device) for gram in grams):
-                self._stack.keep_initial(torch.stack(grams[1:]), torch.stack(self._initial.features[1:]))
-            for m in range(1, depth):
-                self._layers[m].keep_initial(host[depth + m].astype(np.float64, copy=False), host[m])
+            self._keep_initial(self._initial.features[1:])
+            self._initial.features = []
         self._weights.moved(lengths)
+
+    def _keep_initial(self, hidden: list[Tensor]) -> None:
+        """Tell the layers where their distances are measured from."""
+        if self._queues:
+            stack = torch.stack(hidden)
+            grams = device_gram(stack)
+            self._stack.keep_initial(grams, stack)
+            # Copies, because what was fetched together is let go together.
+            arrays = [array.copy() for array in to_host([*grams, *hidden])]
+        else:
+            arrays = to_host([*map(feature_gram, hidden), *hidden])
+        count = len(hidden)
+        for layer, gram, a in zip(self._layers[1:], arrays[:count], arrays[count:], strict=True):
+            layer.keep_initial(gram.astype(np.float64, copy=False), a)
 
     def parameter_distance(self) -> float:
         """‖θ − θ_0‖ over all parameters at the row measured last.
@@ -183,7 +194,9 @@ class LayerMeasures:
         def measure(item: tuple[int, Array, Gershgorin, Moved | None]) -> LayerRow:
             m, gram, discs, moved = item
             layer, a = self._layers[m], run.inputs[m]
-            return layer.complete(gram, a.shape[1], discs, moved or layer.moved(gram, to_host([a])[0]))
+            if moved is None:
+                moved = layer.moved(gram, self._stack.features(m - 1, a))
+            return layer.complete(gram, a.shape[1], discs, moved)
 
         items = zip(range(1, self._network.depth), grams, self._stack.discs(), self._stack.moved(), strict=True)
         return [self._input, *self._threads.map(measure, list(items))]

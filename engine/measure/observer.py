@@ -74,6 +74,8 @@ class Observer:
         self._due: tuple[str, ...] = ()
         self._queued: dict[str, Stopwatch] = {}
         self._traces: Arrival | None = None
+        self._norms: Arrival | None = None
+        self._common = Stopwatch(network.weights[0].device)
         # Of the row before: its values, and its bounds until the step's length is known.
         self._before: dict[str, float] = {}
         self._bounds: NetworkBounds | None = None
@@ -131,6 +133,7 @@ class Observer:
         """
         config = self._config
         f, g = current.loss, current.grad_norm
+        assert self._norms is not None, "launch() comes first"
         norms = row_norms_from(self._norms.array(), current.run)
         squares = norms.sample_gradients(bias=config.bias)
         sample_norm = math.sqrt(float(squares.max()))

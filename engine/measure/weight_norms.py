@@ -72,7 +72,8 @@ class NormBound:
             matrix: Shape (p, q), as it is now.
 
         Returns:
-            At most ``loose`` above ‖M‖₂, and not below it as far as residuals can tell. Cost: 4pq flops for each of a
+            At most ``loose`` above ‖M‖₂ (found from nothing: 1.5 times that), and not below it as far as residuals can
+            tell. Cost: 4pq flops for each of a
             few products, in the matrix's own precision; none as long as the bound is tight. A small matrix takes the
             dense solver at each call.
         """
@@ -121,6 +122,8 @@ class NormBound:
         # The norm was widened by its residual, so that this much less is a lower estimate. It is widened once more
         # than the one eigenvalue needs: at the edge of a random matrix's spectrum there is always another near it.
         widening = math.sqrt(1.0 + self.tolerance)
+        if self.tolerance > self._loose / _CLOSER:
+            widening *= widening  # found from nothing, and not closely: with less, 1 bound of 30 was seen to be none
         self._found, self.upper = norm / widening, norm if dense else norm * widening
         self.vector = vector
 
@@ -179,9 +182,7 @@ class LateLooks:
                 told.append(index)
         if self.sweep is not None:
             ritz = self.sweep.ritz("largest")
-            none = np.zeros(self.sweep.basis.shape[1])
-            vectors = self.sweep.vectors([none if pair is None else pair.weights for pair in ritz])
-            for index, pair, vector in zip(self.members, ritz, vectors, strict=True):
+            for index, pair, vector in zip(self.members, ritz, self.sweep.vectors(ritz), strict=True):
                 bound = bounds[index]
                 if pair is not None and pair.residual <= bound.tolerance * pair.value:
                     norm = widened_norm(pair.value, pair.residual, max(self.shape[1:]), vector.dtype)
@@ -210,7 +211,8 @@ def queue_looks(bounds: list[NormBound], members: list[int], stack: Tensor, tran
     if min(p, q) < _SMALL:
         wide = tall.to(torch.float64)
         return [LateLooks(members, stack.shape, normal=transfer.add(wide.mT @ wide))]
-    starts = [vector for index in members if (vector := bounds[index].vector) is not None]
+    vectors = [bounds[index].vector for index in members]
+    starts = [vector for vector in vectors if vector is not None and vector.shape == (min(p, q),)]
     if len(starts) < len(members):
         return []
     sweep = launch(functools.partial(normal_products, tall), torch.stack(starts), _AHEAD_PRODUCTS, transfer)

@@ -37,9 +37,9 @@ def insert_row(path: Path, statement: str, values: Sequence[Any]) -> int:
     """
     deadline = time.monotonic() + _PATIENCE
     with contextlib.closing(connect(path, "rw", seconds=0.0)) as connection:
+        connection.execute("PRAGMA trusted_schema = OFF").fetchall()
         while True:
             try:
-                connection.execute("PRAGMA trusted_schema = OFF").fetchall()
                 return int(connection.execute(statement, values).lastrowid or 0)
             except sqlite3.OperationalError as error:
                 if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from engine.measure import layers
 from engine.measure.gram import device_gram, feature_gram, host_gram
 from engine.measure.kernel import TangentKernel, sum_of_products
 from engine.measure.layer_threads import LayerThreads
@@ -95,8 +94,7 @@ def test_layers_that_are_queued_first_are_measured_as_layers_one_by_one(keep):
         norms = row_norms(found.run, found.signals)
 
 
-def test_layers_large_enough_to_be_followed_together_have_moved_by_what_they_have(monkeypatch):
-    monkeypatch.setattr(layers, "runs_ahead", lambda _device: True)
+def test_layers_large_enough_to_be_followed_together_have_moved_by_what_they_have():
     case = small("tanh", n=130, d=150, width=200, depth=4)
     case.x.add_(1.0)  # examples have something in common, as those of a data set
     measures, began = LayerMeasures(case.network), case.training_pass().run.inputs

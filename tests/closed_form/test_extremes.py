@@ -278,7 +278,7 @@ def test_a_largest_eigenvalue_that_is_left_beyond_the_tolerance_is_found_densely
 ) -> None:
     values = np.linspace(0.0, 1.0, N)  # nothing stands out
     gram = rotated(values)
-    ended = Subspace(lambda v: gram @ v, [extremes._probe(N)]).search("largest", 0.0)
+    ended = Subspace(lambda v: gram @ v, [extremes.probe(N)]).search("largest", 0.0)
     monkeypatch.setattr(extremes, "_TOLERANCE", share * ended.residual / ended.value)
     follower = GramExtremes()
     for first in (True, False):
@@ -294,7 +294,7 @@ def test_a_smallest_eigenvalue_that_is_left_beyond_the_tolerance_is_found_densel
     gram = rotated(apart(1.0))  # nothing stands out below
     factor = extremes._cholesky_shifted(gram, 0.0)
     assert factor is not None
-    space = Subspace(lambda v: gram @ v, [extremes._solve(factor, extremes._probe(N))])
+    space = Subspace(lambda v: gram @ v, [extremes._solve(factor, extremes.probe(N))])
     ended = space.search("smallest", 0.0, precondition=lambda v: extremes._solve(factor, v))
     monkeypatch.setattr(extremes, "_TOLERANCE", share * ended.residual / ended.value)
     monkeypatch.setattr(extremes, "_FIRST", 0.25)  # four times that below the quotient is 0

@@ -32,7 +32,7 @@ def test_with_as_many_products_as_the_order_it_is_the_eigenvalue(which: Literal[
     matrices = symmetric(3, 12)
     sweep = launch(product(matrices), starts(3, 12), 12, Transfer())
     pairs = sweep.ritz(which)
-    vectors = sweep.vectors([pair.weights for pair in pairs if pair is not None])
+    vectors = sweep.vectors(pairs)
     for matrix, pair, vector in zip(matrices, pairs, vectors, strict=True):
         values, exact = torch.linalg.eigh(matrix)
         pick = -1 if which == "largest" else 0
@@ -50,7 +50,7 @@ def test_the_value_is_the_vectors_quotient_and_the_residual_what_it_lacks(produc
         sweep.basis @ sweep.basis.mT, torch.eye(products, dtype=torch.float64).expand(2, -1, -1), rtol=0, atol=1e-13
     )
     pairs = sweep.ritz("largest")
-    vectors = sweep.vectors([pair.weights for pair in pairs if pair is not None])
+    vectors = sweep.vectors(pairs)
     for matrix, pair, vector, basis in zip(matrices, pairs, vectors, sweep.basis, strict=True):
         assert pair is not None
         image = matrix @ vector
@@ -62,9 +62,11 @@ def test_the_value_is_the_vectors_quotient_and_the_residual_what_it_lacks(produc
 def test_a_start_that_is_an_eigenvector_breaks_down_and_says_so_for_its_matrix_alone() -> None:
     matrices = torch.stack([torch.diag(torch.arange(1.0, 6.0, dtype=torch.float64)), symmetric(1, 5)[0]])
     begin = torch.stack([torch.eye(5, dtype=torch.float64)[2], starts(1, 5)[0]])
-    broken, sound = launch(product(matrices), begin, 3, Transfer()).ritz("largest")
+    sweep = launch(product(matrices), begin, 3, Transfer())
+    broken, sound = pairs = sweep.ritz("largest")
     assert broken is None
     assert sound is not None
+    torch.testing.assert_close(sweep.vectors(pairs)[1], torch.from_numpy(sound.weights) @ sweep.basis[1])
 
 
 def test_normal_products_are_those_of_each_matrix() -> None:
@@ -92,7 +94,7 @@ def test_each_of_several_matrices_has_the_ritz_pair_that_it_has_alone(products: 
     sweep = swept(of, starts, products)
     for which in ("largest", "smallest"):
         pairs = sweep.ritz(which)
-        vectors = sweep.vectors([pair.weights for pair in pairs if pair is not None])
+        vectors = sweep.vectors(pairs)
         assert vectors.shape == starts.shape
         for a, start, pair, vector in zip(of, starts, pairs, vectors, strict=True):
             alone = extreme_eigenpair(a.__matmul__, start, which, tolerance=0.0, max_products=products)
@@ -125,5 +127,5 @@ def test_a_start_that_is_an_eigenvector_or_not_finite_breaks_down_for_its_own_ma
     # One product is enough to see that it is one.
     alone, _, _ = swept(of, starts, 1).ritz("largest")
     assert alone is not None
-    assert (alone.value, alone.residual) == (3.0, 0.0)
+    assert (alone.value, alone.residual) == (3.0, 3.0 * 2.0**-52)  # never below rounding
     np.testing.assert_array_equal(alone.weights, [1.0])

@@ -12,7 +12,7 @@ import torch
 from engine.measure import layer_stack
 from engine.measure.gram import device_gram
 from engine.measure.lanczos import RitzPair, extreme_eigenpair
-from engine.measure.layer_features import LayerFeatures
+from engine.measure.layer_features import LayerFeatures, Moved
 from engine.measure.layer_stack import LayerStack, discs_of
 from engine.theory.gershgorin import gershgorin
 from engine.transfer import Transfer
@@ -68,7 +68,7 @@ def test_what_products_do_not_suffice_for_is_left_to_the_host_and_so_are_small_l
     stack = LayerStack()
     features = drawn(2, 40, 50, 0)
     stack.launch(device_gram(features), features, Transfer())
-    assert stack.moved() == [None, None]  # nothing was kept of initialisation
+    assert stack.moved() == [Moved(), Moved()]  # nothing was kept of initialisation
     stack.keep_initial(device_gram(features), features)
     for seed in (1, 2):  # the change is another one at every row: four products do not find it
         now = drawn(2, 40, 50, seed)
@@ -79,6 +79,8 @@ def test_what_products_do_not_suffice_for_is_left_to_the_host_and_so_are_small_l
     tiny.keep_initial(device_gram(small), small)
     tiny.launch(device_gram(2 * small), 2 * small, Transfer())
     assert tiny.moved() == [None, None]
+    np.testing.assert_array_equal(tiny.features(1, torch.zeros(10, 50)), 2 * small[1])  # they were asked for in time
+    np.testing.assert_array_equal(stack.features(1, now[1]), now[1])
 
 
 def test_a_layer_that_has_overflowed_has_moved_by_nothing_that_is_a_number() -> None:
@@ -133,3 +135,17 @@ def test_a_norm_is_that_of_24_products_then_of_4_if_both_come_within_the_toleran
         if found is not None:
             norms = [math.sqrt(pair.value + pair.residual) for pair in pairs]
             assert [found.gram_op, found.features_op] == pytest.approx(norms, rel=1e-9)
+
+
+def test_a_start_of_another_run_is_not_taken_and_a_layer_that_stands_still_leaves_others_alone() -> None:
+    stack, features = LayerStack(), drawn(3, 40, 50, 0)
+    stack.keep_initial(device_gram(features), features)
+    stack.restore({"gram.0": torch.ones(7), "gram.1": torch.ones(7)})
+    now = features + 1e-3 * drawn(3, 40, 1, 1) * drawn(3, 1, 50, 2)
+    now[1] = features[1]
+    for _ in range(3):
+        stack.launch(device_gram(now), now, Transfer())
+        found = stack.moved()
+    assert found[1] is None  # there is no direction in which it has moved
+    assert found[0] is not None
+    assert found[2] is not None

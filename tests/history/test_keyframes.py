@@ -9,7 +9,7 @@ from engine import Trainer
 from engine.history.checkpoint import Checkpoint, put_back, take
 from engine.history.encoding import _decoded, encode
 from engine.history.keyframes import Keyframes
-from engine.measure import layers, observer
+from engine.measure import observer
 from tests.history.recording import KINDS, small
 
 BYTES = 4000
@@ -82,8 +82,8 @@ def test_copying_takes_two_percent_of_the_time():
 @pytest.mark.parametrize("ahead", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_put_back_goes_on_as_it_did_and_the_copy_stays_as_it_was(kind, ahead, monkeypatch):
-    for module in (observer, layers):  # as on a GPU, where work is queued before it is read
-        monkeypatch.setattr(module, "runs_ahead", lambda _device: ahead)
+    # As on a GPU, where work is queued before it is read.
+    monkeypatch.setattr(observer, "runs_ahead", lambda _device: ahead)
     trainer = Trainer(small(**KINDS[kind]))
     first = {}
     copy = None

@@ -69,6 +69,7 @@ _FIRST = {
         "closed_form/test_ahead.py",
     ],
     "engine/measure/krylov.py": ["closed_form/test_krylov.py", "closed_form/test_ahead.py"],
+    "engine/measure/lapack.py": ["closed_form/test_lapack.py", "closed_form/test_extremes.py"],
     "engine/measure/layer_stack.py": ["closed_form/test_layer_stack.py", "closed_form/test_ahead.py"],
     "engine/measure/layer_threads.py": ["closed_form/test_device_paths.py"],
     "engine/measure/layer_features.py": ["closed_form/test_layer_features.py"],

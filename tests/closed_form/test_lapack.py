@@ -1,0 +1,68 @@
+"""Routines called by address: what they compute, and that others run meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from engine.measure import lapack
+
+
+def positive(n: int, seed: int = 0) -> np.ndarray:
+    a = np.random.default_rng(seed).normal(size=(n, n))
+    return np.asfortranarray(a @ a.T + n * np.eye(n))
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 200])
+def test_a_factor_is_below_the_diagonal_and_what_lies_above_stays(n: int) -> None:
+    matrix = positive(n)
+    found = matrix.copy(order="K")
+    assert lapack.factorise(found)
+    lower = np.tril(found)
+    np.testing.assert_allclose(lower @ lower.T, matrix, rtol=1e-12)
+    np.testing.assert_array_equal(np.triu(found, 1), np.triu(matrix, 1))
+
+
+def test_what_is_not_positive_definite_has_no_factor() -> None:
+    assert not lapack.factorise(np.asfortranarray([[1.0, 2.0], [2.0, 1.0]]))
+    assert not lapack.factorise(np.zeros((1, 1), order="F"))
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_triangle_is_solved_in_place(transposed: bool) -> None:
+    lower = np.asfortranarray(np.tril(np.random.default_rng(1).normal(size=(9, 9))) + 3 * np.eye(9))
+    right = np.arange(1.0, 10.0)
+    solution = right.copy()
+    lapack.solve(np.asfortranarray(lower + np.triu(np.full((9, 9), 7.0), 1)), solution, transposed=transposed)
+    np.testing.assert_allclose((lower.T if transposed else lower) @ solution, right, rtol=1e-12)
+
+
+def test_a_gram_matrix_is_added_below_the_diagonal() -> None:
+    rows = np.random.default_rng(2).normal(size=(6, 11))
+    gram = np.asfortranarray(np.full((6, 6), 2.0))
+    lapack.add_gram(gram, rows, 0.5)
+    expected = np.tril(2.0 + 0.5 * rows @ rows.T) + np.triu(np.full((6, 6), 2.0), 1)
+    np.testing.assert_allclose(gram, expected, rtol=1e-13)
+
+
+def test_other_threads_run_meanwhile() -> None:
+    matrix, ticks, done = positive(2500), [], threading.Event()
+
+    def tick() -> None:
+        while not done.is_set():
+            ticks.append(time.perf_counter())
+            time.sleep(0.002)
+
+    other = threading.Thread(target=tick)
+    other.start()
+    try:
+        began = time.perf_counter()
+        assert lapack.factorise(matrix)
+        ended = time.perf_counter()
+    finally:
+        done.set()
+        other.join()
+    assert sum(began < moment < ended for moment in ticks) >= 5
