@@ -34,4 +34,6 @@ EQUIVALENT: dict[str, str] = {
     "engine/measure/layers.py:LayerMeasures._bias_squares: "
     "return torch.stack(changes) if changes else initial[0].new_empty(0, dtype=torch.float64) → "
     "return torch.stack(changes) if changes else initial[1].new_empty(0, dtype=torch.float64)": _PLACE,
+    "engine/measure/observer.py:Observer.__init__: self._common = Stopwatch(network.weights[0].device) → "
+    "self._common = Stopwatch(network.weights[1].device)": _PLACE,
 }
