@@ -70,7 +70,7 @@ class Sweep:
         Returns:
             Shape (b, order), on the device; the start again where there is no pair.
         """
-        start = np.eye(1, self.basis.shape[1])[0]
+        start = np.eye(self.basis.shape[1])[0]
         chosen = to_device(np.stack([start if pair is None else pair.weights for pair in pairs]), self.basis)
         found: Tensor = torch.bmm(chosen[:, None, :], self.basis)[:, 0]
         return found

@@ -49,7 +49,7 @@ def factorise(matrix: Array) -> bool:
     Returns:
         Whether it is positive definite; if not, the lower triangle is left half done.
     """
-    n, failed = ctypes.c_int(len(matrix)), ctypes.c_int(0)
+    n, failed = ctypes.c_int(len(matrix)), ctypes.c_int()
     _DPOTRF(b"L", n, _address(matrix), n, failed)
     return failed.value == 0
 
@@ -62,7 +62,7 @@ def solve(factor: Array, right: Array, *, transposed: bool) -> None:
         right: b, (n,).
         transposed: Which of the two.
     """
-    n, one, failed = ctypes.c_int(len(factor)), ctypes.c_int(1), ctypes.c_int(0)
+    n, one, failed = ctypes.c_int(len(factor)), ctypes.c_int(1), ctypes.c_int()
     _DTRTRS(b"L", b"T" if transposed else b"N", b"N", n, one, _address(factor), n, _address(right), n, failed)
 
 

@@ -22,6 +22,7 @@ from engine.theory.gershgorin import Gershgorin
 from engine.transfer import Arrival, Host, Transfer, to_host
 
 _TOLERANCE = 1e-2
+# Fewer than the least order: no basis is ever full.
 _PRODUCTS, _COLD_PRODUCTS = 4, 24
 
 
@@ -70,7 +71,7 @@ class LayerStack:
             if known is not None and known.shape != matrix.shape[::2]:
                 known = None  # of another run
             starts = _probes(matrix) if known is None else known
-            products = min(_COLD_PRODUCTS if known is None else _PRODUCTS, matrix.shape[2])
+            products = _COLD_PRODUCTS if known is None else _PRODUCTS
             self._sweeps[name] = launch(functools.partial(normal_products, matrix), starts, products, transfer)
 
     def discs(self) -> list[Gershgorin]:
@@ -159,15 +160,15 @@ def discs_of(grams: Tensor) -> Tensor:
     Returns:
         The fields of :class:`engine.theory.gershgorin.Gershgorin`, (m, 6), in their order.
     """
-    n, diagonal = grams.shape[-1], grams.diagonal(dim1=1, dim2=2)
+    diagonal = grams.diagonal(dim1=1, dim2=2)
     off = grams.clone()
     off.diagonal(dim1=1, dim2=2).fill_(-math.inf)
     largest = off.amax(dim=(1, 2))
     off.diagonal(dim1=1, dim2=2).zero_()
     off.abs_()
     largest_abs, radii = off.amax(dim=(1, 2)), off.sum(dim=2)
-    if n == 1:
-        largest, largest_abs = largest * math.nan, largest_abs * math.nan
+    if diagonal.shape[1] == 1:
+        largest = largest_abs = torch.full_like(largest, math.nan)
     numbers = [radii.amax(dim=1), diagonal.amin(dim=1), largest, largest_abs]
     return torch.stack([*numbers, (diagonal - radii).amin(dim=1), (diagonal + radii).amax(dim=1)], dim=1)
 

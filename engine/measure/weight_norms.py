@@ -147,7 +147,7 @@ class NormBound:
             state: Tensors by name.
         """
         self.vector = state.get("vector")
-        self.upper, self._found = state["bounds"].tolist() if "bounds" in state else (math.inf, 0.0)
+        self.upper, self._found = state["bounds"].tolist() if "bounds" in state else (math.inf, math.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +156,13 @@ class LateLooks:
 
     Attributes:
         members: Which matrices.
-        rows: The larger dimension.
+        shape: Of the matrices, (members, p, q).
         sweep: Products, if the matrices are large.
         normal: MᵀM of the smaller order, if they are small; float64, (members, order, order).
     """
 
     members: list[int]
-    rows: int
+    shape: torch.Size
     sweep: Sweep | None = None
     normal: Arrival | None = None
 
@@ -185,7 +185,7 @@ class LateLooks:
             for index, pair, vector in zip(self.members, ritz, self.sweep.vectors(ritz), strict=True):
                 bound = bounds[index]
                 if pair is not None and pair.residual <= bound.tolerance * pair.value:
-                    norm = widened_norm(pair.value, pair.residual, self.rows, vector.dtype)
+                    norm = widened_norm(pair.value, pair.residual, max(self.shape[1:]), vector.dtype)
                     bound.found(norm, vector, dense=False)
                     told.append(index)
         return told
@@ -210,13 +210,13 @@ def queue_looks(bounds: list[NormBound], members: list[int], stack: Tensor, tran
     tall = stack.mT if p < q else stack
     if min(p, q) < _SMALL:
         wide = tall.to(torch.float64)
-        return [LateLooks(members, max(p, q), normal=transfer.add(wide.mT @ wide))]
+        return [LateLooks(members, stack.shape, normal=transfer.add(wide.mT @ wide))]
     vectors = [bounds[index].vector for index in members]
     starts = [vector for vector in vectors if vector is not None and vector.shape == (min(p, q),)]
     if len(starts) < len(members):
         return []
     sweep = launch(functools.partial(normal_products, tall), torch.stack(starts), _AHEAD_PRODUCTS, transfer)
-    return [LateLooks(members, max(p, q), sweep=sweep)]
+    return [LateLooks(members, stack.shape, sweep=sweep)]
 
 
 class WeightNorms:

@@ -92,3 +92,31 @@ def test_layers_that_are_queued_first_are_measured_as_layers_one_by_one(keep):
             parameter.sub_(gradient)
         found = case.training_pass()
         norms = row_norms(found.run, found.signals)
+
+
+def test_layers_large_enough_to_be_followed_together_have_moved_by_what_they_have():
+    case = small("tanh", n=130, d=150, width=200, depth=4)
+    case.x.add_(1.0)  # examples have something in common, as those of a data set
+    measures, began = LayerMeasures(case.network), case.training_pass().run.inputs
+    for row in range(3):
+        found = case.training_pass()
+        measures.launch(found.run, Transfer())
+        table = measures.measure(found.run, row_norms(found.run, found.signals))
+        if row == 0:
+            assert table["lambda_max_residual"][:4].tolist() == [0.0] * 4  # dense: no layer has a past, nor another's
+        for m in (1, 2, 3) if row else ():
+            assert measures._stack.moved()[m - 1] is not None
+            now, then = found.run.inputs[m].numpy(), began[m].numpy()
+            change, features = host_gram(now) - host_gram(then), (now - then) / 200**0.5
+            sigma = np.linalg.svd(then / 200**0.5, compute_uv=False)[-1]
+            # The rungs solved for what they take off; spectral norms are found to a hundredth of their squares.
+            gram_op, gram_fro = sigma**2 - table["eq13_op"][m], sigma**2 - table["eq13_fro"][m]
+            assert gram_fro == pytest.approx(np.linalg.norm(change), rel=1e-9)
+            assert 1 - 1e-9 <= gram_op / np.linalg.norm(change, 2) <= 1.006
+            features_op = sigma - np.sqrt(table["eq13_features_op"][m])
+            features_fro = sigma - np.sqrt(table["eq13_features"][m])
+            assert features_fro == pytest.approx(np.linalg.norm(features), rel=1e-9)
+            assert 1 - 1e-9 <= features_op / np.linalg.norm(features, 2) <= 1.006
+        measures.before_update([1e-3 * norm for norm in found.gradient_norms])
+        for parameter, gradient in zip(case.network.parameters(), found.gradients, strict=True):
+            parameter.sub_(1e-3 * gradient)

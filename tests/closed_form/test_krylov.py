@@ -129,3 +129,11 @@ def test_a_start_that_is_an_eigenvector_or_not_finite_breaks_down_for_its_own_ma
     assert alone is not None
     assert (alone.value, alone.residual) == (3.0, 3.0 * 2.0**-52)  # never below rounding
     np.testing.assert_array_equal(alone.weights, [1.0])
+
+
+def test_a_residual_is_never_smaller_than_the_rounding_of_the_largest_ritz_value_in_modulus() -> None:
+    values = torch.tensor([-9.0, -1.0, 0.5, 1.0, 2.0, 3.0], dtype=torch.float64)
+    sweep = launch(lambda v: values * v, torch.ones(1, 6, dtype=torch.float64), 6, Transfer())
+    (pair,) = sweep.ritz("largest")
+    assert pair is not None
+    assert pair.residual == pytest.approx(9 * np.finfo(np.float64).eps, rel=1e-6, abs=0.0)

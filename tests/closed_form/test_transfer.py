@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from engine import transfer as module
-from engine.transfer import Transfer, runs_ahead, to_device
+from engine.transfer import Transfer, fetch, runs_ahead, to_device
 
 
 def test_the_first_that_is_read_brings_all_that_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,3 +38,8 @@ def test_numbers_of_the_host_take_the_type_of_what_they_go_to() -> None:
     found = to_device(torch.tensor([[1, -1]]).numpy(), like)
     assert found.dtype == torch.float32
     assert found.tolist() == [[1.0, -1.0]]
+
+
+def test_numbers_that_come_together_lie_where_the_processor_wants_them() -> None:
+    tensors = [torch.ones(3), torch.ones(4, dtype=torch.float64), torch.ones(2)]
+    assert all(array.flags.aligned for array in fetch(tensors))

@@ -5,6 +5,7 @@ from __future__ import annotations
 _ROOM = "more memory than needed is set aside for a basis; what of it is used is the same"
 _NOTHING_KEPT = "what was earned and not used is not kept, so that a balance above 0 counts as 0"
 _BLOCKS = "a product is the same whether the matrix is read at once or in blocks of any size; only memory is read less"
+_PLACE = "all parameters live in one place, and that is all that is taken from one of them"
 
 EQUIVALENT: dict[str, str] = {
     "engine/measure/lanczos.py:_sweep: "
@@ -30,4 +31,9 @@ EQUIVALENT: dict[str, str] = {
     "engine/measure/lanczos.py:_normal_product: "
     "rows = max(1, _BLOCK_BYTES // (matrix.shape[1] * matrix.element_size())) → "
     "rows = max(1, _BLOCK_BYTES // ((2 * (matrix.shape[1] * matrix.element_size()))))": _BLOCKS,
+    "engine/measure/layers.py:LayerMeasures._bias_squares: "
+    "return torch.stack(changes) if changes else initial[0].new_empty(0, dtype=torch.float64) → "
+    "return torch.stack(changes) if changes else initial[1].new_empty(0, dtype=torch.float64)": _PLACE,
+    "engine/measure/observer.py:Observer.__init__: self._common = Stopwatch(network.weights[0].device) → "
+    "self._common = Stopwatch(network.weights[1].device)": _PLACE,
 }

@@ -157,6 +157,19 @@ def test_a_task_is_made_as_soon_as_its_part_of_the_budget_has_paid_for_it_and_fo
     assert made["kernel"] == [0, 1, *range(9, 40, 9)]
 
 
+def test_what_was_earned_and_not_used_is_not_kept_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, schedule = Clock(monkeypatch), Schedule("core", 1.0)
+    made: list[int] = []
+    for row in range(10):
+        for task in schedule.due(1.0):
+            with schedule.timed(task):
+                clock.now += 3.0 if row == 5 else 0.0
+            made.append(row)
+        schedule.charge(0.0)
+    # Row 5 owes 2 s beyond the second of its own, whatever the rows before it did without.
+    assert made == [0, 1, 2, 3, 4, 5, 8, 9]
+
+
 def test_what_is_queued_first_is_paid_for_by_its_task_and_what_every_row_has_by_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -23,6 +23,17 @@ def without_times(record):
     return {name: value for name, value in record.values.items() if name not in TIMES}
 
 
+def test_an_update_leads_down_the_gradient_from_a_row_to_the_next():
+    trainer = Trainer(RunConfig(**(SMALL | {"lr": 1e-3})))
+    first = trainer.observe()
+    trainer.advance()
+    assert trainer.step == 1
+    second = trainer.observe()
+    assert second.step == 1
+    # To first order, by η‖∇f‖².
+    assert first["loss"] - second["loss"] == pytest.approx(1e-3 * first["grad_norm"] ** 2, rel=0.05)
+
+
 def test_t_steps_leave_t_plus_one_rows_and_the_last_has_no_learning_rate():
     records = rows()
     assert [record.step for record in records] == [0, 1, 2, 3, 4]
