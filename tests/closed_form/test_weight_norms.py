@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from engine import RunConfig, Trainer
-from engine.measure import weight_norms
+from engine.measure import norm_bound, weight_norms
 from engine.measure.lanczos import extreme_eigenpair
-from engine.measure.weight_norms import NormBound, WeightNorms, queue_looks
+from engine.measure.norm_bound import NormBound
+from engine.measure.queued_looks import queue_looks
+from engine.measure.weight_norms import WeightNorms
 from engine.transfer import Transfer
 
 
@@ -33,13 +35,13 @@ def test_bounds_on_norms_hold_along_a_run_and_are_as_tight_as_they_say(
     dtype: torch.dtype, step: float, queued: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[tuple[int, ...]] = []
-    original = weight_norms.spectral_norm_upper
+    original = norm_bound.spectral_norm_upper
 
     def counted(matrix: torch.Tensor, *args: object, **kwargs: object) -> object:
         looks.append(tuple(matrix.shape))
         return original(matrix, *args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(weight_norms, "spectral_norm_upper", counted)
+    monkeypatch.setattr(norm_bound, "spectral_norm_upper", counted)
     weights, along = drawn(0, dtype), drawn(1, dtype)
     initial = [w.clone() for w in weights]
     norms = WeightNorms(weights)
@@ -70,14 +72,14 @@ def test_bounds_on_norms_hold_along_a_run_and_are_as_tight_as_they_say(
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The norms that were found by looking at a matrix."""
     found: list[float] = []
-    original = weight_norms.spectral_norm_upper
+    original = norm_bound.spectral_norm_upper
 
     def counted(*args: object, **kwargs: object) -> object:
         result = original(*args, **kwargs)  # type: ignore[arg-type]
         found.append(result[0])
         return result
 
-    monkeypatch.setattr(weight_norms, "spectral_norm_upper", counted)
+    monkeypatch.setattr(norm_bound, "spectral_norm_upper", counted)
     return found
 
 

@@ -93,6 +93,8 @@ _FIRST = {
     "engine/measure/violations.py": ["closed_form/test_ledger.py"],
     "engine/measure/warm_start.py": ["closed_form/test_warm_start.py", "closed_form/test_ahead.py"],
     "engine/measure/weight_norms.py": ["closed_form/test_weight_norms.py", "closed_form/test_ahead.py"],
+    "engine/measure/norm_bound.py": ["closed_form/test_weight_norms.py", "closed_form/test_ahead.py"],
+    "engine/measure/queued_looks.py": ["closed_form/test_weight_norms.py", "closed_form/test_ahead.py"],
     "engine/theory/activation.py": ["closed_form/test_activation.py"],
     "engine/theory/conditioning.py": ["closed_form/test_conditioning.py"],
     "engine/theory/dual.py": ["closed_form/test_dual.py"],
