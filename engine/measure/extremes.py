@@ -36,8 +36,8 @@ Array = NDArray[np.float64]
 DENSE_BELOW = 128
 """Below this order the dense solver costs no more than following both ends."""
 
-COLD_FROM = 512
-"""From this order on the dense solver costs several times what finding both ends from nothing does."""
+COLD_FROM = 1024
+"""From this order on finding both ends from nothing is cheaper than the dense solver; at 2000 it takes half as long."""
 
 DENSE_NORM_BELOW = 33
 """Below this order it costs no more than following one norm."""
@@ -49,6 +49,8 @@ _TOLERANCE = 1e-4
 _COLD_TOLERANCE = 1e-6
 # From nothing σ is put this share below the quotient of a vector with a residual of this share.
 _COLD_SHIFT = 5e-3
+# Most vectors of a basis: of one that starts from what was found before, and from nothing.
+_ROOM, _COLD_ROOM = 24, 48
 # σ lies below the quotient by this many times what the quotient was off by last time, but not nearer than this share.
 _CAUTION = 4.0
 _CLOSEST = 1e-6
@@ -173,13 +175,14 @@ class GramExtremes:
         Returns:
             The extremes. Cost: n³/3 flops for the factor (none if singular, two from nothing) and a few n² for each
             product or solve; memory for one more matrix. The dense solver's (4/3)n³ for n < 128, for the first row of
-            n < 512, and where following fails.
+            n < 1024, and where following fails.
         """
         cold = self._known is None
         if len(gram) < (COLD_FROM if cold else DENSE_BELOW):
             return self._dense(gram, singular)
-        tolerance = _COLD_TOLERANCE if cold else _TOLERANCE
-        high = Subspace(lambda v: gram @ v, self._high.starts() or [probe(len(gram))]).search("largest", tolerance)
+        tolerance, room = (_COLD_TOLERANCE, _COLD_ROOM) if cold else (_TOLERANCE, _ROOM)
+        starts = self._high.starts() or [probe(len(gram))]
+        high = Subspace(lambda v: gram @ v, starts, room).search("largest", tolerance)
         if high.residual > tolerance * high.value:
             self._high = Trail()
             return self._dense(gram, singular)
@@ -213,7 +216,7 @@ class GramExtremes:
             factor, off = _cholesky_shifted(gram, 0.0), _COLD_SHIFT
             if factor is None:
                 return None
-            space = Subspace(lambda v: gram @ v, [_solve(factor, probe(len(gram)))])
+            space = Subspace(lambda v: gram @ v, [_solve(factor, probe(len(gram)))], room=_COLD_ROOM)
             quotient = space.search("smallest", _COLD_SHIFT, precondition=functools.partial(_solve, factor)).value
             del factor  # else three matrices would be held
         if not quotient > _TELLS * rounding:
@@ -318,7 +321,7 @@ class Subspace:
         room: Most basis vectors there will be.
     """
 
-    def __init__(self, apply: Callable[[Array], Array], starts: list[Array], room: int = 24) -> None:
+    def __init__(self, apply: Callable[[Array], Array], starts: list[Array], room: int = _ROOM) -> None:
         self._apply = apply
         n = len(starts[0])
         self._room = min(room, n)

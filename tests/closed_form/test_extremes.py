@@ -349,7 +349,7 @@ def test_the_gram_matrix_is_symmetric_to_the_bit_and_the_mean_of_products_of_fea
     assert gram[3, 5] == pytest.approx(sum(float(x) * float(y) for x, y in zip(a[3], a[5], strict=True)) / 33)
 
 
-@pytest.mark.parametrize("width", [1200, 600])
+@pytest.mark.parametrize("width", [2400, 1200])
 def test_a_large_matrix_is_found_from_nothing_as_the_dense_solver_finds_it(
     width: int, factorisations: list[float]
 ) -> None:
