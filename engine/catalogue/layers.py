@@ -9,8 +9,8 @@ _SPECTRUM = (
         "lambda_min", "λ_min(G)", "1", "layer", "estimate", "spectrum", "core", "Eq. 11",
         "smallest eigenvalue of G^m = A_m A_mᵀ/width_m, in float64; exactly 0 when n > width_m",
         "How nearly some combination of examples vanishes at this layer; shown “≤ ρ” below the resolution. Computed "
-        "densely at the first row (n < 1024) and for n < 128; else followed by inverse iteration, never below λ_min and "
-        "within about 10⁻⁶ of it, with lambda_min_lower as its certificate.",
+        "densely at the first row (n < 1024) and for n < 128; else followed by inverse iteration, never below λ_min "
+        "and within about 10⁻⁶ of it, with lambda_min_lower as its certificate.",
         "Fig. 1c: rises fast in the first layers, then stalls.", log=True,
     ),
     Metric(
