@@ -49,8 +49,9 @@ _TOLERANCE = 1e-4
 _COLD_TOLERANCE = 1e-6
 # From nothing σ is put this share below the quotient of a vector with a residual of this share.
 _COLD_SHIFT = 5e-3
-# Most vectors of a basis: of one that starts from what was found before, and from nothing.
-_ROOM, _COLD_ROOM = 24, 48
+# Most vectors of a basis that starts from what was found before, and of one that starts from nothing.
+_ROOM = 24
+_COLD_ROOM = 48
 # σ lies below the quotient by this many times what the quotient was off by last time, but not nearer than this share.
 _CAUTION = 4.0
 _CLOSEST = 1e-6
