@@ -241,9 +241,8 @@ class Trainer:
         gradients = parameter_gradients(self.network, run, signals)
         squares = torch.stack([squared_norm(gradient) for gradient in gradients])
         numbers = [loss.values.mean(), _accuracy(run.output, y), loss.values.max(), squares.sum()]
-        return TrainingPass(
-            run, loss, signals, gradients, transfer.add(torch.cat([torch.stack(numbers), squares.sqrt()]))
-        )
+        arriving = transfer.add(torch.cat([torch.stack(numbers), squares.sqrt()]))
+        return TrainingPass(arriving, run, loss, signals, gradients)
 
     def _is_due(self) -> bool:
         return self.config.measure != "none" and (self.step == self._origin or self.step % self.config.every == 0)

@@ -16,27 +16,18 @@ from engine.transfer import Arrival
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingPass:
-    """The forward and backward pass at θ_k.
+class LossNumbers:
+    """What a pass says of the loss.
 
     Attributes:
-        run: Activations, slopes, row scales, logits.
-        rows: The loss example by example, with its derivatives in the logits.
-        signals: δ_1 … δ_L of single examples (not divided by n), (n, w) … (n, k).
-        gradients: ∂f/∂θ in the order of ``Network.parameters``.
-        numbers: f(θ_k), the share of examples classified rightly, the largest ℓ_i, ‖∇f(θ_k)‖², and ‖∂f/∂θ‖_F of every
-            parameter in the order of ``gradients``; float64.
+        numbers: The mean loss, the share of examples classified rightly, the largest loss of one example; float64.
     """
 
-    run: Forward
-    rows: LossRows
-    signals: list[Tensor]
-    gradients: list[Tensor]
     numbers: Arrival
 
     @property
     def loss(self) -> float:
-        """The loss f(θ_k)."""
+        """Mean loss."""
         return float(self.numbers.array()[0])
 
     @property
@@ -48,6 +39,24 @@ class TrainingPass:
     def largest(self) -> float:
         """Largest loss of one example."""
         return float(self.numbers.array()[2])
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPass(LossNumbers):
+    """The forward and backward pass at θ_k; its mean loss is f(θ_k).
+
+    Attributes:
+        numbers: After those of the loss ‖∇f(θ_k)‖², and ‖∂f/∂θ‖_F of every parameter in the order of ``gradients``.
+        run: Activations, slopes, row scales, logits.
+        rows: The loss example by example, with its derivatives in the logits.
+        signals: δ_1 … δ_L of single examples (not divided by n), (n, w) … (n, k).
+        gradients: ∂f/∂θ in the order of ``Network.parameters``.
+    """
+
+    run: Forward
+    rows: LossRows
+    signals: list[Tensor]
+    gradients: list[Tensor]
 
     @property
     def grad_norm(self) -> float:
@@ -65,29 +74,8 @@ class TrainingPass:
         return math.isfinite(self.loss) and math.isfinite(self.grad_norm)
 
 
-@dataclass(frozen=True, slots=True)
-class TestPass:
-    """The test set at θ_k.
+class TestPass(LossNumbers):
+    """The test set at θ_k."""
 
-    Attributes:
-        numbers: Mean loss, share classified rightly, largest loss of one example; float64.
-    """
-
+    __slots__ = ()
     __test__ = False  # not a test case, whatever its name suggests to pytest
-
-    numbers: Arrival
-
-    @property
-    def loss(self) -> float:
-        """Mean loss."""
-        return float(self.numbers.array()[0])
-
-    @property
-    def accuracy(self) -> float:
-        """Share classified rightly."""
-        return float(self.numbers.array()[1])
-
-    @property
-    def largest(self) -> float:
-        """Largest loss of one example."""
-        return float(self.numbers.array()[2])

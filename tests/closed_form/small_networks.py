@@ -68,7 +68,7 @@ class Small:
         accuracy = (self.output(self.flat()).argmax(1) == self.y).double().mean()
         numbers = [rows.values.mean(), accuracy, rows.values.max(), flat.square().sum()]
         norms = [gradient.norm() for gradient in gradients]
-        return TrainingPass(run, rows, signals, gradients, Transfer().add(torch.stack([*numbers, *norms])))
+        return TrainingPass(Transfer().add(torch.stack([*numbers, *norms])), run, rows, signals, gradients)
 
 
 def small(
