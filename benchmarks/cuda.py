@@ -41,8 +41,8 @@ _COLD_ROWS = 5
 
 
 def trainer(device: str, measure: str, examples: int, steps: int, data: str, dtype: str = "float32") -> Trainer:
-    config = RunConfig(device=device, measure=measure, examples=examples, steps=steps, data=data, dtype=dtype)  # type: ignore[arg-type]
-    return Trainer(config)
+    options = {"device": device, "measure": measure, "examples": examples, "steps": steps, "data": data, "dtype": dtype}
+    return Trainer(RunConfig(**options))  # type: ignore[arg-type]  # RunConfig checks what it is given
 
 
 def differences(here: StepRecord, there: StepRecord) -> list[str]:

@@ -51,7 +51,7 @@ def event_from(row: Sequence[Any]) -> EventRow:
         The event; a kind that there is not counts as a notice.
     """
     number, time, step, kind, layer, message, data = row
-    known: EventKind = kind if isinstance(kind, str) and kind in _KINDS else "notice"  # type: ignore[assignment]
+    known: EventKind = kind if isinstance(kind, str) and kind in _KINDS else "notice"  # type: ignore[assignment]  # one of _KINDS
     event = Event(whole(step, -1), known, plain_text(message), whole_or_none(layer), scalars(data))
     return EventRow(whole(number, 0), real(time), event)
 
