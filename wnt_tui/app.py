@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import sys
@@ -63,6 +64,8 @@ class WntApp(App[Farewell]):
         """Take the terminal's colours and open the first session."""
         self.register_theme(app_theme(self.palette))
         self.theme = f"wnt-{self.palette.name}"
+        # What was imported stays: walking through it again and again for garbage held the screen up for 50 ms at times.
+        gc.freeze()
         first, *others = self.paths
         compared = () if self._choose else others
         dashboard = Dashboard(first, self.palette, *self.engines, compared=compared, opened_together=self.paths)

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.session.layer_table import RAW_STEPS
+from wnt_tui.recent import Recent
 from wnt_tui.snapshot import Array, LayerBand
 
 PATIENCE_SECONDS = 0.04
@@ -29,9 +30,11 @@ ROUGH_FROM = 128
 QUESTIONS_KEPT = 32
 """Of more questions the oldest are dropped: what they asked for is not on the screen any more."""
 
-Value = TypeVar("Value")
-BandKey = tuple[str, int, int, int, int | None, bool]
-"""Metric, first and last step, blocks, layer, and whether it may be rough."""
+Bands = Mapping[str, LayerBand]
+BandKey = tuple[tuple[str, ...], int, int, int, int | None, bool]
+"""Metrics, first and last step, blocks, layer, and whether they may be rough."""
+_Place = tuple[tuple[str, ...], int | None]
+"""Metrics and layer: what is shown in one place, of whatever window."""
 
 
 class BlocksLike(Protocol):
@@ -65,37 +68,18 @@ class LayerReader(Protocol):
         """All layer metrics at a step."""
         ...
 
-    def layer_band(
-        self, name: str, first: int, last: int, blocks: int, layer: int | None = None, *, rough: bool = False
-    ) -> BlocksLike:
-        """One layer metric over steps, of all layers or of one; perhaps in blocks that are wider than necessary."""
+    def layer_bands(
+        self,
+        names: Sequence[str],
+        first: int,
+        last: int,
+        blocks: int,
+        layer: int | None = None,
+        *,
+        rough: bool = False,
+    ) -> Mapping[str, BlocksLike]:
+        """Layer metrics over steps, of all layers or of one; perhaps in blocks that are wider than necessary."""
         ...
-
-
-class Recent(Generic[Value]):
-    """The values that were used last, by key.
-
-    Args:
-        size: How many are kept.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._values: OrderedDict[object, Value] = OrderedDict()
-
-    def get(self, key: object) -> Value | None:
-        """Return the value, which becomes the most recent; None if it is not here."""
-        value = self._values.get(key)
-        if value is not None:
-            self._values.move_to_end(key)
-        return value
-
-    def put(self, key: object, value: Value) -> None:
-        """Keep a value, and drop the one that was not used for longest."""
-        self._values[key] = value
-        self._values.move_to_end(key)
-        while len(self._values) > self._size:
-            self._values.popitem(last=False)
 
 
 class LayerCache:
@@ -112,9 +96,9 @@ class LayerCache:
         self._answered = threading.Condition()
         self._questions: OrderedDict[int | BandKey, bool] = OrderedDict()
         self._steps: Recent[Mapping[str, Array]] = Recent(STEPS_KEPT)
-        self._bands: Recent[LayerBand] = Recent(BANDS_KEPT)
-        self._newest: dict[tuple[str, int | None], tuple[BandKey, LayerBand]] = {}
-        self._wishes: OrderedDict[tuple[str, int | None], BandKey] = OrderedDict()
+        self._bands: Recent[Bands] = Recent(BANDS_KEPT)
+        self._newest: dict[_Place, tuple[BandKey, Bands]] = {}
+        self._wishes: OrderedDict[_Place, BandKey] = OrderedDict()
         self._last_step = -1
         self._late = False
         self._closed = False
@@ -138,28 +122,31 @@ class LayerCache:
                 known = self._steps.get(step)
             return known or {}
 
-    def band(self, name: str, first: int, last: int, blocks: int, layer: int | None = None) -> LayerBand:
-        """Return one layer metric over steps; while it is unknown its previous band, or an empty one."""
+    def bands(self, names: tuple[str, ...], first: int, last: int, blocks: int, layer: int | None = None) -> Bands:
+        """Return layer metrics over steps; while they are unknown their previous bands, or empty ones.
+
+        Those that are asked for together are read together, which takes little longer than one of them.
+        """
         with self._answered:
             last = min(last, self._last_step)
             if last < first:
-                return self._empty_band()
-            key: BandKey = (name, first, last, blocks, layer, False)
-            shown, newest = self._newest.get((name, layer), (None, None))
+                return self._empty_bands(names)
+            key: BandKey = (names, first, last, blocks, layer, False)
+            shown, newest = self._newest.get((names, layer), (None, None))
             if (known := self._bands.get(key)) is None:
                 wide = ROUGH_FROM <= last - first < RAW_STEPS
                 # A run that is followed grows by some rows at a time: they are waited for, to draw once and not twice.
                 if wide and not (shown and _grown(shown, key)) and not self._closed:
-                    self._wishes[name, layer] = key
+                    self._wishes[names, layer] = key
                     self._wake()
                     if shown and newest and _moved_little(shown, key):
                         return newest
-                    key = (name, first, last, blocks, layer, True)
+                    key = (names, first, last, blocks, layer, True)
                     known = self._bands.get(key)
                 if known is None:
                     self._ask(key)
                     known = self._bands.get(key)
-            return known or newest or self._empty_band()
+            return known or newest or self._empty_bands(names)
 
     @property
     def blurred(self) -> bool:
@@ -186,7 +173,7 @@ class LayerCache:
             if isinstance(question, int):
                 self.preload(reader, question)
                 continue
-            self._read_band(reader, question)
+            self._read_bands(reader, question)
 
     def sharpen(self, reader: LayerReader) -> bool:
         """Read one of the bands that have been shown roughly; call it when nobody asks.
@@ -203,19 +190,19 @@ class LayerCache:
             place, wish = next(reversed(self._wishes.items()))
             known = self._bands.get(wish)
         if known is None:
-            self._read_band(reader, wish)
+            self._read_bands(reader, wish)
         with self._answered:
             if self._wishes.get(place) == wish:
                 del self._wishes[place]
             return not self._wishes
 
-    def _read_band(self, reader: LayerReader, question: BandKey) -> None:
-        name, first, last, blocks, layer, rough = question
-        found = reader.layer_band(name, first, last, blocks, layer, rough=rough)
-        band = LayerBand(found.first, found.last, found.low, found.high)
+    def _read_bands(self, reader: LayerReader, question: BandKey) -> None:
+        names, first, last, blocks, layer, rough = question
+        found = reader.layer_bands(names, first, last, blocks, layer, rough=rough)
+        bands = {name: LayerBand(band.first, band.last, band.low, band.high) for name, band in found.items()}
         with self._answered:
-            self._bands.put(question, band)
-            self._newest[name, layer] = question, band
+            self._bands.put(question, bands)
+            self._newest[names, layer] = question, bands
             self._settle(question)
 
     def preload(self, reader: LayerReader, step: int) -> None:
@@ -239,10 +226,10 @@ class LayerCache:
             self._wishes.clear()
             self._answered.notify_all()
 
-    def _empty_band(self) -> LayerBand:
+    def _empty_bands(self, names: tuple[str, ...]) -> Bands:
         steps = np.empty(0, np.int64)
         values = np.empty((0, self._layers))
-        return LayerBand(steps, steps, values, values)
+        return dict.fromkeys(names, LayerBand(steps, steps, values, values))
 
     def _ask(self, question: int | BandKey) -> None:
         if self._closed:

@@ -44,8 +44,10 @@ class LayerView(Protocol):
         """All layer metrics at a step, each of shape (depth + 1,), NaN where not computed; {} if no such row."""
         ...
 
-    def band(self, name: str, first: int, last: int, blocks: int, layer: int | None = None) -> LayerBand:
-        """One layer metric over steps first..last in at most about ``blocks`` blocks; of one layer if it is given."""
+    def bands(
+        self, names: tuple[str, ...], first: int, last: int, blocks: int, layer: int | None = None
+    ) -> Mapping[str, LayerBand]:
+        """Layer metrics over steps first..last in at most about ``blocks`` blocks; of one layer if it is given."""
         ...
 
 

@@ -15,6 +15,8 @@ from engine.session.schema import BLOCK_STEPS, LARGEST_STEP, extreme_columns, li
 
 Array = NDArray[np.float64]
 Query = Callable[..., Array]
+_Extremes = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], Array, Array]
+"""First and last step and the layer of each row, shape (rows,); smallest and largest values, shape (names, rows)."""
 
 RAW_STEPS = 2048
 """Windows of up to so many steps are read row by row, wider ones through ``layer_extremes``."""
@@ -83,50 +85,56 @@ class LayerTable:
         Returns:
             Steps and values, each of shape (rows,).
         """
-        step, _, values = self._metric(name, first, last, layer)
-        return step, values
+        step, _, values = self._metrics((name,), first, last, layer)
+        return step, values[0]
 
-    def band(
-        self, name: str, first: int, last: int, blocks: int, only: int | None = None, *, rough: bool = False
-    ) -> LayerBlocks:
-        """One layer metric over steps first..last, reduced to blocks of steps.
+    def bands(
+        self,
+        names: Sequence[str],
+        first: int,
+        last: int,
+        blocks: int,
+        only: int | None = None,
+        *,
+        rough: bool = False,
+    ) -> dict[str, LayerBlocks]:
+        """Layer metrics over steps first..last, reduced to blocks of steps: several cost little more than one.
 
         Args:
-            name: A layer metric.
+            names: Layer metrics.
             first: First step.
             last: Last step.
             blocks: The most blocks wanted.
             only: The only layer wanted, None for all.
-            rough: Whether blocks of 64 steps will do, which are much quicker, where there could be narrower ones.
+            rough: Whether blocks of 64 steps will do where there could be narrower ones, which are much quicker: also
+                those that reach out of the window.
 
         Returns:
-            Exact extremes per block.
+            Exact extremes per block, by metric.
         """
         newest = self._newest_step()
         first, last = max(first, 0), min(last, newest)
         span = last - first + 1
         rows = span * (self._layers if only is None else 1)
         if not rough and span <= RAW_STEPS and rows <= RAW_ROWS:
-            parts = [self._raw_extremes(name, first, last, only)]
+            parts = [self._raw_extremes(names, first, last, only)]
         else:
-            begin = -(-first // BLOCK_STEPS)
+            begin, after = -(-first // BLOCK_STEPS), (last + 1) // BLOCK_STEPS
+            if rough:
+                begin, after = first // BLOCK_STEPS, last // BLOCK_STEPS + 1
             # The newest block is not stored yet, even where all its steps are: a later step completes it.
-            end = max(begin, min((last + 1) // BLOCK_STEPS, newest // BLOCK_STEPS))
+            end = max(begin, min(after, newest // BLOCK_STEPS))
             parts = [
-                self._raw_extremes(name, first, min(last, begin * BLOCK_STEPS - 1), only),
-                self._stored_extremes(name, begin, end - 1, only),
-                self._raw_extremes(name, end * BLOCK_STEPS, last, only),
+                self._raw_extremes(names, first, min(last, begin * BLOCK_STEPS - 1), only),
+                self._stored_extremes(names, begin, end - 1, only),
+                self._raw_extremes(names, max(first, end * BLOCK_STEPS), last, only),
             ]
-        start, stop, layer, low, high = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return merge_blocks(
-            start.astype(np.int64),
-            stop.astype(np.int64),
-            layer.astype(np.int64),
-            low,
-            high,
-            layers=self._layers,
-            blocks=max(1, blocks),
-        )
+        start, stop, layer = (np.concatenate(part) for part in zip(*(part[:3] for part in parts), strict=True))
+        low, high = (np.concatenate(part, axis=1) for part in zip(*(part[3:] for part in parts), strict=True))
+        return {
+            name: merge_blocks(start, stop, layer, smallest, largest, layers=self._layers, blocks=max(1, blocks))
+            for name, smallest, largest in zip(names, low, high, strict=True)
+        }
 
     def _newest_step(self) -> int:
         found = self._query(1, "SELECT max(step) FROM layers WHERE step <= ?", LARGEST_STEP)
@@ -168,25 +176,25 @@ class LayerTable:
         matrix = matrix if sound.all() else matrix[:, sound]
         return matrix[0].astype(np.int64), matrix[1].astype(np.int64), matrix[2:]
 
-    def _metric(
-        self, name: str, first: int, last: int, layer: int | None = None
+    def _metrics(
+        self, names: Sequence[str], first: int, last: int, layer: int | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
-        """Return steps, layers and values of one metric, each of shape (rows,)."""
-        names = present(self._columns["layers"], (name,))
-        step, layers, matrix = self._raw(names, first, last, layer)
-        return step, layers, matrix[0] if names else np.full(step.size, np.nan)
+        """Return steps and layers, each of shape (rows,), and the metrics, shape (names, rows)."""
+        there = present(self._columns["layers"], names)
+        step, layers, matrix = self._raw(there, first, last, layer)
+        return step, layers, _in_place(names, there, matrix)
 
-    def _raw_extremes(self, name: str, first: int, last: int, only: int | None) -> tuple[Array, ...]:
-        step, layer, values = self._metric(name, first, last, only)
-        steps = step.astype(np.float64)  # exact: no step is beyond 2⁵¹
-        return steps, steps, layer.astype(np.float64), values, values
+    def _raw_extremes(self, names: Sequence[str], first: int, last: int, only: int | None) -> _Extremes:
+        step, layer, values = self._metrics(names, first, last, only)
+        return step, step, layer, values, values
 
-    def _stored_extremes(self, name: str, first: int, last: int, only: int | None) -> tuple[Array, ...]:
-        columns = present(self._columns["layer_extremes"], extreme_columns(name))
-        extremes = listed(columns) if len(columns) == 2 else "NULL, NULL"
+    def _stored_extremes(self, names: Sequence[str], first: int, last: int, only: int | None) -> _Extremes:
+        columns = self._columns["layer_extremes"]
+        there = [name for name in names if len(present(columns, extreme_columns(name))) == 2]
         found = self._query(
-            4,
-            f"SELECT block, layer, {extremes} FROM layer_extremes"
+            2 + 2 * len(there),
+            f"SELECT {listed(('block', 'layer', *(each for name in there for each in extreme_columns(name))))}"
+            " FROM layer_extremes"
             " WHERE block BETWEEN ? AND ? AND layer BETWEEN ? AND ? AND typeof(block) = 'integer'"
             " AND typeof(layer) = 'integer' ORDER BY block, layer",
             first,
@@ -194,10 +202,20 @@ class LayerTable:
             0 if only is None else max(only, 0),
             self._layers - 1 if only is None else min(only, self._layers - 1),
         )
-        block, layers, (low, high) = self._sound(found)
-        layer = layers.astype(np.float64)
-        first_steps = block.astype(np.float64) * BLOCK_STEPS
-        return first_steps, first_steps + (BLOCK_STEPS - 1), layer, low, high
+        block, layer, extremes = self._sound(found)
+        low, high = (_in_place(names, there, extremes[side::2]) for side in (0, 1))
+        first_step = block * BLOCK_STEPS
+        return first_step, first_step + (BLOCK_STEPS - 1), layer, low, high
+
+
+def _in_place(names: Sequence[str], there: Sequence[str], matrix: Array) -> Array:
+    """Return the rows of some names in the place of each, NaN for those that are not there."""
+    if tuple(names) == tuple(there):
+        return matrix
+    out = np.full((len(names), matrix.shape[1]), np.nan)
+    for name, values in zip(there, matrix, strict=True):
+        out[names.index(name)] = values
+    return out
 
 
 def present(columns: Sequence[str], names: Iterable[str]) -> tuple[str, ...]:

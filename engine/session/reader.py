@@ -213,24 +213,38 @@ class SessionReader:
         """
         return self._layers.series(name, layer, first, last)
 
-    def layer_band(
-        self, name: str, first: int, last: int, blocks: int, layer: int | None = None, *, rough: bool = False
-    ) -> LayerBlocks:
-        """One layer metric over steps first..last, reduced to blocks of steps.
+    def layer_bands(
+        self,
+        names: Sequence[str],
+        first: int,
+        last: int,
+        blocks: int,
+        layer: int | None = None,
+        *,
+        rough: bool = False,
+    ) -> dict[str, LayerBlocks]:
+        """Layer metrics over steps first..last, reduced to blocks of steps; several cost little more than one.
 
         Args:
-            name: A layer metric; one that the file does not have is NaN.
+            names: Layer metrics; one that the file does not have is NaN.
             first: First step.
             last: Last step.
             blocks: The most blocks wanted.
             layer: The only layer wanted, which is quicker; the others are then NaN. None is all of them.
-            rough: Whether to read narrow windows like wide ones.
+            rough: Whether to read narrow windows like wide ones, and whole blocks of 64 steps where they reach out of
+                the window.
 
         Returns:
-            Exact extremes per block. Narrow windows are read row by row; in wide ones whole blocks of 64
+            Exact extremes per block, by metric. Narrow windows are read row by row; in wide ones whole blocks of 64
             steps come from ``layer_extremes`` and only both ends row by row.
         """
-        return self._layers.band(name, first, last, blocks, layer, rough=rough)
+        return self._layers.bands(names, first, last, blocks, layer, rough=rough)
+
+    def layer_band(
+        self, name: str, first: int, last: int, blocks: int, layer: int | None = None, *, rough: bool = False
+    ) -> LayerBlocks:
+        """One layer metric in blocks of steps; the other arguments are those of :meth:`layer_bands`."""
+        return self.layer_bands((name,), first, last, blocks, layer, rough=rough)[name]
 
     def events(self, after_id: int = 0) -> tuple[EventRow, ...]:
         """The events that were recorded after one of them.

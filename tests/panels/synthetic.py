@@ -27,7 +27,12 @@ class MemoryLayers:
         rows = np.flatnonzero(self.step == step)
         return {} if not rows.size else {name: values[rows[0]] for name, values in self.columns.items()}
 
-    def band(self, name: str, first: int, last: int, blocks: int, layer: int | None = None) -> LayerBand:
+    def bands(
+        self, names: tuple[str, ...], first: int, last: int, blocks: int, layer: int | None = None
+    ) -> dict[str, LayerBand]:
+        return {name: self._band(name, first, last, blocks) for name in names}
+
+    def _band(self, name: str, first: int, last: int, blocks: int) -> LayerBand:
         inside = np.flatnonzero((self.step >= first) & (self.step <= last))
         values = self.columns.get(name, np.full((self.step.size, self.layers), np.nan))
         groups = np.array_split(inside, min(max(blocks, 1), inside.size)) if inside.size else []

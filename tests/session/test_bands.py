@@ -7,6 +7,7 @@ from engine.catalogue import LAYER_COLUMNS
 from engine.config import RunConfig
 from engine.record import StepRecord
 from engine.session import SessionReader, SessionWriter
+from engine.session.schema import BLOCK_STEPS
 
 NAME = "log10_cond"
 STEPS, LAYERS = 700, 3
@@ -44,8 +45,9 @@ def test_extremes_of_every_block_are_those_of_its_steps(session, rough, first, l
     assert (band.first[1:] > band.last[:-1]).all()
     covered = np.zeros(STEPS, bool)
     for start, stop, low, high in zip(*band, strict=True):
-        assert first <= start
-        assert stop <= first + length
+        # Roughly is in whole blocks, of which the first and the last may reach out of the window.
+        assert (first // BLOCK_STEPS * BLOCK_STEPS if rough else first) <= start
+        assert stop <= (first + length | BLOCK_STEPS - 1 if rough else first + length)
         covered[start : stop + 1] = True
         finite = np.where(np.isfinite(values[start : stop + 1]), values[start : stop + 1], np.nan)
         for layer in range(LAYERS):
@@ -53,6 +55,21 @@ def test_extremes_of_every_block_are_those_of_its_steps(session, rough, first, l
             expected = (there.min(), there.max()) if there.size else (np.nan, np.nan)
             np.testing.assert_array_equal((low[layer], high[layer]), expected)
     assert covered[inside].all()
+
+
+@pytest.mark.parametrize("rough", [False, True], ids=["row by row", "through the extremes"])
+@pytest.mark.parametrize("layer", [None, 1])
+def test_metrics_read_together_are_those_read_alone(session, rough, layer):
+    reader, _, _ = session
+    window = (70, 400, 50, layer)
+    together = reader.layer_bands(("lambda_min", NAME, "no such metric"), *window, rough=rough)
+    assert list(together) == ["lambda_min", NAME, "no such metric"]
+    for name in (NAME, "lambda_min"):
+        for found, alone in zip(together[name], reader.layer_band(name, *window, rough=rough), strict=True):
+            np.testing.assert_array_equal(found, alone)
+    assert np.isfinite(together[NAME].high[:, 1]).any()
+    assert np.isnan(together["lambda_min"].high).all(), "never measured"
+    assert np.isnan(together["no such metric"].high).all()
 
 
 def test_narrow_window_is_not_reduced(session):

@@ -18,6 +18,8 @@ from wnt_tui.snapshot import LayerBand, Snapshot
 from wnt_tui.source import Deliveries, SessionSource
 
 PATIENCE = 60.0
+NAME = "log10_cond"
+NAMES = (NAME, "lambda_min")
 
 
 class Listener:
@@ -166,8 +168,8 @@ def test_layers_come_from_the_file_and_then_from_memory(ended: Path) -> None:
         assert layers.at(5) is layers.at(5)
         assert layers.at(81) == {}
         assert layers.at(-1) == {}
-        heard.until(lambda: layers.band("log10_cond", 0, 80, 40).first.size)
-        assert layers.band("log10_cond", 0, 80, 40).high.shape[1] == 10
+        heard.until(lambda: layers.bands(NAMES, 0, 80, 40)[NAME].first.size)
+        assert layers.bands(NAMES, 0, 80, 40)[NAME].high.shape[1] == 10
 
 
 def test_after_its_source_has_closed_a_snapshot_still_answers_at_once(
@@ -179,7 +181,7 @@ def test_after_its_source_has_closed_a_snapshot_still_answers_at_once(
     monkeypatch.setattr("wnt_tui.layer_cache.PATIENCE_SECONDS", PATIENCE)  # what it would take if it waited
     began = time.monotonic()
     layers.at(7)
-    layers.band("log10_cond", 0, 33, 10)
+    layers.bands(NAMES, 0, 33, 10)
     assert time.monotonic() - began < PATIENCE / 2
 
 
@@ -188,19 +190,19 @@ class SlowReader:
 
     def __init__(self) -> None:
         self.go = threading.Event()
-        self.asked: list[tuple[str, int, int, bool]] = []
+        self.asked: list[tuple[tuple[str, ...], int, int, bool]] = []
 
     def layers_at(self, step: int) -> dict[str, np.ndarray]:
         self.go.wait(10)
         return {"log10_cond": np.full(4, float(step))}
 
-    def layer_band(
-        self, name: str, first: int, last: int, blocks: int, layer: int | None = None, *, rough: bool = False
-    ) -> LayerBand:
+    def layer_bands(
+        self, names: tuple[str, ...], first: int, last: int, blocks: int, layer: int | None = None, *, rough: bool
+    ) -> dict[str, LayerBand]:
         self.go.wait(10)
-        self.asked.append((name, first, last, rough))
+        self.asked.append((names, first, last, rough))
         steps = np.arange(first, last + 1, 64 if rough else 1)
-        return LayerBand(steps, steps, np.zeros((steps.size, 4)), np.ones((steps.size, 4)))
+        return dict.fromkeys(names, LayerBand(steps, steps, np.zeros((steps.size, 4)), np.ones((steps.size, 4))))
 
 
 def test_a_slow_disk_delays_the_answer_and_not_the_asker() -> None:
@@ -209,13 +211,13 @@ def test_a_slow_disk_delays_the_answer_and_not_the_asker() -> None:
     cache.extend(9)
     began = time.monotonic()
     assert cache.at(3) == {}
-    assert cache.band("log10_cond", 0, 9, 10).first.size == 0
+    assert cache.bands(NAMES, 0, 9, 10)[NAME].first.size == 0
     assert time.monotonic() - began < 1.0
     assert woken.is_set()
     reader.go.set()
     assert cache.serve(reader), "somebody has gone on without it and must draw again"
     assert cache.at(3)["log10_cond"][0] == 3.0
-    assert cache.band("log10_cond", 0, 9, 10).first.size == 10
+    assert cache.bands(NAMES, 0, 9, 10)[NAME].first.size == 10
     assert not cache.serve(reader)
 
 
@@ -223,14 +225,14 @@ def test_a_band_is_read_again_only_when_it_has_new_rows() -> None:
     cache, reader = LayerCache(4, lambda: None), SlowReader()
     reader.go.set()
     cache.extend(9)
-    cache.band("log10_cond", 0, 80, 10)
+    cache.bands(NAMES, 0, 80, 10)
     cache.serve(reader)
-    band = cache.band("log10_cond", 0, 80, 10)
-    assert cache.band("log10_cond", 0, 80, 10) is band
+    band = cache.bands(NAMES, 0, 80, 10)[NAME]
+    assert cache.bands(NAMES, 0, 80, 10)[NAME] is band
     cache.extend(10)
-    assert cache.band("log10_cond", 0, 80, 10) is band, "the old band, while the new one is being read"
+    assert cache.bands(NAMES, 0, 80, 10)[NAME] is band, "the old band, while the new one is being read"
     cache.serve(reader)
-    assert cache.band("log10_cond", 0, 80, 10).first.size == 11
+    assert cache.bands(NAMES, 0, 80, 10)[NAME].first.size == 11
 
 
 def test_a_wide_window_is_shown_roughly_at_first_and_sharpened_when_nothing_else_is_asked_for() -> None:
@@ -240,9 +242,9 @@ def test_a_wide_window_is_shown_roughly_at_first_and_sharpened_when_nothing_else
 
     def shown(first: int) -> int:
         """How many blocks are drawn in the end, after the source has answered what was asked."""
-        cache.band("log10_cond", first, first + 999, 1000)
+        cache.bands(NAMES, first, first + 999, 1000)
         cache.serve(reader)
-        return cache.band("log10_cond", first, first + 999, 1000).first.size
+        return cache.bands(NAMES, first, first + 999, 1000)[NAME].first.size
 
     assert shown(5000) == 16
     assert cache.blurred
@@ -253,20 +255,20 @@ def test_a_wide_window_is_shown_roughly_at_first_and_sharpened_when_nothing_else
     assert not cache.blurred
     assert shown(70_010) == 1000, "moved a little: what is there will do until it is read"
     assert reader.asked == [
-        ("log10_cond", 5000, 5999, True),
-        ("log10_cond", 70_000, 70_999, True),
-        ("log10_cond", 70_000, 70_999, False),
+        (NAMES, 5000, 5999, True),
+        (NAMES, 70_000, 70_999, True),
+        (NAMES, 70_000, 70_999, False),
     ]
     assert cache.sharpen(reader)
-    assert reader.asked[-1] == ("log10_cond", 70_010, 71_009, False)
+    assert reader.asked[-1] == (NAMES, 70_010, 71_009, False)
     cache.extend(200_000)
-    cache.band("log10_cond", 70_010, 71_019, 1010)
+    cache.bands(NAMES, 70_010, 71_019, 1010)
     assert not cache.blurred
     cache.serve(reader)
-    assert reader.asked[-1] == ("log10_cond", 70_010, 71_019, False), "one that has only grown is read at once"
-    cache.band("log10_cond", 5, 100, 100)
+    assert reader.asked[-1] == (NAMES, 70_010, 71_019, False), "one that has only grown is read at once"
+    cache.bands(NAMES, 5, 100, 100)
     cache.serve(reader)
-    assert reader.asked[-1] == ("log10_cond", 5, 100, False), "a narrow one is read at once"
+    assert reader.asked[-1] == (NAMES, 5, 100, False), "a narrow one is read at once"
 
 
 def test_a_zoomed_view_of_a_long_session_becomes_sharp_by_itself(pretend: ModuleType, tmp_path: Path) -> None:
@@ -274,11 +276,11 @@ def test_a_zoomed_view_of_a_long_session_becomes_sharp_by_itself(pretend: Module
     with Listener(path) as heard:
         heard.until(lambda: heard.snapshots and heard.snapshots[-1].rows == 700)
         layers = heard.snapshots[-1].layers
-        heard.until(lambda: layers.band("log10_cond", 40, 639, 600).first.size)
-        assert layers.band("log10_cond", 40, 639, 600).first.size < 200
+        heard.until(lambda: layers.bands(NAMES, 40, 639, 600)[NAME].first.size)
+        assert layers.bands(NAMES, 40, 639, 600)[NAME].first.size < 200
         version = heard.snapshots[-1].version
         heard.until(lambda: heard.snapshots[-1].version > version)
-        sharp = layers.band("log10_cond", 40, 639, 600)
+        sharp = layers.bands(NAMES, 40, 639, 600)[NAME]
         assert sharp.first.tolist() == list(range(40, 640))
 
 

@@ -7,7 +7,7 @@ them: they look the same and merge into one segment.
 from __future__ import annotations
 
 import textwrap
-from itertools import pairwise
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,8 +85,22 @@ class Canvas:
         if not clean:
             return
         end = start + len(clean)
-        self.characters[row, start:end] = np.frombuffer(clean.encode("utf-32-le"), dtype="<u4")
+        self.characters[row, start:end] = _codes(clean)
         self.styles[row, start:end] = self.style_id(style)
+
+    def put_down(self, column: int, row: int, character: str, style: Style, where: NDArray[np.bool_]) -> None:
+        """Set cells below one another to one character that is known to be drawable.
+
+        Args:
+            column: Column, inside the canvas.
+            row: First row.
+            character: One character.
+            style: Its style.
+            where: Which of the rows from there on, shape (rows,); all of them inside the canvas.
+        """
+        stretch = np.s_[row : row + where.size, column]
+        self.characters[stretch][where] = ord(character)
+        self.styles[stretch][where] = self.style_id(style)
 
     def put_right(self, column: int, row: int, text: str, style: Style) -> None:
         """Write a text that ends just before a column.
@@ -115,20 +129,6 @@ class Canvas:
             column += len(self.palette.glyphs.text(text))
         return column
 
-    def is_blank(self, column: int, row: int) -> bool:
-        """Whether nothing was written in a cell.
-
-        Args:
-            column: Column.
-            row: Row.
-
-        Returns:
-            True for a space, also outside the canvas.
-        """
-        if not (0 <= row < self.height and 0 <= column < self.width):
-            return True
-        return int(self.characters[row, column]) == _SPACE
-
     def message(self, text: str, style: Style, *, left: int = 0, top: int = 0, bottom: int | None = None) -> None:
         """Write a sentence in the middle, wrapped.
 
@@ -156,26 +156,38 @@ class Canvas:
         Returns:
             The strips.
         """
-        if self.width == 0:
+        if self.width == 0 or self.height == 0:
             return [Strip([], 0) for _ in range(self.height)]
         styles = list(self._registry)
         ids = self._neighbours_styles(styles)
-        change = ids[:, 1:] != ids[:, :-1]
-        strips = []
-        for row in range(self.height):
-            text = self.characters[row].tobytes().decode("utf-32-le")
-            cuts = [0, *(np.flatnonzero(change[row]) + 1).tolist(), self.width]
-            segments = [Segment(text[start:end], styles[ids[row, start]]) for start, end in pairwise(cuts)]
-            strips.append(Strip(segments, self.width))
-        return strips
+        text = self.characters.tobytes().decode("utf-32-le")
+        change = np.ones((self.height, self.width), dtype=bool)
+        np.not_equal(ids[:, 1:], ids[:, :-1], out=change[:, 1:])
+        starts = change.reshape(-1).nonzero()[0]
+        pieces = zip(
+            starts.tolist(),
+            [*starts[1:].tolist(), len(text)],
+            ids.reshape(-1)[starts].tolist(),
+            strict=True,
+        )
+        segments: list[list[Segment]] = [[] for _ in range(self.height)]
+        for start, end, style in pieces:
+            segments[start // self.width].append(Segment(text[start:end], styles[style]))
+        return [Strip(row, self.width) for row in segments]
 
     def _neighbours_styles(self, styles: list[Style]) -> NDArray[np.int16]:
         """Return style numbers in which blank cells have taken the style of the nearest cell before them."""
         ground = self.palette.base.bgcolor
         lends = np.array([style.bgcolor == ground and not (style.reverse or style.underline) for style in styles])
-        blank = (self.characters == _SPACE) & (lends[self.styles])
+        blank = (self.characters == _SPACE) & lends[self.styles]
         # Column of the last cell before each one that is not blank; the first column stands for itself.
         source = np.where(blank, 0, np.arange(self.width))
         source = np.maximum.accumulate(source, axis=1)
         lent = np.take_along_axis(self.styles, source, axis=1)
         return np.where(blank & lends[lent], lent, np.where(blank, 0, self.styles)).astype(np.int16)
+
+
+@lru_cache(maxsize=4096)
+def _codes(text: str) -> NDArray[np.uint32]:
+    """Code points of a text; labels and words are written again and again."""
+    return np.frombuffer(text.encode("utf-32-le"), dtype="<u4")

@@ -115,11 +115,13 @@ def column_values(chart: HeatMap, columns: int) -> Array:
     # Steps are cells of width 1, so that the column of step k is where the axis puts k.
     begin = np.searchsorted(chart.stops + 1, edges[:-1], side="right")
     end = np.searchsorted(chart.starts, edges[1:], side="left")
-    for column in range(columns):
-        part = chart.values[begin[column] : end[column]]
-        part = part[np.isfinite(part).any(axis=1)]
-        if part.size:
-            out[column] = np.fmax.reduce(np.where(np.isfinite(part), part, np.nan), axis=0)
+    reached = begin < end
+    # A block of nothing at the end, so that every stretch of blocks has a block after it to end at.
+    finite = np.full((blocks + 1, layers), np.nan)
+    np.copyto(finite[:-1], chart.values, where=np.isfinite(chart.values))
+    stretches = np.column_stack([begin[reached], end[reached]]).ravel()
+    if stretches.size:
+        out[reached] = np.fmax.reduceat(finite, stretches, axis=0)[::2]
     return out
 
 
@@ -150,7 +152,7 @@ def _levels(scale: Axis, values: Array, steps: int) -> NDArray[np.int64]:
     """Return the number in the ramp of each value, −1 for what has none."""
     place = scale.project(values)
     known = np.isfinite(place)
-    level = np.clip(np.where(known, place, 0.0) * steps, 0, steps - 1).astype(np.int64)
+    level = (np.where(known, place, 0.0).clip(0, 1) * steps).clip(0, steps - 1).astype(np.int64)
     return np.where(known, level, -1)
 
 
@@ -164,40 +166,39 @@ def _cells(
     top: int,
 ) -> None:
     palette = canvas.palette
-    columns, layers = values.shape
+    columns = values.shape[0]
     shown = np.full((owners.size, columns), np.nan)
-    for half, owner in enumerate(owners):
-        if owner < 0:
-            continue
-        # Where several layers share a row it shows the worst of them, as it does for steps.
-        above = owners[:half][owners[:half] != owner]
-        stop = layers if not above.size or above[-1] < 0 else int(above[-1])
-        group = values[:, owner : max(stop, owner + 1)]
-        known = np.isfinite(group).any(axis=1)
-        shown[half, known] = np.nanmax(group[known], axis=1)
+    # Where several layers share a row it shows the worst of them, as it does for steps.
+    firsts, which = np.unique(owners[owners >= 0], return_inverse=True)
+    if firsts.size:
+        shown[owners >= 0] = np.fmax.reduceat(values, firsts, axis=1).T[which]
     level = _levels(scale, shown, len(palette.heat))
     if chart.ceiling is not None:
         with np.errstate(invalid="ignore"):
             level[shown >= chart.ceiling] = len(palette.heat)
-    for row in range(owners.size // 2):
-        upper, lower = level[2 * row], level[2 * row + 1]
-        for column in range(columns):
-            _cell(canvas, left + column, top + row, int(upper[column]), int(lower[column]))
+    upper, lower = level[0::2], level[1::2]
+    if not palette.heat_is_ground:
+        upper = lower = np.maximum(upper, lower)
+    # A character and a style for each pair of levels that occurs, and not for each cell.
+    pairs, which = np.unique((upper + 1) * (len(palette.heat) + 2) + lower + 1, return_inverse=True)
+    inks = [_ink(palette, *(part - 1 for part in divmod(int(pair), len(palette.heat) + 2))) for pair in pairs]
+    region = np.s_[top : top + upper.shape[0], left : left + columns]
+    canvas.characters[region] = np.array([ord(character) for character, _ in inks])[which].reshape(upper.shape)
+    canvas.styles[region] = np.array([canvas.style_id(style) for _, style in inks])[which].reshape(upper.shape)
 
 
-def _cell(canvas: Canvas, column: int, row: int, upper: int, lower: int) -> None:
-    palette = canvas.palette
-    if upper == lower or not palette.heat_is_ground:
-        level = max(upper, lower)
-        if level >= 0:
-            canvas.set_cell(column, row, palette.heat_glyph(level), palette.heat_style(level))
-    elif upper < 0:
-        canvas.set_cell(column, row, _LOWER_HALF, _ink(palette, lower, -1))
-    else:
-        canvas.set_cell(column, row, _UPPER_HALF, _ink(palette, upper, lower))
+def _ink(palette: Palette, upper: int, lower: int) -> tuple[str, Style]:
+    """Return how a cell shows one level of the ramp above another, −1 for none."""
+    if upper < 0 and lower < 0:
+        return " ", palette.base
+    if upper == lower:
+        return palette.heat_glyph(upper), palette.heat_style(upper)
+    if upper < 0:
+        return _LOWER_HALF, _two_levels(palette, lower, -1)
+    return _UPPER_HALF, _two_levels(palette, upper, lower)
 
 
-def _ink(palette: Palette, ink: int, ground: int) -> Style:
+def _two_levels(palette: Palette, ink: int, ground: int) -> Style:
     """Return a style with one level of the ramp as ink on another, or on the panel's ground."""
     below = palette.base if ground < 0 else palette.heat_style(ground)
     return Style(color=palette.heat_style(ink).bgcolor, bgcolor=below.bgcolor)

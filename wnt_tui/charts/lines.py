@@ -11,7 +11,7 @@ from textual.strip import Strip
 from wnt_tui.charts.axes import Axis, cell_of, fit_axis, place_columns, place_rows, widened
 from wnt_tui.charts.canvas import Canvas
 from wnt_tui.charts.legend import Entry, draw_legend, series_entry
-from wnt_tui.charts.raster import Dash, braille, dots, spans
+from wnt_tui.charts.raster import Dash, braille, cells_of, dots, spans
 from wnt_tui.glyphs import Glyphs
 from wnt_tui.themes import Palette
 
@@ -240,8 +240,7 @@ def _legend(canvas: Canvas, chart: LineChart, off_scale: dict[str, str]) -> int:
 def _axes(canvas: Canvas, chart: LineChart, frame: _Frame, labels: list[tuple[int, str]], footer: int) -> None:
     palette, glyphs = canvas.palette, canvas.palette.glyphs
     if frame.left:
-        for row in range(frame.rows):
-            canvas.put(frame.left - 1, frame.top + row, glyphs.axis_v, palette.axis)
+        canvas.put_down(frame.left - 1, frame.top, glyphs.axis_v, palette.axis, np.ones(frame.rows, dtype=bool))
         for row, label in labels:
             canvas.put_right(frame.left - 1, frame.top + row, label, palette.label)
             canvas.put(frame.left - 1, frame.top + row, glyphs.tick_v, palette.axis)
@@ -292,38 +291,41 @@ def _plot(canvas: Canvas, visible: list[Series], frame: _Frame) -> list[_Line]:
     """Return where the points lie, having drawn the lines."""
     palette, glyphs = canvas.palette, canvas.palette.glyphs
     rows, columns = frame.rows * glyphs.dots_down, frame.columns * glyphs.dots_across
-    union = np.zeros((rows, columns), dtype=bool)
+    lines = _projected(visible, frame)
+    stretch = spans([(line.across, line.up) for line in lines], columns, rows)
+    for number, column in zip(*stretch.isolated.nonzero(), strict=True):
+        lines[number].isolated.append((int(column), int(stretch.low[number, column])))
+    mask = dots(stretch, rows, [series.dash if glyphs.unicode else "solid" for series in visible])
     region = np.s_[frame.top : frame.top + frame.rows, frame.left : frame.left + frame.columns]
     characters, styles = canvas.characters[region], canvas.styles[region]
-    lines = []
-    for series in visible:
-        line = _Line(series, frame.x.project(series.x), frame.y.project(series.y))
-        stretch = spans(line.across, line.up, columns, rows)
-        line.isolated = [(int(c), int(stretch.low[c])) for c in np.flatnonzero(stretch.isolated)]
-        lines.append(line)
-        mask = dots(stretch, rows, series.dash if glyphs.unicode else "solid")
-        if glyphs.unicode:
-            union |= mask
-            touched = mask.reshape(frame.rows, 4, frame.columns, 2).any(axis=(1, 3))
-        else:
-            touched = mask
-            characters[touched] = ord(glyphs.trace[series.color % len(glyphs.trace)])
-        styles[touched] = canvas.style_id(palette.series_style(series.color))
+    for series, touched in zip(visible, cells_of(mask) if glyphs.unicode else mask, strict=True):
+        np.copyto(styles, canvas.style_id(palette.series_style(series.color)), where=touched)
+        if not glyphs.unicode:
+            np.copyto(characters, ord(glyphs.trace[series.color % len(glyphs.trace)]), where=touched)
     if glyphs.unicode:
-        drawn = braille(union)
+        drawn = braille(np.logical_or.reduce(mask, axis=0))
         np.copyto(characters, drawn, where=drawn != ord(" "))
     return lines
+
+
+def _projected(visible: list[Series], frame: _Frame) -> list[_Line]:
+    """Return the series in fractions of the axes."""
+    if not visible:
+        return []
+    ends = np.cumsum([series.x.size for series in visible])[:-1].tolist()
+    across = np.split(frame.x.project(np.concatenate([series.x for series in visible])), ends)
+    up = np.split(frame.y.project(np.concatenate([series.y for series in visible])), ends)
+    return [_Line(*line) for line in zip(visible, across, up, strict=True)]
 
 
 def _cursor(canvas: Canvas, chart: LineChart, frame: _Frame) -> None:
     if chart.cursor is None or not frame.x.low <= chart.cursor <= frame.x.high:
         return
-    palette = canvas.palette
-    column = frame.left + _column(frame, chart.cursor, canvas.palette.glyphs)
-    for row in range(frame.top, frame.top + frame.rows):
-        blank = canvas.is_blank(column, row)
-        if blank or chr(int(canvas.characters[row, column])) == palette.glyphs.reference:
-            canvas.put(column, row, palette.glyphs.cursor, palette.cursor)
+    palette, glyphs = canvas.palette, canvas.palette.glyphs
+    column = frame.left + _column(frame, chart.cursor, glyphs)
+    there = canvas.characters[frame.top : frame.top + frame.rows, column]
+    free = (there == ord(" ")) | (there == ord(glyphs.reference))
+    canvas.put_down(column, frame.top, glyphs.cursor, palette.cursor, free)
 
 
 def _markers(canvas: Canvas, chart: LineChart, lines: list[_Line], frame: _Frame) -> None:

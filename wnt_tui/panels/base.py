@@ -199,6 +199,11 @@ def moment(view: PanelView) -> Moment:
     Returns:
         The values and their step.
     """
+    # A snapshot is all that is known; layers that come later come with another one.
+    return derived(view.snapshot, ("moment", view.cursor), lambda: _moment(view))
+
+
+def _moment(view: PanelView) -> Moment:
     snapshot = view.snapshot
     index = snapshot.index_of(view.cursor)
     if index < 0:
@@ -221,8 +226,10 @@ def _measured_before(snapshot: Snapshot, index: int) -> int:
     """The newest step up to a row whose layers were measured, under a budget too."""
     if "layers_seconds" not in snapshot.columns:
         return int(snapshot.step[index])
-    made = np.flatnonzero(np.isfinite(snapshot.column("layers_seconds")[: index + 1]))
-    return int(snapshot.step[made[-1] if made.size else index])
+    seconds = snapshot.column("layers_seconds")
+    made = derived(seconds, "made", lambda: np.flatnonzero(np.isfinite(seconds)))
+    before = int(np.searchsorted(made, index, side="right"))
+    return int(snapshot.step[made[before - 1] if before else index])
 
 
 def first_moment(view: PanelView) -> Moment:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from textual.strip import Strip
 
@@ -42,12 +44,7 @@ class EigenvaluePanel(Panel):
 
     def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
         """Return the panel's strips."""
-        layers = view.snapshot.layers
-        blocks = max(2 * view.width, 2)
-
-        def band(name: str) -> LayerBand:
-            return layers.band(name, view.first, view.last, blocks, view.layer)
-
+        bands = _bands(view)
         now = moment(view)
 
         def here(name: str) -> float | None:
@@ -55,12 +52,12 @@ class EigenvaluePanel(Panel):
 
         series, vacuous = [], []
         for name, label, color, dash in _RUNGS:
-            line = band_series(band(name), view.layer, label, color, dash, here(name))
+            line = band_series(bands[name], view.layer, label, color, dash, here(name))
             series.append(line)
             since = vacuous_since(line)
             if since is not None:
                 vacuous.append((since, label))
-        series.append(band_series(band("lambda_min"), view.layer, "λmin", 0, here=here("lambda_min")))
+        series.append(band_series(bands["lambda_min"], view.layer, "λmin", 0, here=here("lambda_min")))
         rank = rank_words(rank_deficient(view, now), view.layer)
         notes = tuple((words, "warn") for words in (rank, vacuous_words(vacuous)) if words)
         message = why_empty(view, ("lambda_min",))
@@ -81,8 +78,7 @@ class EigenvaluePanel(Panel):
         """Return λ_min of the selected layer."""
         now = moment(view)
         here = now.value("lambda_min", view.layer) if now.step == view.cursor else float("nan")
-        band = view.snapshot.layers.band("lambda_min", view.first, view.last, max(2 * view.width, 2), view.layer)
-        line = band_series(band, view.layer, f"λmin layer {view.layer}", 0, here=here)
+        line = band_series(_bands(view)["lambda_min"], view.layer, f"λmin layer {view.layer}", 0, here=here)
         return [MainLine(line, kind_of(view, "lambda_min"))]
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
@@ -98,6 +94,12 @@ class EigenvaluePanel(Panel):
             value = now.value(name, layer)
             parts.append(f"{label} vacuous" if value <= 0 else f"{label} ≥ {significant(value, 3)}")
         return parts
+
+
+def _bands(view: PanelView) -> Mapping[str, LayerBand]:
+    """Return all lines' values at the selected layer."""
+    names = ("lambda_min", *(name for name, *_ in _RUNGS))
+    return view.snapshot.layers.bands(names, view.first, view.last, max(2 * view.width, 2), view.layer)
 
 
 def band_series(

@@ -81,7 +81,7 @@ class HeatPanel(Panel):
 def _heat_map(view: PanelView) -> HeatMap:
     """Return one session's map."""
     snapshot = view.snapshot
-    band = snapshot.layers.band("log10_cond", view.first, view.last, max(2 * view.width, 1))
+    band = snapshot.layers.bands(("log10_cond",), view.first, view.last, max(2 * view.width, 1))["log10_cond"]
     # A measured step stands for the steps up to the next one that was to be measured.
     stops = band.last + (snapshot.config.every - 1)
     if stops.size > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from wnt_tui.charts.lines import Series
 from wnt_tui.charts.number import marked
 from wnt_tui.charts.raster import Dash
 from wnt_tui.panels.base import at_cursor, row_series, rows_in_view, step_series
+from wnt_tui.panels.reduction import derived
 from wnt_tui.snapshot import PanelView
 
 Array = NDArray[np.float64]
@@ -105,11 +107,16 @@ def lemma13_series(view: PanelView, color: int, dash: Dash = "solid") -> Series:
     Returns:
         The series, with L_step if no estimator was chosen.
     """
+    key = ("lemma13", view.cursor, view.first, view.last, view.width, view.estimator)
+    return replace(derived(view.snapshot, key, lambda: _lemma13_series(view)), color=color, dash=dash)
+
+
+def _lemma13_series(view: PanelView) -> Series:
     snapshot = view.snapshot
     start = snapshot.index_of(view.cursor)
     at_end = not 0 <= start < snapshot.rows - 1
     if at_end and view.estimator is None:
-        return step_series(view, "lemma13_bound", "lemma 13", color, dash, optional=True)
+        return step_series(view, "lemma13_bound", "lemma 13", 0, optional=True)
     begin = 0 if at_end else start
     # L of the starting row belongs to the step that led to it.
     rows = slice(max(begin - 1, 0), rows_in_view(view).stop)
@@ -117,7 +124,7 @@ def lemma13_series(view: PanelView, color: int, dash: Dash = "solid") -> Series:
         view.estimator or "step", snapshot.step[rows], _columns(view, rows), begin - rows.start, snapshot.config.f_star
     )
     shown = slice(max(begin, rows_in_view(view).start), rows.stop)
-    return row_series(view, shown, line[shown.start - rows.start :], "lemma 13", color, dash, optional=True)
+    return row_series(view, shown, line[shown.start - rows.start :], "lemma 13", 0, optional=True)
 
 
 def lemma13_words(view: PanelView) -> str:

@@ -13,6 +13,7 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import NDArray
 
+from wnt_tui.recent import Recent
 from wnt_tui.snapshot import Snapshot
 
 Array = NDArray[np.float64]
@@ -21,8 +22,11 @@ Value = TypeVar("Value")
 STRETCHES_A_CELL = 8
 """Stretches to a cell of the chart, which is two dots wide: a quarter of a dot each."""
 
+DERIVED_KEPT = 16
+"""Of one source. The windows and steps that were looked at before are soon worth less than their memory."""
+
 # By identity, for as long as the source lives: arrays cannot be keys.
-_derived: dict[int, dict[Hashable, object]] = {}
+_derived: dict[int, Recent[object]] = {}
 
 
 def reduced(x: Array, y: Array, stretches: int) -> tuple[Array, Array]:
@@ -57,7 +61,7 @@ def reduced(x: Array, y: Array, stretches: int) -> tuple[Array, Array]:
 
 
 def derived(source: Snapshot | Array, key: Hashable, make: Callable[[], Value]) -> Value:
-    """Something that follows from a snapshot or from one of its columns, made once.
+    """Something that follows from a snapshot or from one of its columns, made once and kept while it is in use.
 
     Args:
         source: What it follows from; it must not change.
@@ -65,14 +69,15 @@ def derived(source: Snapshot | Array, key: Hashable, make: Callable[[], Value]) 
         make: Makes it.
 
     Returns:
-        What ``make`` gave the first time.
+        What ``make`` gave, now or earlier; never None.
     """
     place = id(source)
     if place not in _derived:
-        _derived[place] = {}
+        _derived[place] = Recent(DERIVED_KEPT)
         # What was derived goes with what it was derived from: the cursor moves over one snapshot many times.
         finalize(source, _derived.pop, place, None).atexit = False
-    known = _derived[place]
-    if key not in known:
-        known[key] = make()
-    return known[key]  # type: ignore[return-value]  # what was kept under this key is what its maker made
+    known = _derived[place].get(key)
+    if known is None:
+        known = make()
+        _derived[place].put(key, known)
+    return known  # type: ignore[return-value]  # what was kept under this key is what its maker made

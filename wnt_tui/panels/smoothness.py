@@ -98,7 +98,7 @@ class SmoothnessPanel(Panel):
 def _rates(view: PanelView) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Return learning rates used inside the window; the configured one where no row tells."""
     snapshot = view.snapshot
-    inside = (snapshot.step >= view.first) & (snapshot.step <= view.last)
-    rates = snapshot.column("lr")[inside]
+    begin, end = (int(place) for place in np.searchsorted(snapshot.step, (view.first, view.last + 1)))
+    rates = snapshot.column("lr")[begin:end]
     rates = rates[np.isfinite(rates) & (rates > 0)]
     return rates if rates.size else np.array([snapshot.config.lr])

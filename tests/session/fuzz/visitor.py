@@ -35,8 +35,11 @@ class Layers:
     def at(self, step: int) -> Mapping[str, np.ndarray]:
         return self._reader.layers_at(step)
 
-    def band(self, name: str, first: int, last: int, blocks: int, layer: int | None = None) -> LayerBand:
-        return LayerBand(*self._reader.layer_band(name, first, last, blocks, layer))
+    def bands(
+        self, names: tuple[str, ...], first: int, last: int, blocks: int, layer: int | None = None
+    ) -> dict[str, LayerBand]:
+        found = self._reader.layer_bands(names, first, last, blocks, layer)
+        return {name: LayerBand(*blocks) for name, blocks in found.items()}
 
 
 def visit(path: Path, *, draw: bool) -> str:
