@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import io
 import os
 import sys
@@ -20,6 +19,7 @@ from textual.screen import Screen
 
 from engine.errors import WntError
 from wnt_tui.branching import branch_arguments, branch_place
+from wnt_tui.collector import INTERVAL_SECONDS, Collector, take_over
 from wnt_tui.engine_process import EngineProcess, start_engine
 from wnt_tui.farewell import Farewell, of_the_others
 from wnt_tui.hangup import leave_on_hangup
@@ -56,6 +56,7 @@ class WntApp(App[Farewell]):
         self.branched: dict[Path, None] = {}
         """The sessions that were branched from or into, in that order; their engines may live when the app is left."""
         self.engines = [] if engine is None else [engine]
+        self._collector = Collector()
         # An animation over SSH is a stutter, and a chart that slides into place shows numbers that are not
         # there.
         self.animation_level = "none"
@@ -64,14 +65,16 @@ class WntApp(App[Farewell]):
         """Take the terminal's colours and open the first session."""
         self.register_theme(app_theme(self.palette))
         self.theme = f"wnt-{self.palette.name}"
-        # What was imported stays: walking through it again and again for garbage held the screen up for 50 ms at times.
-        gc.freeze()
+        self.set_interval(INTERVAL_SECONDS, self._collect)
         first, *others = self.paths
         compared = () if self._choose else others
         dashboard = Dashboard(first, self.palette, *self.engines, compared=compared, opened_together=self.paths)
         self.push_screen(dashboard)
         if self._choose and others:
             self._let_choose(dashboard)
+
+    def _collect(self) -> None:
+        self._collector.tick(self.dashboard.changed if self.dashboard is not None else 0.0)
 
     def _fatal_error(self) -> None:
         # Textual's own prints hundreds of lines, local variables included. There is no public place to say it
@@ -170,6 +173,7 @@ def watch(
         app.call_later(app.exit, Farewell(code, ""))
 
     leave_on_hangup(leave)
+    take_over()
     farewell = app.run()
     if hung_up:
         # The terminal is gone or going: nothing may be written to it any more, not even by the interpreter's

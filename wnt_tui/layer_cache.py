@@ -4,8 +4,9 @@ A panel asks while it draws. Most answers are in the cache; else the source's th
 waits a few milliseconds, and if the disk takes longer the panel draws what was there before and is drawn
 again when the answer is in. So a slow disk makes a panel late and never the keyboard.
 
-A window of a thousand steps and more, in which each is to be looked at, takes longer than a key may. It is shown in
-blocks of 64 steps at first, whose extremes the session has, and sharpened as soon as nothing else is asked for.
+A window of some hundred steps and more, of which each is to be looked at, takes longer than a key may, and so do the
+steps at the edges of a wider one. It is shown in whole blocks of 64 steps at first, whose extremes the session has, and
+sharpened as soon as nothing else is asked for.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.session.layer_table import RAW_STEPS
+from engine.session.schema import BLOCK_STEPS
 from wnt_tui.recent import Recent
 from wnt_tui.snapshot import Array, LayerBand
 
@@ -134,7 +136,10 @@ class LayerCache:
             key: BandKey = (names, first, last, blocks, layer, False)
             shown, newest = self._newest.get((names, layer), (None, None))
             if (known := self._bands.get(key)) is None:
-                wide = ROUGH_FROM <= last - first < RAW_STEPS
+                span = last - first
+                # All steps are whole blocks anyway, and the newest block, which is not stored yet.
+                all_whole = span >= RAW_STEPS and first % BLOCK_STEPS == 0 and last == self._last_step
+                wide = span >= ROUGH_FROM and not all_whole
                 # A run that is followed grows by some rows at a time: they are waited for, to draw once and not twice.
                 if wide and not (shown and _grown(shown, key)) and not self._closed:
                     self._wishes[names, layer] = key

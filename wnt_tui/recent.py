@@ -20,6 +20,10 @@ class Recent(Generic[Value]):
         self._size = size
         self._values: OrderedDict[Hashable, Value] = OrderedDict()
 
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._values)
+
     def get(self, key: Hashable) -> Value | None:
         """Return the value, which becomes the most recent; None if it is not here."""
         value = self._values.get(key)

@@ -167,14 +167,13 @@ class Snapshot:
         """
         index = self.index_of(step)
         rates = self.column("lr")
-        usable = np.isfinite(rates) & (rates > 0)
-        if 0 <= index < self.rows - 1 and usable[index]:
+        if 0 <= index < self.rows - 1 and 0 < rates[index] < math.inf:
             return float(rates[index])
         for event in reversed(self.events):
             told = event.data.get("lr") if event.kind == "lr" and event.step <= step else None
             if isinstance(told, (int, float)) and 0 < told < math.inf:
                 return float(told)
-        known = np.flatnonzero(usable[: index + 1])
+        known = np.flatnonzero(np.isfinite(rates[: index + 1]) & (rates[: index + 1] > 0))
         return float(rates[known[-1]]) if known.size else self.config.lr
 
 

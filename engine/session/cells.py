@@ -50,6 +50,25 @@ def whole_and_ascending(numbers: NDArray[np.float64], *, strictly: bool) -> NDAr
     return np.asarray(sound & ((numbers > before) if strictly else (numbers >= before)))
 
 
+def sound_rows(
+    matrix: NDArray[np.float64], layers: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Rows of a step (or block), a layer and values, of which the first two make sense.
+
+    Args:
+        matrix: What was read, shape (2 + values, rows).
+        layers: Number of layers.
+
+    Returns:
+        Steps and layers, each of shape (sound rows,), and values, shape (values, sound rows).
+    """
+    with np.errstate(invalid="ignore"):
+        layered = (matrix[1] >= 0) & (matrix[1] < layers) & (matrix[1] == np.floor(matrix[1]))
+    sound = whole_and_ascending(np.where(layered, matrix[0], np.nan), strictly=False)
+    matrix = matrix if sound.all() else matrix[:, sound]
+    return matrix[0].astype(np.int64), matrix[1].astype(np.int64), matrix[2:]
+
+
 def real(cell: object) -> float:
     """Return a cell as a number, NaN if it is none."""
     return float(cell) if isinstance(cell, (int, float)) else math.nan

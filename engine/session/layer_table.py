@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.catalogue import LAYER_COLUMNS
 from engine.session.bands import merge_blocks
-from engine.session.cells import whole_and_ascending
+from engine.session.cells import sound_rows, whole_and_ascending
+from engine.session.columns import in_place, present
 from engine.session.rows import LayerBlocks, LayerRows
-from engine.session.schema import BLOCK_STEPS, LARGEST_STEP, extreme_columns, listed
+from engine.session.schema import BLOCK_STEPS, LARGEST_STEP, listed
+from engine.session.stored_blocks import StoredBlocks
 
 Array = NDArray[np.float64]
 Query = Callable[..., Array]
@@ -38,6 +40,7 @@ class LayerTable:
         self._query = query
         self._columns = columns
         self._layers = layers
+        self._blocks = StoredBlocks(query, columns["layer_extremes"], layers)
 
     def at(self, step: int) -> dict[str, Array]:
         """All layer metrics at a step.
@@ -126,7 +129,7 @@ class LayerTable:
             end = max(begin, min(after, newest // BLOCK_STEPS))
             parts = [
                 self._raw_extremes(names, first, min(last, begin * BLOCK_STEPS - 1), only),
-                self._stored_extremes(names, begin, end - 1, only),
+                self._stored_extremes(names, begin, end, only),
                 self._raw_extremes(names, max(first, end * BLOCK_STEPS), last, only),
             ]
         start, stop, layer = (np.concatenate(part) for part in zip(*(part[:3] for part in parts), strict=True))
@@ -155,7 +158,7 @@ class LayerTable:
                 min(last, LARGEST_STEP),
                 layer,
             )
-            return self._sound(matrix)
+            return sound_rows(matrix, self._layers)
         matrix = self._query(
             len(names) + 2,
             f"SELECT {listed(('step', 'layer', *names))} FROM layers WHERE step BETWEEN ? AND ?"
@@ -166,15 +169,7 @@ class LayerTable:
             0 if layer is None else max(layer, 0),
             self._layers - 1 if layer is None else min(layer, self._layers - 1),
         )
-        return self._sound(matrix)
-
-    def _sound(self, matrix: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
-        """Return steps, layers and the rest of rows of which these two make sense."""
-        with np.errstate(invalid="ignore"):
-            layered = (matrix[1] >= 0) & (matrix[1] < self._layers) & (matrix[1] == np.floor(matrix[1]))
-        sound = whole_and_ascending(np.where(layered, matrix[0], np.nan), strictly=False)
-        matrix = matrix if sound.all() else matrix[:, sound]
-        return matrix[0].astype(np.int64), matrix[1].astype(np.int64), matrix[2:]
+        return sound_rows(matrix, self._layers)
 
     def _metrics(
         self, names: Sequence[str], first: int, last: int, layer: int | None = None
@@ -182,50 +177,13 @@ class LayerTable:
         """Return steps and layers, each of shape (rows,), and the metrics, shape (names, rows)."""
         there = present(self._columns["layers"], names)
         step, layers, matrix = self._raw(there, first, last, layer)
-        return step, layers, _in_place(names, there, matrix)
+        return step, layers, in_place(names, there, matrix)
 
     def _raw_extremes(self, names: Sequence[str], first: int, last: int, only: int | None) -> _Extremes:
         step, layer, values = self._metrics(names, first, last, only)
         return step, step, layer, values, values
 
-    def _stored_extremes(self, names: Sequence[str], first: int, last: int, only: int | None) -> _Extremes:
-        columns = self._columns["layer_extremes"]
-        there = [name for name in names if len(present(columns, extreme_columns(name))) == 2]
-        found = self._query(
-            2 + 2 * len(there),
-            f"SELECT {listed(('block', 'layer', *(each for name in there for each in extreme_columns(name))))}"
-            " FROM layer_extremes"
-            " WHERE block BETWEEN ? AND ? AND layer BETWEEN ? AND ? AND typeof(block) = 'integer'"
-            " AND typeof(layer) = 'integer' ORDER BY block, layer",
-            first,
-            last,
-            0 if only is None else max(only, 0),
-            self._layers - 1 if only is None else min(only, self._layers - 1),
-        )
-        block, layer, extremes = self._sound(found)
-        low, high = (_in_place(names, there, extremes[side::2]) for side in (0, 1))
-        first_step = block * BLOCK_STEPS
-        return first_step, first_step + (BLOCK_STEPS - 1), layer, low, high
-
-
-def _in_place(names: Sequence[str], there: Sequence[str], matrix: Array) -> Array:
-    """Return the rows of some names in the place of each, NaN for those that are not there."""
-    if tuple(names) == tuple(there):
-        return matrix
-    out = np.full((len(names), matrix.shape[1]), np.nan)
-    for name, values in zip(there, matrix, strict=True):
-        out[names.index(name)] = values
-    return out
-
-
-def present(columns: Sequence[str], names: Iterable[str]) -> tuple[str, ...]:
-    """Those of some names that a table has.
-
-    Args:
-        columns: Columns of the table.
-        names: Names wanted.
-
-    Returns:
-        Names that are columns, in the order wanted.
-    """
-    return tuple(name for name in names if name in columns)
+    def _stored_extremes(self, names: Sequence[str], begin: int, end: int, only: int | None) -> _Extremes:
+        found = self._blocks.rows(names, begin, end, only)
+        first_step = found.block * BLOCK_STEPS
+        return first_step, first_step + (BLOCK_STEPS - 1), found.layer, found.low, found.high

@@ -22,7 +22,8 @@ from engine.catalogue import STEP_COLUMNS
 from engine.config import RunConfig
 from engine.errors import ConfigError, SessionError
 from engine.session.cells import number_matrix, whole_and_ascending
-from engine.session.layer_table import LayerTable, present
+from engine.session.columns import present
+from engine.session.layer_table import LayerTable
 from engine.session.liveness import blocked_note, engine_alive
 from engine.session.opening import OpenSession, damaged, open_session, primary_code, sentence_of
 from engine.session.parsing import command_from, engine_from, event_from, tensor_from

@@ -28,6 +28,13 @@ def test_an_axis_shows_every_value_that_has_a_place_on_it(values, log):
     assert np.all((place >= -1e-9) & (place <= 1 + 1e-9))
 
 
+@given(ARRAYS, NUMBERS, st.booleans())
+def test_one_value_lies_where_many_do(values, value, log):
+    axis = fit_axis([values], log=log)
+    if axis is not None:
+        np.testing.assert_allclose(axis.place(value), axis.project(np.array([value]))[0], rtol=1e-12, atol=1e-12)
+
+
 @given(ARRAYS, st.booleans(), st.sampled_from([math.nan, math.inf, -math.inf]))
 def test_a_non_finite_value_never_alters_the_bounds(values, log, poison):
     assert fit_axis([np.append(values, poison)], log=log) == fit_axis([values], log=log)

@@ -15,7 +15,7 @@ from tests.panels.synthetic import realistic, view_of
 from wnt_tui.charts.lines import LineChart, Series, draw_lines
 from wnt_tui.panels import ALL_PANELS, reduction
 from wnt_tui.panels.base import step_series
-from wnt_tui.panels.reduction import derived, reduced
+from wnt_tui.panels.reduction import Reducible, derived, reduced
 from wnt_tui.themes import make_palette
 
 VALUES = st.floats(-1e6, 1e6) | st.sampled_from([np.nan, np.inf, -np.inf, 0.0])
@@ -32,6 +32,39 @@ def test_extremes_ends_and_order_survive(values: list[float], stretches: int) ->
     np.testing.assert_array_equal([small_y[0], small_y[-1]], [y[0], y[-1]])
     finite, kept = y[np.isfinite(y)], small_y[np.isfinite(small_y)]
     assert kept.size == 0 if not finite.size else (kept.min(), kept.max()) == (finite.min(), finite.max())
+
+
+@given(
+    st.lists(VALUES, min_size=1, max_size=400),
+    st.lists(st.tuples(st.integers(-20, 820), st.integers(0, 820)), min_size=1, max_size=6),
+    st.integers(1, 40),
+)
+def test_a_window_keeps_its_extremes_and_ends(
+    values: list[float], windows: list[tuple[int, int]], stretches: int
+) -> None:
+    """Windows of one series, one after the other, as a cursor moves and zooms."""
+    y = np.array(values)
+    x = np.cumsum(1.0 + np.arange(y.size) % 3)
+    series = Reducible(x, y)
+    for low, span in windows:
+        inside = (x >= low) & (x <= low + span)
+        small_x, small_y = series.window(low, low + span, stretches)
+        assert (np.diff(small_x) >= 0).all()
+        if inside.sum() <= 4 * stretches:
+            np.testing.assert_array_equal(small_x, x[inside])
+            np.testing.assert_array_equal(small_y, y[inside])
+            continue
+        assert small_x.size <= 4 * (stretches + 2)
+        assert small_x[0] <= x[inside][0]
+        assert small_x[-1] >= x[inside][-1]
+        # No more than a stretch beyond the window, and nothing that the series does not have.
+        longest = 2 * -(-int(inside.sum()) // stretches)
+        near = slice(max(inside.argmax() - longest, 0), np.flatnonzero(inside)[-1] + longest + 1)
+        assert set(small_y[np.isfinite(small_y)]) <= set(y[near])
+        kept, finite = small_y[np.isfinite(small_y)], y[inside & np.isfinite(y)]
+        if finite.size:
+            assert kept.min() <= finite.min()
+            assert kept.max() >= finite.max()
 
 
 def test_a_short_series_is_left_as_it_is() -> None:
@@ -81,6 +114,9 @@ def test_what_is_derived_is_made_once_and_goes_with_its_source() -> None:
     assert derived(replace(snapshot, version=2), "a", lambda: "y") == "y"
     assert made == [1]
     before = len(reduction._derived)
+    for key in range(10 * reduction.DERIVED_KEPT):
+        derived(snapshot, key, lambda: "z")
+    assert len(reduction._derived[id(snapshot)]) == reduction.DERIVED_KEPT, "it grew with what was looked at"
     del snapshot
     gc.collect()
     assert len(reduction._derived) < before

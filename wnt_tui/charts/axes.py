@@ -71,6 +71,23 @@ class Axis:
             fraction = (values / scale - self.low / scale) / span
             return np.where(np.isfinite(values), fraction, np.nan)
 
+    def place(self, value: float) -> float:
+        """Where one value lies, as :meth:`project` says of many; quicker.
+
+        Args:
+            value: Any number.
+
+        Returns:
+            A fraction, NaN where the value is not finite or has no logarithm.
+        """
+        if not math.isfinite(value) or (self.log and value <= 0):
+            return math.nan
+        if self.log:
+            low, high = math.log10(self.low), math.log10(self.high)
+            return (math.log10(value) - low) / (high - low)
+        scale = max(abs(self.low), abs(self.high))
+        return (value / scale - self.low / scale) / (self.high / scale - self.low / scale)
+
     def at(self, fraction: float) -> float:
         """The value at a fraction of the axis.
 
@@ -98,11 +115,10 @@ class Axis:
         """
         count = max(count, 1)
         pairs = self._log_ticks(count, glyphs) if self.log else self._linear_ticks(count, integers)
-        fractions = self.project(np.array([value for value, _ in pairs], dtype=np.float64))
         ticks = [
-            Tick(value, float(fraction), glyphs.text(label))
-            for (value, label), fraction in zip(pairs, fractions, strict=True)
-            if -1e-9 <= fraction <= 1 + 1e-9
+            Tick(value, fraction, glyphs.text(label))
+            for value, label in pairs
+            if -1e-9 <= (fraction := self.place(value)) <= 1 + 1e-9
         ]
         if ticks:
             return ticks

@@ -248,7 +248,7 @@ def _frame(
     taken = None
     label_row = top + rows + footer - 1
     if chart.cursor is not None and chart.first <= chart.cursor <= chart.last:
-        column = cell_of(float(axis.project(np.array([float(chart.cursor)]))[0]), columns, glyphs.dots_across)
+        column = cell_of(axis.place(chart.cursor), columns, glyphs.dots_across)
         for row in range(top, top + rows):
             _cross(canvas, left + column, row)
         text = str(chart.cursor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -278,7 +278,7 @@ def _axes(canvas: Canvas, chart: LineChart, frame: _Frame, labels: list[tuple[in
 def _references(canvas: Canvas, chart: LineChart, frame: _Frame) -> None:
     palette, glyphs = canvas.palette, canvas.palette.glyphs
     for line in chart.references:
-        fraction = float(frame.y.project(np.array([line.value]))[0])
+        fraction = frame.y.place(line.value)
         if not 0 <= fraction <= 1:
             continue
         row = frame.top + cell_of(1 - fraction, frame.rows, glyphs.dots_down)
@@ -341,14 +341,13 @@ def _markers(canvas: Canvas, chart: LineChart, lines: list[_Line], frame: _Frame
                 cell = frame.left + column // glyphs.dots_across, frame.top + row // glyphs.dots_down
                 canvas.put(*cell, shape, style)
         if series.here is not None and chart.cursor is not None:
-            line = _Line(
-                replace(series, x=np.array([chart.cursor]), y=np.array([series.here]), bounds=None),
-                frame.x.project(np.array([chart.cursor])),
-                frame.y.project(np.array([series.here])),
-            )
-        for index in _marked(chart, line.series, frame):
-            across, up = float(line.across[index]), float(line.up[index])
-            lower = series.bounds is not None and bool(series.bounds[index])
+            marked = [(frame.x.place(chart.cursor), frame.y.place(series.here), False)]
+        else:
+            bounds = series.bounds if series.bounds is not None else np.zeros(series.x.size, dtype=bool)
+            marked = [
+                (float(line.across[k]), float(line.up[k]), bool(bounds[k])) for k in _marked(chart, series, frame)
+            ]
+        for across, up, lower in marked:
             if lower and up > 1:
                 # Known to be at least this, which is above the axis: marked at its top.
                 up = 1.0
@@ -372,4 +371,4 @@ def _marked(chart: LineChart, series: Series, frame: _Frame) -> list[int]:
 
 
 def _column(frame: _Frame, value: float, glyphs: Glyphs) -> int:
-    return cell_of(float(frame.x.project(np.array([value]))[0]), frame.columns, glyphs.dots_across)
+    return cell_of(frame.x.place(value), frame.columns, glyphs.dots_across)

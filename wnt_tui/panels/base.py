@@ -20,7 +20,7 @@ from wnt_tui.charts.raster import Dash
 from wnt_tui.glyphs import UNICODE, Glyphs
 from wnt_tui.panels.help import panel_help
 from wnt_tui.panels.overlay import Axis, MainLine, compared_parts, draw_compared
-from wnt_tui.panels.reduction import STRETCHES_A_CELL, derived, reduced
+from wnt_tui.panels.reduction import STRETCHES_A_CELL, Reducible, derived, reduced
 from wnt_tui.snapshot import PanelView, Snapshot
 from wnt_tui.themes import Palette
 
@@ -268,13 +268,12 @@ def step_series(
         The series, with the rows of the window and a neighbour on either side.
     """
     snapshot, rows = view.snapshot, rows_in_view(view)
-
     column = snapshot.column(name)
-
-    def make() -> tuple[Array, Array]:
-        return _points(view, rows, column[rows])
-
-    x, y = derived(column, (rows.start, rows.stop, view.width, snapshot.config.every), make)
+    series = derived(column, "points", lambda: Reducible(*_points(snapshot, slice(0, snapshot.rows), column)))
+    x, y = np.empty(0), np.empty(0)
+    if rows.start < rows.stop:
+        low, high = (float(snapshot.step[row]) for row in (rows.start, rows.stop - 1))
+        x, y = series.window(low, high, STRETCHES_A_CELL * max(view.width, 1))
     here = _here(rows, x, snapshot.value(name, view.cursor))
     return Series(label, x, y, color, dash, optional=optional, here=here)
 
@@ -319,20 +318,22 @@ def row_series(
     Returns:
         The series.
     """
-    x, y = _points(view, rows, values)
+    x, y = reduced(*_points(view.snapshot, rows, values), STRETCHES_A_CELL * max(view.width, 1))
     index = view.snapshot.index_of(view.cursor) - rows.start
     known = 0 <= index < values.size and int(view.snapshot.step[rows][index]) == view.cursor
     here = _here(rows, x, float(values[index]) if known else float("nan"))
     return Series(label, x, y, color, dash, optional=optional, here=here)
 
 
-def _points(view: PanelView, rows: slice, values: Array) -> tuple[Array, Array]:
-    """Return the points of a series: rows that were to be measured, as many as can be told apart."""
-    step, every = view.snapshot.step[rows], view.snapshot.config.every
+def _points(snapshot: Snapshot, rows: slice, values: Array) -> tuple[Array, Array]:
+    """Return the points of a series: rows that were to be measured."""
+    steps, every = snapshot.step, snapshot.config.every
+    # All series of a session share these.
+    x = derived(steps, "abscissas", lambda: steps.astype(np.float64))[rows]
     if every > 1:
-        keep = np.isfinite(values) | (step % every == 0)
-        step, values = step[keep], values[keep]
-    return reduced(step.astype(np.float64), values, STRETCHES_A_CELL * max(view.width, 1))
+        keep = np.isfinite(values) | (steps[rows] % every == 0)
+        return x[keep], values[keep]
+    return x, values
 
 
 def _here(rows: slice, x: Array, value: float) -> float | None:

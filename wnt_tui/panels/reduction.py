@@ -20,10 +20,16 @@ Array = NDArray[np.float64]
 Value = TypeVar("Value")
 
 STRETCHES_A_CELL = 8
-"""Stretches to a cell of the chart, which is two dots wide: a quarter of a dot each."""
+"""Most stretches to a cell of the chart, which is two dots wide: a quarter of a dot each, or half a dot."""
 
 DERIVED_KEPT = 16
 """Of one source. The windows and steps that were looked at before are soon worth less than their memory."""
+
+LENGTHS_KEPT = 3
+"""Of a series, stretches of so many lengths: those of the magnifications that were used last."""
+
+SHORTEST_KEPT = 32
+"""Shorter stretches are soon made for the one window, and all of them would take as much memory as the series."""
 
 # By identity, for as long as the source lives: arrays cannot be keys.
 _derived: dict[int, Recent[object]] = {}
@@ -35,7 +41,7 @@ def reduced(x: Array, y: Array, stretches: int) -> tuple[Array, Array]:
     Args:
         x: Abscissas, ascending and finite, shape (points,).
         y: Ordinates, same shape.
-        stretches: Number of equal stretches of the abscissa.
+        stretches: The most stretches of equally many points.
 
     Returns:
         Abscissas and ordinates of at most 4·stretches points: in each stretch the first, the smallest and the largest
@@ -43,9 +49,56 @@ def reduced(x: Array, y: Array, stretches: int) -> tuple[Array, Array]:
     """
     if x.size <= 4 * max(stretches, 1):
         return x, y
-    edges = np.linspace(x[0], x[-1], stretches, endpoint=False)
-    starts = np.unique(np.searchsorted(x, edges, side="left"))
-    ends = np.r_[starts[1:], x.size] - 1
+    return _stretched(x, y, -(-x.size // max(stretches, 1)))
+
+
+class Reducible:
+    """A series that is looked at through many windows, each of which costs what it shows and not what it spans.
+
+    Stretches begin at the same points whatever the window, so that what one window needed serves the next ones.
+
+    Args:
+        x: Abscissas, ascending and finite, shape (points,).
+        y: Ordinates, same shape.
+    """
+
+    def __init__(self, x: Array, y: Array) -> None:
+        self._x = x
+        self._y = y
+        self._stretched: Recent[tuple[Array, Array]] = Recent(LENGTHS_KEPT)
+
+    def window(self, low: float, high: float, stretches: int) -> tuple[Array, Array]:
+        """Reduce a part of the series.
+
+        Args:
+            low: Where it begins.
+            high: Where it ends; both ends belong to it.
+            stretches: The most stretches wanted, of which as few as half may come, and one more at either end.
+
+        Returns:
+            As :func:`reduced`; a stretch that the window's edge cuts is there whole.
+        """
+        begin = int(np.searchsorted(self._x, low, side="left"))
+        end = int(np.searchsorted(self._x, high, side="right"))
+        if end - begin <= 4 * max(stretches, 1):
+            return self._x[begin:end], self._y[begin:end]
+        # A power of two, so that there are few lengths to keep.
+        length = 1 << (-(-(end - begin) // max(stretches, 1)) - 1).bit_length()
+        if length < SHORTEST_KEPT:
+            begin, end = begin // length * length, -(-end // length) * length
+            return _stretched(self._x[begin:end], self._y[begin:end], length)
+        found = self._stretched.get(length)
+        if found is None:
+            found = _stretched(self._x, self._y, length)
+            self._stretched.put(length, found)
+        part = slice(4 * (begin // length), 4 * -(-end // length))
+        return found[0][part], found[1][part]
+
+
+def _stretched(x: Array, y: Array, length: int) -> tuple[Array, Array]:
+    """Return four points for every ``length`` points."""
+    starts = np.arange(0, x.size, length)
+    ends = np.append(starts[1:], x.size) - 1
     finite = np.isfinite(y)
     low = np.minimum.reduceat(np.where(finite, y, np.inf), starts)
     high = np.maximum.reduceat(np.where(finite, y, -np.inf), starts)
@@ -60,7 +113,7 @@ def reduced(x: Array, y: Array, stretches: int) -> tuple[Array, Array]:
     )
 
 
-def derived(source: Snapshot | Array, key: Hashable, make: Callable[[], Value]) -> Value:
+def derived(source: Snapshot | Array | NDArray[np.int64], key: Hashable, make: Callable[[], Value]) -> Value:
     """Something that follows from a snapshot or from one of its columns, made once and kept while it is in use.
 
     Args:

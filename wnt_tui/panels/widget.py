@@ -7,7 +7,7 @@ that differ from the ones on the screen are repainted, which is most of what a s
 from __future__ import annotations
 
 from textual import events
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -53,6 +53,9 @@ class PanelWidget(Widget, can_focus=True):
         self._source: tuple[Snapshot, int, int, int, int, Estimator | None, tuple[Snapshot, ...]] | None = None
         self._strips: list[Strip] = []
         self._key: _Key = ()
+        # Whether anything may have changed since the last drawing: quicker to ask for every line than the key.
+        self._stale = True
+        self._drawn_size = Size()
         self._label()
 
     @property
@@ -113,8 +116,8 @@ class PanelWidget(Widget, can_focus=True):
         Returns:
             Its strip.
         """
-        if self._key != self._present_key():
-            # First paint, or the size changed since the last drawing.
+        if (self._stale or self._drawn_size != self.size) and self._key != self._present_key():
+            # First paint, or shown or resized since the last drawing.
             self._draw()
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self._palette.base)
 
@@ -138,7 +141,8 @@ class PanelWidget(Widget, can_focus=True):
         return (versions, *rest, self.size, self.log_axis, id(self._palette))
 
     def _redraw(self) -> None:
-        if not self.is_attached or self._key == self._present_key() or not self.is_on_screen:
+        self._stale = not self.is_attached or self._key != self._present_key()
+        if not self._stale or not self.is_attached or not self.is_on_screen:
             return
         before = self._strips
         self._draw()
@@ -156,6 +160,7 @@ class PanelWidget(Widget, can_focus=True):
 
     def _draw(self) -> None:
         self._key = self._present_key()
+        self._stale, self._drawn_size = False, self.size
         view = self.view
         if view is None:
             self._strips = [Strip.blank(self.size.width, self._palette.base)] * self.size.height

@@ -103,7 +103,7 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
         self.maximised = False
         self.leaving = False
         self.commander = Commander(path, lambda outcome: self.tell(CommandAnswered(outcome)))
-        self._opened = time.monotonic()
+        self._opened = self.changed = time.monotonic()
         self._source = SessionSource(
             path,
             Deliveries(
@@ -241,6 +241,7 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
 
     def on_view_changed(self) -> None:
         """Draw the panels that are on the screen."""
+        self.changed = time.monotonic()
         if self.snapshot is None or self.has_class("-too-small"):
             return
         first, last = self.cursor.window()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from rich.style import Style
 from rich.text import Text
 from textual.widget import Widget
@@ -36,6 +38,8 @@ class Line(Widget):
 
     def fitted(self, *parts: tuple[str, Style]) -> Text:
         """Return one line of text out of parts; what does not fit is cut."""
-        text = Text.assemble(*parts, style=self.palette.base, no_wrap=True, end="")
+        # Neighbours of one style as one part: Textual's cost is that of the parts, and a timeline has one a cell.
+        joined = [("".join(text for text, _ in run), style) for style, run in groupby(parts, key=lambda part: part[1])]
+        text = Text.assemble(*joined, style=self.palette.base, no_wrap=True, end="")
         text.truncate(self.content_size.width, overflow="crop")
         return text
