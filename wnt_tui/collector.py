@@ -19,8 +19,11 @@ REST_SECONDS = 0.5
 YOUNG_SECONDS = 0.5
 """While the picture changes without a rest, what the last ones left is collected so often, in some milliseconds."""
 
-LONGEST_SECONDS = 60.0
-"""… and everything so often."""
+OLDER_EVERY = 16
+"""… and every so many times also what the times before left over."""
+
+LONGEST_SECONDS = 600.0
+"""… and everything so often, which takes as long as a picture or a few."""
 
 
 def take_over() -> None:
@@ -39,6 +42,7 @@ class Collector:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._collected = self._young = clock()
+        self._times = 0
 
     def tick(self, changed: float) -> int | None:
         """Collect if now is a good moment.
@@ -47,7 +51,7 @@ class Collector:
             changed: When the picture changed last.
 
         Returns:
-            The oldest generation that was collected: 2 for everything, 0 for what was made since; None for nothing.
+            The oldest generation that was collected: 0, 1, or 2 for everything; None for nothing.
         """
         now = self._clock()
         if gc.isenabled():
@@ -59,6 +63,8 @@ class Collector:
             return 2
         if changed > self._young and now - self._young >= YOUNG_SECONDS:
             self._young = now
-            gc.collect(0)
-            return 0
+            self._times += 1
+            generation = int(self._times % OLDER_EVERY == 0)
+            gc.collect(generation)
+            return generation
         return None

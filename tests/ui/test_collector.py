@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from wnt_tui.collector import LONGEST_SECONDS, REST_SECONDS, YOUNG_SECONDS, Collector, take_over
+from wnt_tui.collector import LONGEST_SECONDS, OLDER_EVERY, REST_SECONDS, YOUNG_SECONDS, Collector, take_over
 
 
 class Clock:
@@ -57,13 +57,15 @@ def test_a_picture_that_never_rests_does_not_let_garbage_grow() -> None:
     clock = Clock()
     collector = Collector(clock)
     collected = []
-    for _ in range(400):
+    seconds = 3 * LONGEST_SECONDS
+    for _ in range(int(seconds / 0.25)):
         garbage = forgotten_cycle()
         clock.now += 0.25
         collected.append(collector.tick(clock.now))
         assert (garbage() is None) == (collected[-1] is not None)
-    assert collected.count(2) == int(100 / LONGEST_SECONDS)
-    assert collected.count(0) == int(100 / YOUNG_SECONDS) - collected.count(2)
+    assert collected.count(2) == 3
+    assert collected.count(1) == (seconds / YOUNG_SECONDS - 3) // OLDER_EVERY
+    assert collected.count(0) == seconds / YOUNG_SECONDS - collected.count(2) - collected.count(1)
 
 
 def test_left_to_itself_the_interpreter_goes_on_collecting() -> None:
