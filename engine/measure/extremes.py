@@ -36,8 +36,10 @@ Array = NDArray[np.float64]
 DENSE_BELOW = 128
 """Below this order the dense solver costs no more than following both ends."""
 
-COLD_FROM = 1024
-"""From this order on finding both ends from nothing is cheaper than the dense solver; at 2000 it takes half as long."""
+COLD_FROM = 768
+"""From this order on finding both ends from nothing is cheaper than the dense solver.
+
+At 1000 it takes half as long for features of images, at 2000 for any."""
 
 DENSE_NORM_BELOW = 33
 """Below this order it costs no more than following one norm."""
@@ -176,7 +178,7 @@ class GramExtremes:
         Returns:
             The extremes. Cost: n³/3 flops for the factor (none if singular, two from nothing) and a few n² for each
             product or solve; memory for one more matrix. The dense solver's (4/3)n³ for n < 128, for the first row of
-            n < 1024, and where following fails.
+            n < 768, and where following fails.
         """
         cold = self._known is None
         if len(gram) < (COLD_FROM if cold else DENSE_BELOW):

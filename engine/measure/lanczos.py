@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.measure import lapack
+
 Operator = Callable[[Tensor], Tensor]
 
 # A basis is kept whole for reorthogonalisation; beyond this many bytes the iteration restarts from its Ritz vector.
@@ -197,25 +199,29 @@ _DENSE_BELOW = 65
 _NORM_PRODUCTS = 200
 # In units of eps·√p, p the length of the products that are summed up.
 _ROUNDED = 8.0
-# On two cores products of a 100 MB matrix take .4 of the time so; smaller ones, that stay in the cache, gain nothing.
+# Larger matrices do not stay in the host's cache: what a product with them takes is reading them, once or twice.
 _CACHED_BYTES = 32 << 20
-_BLOCK_BYTES = 4 << 20
+_BLOCK_BYTES = 1 << 19
+
+
+def is_read_from_memory(matrix: Tensor) -> bool:
+    """Whether a product with a matrix reads it from the host's memory, in one thread: there is work for others.
+
+    Args:
+        matrix: Any matrix.
+
+    Returns:
+        True for one on the host that does not fit into the cache.
+    """
+    return matrix.device.type == "cpu" and matrix.numel() * matrix.element_size() > _CACHED_BYTES
 
 
 def _normal_product(matrix: Tensor) -> Operator:
-    """The operator MᵀM; a matrix that does not fit into the host's cache is read from memory once, block by block."""
-    if matrix.device.type != "cpu" or matrix.numel() * matrix.element_size() <= _CACHED_BYTES:
+    """The operator MᵀM."""
+    if not is_read_from_memory(matrix):
         return lambda v: matrix.T @ (matrix @ v)
-    rows = max(1, _BLOCK_BYTES // (matrix.shape[1] * matrix.element_size()))
-    blocks = torch.split(matrix, rows)
-
-    def product(v: Tensor) -> Tensor:
-        total = torch.zeros_like(v)
-        for block in blocks:
-            total.addmv_(block.T, block @ v)
-        return total
-
-    return product
+    product = lapack.normal_product(matrix.detach().numpy(), _BLOCK_BYTES)
+    return lambda v: torch.from_numpy(product(v.numpy()))
 
 
 def _probe(matrix: Tensor) -> Tensor:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from engine.measure.lanczos import is_read_from_memory
+from engine.measure.layer_threads import LayerThreads
 from engine.measure.norm_bound import NormBound
 from engine.measure.queued_looks import LateLooks, queue_looks
 from engine.measure.row_norms import squared_norm
@@ -32,10 +34,12 @@ class WeightNorms:
 
     Args:
         weights: W_1 … W_L, updated in place by training.
+        threads: In which large matrices are looked at side by side.
     """
 
-    def __init__(self, weights: list[Tensor]) -> None:
+    def __init__(self, weights: list[Tensor], threads: LayerThreads | None = None) -> None:
         self._weights = weights
+        self._threads = threads or LayerThreads()
         self._norms = [NormBound(WEIGHTS_LOOSE) for _ in weights]
         self._distances = [NormBound(DISTANCES_LOOSE) for _ in weights]
         self._change: Tensor | None = None
@@ -86,10 +90,17 @@ class WeightNorms:
             One for each matrix.
         """
         told = self._take("norm")
-        return [
-            bound.upper if index in told else bound.measure(weight)
-            for index, (bound, weight) in enumerate(zip(self._norms, self._weights, strict=True))
-        ]
+
+        def measure(index: int) -> None:
+            self._norms[index].measure(self._weights[index])
+
+        rest = [index for index in range(len(self._weights)) if index not in told]
+        large = [index for index in rest if is_read_from_memory(self._weights[index])]
+        self._threads.map(measure, large)
+        for index in rest:
+            if index not in large:
+                measure(index)
+        return [bound.upper for bound in self._norms]
 
     def distances(self, initial: list[Tensor]) -> tuple[list[float], list[float]]:
         """How far the weights are from where they began.

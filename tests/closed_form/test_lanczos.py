@@ -265,7 +265,11 @@ def test_a_matrix_that_is_read_block_by_block_has_the_same_norm(
 ) -> None:
     matrix = torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     whole, _ = spectral_norm_upper(matrix, None)
-    monkeypatch.setattr(lanczos, "_CACHED_BYTES", 0)
+    assert not lanczos.is_read_from_memory(matrix)
+    monkeypatch.setattr(lanczos, "_CACHED_BYTES", 8 * matrix.numel())
+    assert not lanczos.is_read_from_memory(matrix)
+    monkeypatch.setattr(lanczos, "_CACHED_BYTES", 8 * matrix.numel() - 1)
+    assert lanczos.is_read_from_memory(matrix)
     monkeypatch.setattr(lanczos, "_BLOCK_BYTES", 7 * 8 * min(shape))
     blocks, _ = spectral_norm_upper(matrix, None)
     assert blocks == pytest.approx(whole, rel=1e-12)

@@ -48,6 +48,32 @@ def test_a_gram_matrix_is_added_below_the_diagonal() -> None:
     np.testing.assert_allclose(gram, expected, rtol=1e-13)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(1, 1), (7, 3), (30, 11), (5, 9), (1, 4), (6, 1)])
+@pytest.mark.parametrize("rows", [1, 4, 1000])
+def test_a_normal_product_is_the_same_in_blocks_of_any_height(
+    dtype: type, order: str, shape: tuple[int, int], rows: int
+) -> None:
+    rng = np.random.default_rng(3)
+    matrix, vector = np.array(rng.normal(size=shape), dtype, order=order), rng.normal(size=shape[1]).astype(dtype)
+    product = lapack.normal_product(matrix, rows * shape[1] * matrix.itemsize)
+    found = product(vector)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, matrix.T @ (matrix @ vector), rtol=1e-4 if dtype == np.float32 else 1e-12)
+    np.testing.assert_array_equal(found, product(vector), "nothing is left of the product before")
+    matrix *= 2.0
+    np.testing.assert_allclose(product(vector), 4.0 * found, rtol=1e-6)
+
+
+def test_a_normal_product_takes_part_of_a_larger_matrix() -> None:
+    whole = np.random.default_rng(4).normal(size=(9, 12))
+    vector = np.arange(5.0)
+    for part in (whole[:, :5], whole[::2, 3:8], whole.T[2:7, :5]):
+        expected = part.T @ (part @ vector)
+        np.testing.assert_allclose(lapack.normal_product(part, 64)(vector), expected, rtol=1e-12)
+
+
 def test_other_threads_run_meanwhile() -> None:
     matrix, ticks, done = positive(2500), [], threading.Event()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ import torch
 from engine import RunConfig, Trainer
 from engine.measure import norm_bound, weight_norms
 from engine.measure.lanczos import extreme_eigenpair
+from engine.measure.layer_threads import LayerThreads
 from engine.measure.norm_bound import NormBound
 from engine.measure.queued_looks import queue_looks
 from engine.measure.weight_norms import WeightNorms
@@ -328,3 +330,25 @@ def test_a_look_at_a_small_matrix_that_is_queued_is_dense(shape: tuple[int, int]
     assert math.isnan(bounds[0].upper)
     assert told([bounds[0]], [torch.zeros(shape, dtype=torch.float64)]) == [0]
     assert bounds[0].upper == 0.0
+
+
+def test_large_matrices_are_looked_at_once_and_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found of them is what is found of each alone, in threads or not."""
+    weights = [torch.randn(90, 80, generator=torch.Generator().manual_seed(k)) for k in range(5)]
+    alone = WeightNorms(weights).norms()
+    looked: list[tuple[int, str]] = []
+    look = NormBound.measure
+
+    def measure(bound: NormBound, matrix: torch.Tensor) -> float:
+        looked.append((id(matrix), threading.current_thread().name))
+        return look(bound, matrix)
+
+    monkeypatch.setattr(NormBound, "measure", measure)
+    # Three of them count as large.
+    large = {id(weight) for weight in weights[1:4]}
+    monkeypatch.setattr("engine.measure.weight_norms.is_read_from_memory", lambda matrix: id(matrix) in large)
+    threads = LayerThreads()
+    threads._at_once = 2
+    assert WeightNorms(weights, threads).norms() == alone
+    assert sorted(matrix for matrix, _ in looked) == sorted(map(id, weights))
+    assert {matrix for matrix, name in looked if name.startswith("layer")} == large

@@ -19,18 +19,6 @@ EQUIVALENT: dict[str, str] = {
     "basis = torch.cat([basis, basis.new_empty(min(size, products + size), start.numel())])": _ROOM,
     "engine/measure/schedule.py:Schedule.__init__: "
     "self._balances = dict.fromkeys(self._tasks, 0.0) → self._balances = dict.fromkeys(self._tasks, 1)": _NOTHING_KEPT,
-    "engine/measure/lanczos.py:_normal_product: "
-    'if matrix.device.type != "cpu" or matrix.numel() * matrix.element_size() <= _CACHED_BYTES: → '
-    'if matrix.device.type != "cpu" or (2 * (matrix.numel() * matrix.element_size())) <= _CACHED_BYTES:': _BLOCKS,
-    "engine/measure/lanczos.py:_normal_product: "
-    "rows = max(1, _BLOCK_BYTES // (matrix.shape[1] * matrix.element_size())) → "
-    "rows = min(1, _BLOCK_BYTES // (matrix.shape[1] * matrix.element_size()))": _BLOCKS,
-    "engine/measure/lanczos.py:_normal_product: "
-    "rows = max(1, _BLOCK_BYTES // (matrix.shape[1] * matrix.element_size())) → "
-    "rows = max((2 * 1), _BLOCK_BYTES // (matrix.shape[1] * matrix.element_size()))": _BLOCKS,
-    "engine/measure/lanczos.py:_normal_product: "
-    "rows = max(1, _BLOCK_BYTES // (matrix.shape[1] * matrix.element_size())) → "
-    "rows = max(1, _BLOCK_BYTES // ((2 * (matrix.shape[1] * matrix.element_size()))))": _BLOCKS,
     "engine/measure/layers.py:LayerMeasures._bias_squares: "
     "return torch.stack(changes) if changes else initial[0].new_empty(0, dtype=torch.float64) → "
     "return torch.stack(changes) if changes else initial[1].new_empty(0, dtype=torch.float64)": _PLACE,
