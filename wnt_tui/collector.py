@@ -25,6 +25,9 @@ OLDER_EVERY = 16
 LONGEST_SECONDS = 600.0
 """… and everything so often, which takes as long as a picture or a few."""
 
+MANY_OBJECTS = 200_000
+"""… or when so many have been made since, however that came."""
+
 
 def take_over() -> None:
     """Keep the interpreter from collecting by itself, and what was imported, which stays, out of it."""
@@ -57,7 +60,7 @@ class Collector:
         if gc.isenabled():
             return None
         rested = now - changed >= REST_SECONDS and changed > self._collected
-        if rested or now - self._collected >= LONGEST_SECONDS:
+        if rested or now - self._collected >= LONGEST_SECONDS or gc.get_count()[0] > MANY_OBJECTS:
             self._collected = self._young = now
             gc.collect()
             return 2

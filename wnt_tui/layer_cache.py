@@ -134,6 +134,8 @@ class LayerCache:
             if last < first:
                 return self._empty_bands(names)
             key: BandKey = (names, first, last, blocks, layer, False)
+            # What was wished for in this place before is not looked at any more.
+            self._wishes.pop((names, layer), None)
             shown, newest = self._newest.get((names, layer), (None, None))
             if (known := self._bands.get(key)) is None:
                 span = last - first

@@ -205,7 +205,7 @@ _BLOCK_BYTES = 1 << 19
 
 
 def is_read_from_memory(matrix: Tensor) -> bool:
-    """Whether a product with a matrix reads it from the host's memory, in one thread: there is work for others.
+    """Whether a product with a matrix reads it from the host's memory: several side by side take less time in all.
 
     Args:
         matrix: Any matrix.

@@ -91,7 +91,7 @@ def normal_product(matrix: NDArray[np.floating], block_bytes: int) -> Callable[[
         block_bytes: About so much of it is gone through at once.
 
     Returns:
-        v ↦ MᵀMv, (q,) → (q,), both in M's precision. Cost: 4pq flops in one thread.
+        v ↦ MᵀMv, (q,) → (q,), both in M's precision. Cost: 4pq flops, in as many threads as BLAS may have.
     """
     single = matrix.dtype == np.float32
     gemv, number = (_SGEMV, ctypes.c_float) if single else (_DGEMV, ctypes.c_double)

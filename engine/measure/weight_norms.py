@@ -96,7 +96,8 @@ class WeightNorms:
 
         rest = [index for index in range(len(self._weights)) if index not in told]
         large = [index for index in rest if is_read_from_memory(self._weights[index])]
-        self._threads.map(measure, large)
+        if large:
+            self._threads.map(measure, large)
         for index in rest:
             if index not in large:
                 measure(index)

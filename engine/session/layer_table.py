@@ -126,10 +126,11 @@ class LayerTable:
             if rough:
                 begin, after = first // BLOCK_STEPS, last // BLOCK_STEPS + 1
             # The newest block is not stored yet, even where all its steps are: a later step completes it.
-            end = max(begin, min(after, newest // BLOCK_STEPS))
+            complete = max(newest // BLOCK_STEPS, 0)
+            end = max(begin, min(after, complete))
             parts = [
                 self._raw_extremes(names, first, min(last, begin * BLOCK_STEPS - 1), only),
-                self._stored_extremes(names, begin, end, only),
+                self._stored_extremes(names, begin, min(end, complete), only),
                 self._raw_extremes(names, max(first, end * BLOCK_STEPS), last, only),
             ]
         start, stop, layer = (np.concatenate(part) for part in zip(*(part[:3] for part in parts), strict=True))

@@ -84,13 +84,13 @@ class StoredBlocks:
         Returns:
             The rows.
         """
-        if end * (self._layers if only is None else 1) > MOST_ROWS:
+        if begin >= end or end * (self._layers if only is None else 1) > MOST_ROWS:
             return self._read(names, begin, end, only)
         with self._lock:
             key = (tuple(names), only)
             known, kept = self._kept.get(key, (0, None))
             if kept is None or known < end:
-                later = self._read(names, known, end, only)
+                later = self._read(names, known, end, only).within(known, end)
                 kept = later if kept is None else kept.then(later)
                 self._kept[key] = end, kept
                 while len(self._kept) > KEPT:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,8 @@ from tests.panels.synthetic import realistic, view_of
 from wnt_tui.charts.lines import LineChart, Series, draw_lines
 from wnt_tui.panels import ALL_PANELS, reduction
 from wnt_tui.panels.base import step_series
-from wnt_tui.panels.reduction import Reducible, derived, reduced
+from wnt_tui.panels.pairing import lemma13_words
+from wnt_tui.panels.reduction import derived, reduced, window
 from wnt_tui.themes import make_palette
 
 VALUES = st.floats(-1e6, 1e6) | st.sampled_from([np.nan, np.inf, -np.inf, 0.0])
@@ -35,8 +37,8 @@ def test_extremes_ends_and_order_survive(values: list[float], stretches: int) ->
 
 
 @given(
-    st.lists(VALUES, min_size=1, max_size=400),
-    st.lists(st.tuples(st.integers(-20, 820), st.integers(0, 820)), min_size=1, max_size=6),
+    st.lists(VALUES, min_size=1, max_size=400).map(lambda values: values * 5),
+    st.lists(st.tuples(st.integers(-20, 4000), st.integers(0, 4000)), min_size=1, max_size=6),
     st.integers(1, 40),
 )
 def test_a_window_keeps_its_extremes_and_ends(
@@ -45,10 +47,9 @@ def test_a_window_keeps_its_extremes_and_ends(
     """Windows of one series, one after the other, as a cursor moves and zooms."""
     y = np.array(values)
     x = np.cumsum(1.0 + np.arange(y.size) % 3)
-    series = Reducible(x, y)
     for low, span in windows:
         inside = (x >= low) & (x <= low + span)
-        small_x, small_y = series.window(low, low + span, stretches)
+        small_x, small_y = window(y, x, y, low, low + span, stretches)
         assert (np.diff(small_x) >= 0).all()
         if inside.sum() <= 4 * stretches:
             np.testing.assert_array_equal(small_x, x[inside])
@@ -120,3 +121,25 @@ def test_what_is_derived_is_made_once_and_goes_with_its_source() -> None:
     del snapshot
     gc.collect()
     assert len(reduction._derived) < before
+
+
+@pytest.mark.parametrize("every", [1, 10])
+def test_columns_of_a_snapshot_go_with_it(every: int) -> None:
+    """A run that grows makes a new one twice a second: what is kept of the old ones is kept for ever."""
+    snapshot = realistic(30_000, RunConfig(steps=29_999, every=every))
+    columns = [weakref.ref(column) for column in snapshot.columns.values()]
+    before = len(reduction._derived)
+    for zoom in (1, 8, 64):
+        for panel in ALL_PANELS:
+            panel.picture(view_of(snapshot, 51, 13, cursor=15_000, first=0, last=29_999 // zoom), make_palette())
+    assert len(reduction._derived) > before
+    del snapshot
+    gc.collect()
+    assert not any(column() is not None for column in columns)
+    assert len(reduction._derived) == before
+
+
+def test_lemma_13_is_told_where_its_line_ends_also_where_it_is_reduced() -> None:
+    snapshot = realistic(30_000, RunConfig(steps=29_999))
+    view = view_of(snapshot, 51, 13, cursor=5_000, first=1_000, last=20_000)
+    assert "L13→20000" in lemma13_words(view)

@@ -101,3 +101,26 @@ def test_rows_of_layers_are_as_wide_as_the_catalogue(session):
     rows = reader.layers(0, 9)
     assert tuple(rows.columns) == LAYER_COLUMNS
     np.testing.assert_array_equal(np.unique(rows.step), measured[measured < 10])
+
+
+def test_blocks_that_are_still_to_come_are_not_taken_for_read(tmp_path):
+    """Rows of steps run ahead of measured ones: a window may lie where no layers are yet."""
+    path = tmp_path / "a.wnt"
+
+    def record(step):
+        return StepRecord(step, {"loss": 1.0}, {NAME: np.full(LAYERS, float(step))} if step % 50 == 0 else {})
+
+    with SessionWriter.create(path, RunConfig(depth=LAYERS - 1, every=50), {}) as writer:
+        with SessionReader(path) as watching:
+            for step in range(600):
+                writer.put(record(step))
+            writer.flush()
+            for first, last in ((0, 599), (580, 599), (595, 599), (10_000, 20_000)):
+                watching.layer_band(NAME, first, last, 400, rough=True)
+            for step in range(600, 1200):
+                writer.put(record(step))
+            writer.flush()
+            later = watching.layer_band(NAME, 0, 1199, 400, rough=True)
+        with SessionReader(path) as anew:
+            for found, expected in zip(later, anew.layer_band(NAME, 0, 1199, 400, rough=True), strict=True):
+                np.testing.assert_array_equal(found, expected)

@@ -68,6 +68,19 @@ def test_a_picture_that_never_rests_does_not_let_garbage_grow() -> None:
     assert collected.count(0) == seconds / YOUNG_SECONDS - collected.count(2) - collected.count(1)
 
 
+@pytest.mark.usefixtures("taken_over")
+def test_much_garbage_is_collected_though_no_picture_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    collector = Collector(clock)
+    changed = clock.now
+    clock.now += 10.0
+    assert collector.tick(changed) is None
+    monkeypatch.setattr("wnt_tui.collector.MANY_OBJECTS", gc.get_count()[0])
+    kept = [[] for _ in range(100)]
+    assert collector.tick(changed) == 2
+    assert len(kept) == 100
+
+
 def test_left_to_itself_the_interpreter_goes_on_collecting() -> None:
     clock = Clock()
     collector = Collector(clock)

@@ -20,7 +20,7 @@ from wnt_tui.charts.raster import Dash
 from wnt_tui.glyphs import UNICODE, Glyphs
 from wnt_tui.panels.help import panel_help
 from wnt_tui.panels.overlay import Axis, MainLine, compared_parts, draw_compared
-from wnt_tui.panels.reduction import STRETCHES_A_CELL, Reducible, derived, reduced
+from wnt_tui.panels.reduction import STRETCHES_A_CELL, derived, reduced, window
 from wnt_tui.snapshot import PanelView, Snapshot
 from wnt_tui.themes import Palette
 
@@ -265,15 +265,15 @@ def step_series(
         optional: Whether the axis need not reach it.
 
     Returns:
-        The series, with the rows of the window and a neighbour on either side.
+        The series, with the rows of the window and a neighbour on either side; of many rows whole stretches.
     """
     snapshot, rows = view.snapshot, rows_in_view(view)
     column = snapshot.column(name)
-    series = derived(column, "points", lambda: Reducible(*_points(snapshot, slice(0, snapshot.rows), column)))
+    points_x, points_y = _points(snapshot, slice(0, snapshot.rows), column)
     x, y = np.empty(0), np.empty(0)
     if rows.start < rows.stop:
         low, high = (float(snapshot.step[row]) for row in (rows.start, rows.stop - 1))
-        x, y = series.window(low, high, STRETCHES_A_CELL * max(view.width, 1))
+        x, y = window(column, points_x, points_y, low, high, STRETCHES_A_CELL * max(view.width, 1))
     here = _here(rows, x, snapshot.value(name, view.cursor))
     return Series(label, x, y, color, dash, optional=optional, here=here)
 

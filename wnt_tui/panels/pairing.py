@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,16 +107,31 @@ def lemma13_series(view: PanelView, color: int, dash: Dash = "solid") -> Series:
     Returns:
         The series, with L_step if no estimator was chosen.
     """
+    return replace(_lemma13(view).series, color=color, dash=dash)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lemma13:
+    """Lemma 13's line, and its last value in the window with the step it belongs to; NaN and −1 if there is none."""
+
+    series: Series
+    end: int
+    value: float
+
+
+def _lemma13(view: PanelView) -> _Lemma13:
     key = ("lemma13", view.cursor, view.first, view.last, view.width, view.estimator)
-    return replace(derived(view.snapshot, key, lambda: _lemma13_series(view)), color=color, dash=dash)
+    return derived(view.snapshot, key, lambda: _lemma13_made(view))
 
 
-def _lemma13_series(view: PanelView) -> Series:
+def _lemma13_made(view: PanelView) -> _Lemma13:
     snapshot = view.snapshot
     start = snapshot.index_of(view.cursor)
     at_end = not 0 <= start < snapshot.rows - 1
     if at_end and view.estimator is None:
-        return step_series(view, "lemma13_bound", "lemma 13", 0, optional=True)
+        rows = rows_in_view(view)
+        end = _last_known(view, rows, snapshot.column("lemma13_bound")[rows])
+        return _Lemma13(step_series(view, "lemma13_bound", "lemma 13", 0, optional=True), *end)
     begin = 0 if at_end else start
     # L of the starting row belongs to the step that led to it.
     rows = slice(max(begin - 1, 0), rows_in_view(view).stop)
@@ -124,7 +139,15 @@ def _lemma13_series(view: PanelView) -> Series:
         view.estimator or "step", snapshot.step[rows], _columns(view, rows), begin - rows.start, snapshot.config.f_star
     )
     shown = slice(max(begin, rows_in_view(view).start), rows.stop)
-    return row_series(view, shown, line[shown.start - rows.start :], "lemma 13", 0, optional=True)
+    values = line[shown.start - rows.start :]
+    series = row_series(view, shown, values, "lemma 13", 0, optional=True)
+    return _Lemma13(series, *_last_known(view, shown, values))
+
+
+def _last_known(view: PanelView, rows: slice, values: Array) -> tuple[int, float]:
+    """Return the last step of the window that has a value, and the value."""
+    known = np.flatnonzero(np.isfinite(values) & (view.snapshot.step[rows] <= view.last))
+    return (int(view.snapshot.step[rows][known[-1]]), float(values[known[-1]])) if known.size else (-1, math.nan)
 
 
 def lemma13_words(view: PanelView) -> str:
@@ -132,13 +155,11 @@ def lemma13_words(view: PanelView) -> str:
     snapshot = view.snapshot
     if view.estimator is None and view.cursor >= snapshot.last_step:
         return at_cursor(view, "lemma13_bound", "L13", 3)
-    line = lemma13_series(view, 0)
-    known = np.flatnonzero(np.isfinite(line.y) & (line.x <= view.last))
-    if not known.size:
+    line = _lemma13(view)
+    if line.end < 0:
         return ""
-    end = int(line.x[known[-1]])
-    symbol = "L13" if end == view.cursor else f"L13→{end}"
-    return marked(symbol, float(line.y[known[-1]]), "heuristic", 3)
+    symbol = "L13" if line.end == view.cursor else f"L13→{line.end}"
+    return marked(symbol, line.value, "heuristic", 3)
 
 
 def estimator_note(view: PanelView) -> tuple[tuple[str, str], ...]:

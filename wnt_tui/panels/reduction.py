@@ -25,9 +25,6 @@ STRETCHES_A_CELL = 8
 DERIVED_KEPT = 16
 """Of one source. The windows and steps that were looked at before are soon worth less than their memory."""
 
-LENGTHS_KEPT = 3
-"""Of a series, stretches of so many lengths: those of the magnifications that were used last."""
-
 SHORTEST_KEPT = 32
 """Shorter stretches are soon made for the one window, and all of them would take as much memory as the series."""
 
@@ -52,47 +49,34 @@ def reduced(x: Array, y: Array, stretches: int) -> tuple[Array, Array]:
     return _stretched(x, y, -(-x.size // max(stretches, 1)))
 
 
-class Reducible:
-    """A series that is looked at through many windows, each of which costs what it shows and not what it spans.
+def window(source: Array, x: Array, y: Array, low: float, high: float, stretches: int) -> tuple[Array, Array]:
+    """Reduce a part of a series that is looked at through many windows: each costs what it shows, not what it spans.
 
     Stretches begin at the same points whatever the window, so that what one window needed serves the next ones.
 
     Args:
-        x: Abscissas, ascending and finite, shape (points,).
+        source: The column that the series is made from; see :func:`derived`.
+        x: Abscissas of the whole series, ascending and finite, shape (points,).
         y: Ordinates, same shape.
+        low: Where the window begins.
+        high: Where it ends; both ends belong to it.
+        stretches: The most stretches wanted, of which as few as half may come, and one more at either end.
+
+    Returns:
+        As :func:`reduced`; a stretch that the window's edge cuts is there whole.
     """
-
-    def __init__(self, x: Array, y: Array) -> None:
-        self._x = x
-        self._y = y
-        self._stretched: Recent[tuple[Array, Array]] = Recent(LENGTHS_KEPT)
-
-    def window(self, low: float, high: float, stretches: int) -> tuple[Array, Array]:
-        """Reduce a part of the series.
-
-        Args:
-            low: Where it begins.
-            high: Where it ends; both ends belong to it.
-            stretches: The most stretches wanted, of which as few as half may come, and one more at either end.
-
-        Returns:
-            As :func:`reduced`; a stretch that the window's edge cuts is there whole.
-        """
-        begin = int(np.searchsorted(self._x, low, side="left"))
-        end = int(np.searchsorted(self._x, high, side="right"))
-        if end - begin <= 4 * max(stretches, 1):
-            return self._x[begin:end], self._y[begin:end]
-        # A power of two, so that there are few lengths to keep.
-        length = 1 << (-(-(end - begin) // max(stretches, 1)) - 1).bit_length()
-        if length < SHORTEST_KEPT:
-            begin, end = begin // length * length, -(-end // length) * length
-            return _stretched(self._x[begin:end], self._y[begin:end], length)
-        found = self._stretched.get(length)
-        if found is None:
-            found = _stretched(self._x, self._y, length)
-            self._stretched.put(length, found)
-        part = slice(4 * (begin // length), 4 * -(-end // length))
-        return found[0][part], found[1][part]
+    begin = int(np.searchsorted(x, low, side="left"))
+    end = int(np.searchsorted(x, high, side="right"))
+    if end - begin <= 4 * max(stretches, 1):
+        return x[begin:end], y[begin:end]
+    # A power of two, so that there are few lengths to keep.
+    length = 1 << (-(-(end - begin) // max(stretches, 1)) - 1).bit_length()
+    if length < SHORTEST_KEPT:
+        begin, end = begin // length * length, -(-end // length) * length
+        return _stretched(x[begin:end], y[begin:end], length)
+    whole = derived(source, ("stretches", length), lambda: _stretched(x, y, length))
+    part = slice(4 * (begin // length), 4 * -(-end // length))
+    return whole[0][part], whole[1][part]
 
 
 def _stretched(x: Array, y: Array, length: int) -> tuple[Array, Array]:
@@ -119,7 +103,7 @@ def derived(source: Snapshot | Array | NDArray[np.int64], key: Hashable, make: C
     Args:
         source: What it follows from; it must not change.
         key: What it is.
-        make: Makes it.
+        make: Makes it; what it gives must not refer to the source, which would then never go.
 
     Returns:
         What ``make`` gave, now or earlier; never None.
