@@ -71,7 +71,8 @@ def test_a_normal_product_takes_part_of_a_larger_matrix() -> None:
     vector = np.arange(5.0)
     for part in (whole[:, :5], whole[::2, 3:8], whole.T[2:7, :5]):
         expected = part.T @ (part @ vector)
-        np.testing.assert_allclose(lapack.normal_product(part, 64)(vector), expected, rtol=1e-12)
+        for block_bytes in (64, 200):  # of a row, and of several
+            np.testing.assert_allclose(lapack.normal_product(part, block_bytes)(vector), expected, rtol=1e-12)
 
 
 def test_other_threads_run_meanwhile() -> None:

@@ -19,6 +19,15 @@ EQUIVALENT: dict[str, str] = {
     "basis = torch.cat([basis, basis.new_empty(min(size, products + size), start.numel())])": _ROOM,
     "engine/measure/schedule.py:Schedule.__init__: "
     "self._balances = dict.fromkeys(self._tasks, 0.0) → self._balances = dict.fromkeys(self._tasks, 1)": _NOTHING_KEPT,
+    "engine/measure/lapack.py:normal_product: "
+    "height = min(p, max(1, block_bytes // (q * matrix.itemsize))) → "
+    "height = min(p, min(1, block_bytes // (q * matrix.itemsize)))": _BLOCKS,
+    "engine/measure/lapack.py:normal_product: "
+    "height = min(p, max(1, block_bytes // (q * matrix.itemsize))) → "
+    "height = min(p, max((2 * 1), block_bytes // (q * matrix.itemsize)))": _BLOCKS,
+    "engine/measure/lapack.py:normal_product: "
+    "height = min(p, max(1, block_bytes // (q * matrix.itemsize))) → "
+    "height = min(p, max(1, block_bytes // ((2 * (q * matrix.itemsize)))))": _BLOCKS,
     "engine/measure/layers.py:LayerMeasures._bias_squares: "
     "return torch.stack(changes) if changes else initial[0].new_empty(0, dtype=torch.float64) → "
     "return torch.stack(changes) if changes else initial[1].new_empty(0, dtype=torch.float64)": _PLACE,
