@@ -222,7 +222,7 @@ def measure(config: dict[str, Any], rounds: int, *, with_others: bool) -> dict[s
         Candidate("training, wnt-tui's own step", "wnt-tui", ours_step(config)),
         Candidate("core, every step", "wnt-tui", ours(config, measure="core")),
         Candidate("all, every step", "wnt-tui", ours(config, measure="all")),
-        Candidate("all, --budget 0.5", "wnt-tui", ours(config, rows=20, measure="all", budget=0.5)),
+        Candidate("all, --budget 0.5", "wnt-tui", ours(config, rows=50, measure="all", budget=0.5)),
     ]
     if with_others:
         candidates += list(others(trainer, squared_error, few=50))

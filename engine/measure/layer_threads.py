@@ -13,10 +13,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-SIDE_BY_SIDE_FROM = 192
-"""Eight layers of order 100 take 7 ms one after the other and 9 in two threads; at 250 both take as long."""
-
-
 class LayerThreads:
     """Runs a function over layers, one thread a layer, as many at once as torch has threads.
 
@@ -29,14 +25,12 @@ class LayerThreads:
         self._pool: ThreadPoolExecutor | None = None
         self._blas = ThreadpoolController().select(internal_api="openblas")
 
-    def map(self, function: Callable[[T], R], items: Sequence[T], *, order: int = SIDE_BY_SIDE_FROM) -> list[R]:
+    def map(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
         """Apply a function to every item.
 
         Args:
             function: Called from several threads; it must release the interpreter while it works, as numpy does.
             items: One for each layer.
-            order: Of the matrices that it works on: small ones take longer side by side, because the threads wait for
-                each other's turn at the interpreter after every call.
 
         Returns:
             The results, in order.
@@ -45,7 +39,7 @@ class LayerThreads:
             Exception: What the function raised for the first item for which it did.
         """
         with self._blas.limit(limits=1):
-            if self._at_once == 1 or len(items) == 1 or order < SIDE_BY_SIDE_FROM:
+            if self._at_once == 1 or len(items) == 1:
                 return [function(item) for item in items]
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._at_once, thread_name_prefix="layer")

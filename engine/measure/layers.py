@@ -199,7 +199,7 @@ class LayerMeasures:
             return layer.complete(gram, a.shape[1], discs, moved)
 
         items = zip(range(1, self._network.depth), grams, self._stack.discs(), self._stack.moved(), strict=True)
-        return [self._input, *self._threads.map(measure, list(items), order=run.output.shape[0])]
+        return [self._input, *self._threads.map(measure, list(items))]
 
     def _on_host(self, layers: list[LayerFeatures], features: list[Tensor]) -> list[tuple[LayerRow, Tensor | None]]:
         """Layers with their Gram matrices, if they are kept; else no more are held at once than there are threads."""
@@ -210,7 +210,7 @@ class LayerMeasures:
             host, rows = to_host([gram, a])
             return layer.measure(host.astype(np.float64, copy=False), rows), gram if self._keep_grams else None
 
-        return self._threads.map(measure, list(zip(layers, features, strict=True)), order=features[0].shape[0])
+        return self._threads.map(measure, list(zip(layers, features, strict=True)))
 
     def _weight_distances(self) -> list[float]:
         """‖W_l − W_l(0)‖₂, l = 1 … L; and the distance of all parameters, kept for :meth:`parameter_distance`."""

@@ -69,31 +69,6 @@ def test_layers_run_side_by_side_where_torch_has_threads_and_there_is_more_than_
     assert all(name.startswith("layer") == together for _, name in names)
 
 
-@pytest.mark.parametrize(("order", "together"), [(100, False), (250, True)])
-def test_small_layers_are_measured_one_after_the_other(order, together, monkeypatch):
-    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
-    names = LayerThreads().map(lambda _: threading.current_thread().name, range(4), order=order)
-    assert all(name.startswith("layer") == together for name in names)
-
-
-@pytest.mark.parametrize("queued", [False, True])
-def test_whether_layers_are_small_is_told_by_the_number_of_examples(queued, monkeypatch):
-    case = small("tanh", True, True, n=9, depth=4)
-    found = case.training_pass()
-    assert 9 not in {found.run.output.shape[1], *(a.shape[1] for a in found.run.inputs)}
-    measures, orders, run = LayerMeasures(case.network), [], LayerThreads.map
-
-    def map_(threads, function, items, *, order):
-        orders.append(order)
-        return run(threads, function, items, order=order)
-
-    monkeypatch.setattr(LayerThreads, "map", map_)
-    if queued:
-        measures.launch(found.run, Transfer())
-    measures.measure(found.run, row_norms(found.run, found.signals))
-    assert set(orders) == {9}
-
-
 @pytest.mark.parametrize("keep", [False, True])
 def test_layers_that_are_queued_first_are_measured_as_layers_one_by_one(keep):
     case = small("tanh", True, True, n=9, depth=4)
