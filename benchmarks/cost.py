@@ -326,7 +326,7 @@ def _times(ratio: float) -> str:
 
 def _missed(ratio: float, aim: float) -> str:
     """Say what was aimed at, and how many times that it is, if it is more."""
-    return f" (aim {aim:g}×)" if ratio <= aim else f" (aim {aim:g}×: {ratio / aim:.2g} times it)"
+    return f" (aim {aim:g}×)" if ratio <= aim else f" (aim {aim:g}×: {ratio / aim:.3g} times it)"
 
 
 def put_into_readme(lines: str) -> None:
