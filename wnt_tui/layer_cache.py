@@ -19,9 +19,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.recent import Recent
 from engine.session.layer_table import RAW_STEPS
 from engine.session.schema import BLOCK_STEPS
-from wnt_tui.recent import Recent
 from wnt_tui.snapshot import Array, LayerBand
 
 PATIENCE_SECONDS = 0.04

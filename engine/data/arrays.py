@@ -76,6 +76,7 @@ def _unpack(path: Path) -> dict[str, NDArray[Any]]:
         with zipfile.ZipFile(path) as archive:
             sizes = {info.filename: info.file_size for info in archive.infolist()}
     except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError):
+        # What zipfile was seen to raise for damaged and for foreign files: all mean the same to whoever named one.
         raise DataError(f"{path} is not an .npz file.", _FORM) from None
     except OSError as error:
         raise DataError(f"Cannot read {path}: {error.strerror or error}.") from None

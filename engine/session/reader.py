@@ -241,12 +241,6 @@ class SessionReader:
         """
         return self._layers.bands(names, first, last, blocks, layer, rough=rough)
 
-    def layer_band(
-        self, name: str, first: int, last: int, blocks: int, layer: int | None = None, *, rough: bool = False
-    ) -> LayerBlocks:
-        """One layer metric in blocks of steps; the other arguments are those of :meth:`layer_bands`."""
-        return self.layer_bands((name,), first, last, blocks, layer, rough=rough)[name]
-
     def events(self, after_id: int = 0) -> tuple[EventRow, ...]:
         """The events that were recorded after one of them.
 

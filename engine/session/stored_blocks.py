@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.recent import Recent
 from engine.session.cells import sound_rows
 from engine.session.columns import in_place, present
 from engine.session.schema import extreme_columns, listed
@@ -70,7 +70,7 @@ class StoredBlocks:
         self._columns = columns
         self._layers = layers
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[tuple[str, ...], int | None], tuple[int, BlockRows]] = OrderedDict()
+        self._kept: Recent[tuple[int, BlockRows]] = Recent(KEPT)
 
     def rows(self, names: Sequence[str], begin: int, end: int, only: int | None) -> BlockRows:
         """Extremes of layer metrics over blocks; the first time all blocks up to there are read.
@@ -88,14 +88,11 @@ class StoredBlocks:
             return self._read(names, begin, end, only)
         with self._lock:
             key = (tuple(names), only)
-            known, kept = self._kept.get(key, (0, None))
+            known, kept = self._kept.get(key) or (0, None)
             if kept is None or known < end:
                 later = self._read(names, known, end, only).within(known, end)
                 kept = later if kept is None else kept.then(later)
-                self._kept[key] = end, kept
-                while len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
-            self._kept.move_to_end(key)
+                self._kept.put(key, (end, kept))
             return kept.within(begin, end)
 
     def _read(self, names: Sequence[str], begin: int, end: int, only: int | None) -> BlockRows:

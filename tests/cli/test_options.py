@@ -64,7 +64,7 @@ def test_flag_wins_over_environment_over_file_over_default(
 def test_every_field_can_be_set_by_flag_and_by_environment(
     started: list[RunConfig], monkeypatch: pytest.MonkeyPatch, spec: object
 ) -> None:
-    name = spec.name  # type: ignore[attr-defined]
+    name = spec.name  # type: ignore[attr-defined]  # a dataclasses.Field, which pytest hands over untyped
     other = {"activation": "tanh", "loss": "cross_entropy", "dtype": "float64", "measure": "core"}
     other |= {"breakpoints": "pl < 1e-4", "on_break": "stop"}
     default = getattr(RunConfig(), name)

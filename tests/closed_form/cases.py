@@ -46,7 +46,7 @@ def trainer(of: Problem, **changes: object) -> Trainer:
         "f_star": of.f_star,
         "delta": of.delta,
     }
-    return Trainer(RunConfig(**(options | changes)), data_set(of))  # type: ignore[arg-type]
+    return Trainer(RunConfig(**(options | changes)), data_set(of))  # type: ignore[arg-type]  # RunConfig checks what it is given
 
 
 def observe(of: Problem, *, converged: bool = False, **changes: object) -> Observed:

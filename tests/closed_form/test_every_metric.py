@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -205,20 +206,20 @@ def test_what_a_step_costs_and_what_measuring_costs_are_told_apart(monkeypatch: 
 class _Slow:
     """An observer whose measuring takes 100 seconds, 30 of them queueing, and whose preparing an update takes 1000."""
 
-    def __init__(self, observer: object, clock: dict[str, float]) -> None:
+    def __init__(self, observer: Any, clock: dict[str, float]) -> None:
         self._observer, self._clock = observer, clock
 
     def launch(self, *args: object, **kwargs: object) -> None:
         self._clock["now"] += 30.0
-        self._observer.launch(*args, **kwargs)  # type: ignore[attr-defined]
+        self._observer.launch(*args, **kwargs)
 
     def observe(self, *args: object, **kwargs: object) -> object:
         self._clock["now"] += 70.0
-        return self._observer.observe(*args, **kwargs)  # type: ignore[attr-defined]
+        return self._observer.observe(*args, **kwargs)
 
     def before_update(self, lr: float) -> None:
         self._clock["now"] += 1000.0
-        self._observer.before_update(lr)  # type: ignore[attr-defined]
+        self._observer.before_update(lr)
 
     def remember(self, *args: object) -> None:
         self._observer.remember(*args)  # type: ignore[attr-defined]

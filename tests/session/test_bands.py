@@ -38,7 +38,7 @@ def session(tmp_path_factory):
 @settings(max_examples=60, deadline=None)
 def test_extremes_of_every_block_are_those_of_its_steps(session, rough, first, length, blocks):
     reader, values, measured = session
-    band = reader.layer_band(NAME, first, first + length, blocks, rough=rough)
+    band = reader.layer_bands((NAME,), first, first + length, blocks, rough=rough)[NAME]
     inside = measured[(measured >= first) & (measured <= first + length)]
     assert band.first.size <= max(blocks, 1)
     assert (band.first <= band.last).all()
@@ -65,7 +65,7 @@ def test_metrics_read_together_are_those_read_alone(session, rough, layer):
     together = reader.layer_bands(("lambda_min", NAME, "no such metric"), *window, rough=rough)
     assert list(together) == ["lambda_min", NAME, "no such metric"]
     for name in (NAME, "lambda_min"):
-        for found, alone in zip(together[name], reader.layer_band(name, *window, rough=rough), strict=True):
+        for found, alone in zip(together[name], reader.layer_bands((name,), *window, rough=rough)[name], strict=True):
             np.testing.assert_array_equal(found, alone)
     assert np.isfinite(together[NAME].high[:, 1]).any()
     assert np.isnan(together["lambda_min"].high).all(), "never measured"
@@ -74,7 +74,7 @@ def test_metrics_read_together_are_those_read_alone(session, rough, layer):
 
 def test_narrow_window_is_not_reduced(session):
     reader, values, measured = session
-    band = reader.layer_band(NAME, 10, 40, 100)
+    band = reader.layer_bands((NAME,), 10, 40, 100)[NAME]
     expected = measured[(measured >= 10) & (measured <= 40)]
     np.testing.assert_array_equal(band.first, expected)
     np.testing.assert_array_equal(band.last, expected)
@@ -116,11 +116,11 @@ def test_blocks_that_are_still_to_come_are_not_taken_for_read(tmp_path):
                 writer.put(record(step))
             writer.flush()
             for first, last in ((0, 599), (580, 599), (595, 599), (10_000, 20_000)):
-                watching.layer_band(NAME, first, last, 400, rough=True)
+                watching.layer_bands((NAME,), first, last, 400, rough=True)
             for step in range(600, 1200):
                 writer.put(record(step))
             writer.flush()
-            later = watching.layer_band(NAME, 0, 1199, 400, rough=True)
+            later = watching.layer_bands((NAME,), 0, 1199, 400, rough=True)[NAME]
         with SessionReader(path) as anew:
-            for found, expected in zip(later, anew.layer_band(NAME, 0, 1199, 400, rough=True), strict=True):
+            for found, expected in zip(later, anew.layer_bands((NAME,), 0, 1199, 400, rough=True)[NAME], strict=True):
                 np.testing.assert_array_equal(found, expected)

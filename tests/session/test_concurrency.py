@@ -41,7 +41,7 @@ def test_readers_of_a_growing_file_see_only_whole_rows_and_miss_none(tmp_path):
                     assert (columns["loss"] == steps).all()
                     seen = int(steps[-1])
                     assert is_whole(reader, seen)
-                    band = reader.layer_band("lambda_min", 0, seen, 8)
+                    band = reader.layer_bands(("lambda_min",), 0, seen, 8)["lambda_min"]
                     assert band.first[0] == 0
                     assert band.last[-1] >= seen
                     assert np.array_equal(band.low[:, 0], band.first)

@@ -70,7 +70,7 @@ def test_truncated_session_is_called_damaged(tmp_path, share):
             reader.steps()
             for step in range(300):
                 reader.layers_at(step)
-            reader.layer_band("log10_cond", 0, 300, 10)
+            reader.layer_bands(("log10_cond",), 0, 300, 10)
             reader.events()
 
     with pytest.raises(SessionError, match=r"damaged|not a wnt-tui session"):
@@ -108,7 +108,7 @@ def test_cells_of_a_wrong_type_are_nan(tmp_path):
         assert is_whole(reader, 3)
         assert np.isnan(reader.layers_at(2)["log10_cond"]).tolist() == [False, True, False, False]
         assert reader.layers_at(1)["log10_cond"].shape == (4,)
-        assert np.isfinite(reader.layer_band("log10_cond", 0, 9, 1).high).all()
+        assert np.isfinite(reader.layer_bands(("log10_cond",), 0, 9, 1)["log10_cond"].high).all()
         garbage, nested = reader.events()
         assert (garbage.event.kind, garbage.event.step, dict(garbage.event.data)) == ("notice", -1, {})
         assert nested.event.data == {"c": 2}
@@ -249,7 +249,7 @@ def test_steps_no_float_can_tell_apart_are_passed_over(tmp_path):
         assert reader.last_step() == 1
         assert reader.row_count() == 2
         assert reader.steps()[0].tolist() == [0, 1]
-        assert reader.layer_band("log10_cond", 0, 2**62, 5).last.tolist() == [0, 1]
+        assert reader.layer_bands(("log10_cond",), 0, 2**62, 5)["log10_cond"].last.tolist() == [0, 1]
 
 
 def test_reading_changes_nothing(tmp_path):

@@ -51,7 +51,7 @@ def test_step_without_measured_layers_has_no_layer_rows(tmp_path):
     with SessionReader(path) as reader:
         assert reader.last_step() == 0
         assert reader.layers_at(0) == {}
-        assert reader.layer_band("log10_cond", 0, 10, 5).first.size == 0
+        assert reader.layer_bands(("log10_cond",), 0, 10, 5)["log10_cond"].first.size == 0
 
 
 def test_file_says_what_it_is(tmp_path):
@@ -288,7 +288,7 @@ def test_session_of_an_older_catalogue_is_read_and_goes_on(tmp_path):
     with SessionReader(path) as reader:
         assert np.isnan(reader.steps()[1]["ntk_lambda_max"]).all()
         assert np.isnan(reader.layers_at(2)["ntk_trace_share"]).all()
-        assert np.isnan(reader.layer_band("ntk_trace_share", 0, 10**6, 4).low).all()
+        assert np.isnan(reader.layer_bands(("ntk_trace_share",), 0, 10**6, 4)["ntk_trace_share"].low).all()
         assert np.isnan(reader.layer_series("ntk_trace_share", 1, 0, 9)[1]).all()
     with SessionWriter.open(path) as writer:
         writer.put(record(3))

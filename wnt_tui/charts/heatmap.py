@@ -152,7 +152,7 @@ def _levels(scale: Axis, values: Array, steps: int) -> NDArray[np.int64]:
     """Return the number in the ramp of each value, −1 for what has none."""
     place = scale.project(values)
     known = np.isfinite(place)
-    level = (np.where(known, place, 0.0).clip(0, 1) * steps).clip(0, steps - 1).astype(np.int64)
+    level = np.minimum(np.where(known, place, 0.0).clip(0, 1) * steps, steps - 1).astype(np.int64)
     return np.where(known, level, -1)
 
 

@@ -13,7 +13,7 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import NDArray
 
-from wnt_tui.recent import Recent
+from engine.recent import Recent
 from wnt_tui.snapshot import Snapshot
 
 Array = NDArray[np.float64]

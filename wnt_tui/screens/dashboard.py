@@ -104,6 +104,7 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
         self.leaving = False
         self.commander = Commander(path, lambda outcome: self.tell(CommandAnswered(outcome)))
         self._opened = self.changed = time.monotonic()
+        """``changed``: when the panels were drawn last."""
         self._source = SessionSource(
             path,
             Deliveries(

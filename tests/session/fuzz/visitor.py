@@ -73,8 +73,8 @@ def _look(reader: SessionReader, *, draw: bool) -> None:
     for wanted in {0, 1, last, int(step[-1]) if step.size else 0, 2**40}:
         reader.layers_at(wanted)
     for first, final in ((0, last), (0, 3), (-5, 2**60), (last, 0)):
-        reader.layer_band("log10_cond", first, final, 50)
-        reader.layer_band("lambda_min", first, final, 50, 1)
+        reader.layer_bands(("log10_cond",), first, final, 50)
+        reader.layer_bands(("lambda_min",), first, final, 50, 1)
         reader.layer_series("lambda_min", 2, first, min(final, 5000))
     for saved in reader.checkpoints()[:20]:
         for name, tensor in reader.checkpoint(saved).items():

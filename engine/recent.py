@@ -1,4 +1,4 @@
-"""The values that were used last: what every cache of the viewer is, so that none grows with the session."""
+"""The values that were used last: what a cache is whose size must not grow with a session."""
 
 from __future__ import annotations
 
