@@ -20,6 +20,7 @@ from textual.screen import Screen
 from engine.errors import WntError
 from wnt_tui.branching import branch_arguments, branch_place
 from wnt_tui.collector import INTERVAL_SECONDS, Collector, take_over
+from wnt_tui.driver import TerminalDriver
 from wnt_tui.engine_process import EngineProcess, start_engine
 from wnt_tui.farewell import Farewell, of_the_others
 from wnt_tui.hangup import leave_on_hangup
@@ -49,7 +50,7 @@ class WntApp(App[Farewell]):
         self.palette = terminal_palette()
         # Decided before Textual chooses its filters: the one it would take for NO_COLOR otherwise turns the
         # terminal's own colours into black on black.
-        super().__init__(ansi_color=self.palette.name in {"16", "mono"})
+        super().__init__(driver_class=TerminalDriver, ansi_color=self.palette.name in {"16", "mono"})
         self._debug_wanted = debug
         self._choose = choose
         self.paths = tuple(paths)
