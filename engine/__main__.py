@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    # Before anything heavy is imported.
+    from engine import signals, streams
+
+    signals.use_defaults()
+    streams.prepare()
+
 import argparse
 import json
 import os
@@ -180,4 +187,4 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
 }
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(streams.finish(main()))

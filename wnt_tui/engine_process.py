@@ -12,8 +12,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import engine
+from engine import signals
 from engine.errors import SessionError
 
 LOG_TAIL_BYTES = 16_384
@@ -40,6 +42,34 @@ def engine_environment() -> Mapping[str, str]:
     inherited = os.environ.get("PYTHONPATH", "")
     parts = [root, *(part for part in inherited.split(os.pathsep) if part and part != root)]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(parts)}
+
+
+def become_engine(*arguments: str, debug: bool = False) -> NoReturn:
+    """Replace this process by the engine: signals, exit code and pid are then the engine's own.
+
+    Args:
+        *arguments: What follows ``python -m engine``.
+        debug: Whether it shows tracebacks.
+    """
+    sys.stdout.flush()
+    command = engine_command(*arguments, *(["--debug"] if debug else []))
+    with signals.held_back():
+        os.execve(command[0], command, dict(engine_environment()))
+
+
+def run_engine(*arguments: str, captured: bool = False) -> subprocess.CompletedProcess[str]:
+    """Have the engine do something and wait for it.
+
+    Args:
+        *arguments: What follows ``python -m engine``.
+        captured: Whether its output is wanted; else it goes where this process's goes.
+
+    Returns:
+        How it ended.
+    """
+    command, environment = engine_command(*arguments), engine_environment()
+    with signals.held_back():
+        return subprocess.run(command, env=environment, check=False, capture_output=captured, text=True)
 
 
 def log_path(session: Path) -> Path:
@@ -101,14 +131,15 @@ def start_engine(session: Path, *arguments: str, debug: bool = False) -> EngineP
             f"Cannot write {log}: {error.strerror}.", "Choose another place with --session PATH."
         ) from None
     try:
-        process = subprocess.Popen(
-            engine_command("live", *arguments, *(["--debug"] if debug else [])),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=engine_environment(),
-            start_new_session=True,
-        )
+        with signals.held_back():
+            process = subprocess.Popen(
+                engine_command("live", *arguments, *(["--debug"] if debug else [])),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=engine_environment(),
+                start_new_session=True,
+            )
     finally:
         os.close(output)
     return EngineProcess(process, log)

@@ -19,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PRETEND = ROOT / "tests" / "pretend_engine.py"
-COMMAND = [sys.executable, "-P", "-c", "from wnt_tui.cli import main; main()"]
+COMMAND = [sys.executable, "-P", "-m", "wnt_tui"]
 
 
 @pytest.fixture

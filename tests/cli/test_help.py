@@ -8,8 +8,8 @@ import pytest
 
 from engine.catalogue import CATALOGUE
 from engine.config import RunConfig, option_flag
-from wnt_tui.cli import cli
 from wnt_tui.cli.group import COMMAND_SECTIONS
+from wnt_tui.cli.main import cli
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

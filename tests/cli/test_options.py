@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.config import RunConfig, option_flag
-from wnt_tui.cli import cli, running
-from wnt_tui.cli.main import invoke
+from wnt_tui.cli.main import cli, invoke
 from wnt_tui.cli.options import environment_variable
 
 
@@ -21,7 +20,7 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[RunConfig]:
     def execve(_program: str, command: list[str], _environment: dict[str, str]) -> None:
         seen.append(RunConfig.from_json(command[command.index("--config") + 1]))
 
-    monkeypatch.setattr(running.os, "execve", execve)
+    monkeypatch.setattr(os, "execve", execve)
     monkeypatch.setenv("WNT_SESSIONS", str(tmp_path / "sessions"))
     for name in list(os.environ):
         if name.startswith("WNT_") and name != "WNT_SESSIONS":

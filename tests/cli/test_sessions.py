@@ -73,6 +73,6 @@ def test_a_session_that_is_not_there_is_one_sentence(wnt: Run) -> None:
 
 
 def test_a_closed_pipe_is_no_error(environment: dict[str, str]) -> None:
-    program = f"{shlex.quote(sys.executable)} -c 'from wnt_tui.cli import main; main()' explain | head -1"
+    program = f"{shlex.quote(sys.executable)} -P -m wnt_tui explain | head -1"
     done = subprocess.run(["bash", "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert done.stderr == ""

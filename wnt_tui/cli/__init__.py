@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from wnt_tui.cli.main import cli, main
+from wnt_tui.__main__ import main
 
-__all__ = ["cli", "main"]
+__all__ = ["main"]

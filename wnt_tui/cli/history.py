@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +12,10 @@ from engine.errors import UsageError
 from wnt_tui.cli.control import json_option, session_argument, tell_engine
 from wnt_tui.cli.group import SectionedCommand, finish
 from wnt_tui.cli.options import RunOption, run_option_list
-from wnt_tui.engine_process import engine_command, engine_environment, start_engine
+from wnt_tui.engine_process import become_engine, start_engine
 
 watch_option = click.option("--watch", "watched", is_flag=True, help="On the screen, as `wnt-tui` itself.")
 debug_option = click.option("--debug", is_flag=True, help="Show tracebacks.")
-
-
-def become_engine(*arguments: str, debug: bool) -> None:
-    """Replace this process by the engine: signals, exit code and pid are then the engine's own.
-
-    Args:
-        *arguments: What follows ``python -m engine``.
-        debug: Whether it shows tracebacks.
-    """
-    sys.stdout.flush()
-    command = engine_command(*arguments, *(["--debug"] if debug else []))
-    os.execve(command[0], command, dict(engine_environment()))
 
 
 def go_on(session: Path, *arguments: str, watched: bool, debug: bool) -> None:
@@ -43,7 +29,6 @@ def go_on(session: Path, *arguments: str, watched: bool, debug: bool) -> None:
     """
     if not watched:
         become_engine("run", *arguments, debug=debug)
-        return
     from wnt_tui.terminal import require_terminal
 
     require_terminal("Without --watch it needs none.")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from typing import Any
 
 import click
 
 from engine.catalogue import CATALOGUE
 from wnt_tui.cli.group import SectionedCommand, finish
-from wnt_tui.engine_process import engine_command, engine_environment
+from wnt_tui.engine_process import run_engine
 
 
 @click.command(cls=SectionedCommand)
@@ -60,7 +59,7 @@ def data() -> None:
 @data.command("list")
 def data_list() -> None:
     """List the data sets that can be used now."""
-    finish(_engine("data", "list"))
+    finish(run_engine("data", "list").returncode)
 
 
 @data.command("download")
@@ -69,7 +68,7 @@ def data_list() -> None:
 def data_download(name: str, directory: str | None) -> None:
     """Download a data set. Nothing is ever downloaded otherwise."""
     where = ["--dir", directory] if directory is not None else []
-    finish(_engine("data", "download", name, *where))
+    finish(run_engine("data", "download", name, *where).returncode)
 
 
 @click.command(cls=SectionedCommand)
@@ -78,9 +77,7 @@ def doctor(as_json: bool) -> None:
     """Check torch, devices, terminal, colours, locale and disk."""
     from wnt_tui.cli.doctor import Report, examine
 
-    answer = subprocess.run(
-        engine_command("doctor"), env=engine_environment(), check=False, capture_output=True, text=True
-    )
+    answer = run_engine("doctor", captured=True)
     engine_says: dict[str, Any]
     try:
         engine_says = json.loads(answer.stdout)
@@ -90,10 +87,6 @@ def doctor(as_json: bool) -> None:
     report: Report = examine(engine_says, dict(os.environ))
     click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2) if as_json else report.text())
     finish(0 if report.healthy else 1)
-
-
-def _engine(*arguments: str) -> int:
-    return subprocess.run(engine_command(*arguments), env=engine_environment(), check=False).returncode
 
 
 COMMANDS = (explain, data, doctor)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
+import signal
 import textwrap
 import traceback
-from collections.abc import Sequence
 from typing import Any
 
 import click
 
 import engine
+from engine import signals
 from engine.errors import WntError
 from wnt_tui.cli import annotating, control, history, look_up, results, running, watching
 from wnt_tui.cli.group import COLOUR, CONTEXT, LiveByDefault
@@ -53,16 +52,6 @@ for command in (
     cli.add_command(command)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point of the ``wnt-tui`` command; ends the process with its exit code.
-
-    Args:
-        arguments: The command line without the program's name; ``sys.argv`` by default.
-    """
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    sys.exit(invoke(given))
-
-
 def invoke(arguments: list[str]) -> int:
     """Run a command line.
 
@@ -86,12 +75,8 @@ def invoke(arguments: list[str]) -> int:
         return _complain(error.format_message(), f"`{path.removesuffix(' live')} --help` lists what there is.", 2)
     except click.ClickException as error:
         return _complain(error.format_message(), "", error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        return 130
-    except BrokenPipeError:
-        # `wnt-tui ls | head`: the reader has seen enough; the interpreter must not complain when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except click.Abort:
+        return signals.exit_code(signal.SIGINT)
     except Exception as error:
         if debug:
             traceback.print_exc()

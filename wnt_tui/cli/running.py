@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import click
 
 from wnt_tui.cli.group import SectionedCommand
 from wnt_tui.cli.options import request_from, run_option_list
-from wnt_tui.engine_process import engine_command, engine_environment
+from wnt_tui.engine_process import become_engine
 
 
 @click.command(cls=SectionedCommand, params=run_option_list())
@@ -23,10 +22,9 @@ def run(plot: bool, **given: Any) -> None:
 
     request = request_from(given)
     session = session_for(request)
-    flags = [*(["--debug"] if request.debug else []), *(["--plot"] if plot else [])]
-    command = engine_command("run", "--config", request.config.to_json(), "--session", str(session), *flags)
-    # Replaced, not started: signals, exit code and pid are then the engine's own.
-    os.execve(command[0], command, dict(engine_environment()))
+    plots = ["--plot"] if plot else []
+    arguments = ("--config", request.config.to_json(), "--session", str(session), *plots)
+    become_engine("run", *arguments, debug=request.debug)
 
 
 COMMANDS = (run,)

@@ -1,0 +1,115 @@
+"""Signals of a whole process: safe from its first instruction on, and an exit code that says which one ended it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Generator
+from types import FrameType
+from typing import NoReturn
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What asks any program to end."""
+
+
+class Interrupted(BaseException):
+    """A signal asks this process to end.
+
+    Args:
+        number: The signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+def use_defaults() -> None:
+    """Let SIGINT end this process quietly, as it does any program; call it before anything heavy is imported.
+
+    Python's own handler raises KeyboardInterrupt wherever the program happens to be: within an import that means a
+    traceback, or an abort of the C++ library that is loading. What is ignored (``nohup``, a background job) stays
+    ignored. A signal that :func:`held_back` has kept for this process arrives now.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+
+@contextlib.contextmanager
+def held_back() -> Generator[None]:
+    """Keep signals back while a program is started that calls :func:`use_defaults`: they reach it only then.
+
+    A blocked signal stays blocked in a child and through exec, so that a starting interpreter, which would answer
+    with a traceback, never sees it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def raised() -> Generator[None]:
+    """Have a signal raise :class:`Interrupted` here, where something half done is to be taken back.
+
+    Call it from the main thread; nothing heavy should be imported inside.
+    """
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    before = {number: signal.getsignal(number) for number in ENDING}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def exit_code(number: int) -> int:
+    """The exit code after a signal, as shells have it.
+
+    Args:
+        number: The signal.
+
+    Returns:
+        128 and its number: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP.
+    """
+    return 128 + number
+
+
+def exit_after(number: int) -> NoReturn:
+    """End this process because of a signal.
+
+    Args:
+        number: The signal.
+    """
+    if number == signal.SIGINT and _in_foreground():
+        # A shell that got the same Ctrl+C ends its loop or script only if what it ran has died of it.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    sys.exit(exit_code(number))
+
+
+def _in_foreground() -> bool:
+    """Return whether this process is what its terminal's Ctrl+C reaches."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)

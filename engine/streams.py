@@ -1,0 +1,93 @@
+"""Standard streams that may be closed, full, or a pipe that nobody reads: never an error in the midst of work.
+
+Python raises at the first line that cannot be written, and again when it flushes at the end. Here a stream takes what
+it can; that something was lost is told once, at the end, and by the exit code.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import select
+import sys
+from typing import TextIO
+
+
+class _Output(io.FileIO):
+    """A standard stream that remembers why it cannot be written, and raises nothing."""
+
+    failure: OSError | None = None
+
+    def write(self, data: object) -> int:
+        size = memoryview(data).nbytes  # type: ignore[arg-type]  # a buffer, as FileIO has it
+        if self.failure is not None:
+            return size
+        try:
+            written = super().write(data)  # type: ignore[arg-type]
+            if written is None:  # somebody else made it non-blocking
+                select.select([], [self], [])
+                return 0
+        except OSError as error:
+            self.failure = error
+            return size
+        return written
+
+
+_outputs: dict[str, _Output] = {}
+
+
+def prepare() -> None:
+    """Make sure that there are three standard streams, and that writing to them never raises.
+
+    Descriptors that were closed lead to the null device: the next file that is opened would get their number
+    otherwise, and be written to by whoever writes to standard error.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(0, closefd=False)
+    sys.stdout = _forgiving("stdout", 1, sys.stdout)
+    sys.stderr = _forgiving("stderr", 2, sys.stderr)
+
+
+def finish(code: int) -> int:
+    """Write out what is still held, and say what was lost.
+
+    Args:
+        code: The exit code so far.
+
+    Returns:
+        The exit code: 1 in place of 0 where standard output could not be written. Whoever closed the pipe has read
+        enough: that is no failure.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    output = _outputs.get("stdout")
+    if output is None or output.failure is None or output.failure.errno == errno.EPIPE:
+        return code
+    print(f"wnt-tui: Cannot write to standard output: {output.failure.strerror}.", file=sys.stderr, flush=True)
+    return code or 1
+
+
+def lost() -> bool:
+    """Return whether something written to standard output was lost."""
+    sys.stdout.flush()
+    output = _outputs.get("stdout")
+    return output is not None and output.failure is not None
+
+
+def _forgiving(name: str, descriptor: int, stream: TextIO | None) -> TextIO:
+    """Return a text stream on a descriptor, with the encoding of the one that Python has made."""
+    if stream is not None:
+        stream.flush()
+    _outputs[name] = _Output(descriptor, "w", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(_outputs[name]),
+        encoding="utf-8" if stream is None else stream.encoding,
+        errors="backslashreplace" if stream is None or stream.errors is None else stream.errors,
+        line_buffering=_outputs[name].isatty() or descriptor == 2,
+    )
