@@ -18,15 +18,13 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from engine.errors import WntError
-from wnt_tui.branching import branch_arguments, branch_place
 from wnt_tui.collector import INTERVAL_SECONDS, Collector, take_over
 from wnt_tui.driver import TerminalDriver
-from wnt_tui.engine_process import EngineProcess, start_engine
+from wnt_tui.engine_process import EngineProcess
 from wnt_tui.farewell import Farewell, of_the_others
 from wnt_tui.hangup import leave_on_hangup
 from wnt_tui.keys import KEY_TABLE
 from wnt_tui.screens.dashboard import Dashboard
-from wnt_tui.screens.sessions import SessionsScreen
 from wnt_tui.themes import Palette, app_theme, depth_of, make_palette
 
 
@@ -115,6 +113,8 @@ class WntApp(App[Farewell]):
         self._let_choose(message.dashboard)
 
     def _let_choose(self, dashboard: Dashboard) -> None:
+        from wnt_tui.screens.sessions import SessionsScreen
+
         def chosen(path: Path | None) -> None:
             if path is not None and path != dashboard.path:
                 # A comparison goes on, seen from the other session.
@@ -126,6 +126,9 @@ class WntApp(App[Farewell]):
 
     def on_dashboard_branch_wanted(self, message: Dashboard.BranchWanted) -> None:
         """Start an engine on a branch and show it in its parent's place; the parent's engine goes on as it is."""
+        from wnt_tui.branching import branch_arguments, branch_place
+        from wnt_tui.engine_process import start_engine
+
         wanted = message.branching
         dashboard = self.dashboard
         try:

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import WntError
-from engine.session import commands
 from engine.session.liveness import engine_alive
-from engine.session.marks import put_mark
 
 WAIT_SECONDS = 600.0
 """A step of a large network takes long; the answer comes after it."""
@@ -72,6 +70,8 @@ class Commander:
         if engine_alive(self._path):
             self._deliver("mark", {"step": step, "note": note})
             return
+        from engine.session.marks import put_mark
+
         try:
             put_mark(self._path, step, note)
         except WntError as error:
@@ -80,6 +80,8 @@ class Commander:
             self._tell(Outcome("mark", True, f"Step {step} is marked."))
 
     def _deliver(self, name: str, arguments: dict[str, int | float | str]) -> None:
+        from engine.session import commands
+
         try:
             number = commands.send(self._path, name, arguments, sender="viewer")
             answer = commands.wait(self._path, number, timeout=WAIT_SECONDS)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import WntError
-from engine.session.commands import send, wait
 from engine.session.liveness import engine_alive, viewer_attached
 from engine.session.reader import SessionReader
 
@@ -97,6 +96,8 @@ def _where(session: Path) -> str:
 
 def _stopped(session: Path) -> bool:
     """Stop a waiting engine at which nobody looks; whether it has ended."""
+    from engine.session.commands import send, wait
+
     deadline = time.monotonic() + _PATIENCE
     # This viewer's own marks go with its threads, which end a moment after the screen.
     while viewer_attached(session):

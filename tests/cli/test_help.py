@@ -1,15 +1,18 @@
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import fields
 
+import click
 import pytest
 
 from engine.catalogue import CATALOGUE
 from engine.config import RunConfig, option_flag
-from wnt_tui.cli.group import COMMAND_SECTIONS
+from wnt_tui.cli.group import COMMAND_SECTIONS, MODULES
 from wnt_tui.cli.main import cli
+from wnt_tui.cli.screen import import_numpy
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -28,7 +31,8 @@ def test_help_names_every_command_and_every_option_of_a_run(wnt: Run) -> None:
 
 def test_every_command_is_under_a_heading_but_live() -> None:
     listed = {name for names in COMMAND_SECTIONS.values() for name in names}
-    assert set(cli.commands) - listed == {"live"}
+    assert set(MODULES) - listed == {"live"}
+    assert all(cli.get_command(click.Context(cli), name) is not None for name in MODULES)
 
 
 def test_help_comes_at_once_and_imports_nothing_heavy(wnt: Run) -> None:
@@ -59,7 +63,28 @@ def test_the_app_never_imports_torch_or_scipy() -> None:
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("name", sorted(set(cli.commands)))
+def test_a_session_is_shown_without_what_records_branches_exports_or_asks(wnt: Run) -> None:
+    program = (
+        "import sys, wnt_tui.cli.watching, wnt_tui.cli.places, wnt_tui.app;"
+        "unwanted = ('engine.session.writer', 'engine.session.recording', 'engine.session.export', 'engine.history',"
+        " 'wnt_tui.branching', 'wnt_tui.screens.help', 'wnt_tui.screens.compare', 'wnt_tui.cli.history');"
+        "print([name for name in unwanted if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_an_engine_gets_the_environment_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    before = dict(os.environ)
+    import_numpy()
+    assert dict(os.environ) == before
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    import_numpy()
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "3"
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
 def test_every_command_explains_itself(wnt: Run, name: str) -> None:
     done = wnt(name, "--help")
     assert done.returncode == 0

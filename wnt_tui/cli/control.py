@@ -68,6 +68,9 @@ def tell_engine(session: Path, name: str, arguments: Mapping[str, int | float | 
 def status(session: Path, as_json: bool) -> None:
     """State, step, loss and speed of a session."""
     from engine.session import paths
+    from wnt_tui.cli.screen import import_numpy
+
+    import_numpy()
     from wnt_tui.cli.listing import as_text
     from wnt_tui.summary import summary_of
 

@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from importlib import import_module
 from typing import NoReturn
 
 import click
 
 from wnt_tui.cli.options import RunOption
 
-COMMAND_SECTIONS: dict[str, tuple[str, ...]] = {
-    "Watch": ("attach", "replay", "ls"),
-    "Run without a screen": ("run",),
-    "Control a running engine": ("pause", "resume", "step", "checkpoint", "stop", "status", "break"),
-    "Note on a session": ("mark",),
-    "Go back": ("branch", "verify"),
-    "Take results along": ("export", "weights", "copy"),
-    "Look up": ("explain", "data", "doctor"),
-}
 DEFAULT_COMMAND = "live"
+COMMAND_SECTIONS: dict[str, dict[str, str]] = {
+    "Watch": {"attach": "watching", "replay": "watching", "ls": "watching"},
+    "Run without a screen": {"run": "running"},
+    "Control a running engine": {
+        "pause": "control",
+        "resume": "history",
+        "step": "control",
+        "checkpoint": "history",
+        "stop": "control",
+        "status": "control",
+        "break": "annotating",
+    },
+    "Note on a session": {"mark": "annotating"},
+    "Go back": {"branch": "history", "verify": "history"},
+    "Take results along": {"export": "results", "weights": "history", "copy": "results"},
+    "Look up": {"explain": "look_up", "data": "look_up", "doctor": "look_up"},
+}
+"""Commands by heading, each with the module of this package that has it: it is imported when the command is used."""
+
+MODULES: dict[str, str] = {
+    DEFAULT_COMMAND: "watching",
+    **{name: module for commands in COMMAND_SECTIONS.values() for name, module in commands.items()},
+}
 GROUP_FLAGS = frozenset({"--help", "-h", "--version"})
 COLOUR = False if "NO_COLOR" in os.environ else None
 """What click is told of colours: none for NO_COLOR, which it does not know; else it asks the terminal."""
@@ -68,35 +83,28 @@ class LiveByDefault(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return commands in the order of their headings."""
-        ordered = [name for names in COMMAND_SECTIONS.values() for name in names if name in self.commands]
-        return [*ordered, *sorted(set(self.commands) - set(ordered))]
+        return list(MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, whose module is imported now; None where there is no such command."""
+        if cmd_name not in MODULES:
+            return None
+        commands: tuple[click.Command, ...] = import_module(f"wnt_tui.cli.{MODULES[cmd_name]}").COMMANDS
+        return next(command for command in commands if command.name == cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command; for a session file in its place, say what to type."""
-        if args and args[0] not in self.commands and (args[0].endswith(".wnt") or os.sep in args[0]):
+        if args and args[0] not in MODULES and (args[0].endswith(".wnt") or os.sep in args[0]):
             ctx.fail(f"{args[0]!r} is no command. To open a session: wnt-tui replay {args[0]}")
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write commands by heading, then the options of a run, since the group's own line starts one."""
-        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
-        listed: set[str] = set()
         for title, names in COMMAND_SECTIONS.items():
-            records = [
-                (name, command.get_short_help_str(limit=90))
-                for name in names
-                if (command := commands.get(name)) is not None
-            ]
-            listed |= set(names)
-            write_section(formatter, title, records)
-        rest = [
-            (name, command.get_short_help_str(limit=90))
-            for name, command in commands.items()
-            if command is not None and name not in listed and not command.hidden
-        ]
-        write_section(formatter, "More", rest)
+            found = [command for name in names if (command := self.get_command(ctx, name)) is not None]
+            write_section(formatter, title, [(str(command.name), command.get_short_help_str(90)) for command in found])
         live = self.get_command(ctx, DEFAULT_COMMAND)
         if live is not None:
             write_run_options(live, ctx, formatter)

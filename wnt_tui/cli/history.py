@@ -12,6 +12,7 @@ from engine.errors import UsageError
 from wnt_tui.cli.control import json_option, session_argument, tell_engine
 from wnt_tui.cli.group import SectionedCommand, finish
 from wnt_tui.cli.options import RunOption, run_option_list
+from wnt_tui.cli.screen import show
 from wnt_tui.engine_process import become_engine, start_engine
 
 watch_option = click.option("--watch", "watched", is_flag=True, help="On the screen, as `wnt-tui` itself.")
@@ -32,10 +33,7 @@ def go_on(session: Path, *arguments: str, watched: bool, debug: bool) -> None:
     from wnt_tui.terminal import require_terminal
 
     require_terminal("Without --watch it needs none.")
-    engine = start_engine(session, *arguments, debug=debug)
-    from wnt_tui.app import watch
-
-    finish(watch([session], engine=engine, debug=debug))
+    show([session], start_engine(session, *arguments, debug=debug), debug=debug)
 
 
 @click.command(cls=SectionedCommand)

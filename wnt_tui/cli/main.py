@@ -12,7 +12,6 @@ import click
 import engine
 from engine import signals
 from engine.errors import WntError
-from wnt_tui.cli import annotating, control, history, look_up, results, running, watching
 from wnt_tui.cli.group import COLOUR, CONTEXT, LiveByDefault
 
 EPILOG = """\b
@@ -38,18 +37,6 @@ def cli() -> None:
     Without a command it starts a run with the options below and shows it. Every option can also be set in the
     environment (--test-examples as WNT_TEST_EXAMPLES) or in a --config file.
     """
-
-
-for command in (
-    *watching.COMMANDS,
-    *running.COMMANDS,
-    *control.COMMANDS,
-    *annotating.COMMANDS,
-    *history.COMMANDS,
-    *results.COMMANDS,
-    *look_up.COMMANDS,
-):
-    cli.add_command(command)
 
 
 def invoke(arguments: list[str]) -> int:

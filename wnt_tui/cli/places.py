@@ -9,7 +9,6 @@ from engine.errors import SessionError
 from engine.session.living import living_sessions
 from engine.session.paths import list_sessions, new_session_path
 from engine.session.reader import SessionReader
-from wnt_tui.branching import writable
 from wnt_tui.cli.options import RunRequest
 
 
@@ -22,6 +21,8 @@ def session_for(request: RunRequest) -> Path:
     Returns:
         An absolute path at which there is nothing, in a folder that may be written to.
     """
+    from wnt_tui.branching import writable
+
     return writable(new_session_path(request.config, request.session).absolute())
 
 

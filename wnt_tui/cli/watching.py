@@ -11,8 +11,9 @@ from typing import Any
 
 import click
 
-from wnt_tui.cli.group import SectionedCommand, finish
+from wnt_tui.cli.group import SectionedCommand
 from wnt_tui.cli.options import request_from, run_option_list
+from wnt_tui.cli.screen import import_numpy, prepare, show
 
 WITHOUT_TERMINAL_LIVE = "`wnt-tui run` trains without one."
 WITHOUT_TERMINAL_REPLAY = "`wnt-tui export SESSION --output DIR` and `wnt-tui status SESSION` work without one."
@@ -33,9 +34,7 @@ def live(**given: Any) -> None:
     arguments = ("--config", request.config.to_json(), "--session", str(session))
     engine = start_engine(session, *arguments, debug=request.debug)
     # The engine takes seconds to import torch; the screen is imported meanwhile.
-    from wnt_tui.app import watch
-
-    finish(watch([session], engine=engine, debug=request.debug))
+    show([session], engine, debug=request.debug)
 
 
 @click.command(cls=SectionedCommand)
@@ -52,9 +51,7 @@ def attach(session: Path | None, debug: bool) -> None:
 
     found = living() if session is None else [paths.resolve_session(session)]
     require_terminal(WITHOUT_TERMINAL_REPLAY)
-    from wnt_tui.app import watch
-
-    finish(watch(found, choose=True, debug=debug))
+    show(found, choose=True, debug=debug)
 
 
 @click.command(cls=SectionedCommand)
@@ -63,16 +60,16 @@ def attach(session: Path | None, debug: bool) -> None:
 def replay(sessions: tuple[Path, ...], debug: bool) -> None:
     """Look at a recorded session, step by step, or compare several."""
     from engine.session import paths
-    from wnt_tui.cli.places import require_readable
     from wnt_tui.terminal import require_terminal
 
     found = [paths.resolve_session(session) for session in sessions]
     require_terminal(WITHOUT_TERMINAL_REPLAY)
+    prepare()
+    from wnt_tui.cli.places import require_readable
+
     for path in found:
         require_readable(path)
-    from wnt_tui.app import watch
-
-    finish(watch(found, debug=debug))
+    show(found, debug=debug)
 
 
 @click.command("ls", cls=SectionedCommand)
@@ -80,6 +77,7 @@ def replay(sessions: tuple[Path, ...], debug: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def list_sessions(folder: Path | None, as_json: bool) -> None:
     """List sessions, newest first; living ones of other folders too."""
+    import_numpy()
     from wnt_tui.cli.listing import as_table
     from wnt_tui.cli.places import sessions_in
     from wnt_tui.summary import summary_or_trouble

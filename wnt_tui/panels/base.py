@@ -18,7 +18,6 @@ from wnt_tui.charts.lines import Reference, Series
 from wnt_tui.charts.number import marked
 from wnt_tui.charts.raster import Dash
 from wnt_tui.glyphs import UNICODE, Glyphs
-from wnt_tui.panels.help import panel_help
 from wnt_tui.panels.overlay import Axis, MainLine, compared_parts, draw_compared
 from wnt_tui.panels.reduction import STRETCHES_A_CELL, derived, reduced, window
 from wnt_tui.snapshot import PanelView, Snapshot
@@ -140,6 +139,8 @@ class Panel(ABC):
         Returns:
             Text made from ``about``, the catalogue and the ledger.
         """
+        from wnt_tui.panels.help import panel_help
+
         return panel_help(f"{self.number} {self.title}", self.about, self.metrics + self.inequalities, config)
 
 

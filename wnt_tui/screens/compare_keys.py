@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from wnt_tui.panels.overlay import LETTERS
-from wnt_tui.screens.compare import CompareScreen, candidates, parent_path
 from wnt_tui.screens.messages import CompanionReady, CompanionTrouble
 from wnt_tui.snapshot import Snapshot
 from wnt_tui.source import Deliveries, SessionSource
@@ -136,6 +135,8 @@ class CompareKeys(_Base):
         """Choose a session to compare with, or one to take out."""
         if self.snapshot is None:
             return
+        from wnt_tui.screens.compare import CompareScreen, candidates, parent_path
+
         meta = self.snapshot.meta
         offered = candidates(self.path, meta, (*self.compared_paths, *self.opened_together))
         parent = parent_path(self.path, meta)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -16,7 +16,6 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from engine.theory.pairings import ESTIMATORS, Estimator
-from wnt_tui.branching import Branching
 from wnt_tui.commander import Commander
 from wnt_tui.cursor import Cursor
 from wnt_tui.engine_process import EngineProcess
@@ -26,7 +25,6 @@ from wnt_tui.panels.pairing import ESTIMATOR_NAMES
 from wnt_tui.panels.widget import PanelWidget
 from wnt_tui.screens.compare_keys import CompareKeys
 from wnt_tui.screens.engine_keys import EngineKeys
-from wnt_tui.screens.help import HelpScreen
 from wnt_tui.screens.messages import CommandAnswered, SnapshotReady, SourceTrouble, ViewChanged
 from wnt_tui.screens.note_keys import NoteKeys
 from wnt_tui.snapshot import Snapshot
@@ -39,6 +37,9 @@ from wnt_tui.widgets.header import Header
 from wnt_tui.widgets.numbers import Figures, Numbers, Tabs
 from wnt_tui.widgets.prompt import Prompt, Question, whole_number
 from wnt_tui.widgets.timeline import Timeline
+
+if TYPE_CHECKING:
+    from wnt_tui.branching import Branching
 
 STARTUP_TICK = 0.1
 """How often a started engine that has not written anything yet is looked after."""
@@ -382,6 +383,8 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
 
     def action_help(self) -> None:
         """Lay the help over the dashboard."""
+        from wnt_tui.screens.help import HelpScreen
+
         config = self.snapshot.config if self.snapshot is not None else None
         self.app.push_screen(HelpScreen(ALL_PANELS, self.selected, config, self.palette))
 

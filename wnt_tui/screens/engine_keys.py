@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wnt_tui.branching import Branching, parse_changes
 from wnt_tui.commander import Commander
 from wnt_tui.cursor import Cursor
 from wnt_tui.engine_process import EngineProcess
@@ -18,6 +17,8 @@ from wnt_tui.wording import short_number
 
 if TYPE_CHECKING:
     from textual.screen import Screen
+
+    from wnt_tui.branching import Branching
 
     _Base = Screen[None]
 else:
@@ -111,6 +112,8 @@ class EngineKeys(_Base):
         if self.snapshot is None or not self.snapshot.rows:
             self.footer.say("there is no step yet to branch from", severity="warning")
             return None
+        from wnt_tui.branching import Branching, parse_changes
+
         step = self.cursor.step
 
         def parse(text: str) -> Branching:
@@ -123,6 +126,8 @@ class EngineKeys(_Base):
         """The question behind L; where the engine was taken back another rate is another run: a branch."""
         if not snapshot.engine_behind:
             return Question("lr", f"learning rate (now {short_number(self._learning_rate())})", learning_rate)
+        from wnt_tui.branching import Branching
+
         step = snapshot.engine.step
 
         def parse(text: str) -> Branching:

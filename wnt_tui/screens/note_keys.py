@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.breakpoints import breakpoints_set
 from engine.session.text import plain_text
 from wnt_tui.commander import Commander
 from wnt_tui.cursor import Cursor
-from wnt_tui.screens.breakpoints import BreakpointsScreen, Change
 from wnt_tui.snapshot import Snapshot
 from wnt_tui.themes import Palette
 from wnt_tui.widgets.footer import Footer
@@ -16,6 +14,8 @@ from wnt_tui.widgets.prompt import Question
 
 if TYPE_CHECKING:
     from textual.screen import Screen
+
+    from wnt_tui.screens.breakpoints import Change
 
     _Base = Screen[None]
 else:
@@ -79,6 +79,9 @@ class NoteKeys(_Base):
         if self.snapshot is None:
             self.footer.say("the engine is still starting", severity="warning")
             return
+        from engine.breakpoints import breakpoints_set
+        from wnt_tui.screens.breakpoints import BreakpointsScreen
+
         config = self.snapshot.config
         found = breakpoints_set(config.breakpoints, self.snapshot.events)
         self.app.push_screen(BreakpointsScreen(found, config, self.has_engine, self.palette), self._change)
