@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from engine.theory.activation import RELU, TANH, NormalizedActivation, normalized_activation
+from tests.rounding import rounding
 
 _STEP = 0.01
 _Z = _STEP * np.arange(-1500, 1501)
@@ -24,13 +25,14 @@ def test_relu_has_the_closed_form_constants() -> None:
 
 
 def test_tanh_constants_agree_with_quadrature_to_double_precision() -> None:
-    assert TANH.scale == pytest.approx(1.0 / math.sqrt(_mean(np.tanh(_Z) ** 2)), rel=1e-15, abs=0)
+    # Every term of the sum is rounded a few times, the sum itself is exact.
+    assert TANH.scale == pytest.approx(1.0 / math.sqrt(_mean(np.tanh(_Z) ** 2)), rel=rounding(4), abs=0)
     assert TANH.scale == pytest.approx(1.5925374, abs=1e-7)
     assert TANH.offset == 0.0
     assert TANH.p2 == pytest.approx(1.2259359, abs=1e-7)
 
 
-@pytest.mark.parametrize(("activation", "tolerance"), [(RELU, 1e-4), (TANH, 1e-14)])
+@pytest.mark.parametrize(("activation", "tolerance"), [(RELU, 1e-4), (TANH, rounding(4))])
 def test_mean_is_zero_and_variance_one(activation: NormalizedActivation, tolerance: float) -> None:
     # The trapezoid rule sees ReLU's kink, hence its tolerance.
     assert _mean(activation(_Z)) == pytest.approx(0.0, abs=tolerance)

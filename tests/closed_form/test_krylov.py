@@ -12,6 +12,7 @@ from torch import Tensor
 from engine.measure.krylov import Sweep, launch, normal_products
 from engine.measure.lanczos import extreme_eigenpair
 from engine.transfer import Transfer
+from tests.rounding import rounding
 
 
 def symmetric(count: int, order: int, seed: int = 0) -> torch.Tensor:
@@ -38,7 +39,7 @@ def test_with_as_many_products_as_the_order_it_is_the_eigenvalue(which: Literal[
         pick = -1 if which == "largest" else 0
         assert pair is not None
         assert pair.value == pytest.approx(float(values[pick]), rel=1e-12)
-        assert pair.residual < 1e-10
+        assert pair.residual <= rounding(12) * float(values.abs().max())
         assert abs(float(vector @ exact[:, pick])) == pytest.approx(1.0, rel=1e-10)
 
 
@@ -47,7 +48,10 @@ def test_the_value_is_the_vectors_quotient_and_the_residual_what_it_lacks(produc
     matrices = symmetric(2, 20)
     sweep = launch(product(matrices), starts(2, 20), products, Transfer())
     torch.testing.assert_close(
-        sweep.basis @ sweep.basis.mT, torch.eye(products, dtype=torch.float64).expand(2, -1, -1), rtol=0, atol=1e-13
+        sweep.basis @ sweep.basis.mT,
+        torch.eye(products, dtype=torch.float64).expand(2, -1, -1),
+        rtol=0,
+        atol=rounding(20),
     )
     pairs = sweep.ritz("largest")
     vectors = sweep.vectors(pairs)
@@ -73,7 +77,9 @@ def test_normal_products_are_those_of_each_matrix() -> None:
     m = torch.randn(3, 7, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     v = starts(3, 4)
     for matrix, vector, found in zip(m, v, normal_products(m, v), strict=True):
-        np.testing.assert_allclose(found.numpy(), (matrix.T @ matrix @ vector).numpy(), rtol=1e-12)
+        expected = (matrix.T @ matrix @ vector).numpy()
+        scale = float(torch.linalg.matrix_norm(matrix).square() * vector.norm())
+        np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=rounding(7) * scale)
 
 
 def matrices(count: int, order: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
@@ -110,7 +116,8 @@ def test_basis_vectors_stay_orthogonal_when_the_extremes_have_converged() -> Non
     order, products = 200, 40
     values = torch.cat([torch.linspace(0.0, 1.0, order - 2, dtype=torch.float64), torch.tensor([50.0, 100.0])])
     basis = swept(torch.diag(values)[None], torch.ones(1, order, dtype=torch.float64), products).basis[0]
-    torch.testing.assert_close(basis @ basis.T, torch.eye(products, dtype=torch.float64), rtol=0.0, atol=1e-13)
+    identity = torch.eye(products, dtype=torch.float64)
+    torch.testing.assert_close(basis @ basis.T, identity, rtol=0.0, atol=rounding(order))
 
 
 def test_a_start_that_is_an_eigenvector_or_not_finite_breaks_down_for_its_own_matrix_alone() -> None:
@@ -136,4 +143,4 @@ def test_a_residual_is_never_smaller_than_the_rounding_of_the_largest_ritz_value
     sweep = launch(lambda v: values * v, torch.ones(1, 6, dtype=torch.float64), 6, Transfer())
     (pair,) = sweep.ritz("largest")
     assert pair is not None
-    assert pair.residual == pytest.approx(9 * np.finfo(np.float64).eps, rel=1e-6, abs=0.0)
+    assert 8.99 * np.finfo(np.float64).eps <= pair.residual <= 9 * rounding(6)

@@ -16,6 +16,7 @@ from engine.measure.layer_features import LayerFeatures, Moved
 from engine.measure.layer_stack import LayerStack, discs_of
 from engine.theory.gershgorin import gershgorin
 from engine.transfer import Transfer
+from tests.rounding import rounding
 
 
 @pytest.mark.parametrize("n", [1, 2, 9])
@@ -25,7 +26,8 @@ def test_discs_are_those_of_each_matrix(n: int) -> None:
     before = grams.clone()
     for found, gram in zip(discs_of(grams).tolist(), grams, strict=True):
         expected = dataclasses.astuple(gershgorin(gram.numpy()))
-        assert found == pytest.approx(expected, rel=1e-14, nan_ok=True)
+        slack = rounding(n) * n * float(gram.abs().max())  # of sums of a row
+        assert found == pytest.approx(expected, rel=0, abs=slack, nan_ok=True)
     assert torch.equal(grams, before)
 
 
@@ -51,17 +53,20 @@ def test_layers_that_move_are_followed_as_one_by_one_and_from_above(n: int, widt
             stack.moved(), stack.discs(), single, grams, now, features, initial, strict=True
         ):
             expected = layer.measure(gram.numpy(), a.numpy())
-            assert dataclasses.astuple(discs) == pytest.approx(dataclasses.astuple(expected.discs), rel=1e-12)
+            slack = rounding(width) * n * float(gram.abs().max())  # of sums of a row
+            assert dataclasses.astuple(discs) == pytest.approx(dataclasses.astuple(expected.discs), rel=0, abs=slack)
             if found is None:
                 continue
             followed += 1
             df = (a.double() - then.double()) / math.sqrt(width)
             op = float(torch.linalg.matrix_norm(gram - before, 2)), float(torch.linalg.matrix_norm(df, 2))
-            assert op[0] <= found.gram_op * (1 + 1e-12) <= op[0] * 1.01
-            assert op[1] <= found.features_op * (1 + 1e-12) <= op[1] * 1.01
-            assert found.gram_fro == pytest.approx(expected.moved.gram_fro, rel=1e-12)
-            assert found.features_fro == pytest.approx(expected.moved.features_fro, rel=1e-12)
-    assert followed >= 15
+            # The change of a Gram matrix is the difference of two that are rounded.
+            slack = rounding(width) * float(gram.abs().max()) * n
+            assert op[0] - slack <= found.gram_op <= op[0] * 1.01
+            assert op[1] * (1 - rounding(width)) <= found.features_op <= op[1] * 1.01
+            assert found.gram_fro == pytest.approx(expected.moved.gram_fro, rel=0, abs=slack)
+            assert found.features_fro == pytest.approx(expected.moved.features_fro, rel=rounding(n * width))
+    assert followed >= 9  # half of them: otherwise this has compared little
 
 
 def test_what_products_do_not_suffice_for_is_left_to_the_host_and_so_are_small_layers() -> None:

@@ -10,6 +10,7 @@ from engine.measure.lanczos import extreme_eigenpair
 from engine.measure.row_norms import row_norms
 from engine.network import row_scale, row_scale_transpose
 from tests.closed_form.small_networks import CASES, LOSSES, dense_hessian, small
+from tests.rounding import rounding
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -56,7 +57,8 @@ def test_the_largest_hessian_eigenvalue_is_the_dense_one_even_where_a_negative_o
     for which, expected in (("largest", dense[-1]), ("smallest", dense[0])):
         pair = extreme_eigenpair(operator, start, which, tolerance=1e-10, max_products=500)
         assert pair.value == pytest.approx(float(expected), rel=1e-9)
-        assert abs(pair.value - float(expected)) <= pair.residual + 1e-14
+        slack = rounding(len(dense)) * float(dense.abs().max())
+        assert abs(pair.value - float(expected)) <= pair.residual + slack
 
 
 def test_a_row_of_any_length_is_rescaled_and_a_row_of_zeros_stays_what_it_is():
@@ -71,7 +73,8 @@ def test_the_derivative_of_rescaling_is_nu_times_the_projection_across_the_row_i
     u, z = (torch.randn(*batch, 5, 7, generator=generator, dtype=torch.float64) for _ in range(2))
     nu = 7**0.5 / u.norm(dim=-1, keepdim=True)
     found = row_scale_transpose(nu * u, nu, z)
+    slack = rounding(7) * float((nu * z.norm(dim=-1, keepdim=True)).max())
     rows = zip(*(t.reshape(-1, t.shape[-1]) for t in (u, nu, z, found)), strict=True)
     for of, scale, v, product in rows:
         along = of / of.norm()
-        torch.testing.assert_close(product, scale * (v - along * torch.dot(along, v)), rtol=1e-12, atol=1e-13)
+        torch.testing.assert_close(product, scale * (v - along * torch.dot(along, v)), rtol=0, atol=slack)
