@@ -15,6 +15,7 @@ from rich.text import Text
 from textual import constants
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
+from textual.geometry import Region
 from textual.screen import Screen
 
 from engine.errors import WntError
@@ -24,8 +25,14 @@ from wnt_tui.engine_process import EngineProcess
 from wnt_tui.farewell import Farewell, of_the_others
 from wnt_tui.hangup import leave_on_hangup
 from wnt_tui.keys import KEY_TABLE
+from wnt_tui.link.flow import Link
 from wnt_tui.screens.dashboard import Dashboard
 from wnt_tui.themes import Palette, app_theme, depth_of, make_palette
+from wnt_tui.widgets.header import Header
+from wnt_tui.widgets.line import Line
+
+LINK_SECONDS = 1.0
+"""How often it is told whether the link is slow."""
 
 
 class WntApp(App[Farewell]):
@@ -46,6 +53,8 @@ class WntApp(App[Farewell]):
         self, paths: Sequence[Path], engine: EngineProcess | None = None, *, choose: bool = False, debug: bool = False
     ) -> None:
         self.palette = terminal_palette()
+        self.link = Link()
+        self.hurried = False
         # Decided before Textual chooses its filters: the one it would take for NO_COLOR otherwise turns the
         # terminal's own colours into black on black.
         super().__init__(driver_class=TerminalDriver, ansi_color=self.palette.name in {"16", "mono"})
@@ -65,6 +74,7 @@ class WntApp(App[Farewell]):
         self.register_theme(app_theme(self.palette))
         self.theme = f"wnt-{self.palette.name}"
         self.set_interval(INTERVAL_SECONDS, self._collect)
+        self.set_interval(LINK_SECONDS, self._tell_of_link)
         first, *others = self.paths
         compared = () if self._choose else others
         dashboard = Dashboard(first, self.palette, *self.engines, compared=compared, opened_together=self.paths)
@@ -74,6 +84,22 @@ class WntApp(App[Farewell]):
 
     def _collect(self) -> None:
         self._collector.tick(self.dashboard.changed if self.dashboard is not None else 0.0)
+
+    def _tell_of_link(self) -> None:
+        if self.dashboard is not None and self.dashboard.is_mounted:
+            self.dashboard.query_one(Header).link = self.link.told()
+
+    def first_regions(self) -> tuple[list[Region], list[Region]]:
+        """Return what a slow link carries first: the lines about the run, then what a key most likely changes."""
+        screen = self.screen
+        lines = [line.region for line in screen.query(Line) if line.is_on_screen]
+        # A dialog is a child of its screen; so is all of the dashboard, whose focused panel is enough.
+        dialogs = [] if screen is self.dashboard else list(screen.children)
+        return lines, [widget.region for widget in (screen.focused, *dialogs) if widget is not None]
+
+    def paint_anew(self) -> None:
+        """Draw the whole picture, soon."""
+        self.call_later(self.refresh)
 
     def _fatal_error(self) -> None:
         # Textual's own prints hundreds of lines, local variables included. There is no public place to say it
@@ -174,6 +200,7 @@ def watch(
 
     def leave(code: int) -> None:
         hung_up.append(code)
+        app.hurried = True
         app.call_later(app.exit, Farewell(code, ""))
 
     leave_on_hangup(leave)

@@ -2,13 +2,176 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import re
+import threading
+from typing import Any, Protocol
+
 from textual import events
 from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Region
 from textual.message import Message
+
+from wnt_tui.link.flow import Link
+from wnt_tui.link.pictures import Pictures
+
+_PICTURE = re.compile(r"\x1b\[\d+;\d+H")
+"""What Textual writes a picture begins with, whole or in part."""
+
+_SYNCHRONIZED = ("\x1b[?2026h", "\x1b[?2026l")
+"""Written around a picture where the terminal can hold it back until it is whole."""
+
+_ANSWER = re.compile(r"\x1b\[(\d+);(\d+)R")
+
+_KEYS = (events.Key, events.Paste, events.MouseDown, events.MouseScrollDown, events.MouseScrollUp)
+
+HURRIED_SECONDS = 0.4
+"""Longest wait for answers where the process is ended soon, see :mod:`wnt_tui.hangup`."""
+
+
+class Paced(Protocol):
+    """The app, as its driver needs it.
+
+    Attributes:
+        link: The link to the terminal.
+        hurried: Whether the app is to end within a second.
+    """
+
+    link: Link
+    hurried: bool
+
+    def first_regions(self) -> tuple[list[Region], list[Region]]:
+        """Lines that are written first; what a key most likely changes."""
+
+    def paint_anew(self) -> None:
+        """Draw the whole picture."""
 
 
 class TerminalDriver(LinuxDriver):
-    """Textual's driver for Unix terminals, with what this app needs of a terminal."""
+    """Textual's driver for Unix terminals; pictures wait until the terminal has taken what is under way.
+
+    Over a fast link pictures go as Textual writes them. Over any other they are kept here, cell by cell, and the
+    difference to what the terminal shows is written as there is room, what matters first.
+
+    Args:
+        app: The app.
+        arguments: As Textual's driver takes them.
+    """
+
+    def __init__(self, app: Any, **arguments: Any) -> None:
+        super().__init__(app, **arguments)
+        self._paced: Paced = app
+        self._flow = self._paced.link
+        self._pictures = Pictures()
+        self._lock = threading.RLock()
+        self._answered = threading.Condition(self._lock)
+        # Whether pictures may be written: the terminal is ours and answers are read.
+        self._open = False
+        self._whole = False
+        """Whether pictures go as Textual writes them."""
+        self._begun = False
+        self._synchronized = False
+        self._answer_due = False
+        self._events: asyncio.AbstractEventLoop | None = None
+        self._scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    # From the app to the terminal
+
+    def write(self, data: str) -> None:
+        """Write data: pictures when there is room, all else at once.
+
+        Args:
+            data: What to write.
+        """
+        self._begun = True
+        with self._lock:
+            if not self._open:
+                self._write_now(data)
+            elif data in _SYNCHRONIZED:
+                # Pictures that go in parts are not held back by the terminal as well.
+                if self._whole or self._synchronized:
+                    self._write_now(data)
+                    self._synchronized = data == _SYNCHRONIZED[0]
+            elif self._whole and self._takes_whole(data):
+                self._write_now(data)
+                self._answer_due = True
+            else:
+                self._pictures.fit(*self._size_now())
+                others = self._pictures.take(data)
+                if others:
+                    self._write_now(others)
+                self._schedule()
+
+    def flush(self) -> None:
+        """Ask for an answer to what was written; Textual calls it after every picture."""
+        super().flush()
+        with self._lock:
+            if self._open and self._answer_due:
+                self._answer_due = False
+                self._ask()
+
+    def _takes_whole(self, data: str) -> bool:
+        """Return whether the link is still one for whole pictures."""
+        if _PICTURE.match(data) is None or self._flow.takes_whole(len(data)):
+            return True
+        # What the terminal shows is not known here: a whole picture is needed to go on from.
+        self._whole = False
+        self._pictures.forget()
+        self._paced.paint_anew()
+        return False
+
+    def _size_now(self) -> tuple[int, int]:
+        """Return columns and rows of the terminal; more than there can be where it does not say."""
+        try:
+            size = os.get_terminal_size(self.fileno)
+        except OSError:
+            size = os.terminal_size((0, 0))
+        return size.columns or 1 << 16, size.lines or 1 << 16
+
+    def _write_now(self, data: str) -> None:
+        self._flow.wrote(len(data.encode()))
+        super().write(data)
+
+    def _ask(self) -> None:
+        super().write(self._flow.question())
+
+    def _schedule(self) -> None:
+        """Have parts written soon, from the app's own thread and after what it is at."""
+        if self._open and not self._scheduled and self._events is not None:
+            self._scheduled = True
+            self._events.call_soon_threadsafe(self._pump)
+
+    def _pump(self) -> None:
+        """Write what there is room for."""
+        with self._lock:
+            self._scheduled = False
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            if not self._open or self._whole:
+                return
+            self._pictures.lines, self._pictures.focused = self._paced.first_regions()
+            while room := self._flow.room():
+                part = self._pictures.part(min(room, self._flow.part))
+                if part:
+                    self._write_now(part)
+                    self._ask()
+                elif self._pictures.current:
+                    self._whole = self._flow.fast
+                    break
+                elif self._flow.asked:
+                    break  # never more than one picture under way
+                else:
+                    self._pictures.begin()
+            if not self._flow.asked and not self._flow.room():
+                self._ask()
+            wait = self._flow.wait()
+            if wait is not None and self._events is not None:
+                self._timer = self._events.call_later(wait, self._schedule)
+
+    # From the terminal to the app
 
     def process_message(self, message: Message) -> None:
         """Hand on what came from the terminal, from the input thread.
@@ -17,6 +180,50 @@ class TerminalDriver(LinuxDriver):
             message: A key, a mouse event or an answer of the terminal.
         """
         if isinstance(message, events.CursorPosition):
-            # An answer to this driver's own question. Textual would shift the mouse by it.
+            # The answer to a question of this driver. Textual would shift the mouse by it.
+            self._take_answer(message.y + 1, message.x + 1)
             return
+        if isinstance(message, events.Paste):
+            # A terminal may answer while it sends what is pasted.
+            for answer in _ANSWER.finditer(message.text):
+                self._take_answer(int(answer[1]), int(answer[2]))
+            message.text = _ANSWER.sub("", message.text)
+        if isinstance(message, _KEYS):
+            with self._lock:
+                self._pictures.key()
         super().process_message(message)
+
+    def _take_answer(self, row: int, column: int) -> None:
+        with self._lock:
+            if self._flow.answered(row, column):
+                self._answered.notify_all()
+                self._schedule()
+
+    # Beginning and end
+
+    def start_application_mode(self) -> None:
+        """Take the terminal; what it shows is unknown."""
+        with self._lock:
+            self._flow.restart()
+            self._pictures.forget_shown()
+            self._whole = False
+            self._begun = False
+        super().start_application_mode()  # type: ignore[no-untyped-call]  # Textual's has no types
+        with self._lock:
+            if not self._begun:
+                return  # in the background: the terminal is not ours
+            self._events = asyncio.get_running_loop()
+            self._open = True
+            # The latency, before there is anything to wait for.
+            self._ask()
+
+    def disable_input(self) -> None:
+        """Stop pictures, and input when what is under way has been answered: answers must not reach the shell."""
+        with self._lock:
+            was_open, self._open = self._open, False
+            if self._timer is not None:
+                self._timer.cancel()
+            if was_open:
+                patience = min(self._flow.last_answers(), HURRIED_SECONDS if self._paced.hurried else 60.0)
+                self._answered.wait_for(lambda: not self._flow.asked, patience)
+        super().disable_input()

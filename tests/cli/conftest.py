@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import struct
 import subprocess
@@ -20,6 +21,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PRETEND = ROOT / "tests" / "pretend_engine.py"
 COMMAND = [sys.executable, "-P", "-m", "wnt_tui"]
+
+CURSOR_ASKED = re.compile(r"\x1b\[(\d+);(\d+)H\x1b\[6n")
 
 
 @pytest.fixture
@@ -92,6 +95,7 @@ class Terminal:
     process: subprocess.Popen[bytes]
     master: int
     output: str = ""
+    answered: int = 0
 
     def until(self, condition: Callable[[str], object], patience: float = 90.0) -> str:
         """Read until the output satisfies a condition."""
@@ -129,6 +133,10 @@ class Terminal:
             if not read:
                 return
             self.output += read.decode(errors="replace")
+            # As terminals do: where the cursor stands.
+            for place in CURSOR_ASKED.finditer(self.output, self.answered):
+                os.write(self.master, f"\x1b[{place[1]};{place[2]}R".encode())
+                self.answered = place.end()
             seconds = 0
 
 

@@ -68,6 +68,8 @@ class Header(Line):
     snapshot: reactive[Snapshot | None] = reactive(None, always_update=True)
     cursor: reactive[int] = reactive(0)
     """The step whose learning rate is told."""
+    link: reactive[str] = reactive("")
+    """What to say of the link to the terminal: nothing where it is quick."""
     waiting: reactive[str] = reactive("opening…")
     """What to say before there is a snapshot."""
 
@@ -79,6 +81,7 @@ class Header(Line):
         sign, stand_in, role = STATE_SIGNS.get(snapshot.engine.state, ("●", "*", "strong"))
         state = (f"{self.sign(sign, stand_in)} {state_phrase(snapshot)}", role)
         blocked = (blocked_phrase(snapshot.engine), "bad")
+        link = (self.link, "warn")
         progress = [(part, "strong" if place == 0 else "text") for place, part in enumerate(progress_parts(snapshot))]
         left = [
             run_summary(snapshot.config, snapshot.lr_at(self.cursor)),
@@ -90,7 +93,7 @@ class Header(Line):
             [self.palette.glyphs.text(part) for part in left if part],
             [
                 (self.palette.glyphs.text(text), role)
-                for text, role in (state, *([blocked] if blocked[0] else []), *progress)
+                for text, role in (state, *(warning for warning in (blocked, link) if warning[0]), *progress)
             ],
         )
 
