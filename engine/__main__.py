@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import sys
+
 if __name__ == "__main__":
     # Before anything heavy is imported.
     from engine import signals, streams
 
-    signals.use_defaults()
+    signals.use_defaults(held="--lock" in sys.argv)  # its file is to be removed first
     streams.prepare()
 
 import argparse
 import json
 import os
-import sys
 import traceback
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.config import RunConfig
 from engine.errors import WntError
 from engine.memory import is_out_of_memory, out_of_memory
+from engine.paths import existing_path, named_path, shown_path
+
+if TYPE_CHECKING:
+    from engine.session.liveness import EngineLock
 
 _DIVERGED = 3
 _INTERRUPTED = 130
@@ -73,11 +77,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (("run", "train headless"), ("live", "train for viewers, waiting when done")):
         command = commands.add_parser(name, help=text)
-        command.add_argument("--session", required=True, type=Path, help="the session file to write")
+        command.add_argument("--session", required=True, type=named_path, help="the session file to write")
+        command.add_argument("--lock", type=int, default=None, help="an inherited descriptor of the session's lock")
         source = command.add_mutually_exclusive_group(required=True)
         source.add_argument("--config", help="a RunConfig as JSON")
         source.add_argument("--resume", action="store_true", help="go on with the session, whose engine has ended")
-        source.add_argument("--branch", type=Path, metavar="PARENT", help="begin at a step of another session")
+        source.add_argument("--branch", type=existing_path, metavar="PARENT", help="begin at a step of another session")
         command.add_argument("--steps", type=int, default=None, help="with --resume: the step to go to")
         command.add_argument("--step", type=int, default=0, help="with --branch: the step to begin at")
         command.add_argument("--changes", default="{}", help="with --branch: options that change, as JSON")
@@ -85,12 +90,12 @@ def _parser() -> argparse.ArgumentParser:
         if name == "run":
             command.add_argument("--plot", action="store_true", help="print plots of the run at its end")
     verify = commands.add_parser("verify", help="execute a session again and compare every row")
-    verify.add_argument("session", type=Path)
+    verify.add_argument("session", type=existing_path)
     verify.add_argument("--json", action="store_true", dest="as_json")
     weights = commands.add_parser("weights", help="compute the weights of a step again and write them")
-    weights.add_argument("session", type=Path)
+    weights.add_argument("session", type=existing_path)
     weights.add_argument("--step", type=int, required=True)
-    weights.add_argument("--output", type=Path, required=True)
+    weights.add_argument("--output", type=named_path, required=True)
     for command in (verify, weights):
         command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS)
     data = commands.add_parser("data", help="list data sets, or download one")
@@ -102,6 +107,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from engine.session.liveness import EngineLock
+    from engine.signals import ending_with
+
+    # Held, or taken, before anything else is tried: whatever ends the process from here on gives it back.
+    with EngineLock(options.session, options.lock) as lock:
+        ending_with(lock.release)
+        return _run_locked(options, lock)
+
+
+def _run_locked(options: argparse.Namespace, lock: EngineLock) -> int:
     from engine import progress
     from engine import run as runs
 
@@ -110,13 +125,13 @@ def _run(options: argparse.Namespace) -> int:
     how: dict[str, Any] = {"live": live, "progress": report.row}
     try:
         if options.resume:
-            outcome = runs.resume_session(options.session, steps=options.steps, **how)
+            outcome = runs.resume_session(options.session, lock=lock, steps=options.steps, **how)
         elif options.branch is not None:
             changes = json.loads(options.changes)
-            outcome = runs.branch_session(options.branch, options.step, changes, options.session, **how)
+            outcome = runs.branch_session(options.branch, options.step, changes, options.session, lock=lock, **how)
         else:
             config = RunConfig.from_json(options.config, origin="--config")
-            outcome = runs.run_session(config, options.session, **how)
+            outcome = runs.run_session(config, options.session, lock=lock, **how)
     finally:
         report.close()
     if not live:
@@ -166,7 +181,7 @@ def _data(options: argparse.Namespace) -> int:
         return 0
     if options.name != "cifar10":
         raise WntError(f"{options.name} cannot be downloaded.", "Only cifar10 needs to be.")
-    print(download_cifar10(download_directory(options.dir)))
+    print(shown_path(download_cifar10(download_directory(options.dir))))
     return 0
 
 

@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from engine.breakpoints import parse_all
 from engine.errors import ConfigError
+from engine.paths import existing_path, printable, shown_path
 
 Activation = Literal["relu", "tanh"]
 Loss = Literal["mse", "mse_logits", "cross_entropy"]
@@ -200,6 +201,28 @@ class RunConfig:
         return cls.from_mapping(read_toml(path), origin=str(path))
 
 
+def absolute_paths(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Options with paths as seen from any folder: a run may be resumed or verified from another one.
+
+    Args:
+        values: Values by name of option, as somebody typed them here.
+
+    Returns:
+        The same with ``data`` (where it is a file) and ``data_dir`` absolute.
+    """
+    files = {
+        name: str(existing_path(value))
+        for name, value in values.items()
+        if isinstance(value, str) and value and (name == "data_dir" or (name == "data" and is_data_file(value)))
+    }
+    return {**values, **files}
+
+
+def is_data_file(data: str) -> bool:
+    """Whether ``--data`` names a file and not a data set that is known by name."""
+    return data.lower().endswith(".npz")
+
+
 def read_toml(path: str | Path) -> dict[str, Any]:
     """Read a TOML file of options.
 
@@ -213,9 +236,11 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         ConfigError: The file cannot be read or is not TOML.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(existing_path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"Cannot read {path}: {error.strerror or error}.") from None
+        raise ConfigError(
+            f"Cannot read {path}: {error.strerror or error}.", "Give --config a TOML file that you may read."
+        ) from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} is not a TOML file: {error}.") from None
 
@@ -253,7 +278,8 @@ def _checked(name: str, value: Any, hint: Any, domain: Mapping[str, Any]) -> Any
         raise ConfigError(f"{flag} takes {noun}, not {value!r}.")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         _check_range(flag, value, domain)
-    return value
+    # A session stores UTF-8; what is a path may be anything else, and is understood escaped as well.
+    return shown_path(value) if isinstance(value, str) and printable(value) != value else value
 
 
 def _texts(flag: str, value: Any) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from engine.paths import printable
+
 
 class WntError(Exception):
     """A failure with a sentence for the person at the terminal.
@@ -16,9 +18,10 @@ class WntError(Exception):
     """Lines that show where in a text it went wrong; may be empty. Not part of the sentence."""
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        # Sentences quote what people and files said: names of files above all, which may hold anything.
+        self.message = printable(message)
+        self.hint = printable(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".rstrip()

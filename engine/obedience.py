@@ -8,6 +8,7 @@ from engine.annotations import ANNOTATING_COMMANDS, Annotations
 from engine.course import Course
 from engine.errors import SessionError
 from engine.history.keeping import CheckpointKeeper
+from engine.paths import shell_path
 from engine.record import Event
 from engine.session import Command
 
@@ -73,7 +74,7 @@ class Obedience:
         if self._past.behind:
             return False, (
                 f"Step {step} is history: with another learning rate from there on it is a branch."
-                f" `wnt-tui branch {self._writer.path} --step {step} --lr X` makes it, and so does b."
+                f" `wnt-tui branch {shell_path(self._writer.path)} --step {step} --lr X` makes it, and so does b."
             )
         before, now = self._past.trainer.lr, float(command.arguments["lr"] or 0.0)
         self._past.trainer.set_lr(now)

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from engine.paths import shell_path, shown_path
 from engine.record import Event, StepRecord
 from engine.session.reader import SessionReader
 
@@ -61,7 +62,7 @@ class Lines:
         final = record.step >= limit
         if self._first_step is None:
             self._first_step, self._began = record.step, now
-            self._write(f"recording {self._session}\n")
+            self._write(f"recording {shown_path(self._session)}\n")
         for event in record.events:
             if event.kind == "break":
                 self._break(event, last=final)
@@ -77,7 +78,11 @@ class Lines:
 
     def _break(self, event: Event, *, last: bool) -> None:
         bell, clear = ("\a", "\r\x1b[2K") if self._terminal else ("", "")
-        then = f" Waiting: `wnt-tui resume {self._session}` goes on." if self._waits_at_hits() and not last else ""
+        then = (
+            f" Waiting: `wnt-tui resume {shell_path(self._session)}` goes on."
+            if self._waits_at_hits() and not last
+            else ""
+        )
         self._write(f"{bell}{clear}breakpoint at step {event.step}: {event.message}{then}\n")
 
     def _waits_at_hits(self) -> bool:
@@ -145,7 +150,7 @@ def summary(outcome: Outcome, session: Path) -> dict[str, Any]:
     names = ("loss", "accuracy", "test_loss", "test_accuracy", "grad_norm", "pl", "smoothness_hessian")
     conditioning = last.layers.get("log10_cond") if last is not None else None
     return {
-        "session": str(session),
+        "session": shown_path(session),
         "state": outcome.state,
         "message": outcome.message,
         "step": outcome.step,

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 import engine
+from engine.paths import printable
 
 SURROUNDINGS = ("wnt_tui_version", "python_version", "torch_version", "numpy_version", "platform", "device", "threads")
 """What of a run's provenance decides how its numbers are rounded."""
@@ -41,7 +42,7 @@ def provenance(trainer: Trainer) -> dict[str, str]:
         "data_fingerprint": data.fingerprint,
         "data_shape": "×".join(str(size) for size in data.image_shape or (data.inputs,)),
         "classes": str(data.classes),
-        "command": " ".join(["python -m engine", *sys.argv[1:]]),
+        "command": printable(" ".join(["python -m engine", *sys.argv[1:]])),
     }
 
 

@@ -16,6 +16,7 @@ from engine.history.past import Past
 from engine.history.recorded import RecordedRun
 from engine.history.reexecution import prepare
 from engine.memory import is_out_of_memory, out_of_memory
+from engine.paths import shell_path
 from engine.provenance import differing, provenance
 from engine.record import Event
 from engine.session import EngineLock, SessionReader, SessionWriter, register, unregister
@@ -23,7 +24,9 @@ from engine.trainer import Trainer
 from engine.worker import Engine, Outcome, Progress
 
 
-def run_session(config: RunConfig, path: Path, *, live: bool, progress: Progress) -> Outcome:
+def run_session(
+    config: RunConfig, path: Path, *, live: bool, progress: Progress, lock: EngineLock | None = None
+) -> Outcome:
     """Run a configuration and record it.
 
     Data, device and network are prepared before the file is made, so that a wrong option leaves nothing behind.
@@ -33,6 +36,7 @@ def run_session(config: RunConfig, path: Path, *, live: bool, progress: Progress
         path: The session to write; nothing may be there.
         live: See :class:`Engine`.
         progress: See :class:`Engine`.
+        lock: The session's lock where it is held already.
 
     Returns:
         How it ended.
@@ -40,13 +44,15 @@ def run_session(config: RunConfig, path: Path, *, live: bool, progress: Progress
     Raises:
         WntError: The run could not start, or failed; the session then says so.
     """
-    with EngineLock(path):
+    with lock or EngineLock(path):
         trainer = Trainer(config)
         with SessionWriter.create(path, config, provenance(trainer)) as writer:
             return drive(trainer, writer, lambda _past: notices(trainer), live=live, progress=progress)
 
 
-def resume_session(path: Path, *, steps: int | None, live: bool, progress: Progress) -> Outcome:
+def resume_session(
+    path: Path, *, steps: int | None, live: bool, progress: Progress, lock: EngineLock | None = None
+) -> Outcome:
     """Go on with a run whose engine has ended, in its own session.
 
     It begins at the newest checkpoint, or where the run began; rows that are there are executed again, compared and
@@ -57,6 +63,7 @@ def resume_session(path: Path, *, steps: int | None, live: bool, progress: Progr
         steps: The step to go to; None is the run's own ``--steps``.
         live: See :class:`Engine`.
         progress: See :class:`Engine`.
+        lock: The session's lock where it is held already.
 
     Returns:
         How it ended.
@@ -65,7 +72,7 @@ def resume_session(path: Path, *, steps: int | None, live: bool, progress: Progr
         SessionError: It cannot go on, or it is not the run that was recorded.
         UsageError: It has gone that far already.
     """
-    with EngineLock(path), SessionReader(path) as reader:
+    with lock or EngineLock(path), SessionReader(path) as reader:
         # From here on this engine counts as living and is sent commands; it takes seconds before it can obey them.
         newest_command = reader.newest_command()
         recorded = RecordedRun(reader)
@@ -73,7 +80,7 @@ def resume_session(path: Path, *, steps: int | None, live: bool, progress: Progr
         if before.state == "diverged":
             raise SessionError(
                 f"{recorded.name} diverged at step {last}: nothing comes after it.",
-                f"`wnt-tui branch {path} --step K --lr X` goes on from an earlier step.",
+                f"`wnt-tui branch {shell_path(path)} --step K --lr X` goes on from an earlier step.",
             )
         limit = recorded.config.steps if steps is None else steps
         if last >= limit and not (live and steps is None):
@@ -97,7 +104,14 @@ def resume_session(path: Path, *, steps: int | None, live: bool, progress: Progr
 
 
 def branch_session(
-    parent: Path, step: int, changes: Mapping[str, Any], path: Path, *, live: bool, progress: Progress
+    parent: Path,
+    step: int,
+    changes: Mapping[str, Any],
+    path: Path,
+    *,
+    live: bool,
+    progress: Progress,
+    lock: EngineLock | None = None,
 ) -> Outcome:
     """Go on from a step of a session with options changed, in a new session.
 
@@ -108,6 +122,7 @@ def branch_session(
         path: The session to write; nothing may be there.
         live: See :class:`Engine`.
         progress: See :class:`Engine`.
+        lock: The session's lock where it is held already.
 
     Returns:
         How it ended.
@@ -116,7 +131,7 @@ def branch_session(
         SessionError: The step cannot be reached, or the new session not be written.
         UsageError: An option makes no sense.
     """
-    with EngineLock(path):
+    with lock or EngineLock(path):
         with SessionReader(parent) as reader:
             start = branch(RecordedRun(reader), step, changes, path)
         with start.write(path) as writer:

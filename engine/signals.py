@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from types import FrameType
 from typing import NoReturn
 
@@ -26,15 +26,39 @@ class Interrupted(BaseException):
         self.number = number
 
 
-def use_defaults() -> None:
+def use_defaults(*, held: bool = False) -> None:
     """Let SIGINT end this process quietly, as it does any program; call it before anything heavy is imported.
 
     Python's own handler raises KeyboardInterrupt wherever the program happens to be: within an import that means a
     traceback, or an abort of the C++ library that is loading. What is ignored (``nohup``, a background job) stays
     ignored. A signal that :func:`held_back` has kept for this process arrives now.
+
+    Args:
+        held: Go on holding signals back, until :func:`ending_with` says what is to be done first.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if not held:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+
+def ending_with(cleanup: Callable[[], None]) -> None:
+    """Have a signal end this process as it does by default, but only after something has been taken back.
+
+    Nothing is raised, so that it is safe while something heavy is imported. It holds until other handlers are set.
+
+    Args:
+        cleanup: What is to be done first.
+    """
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        cleanup()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, end)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 

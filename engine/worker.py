@@ -18,6 +18,7 @@ from engine.errors import SessionError
 from engine.history.keeping import CheckpointKeeper
 from engine.history.past import Past
 from engine.obedience import Obedience
+from engine.paths import shell_path
 from engine.record import Event, StepRecord
 from engine.session import SessionWriter, viewer_attached
 from engine.trainer import Trainer
@@ -193,7 +194,7 @@ class Engine:
         self._writer.set_engine(state="stopped", message=self._writer.astray)
         rescued = self._writer.rescue()
         raise SessionError(f"{self._writer.astray} All {self._writer.last_step + 1 - self._first} rows are saved in"
-                           f" {rescued}.", f"`wnt-tui resume {rescued}` goes on.")  # fmt: skip
+                           f" {rescued}.", f"`wnt-tui resume {shell_path(rescued)}` goes on.")  # fmt: skip
 
     def _say_running(self) -> None:
         behind = self._past.behind

@@ -19,6 +19,7 @@ from textual.geometry import Region
 from textual.screen import Screen
 
 from engine.errors import WntError
+from engine.paths import shell_path
 from wnt_tui.collector import INTERVAL_SECONDS, Collector, take_over
 from wnt_tui.driver import TerminalDriver
 from wnt_tui.engine_process import EngineProcess
@@ -111,7 +112,7 @@ class WntApp(App[Farewell]):
         reason = str(error).strip().splitlines()[:1]
         told = ": ".join([type(error).__name__, *reason])
         sentence = f"wnt-tui: Something unforeseen went wrong on the screen ({told}); the engine is not touched."
-        way_out = f"  `wnt-tui attach {self.paths[0]}` opens it again, --debug shows where it went wrong."
+        way_out = f"  `wnt-tui attach {shell_path(self.paths[0])}` opens it again, --debug shows where it went wrong."
         self.panic(Text(f"{sentence}\n{way_out}"))
 
     @property
@@ -158,9 +159,9 @@ class WntApp(App[Farewell]):
         wanted = message.branching
         dashboard = self.dashboard
         try:
-            path = branch_place(wanted.parent.absolute(), wanted.step, wanted.changes)
-            arguments = branch_arguments(wanted.parent.absolute(), wanted.step, wanted.changes, path)
-            engine = start_engine(path, *arguments, debug=self._debug_wanted)
+            lock = branch_place(wanted.parent.absolute(), wanted.step, wanted.changes)
+            path, arguments = lock.session, branch_arguments(wanted.parent.absolute(), wanted.step, wanted.changes)
+            engine = start_engine(path, *arguments, debug=self._debug_wanted, lock=lock)
         except WntError as error:
             if dashboard is not None:
                 dashboard.footer.say(str(error), severity="error", lasting=True)

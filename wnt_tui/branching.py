@@ -10,12 +10,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from engine.config import RunConfig, option_flag
-from engine.errors import SessionError, WntError
+from engine.config import RunConfig, absolute_paths, option_flag
+from engine.errors import WntError
 from engine.history.changes import changed_config
 from engine.history.recorded import RecordedRun
-from engine.session.paths import new_session_path
+from engine.session.liveness import EngineLock
 from engine.session.reader import SessionReader
+from engine.session.reservation import reserve_session
 
 _TRUTH = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
 
@@ -35,7 +36,7 @@ class Branching:
     changes: Mapping[str, Any]
 
 
-def branch_place(parent: Path, step: int, changes: Mapping[str, Any], asked: Path | None = None) -> Path:
+def branch_place(parent: Path, step: int, changes: Mapping[str, Any], asked: Path | None = None) -> EngineLock:
     """The file that a branch records in; what cannot be is refused here, where a sentence can still be read.
 
     Args:
@@ -45,30 +46,29 @@ def branch_place(parent: Path, step: int, changes: Mapping[str, Any], asked: Pat
         asked: What ``--session`` said; None is a fresh name beside the parent, or in the usual place.
 
     Returns:
-        An absolute path at which there is nothing.
+        The lock, which this process holds, of an absolute path at which there is nothing.
     """
     with SessionReader(parent) as reader:
         recorded = RecordedRun(reader)
         recorded.require(step)
         config = changed_config(recorded, step, changes)
     beside = parent.parent if asked is None and os.access(parent.parent, os.W_OK | os.X_OK) else asked
-    return writable(new_session_path(config, beside).absolute())
+    return reserve_session(config, beside)
 
 
-def branch_arguments(parent: Path, step: int, changes: Mapping[str, Any], path: Path) -> list[str]:
+def branch_arguments(parent: Path, step: int, changes: Mapping[str, Any]) -> list[str]:
     """What tells an engine to branch.
 
     Args:
         parent: The session to branch from.
         step: Where.
         changes: Options that change, by name.
-        path: The file it records in.
 
     Returns:
-        Arguments for ``python -m engine run`` and ``live``.
+        Arguments for ``python -m engine run`` and ``live``, beside the session and its lock.
     """
     words = json.dumps(dict(changes), ensure_ascii=False)
-    return ["--branch", str(parent), "--step", str(step), "--changes", words, "--session", str(path)]
+    return ["--branch", str(parent), "--step", str(step), "--changes", words]
 
 
 def parse_changes(parent: Path, step: int, text: str) -> dict[str, Any]:
@@ -94,33 +94,13 @@ def parse_changes(parent: Path, step: int, text: str) -> dict[str, Any]:
         if not sign or not name:
             raise ValueError(f"{word!r} is no option: type, for example, lr=0.005 steps=200.")
         changes[name] = _value(name, value, hints[name])
+    changes = absolute_paths(changes)
     try:
         with SessionReader(parent) as reader:
             changed_config(RecordedRun(reader), step, changes)
     except WntError as error:
         raise ValueError(error.message) from None
     return changes
-
-
-def writable(path: Path) -> Path:
-    """Refuse a path in a folder that may not be written to.
-
-    Args:
-        path: Where a new session is to be.
-
-    Returns:
-        The path.
-
-    Raises:
-        SessionError: The folder is closed.
-    """
-    # Asked here, where a sentence can still be read, and not by an engine that has no terminal.
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise SessionError(
-            f"The folder {path.parent} is not writable.",
-            "Choose another place with --session PATH, or set WNT_SESSIONS.",
-        )
-    return path
 
 
 def _words(text: str) -> list[str]:

@@ -12,11 +12,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import engine
 from engine import signals
 from engine.errors import SessionError
+
+if TYPE_CHECKING:
+    from engine.session.liveness import EngineLock
 
 LOG_TAIL_BYTES = 16_384
 
@@ -44,15 +47,16 @@ def engine_environment() -> Mapping[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(parts)}
 
 
-def become_engine(*arguments: str, debug: bool = False) -> NoReturn:
+def become_engine(*arguments: str, debug: bool = False, lock: EngineLock | None = None) -> NoReturn:
     """Replace this process by the engine: signals, exit code and pid are then the engine's own.
 
     Args:
         *arguments: What follows ``python -m engine``.
         debug: Whether it shows tracebacks.
+        lock: The lock of the session that it is to write, which it goes on holding; None where none is held here.
     """
     sys.stdout.flush()
-    command = engine_command(*arguments, *(["--debug"] if debug else []))
+    command = engine_command(*arguments, *_held(lock), *(["--debug"] if debug else []))
     with signals.held_back():
         os.execve(command[0], command, dict(engine_environment()))
 
@@ -84,10 +88,12 @@ class EngineProcess:
     Attributes:
         process: The process.
         log: The file with its output.
+        log_begins: Bytes in it that are of earlier engines.
     """
 
     process: subprocess.Popen[bytes]
     log: Path
+    log_begins: int = 0
 
     @property
     def ended(self) -> bool:
@@ -106,16 +112,18 @@ class EngineProcess:
 
     def last_words(self) -> str:
         """Return the last sentence of its log, for the person who wonders why it ended."""
-        return last_sentence(self.log) or f"It ended with exit code {self.process.poll()} and said nothing."
+        said = last_sentence(self.log, self.log_begins)
+        return said or f"It ended with exit code {self.process.poll()} and said nothing."
 
 
-def start_engine(session: Path, *arguments: str, debug: bool = False) -> EngineProcess:
+def start_engine(session: Path, *arguments: str, debug: bool = False, lock: EngineLock | None = None) -> EngineProcess:
     """Start an engine for the app, in a session of its own so that no hangup of this terminal reaches it.
 
     Args:
         session: The file that it writes.
         *arguments: What follows ``python -m engine live``: which run, and where.
         debug: Whether it logs tracebacks.
+        lock: The session's lock, where it is held already: it is the engine's from then on.
 
     Returns:
         The running engine.
@@ -124,32 +132,44 @@ def start_engine(session: Path, *arguments: str, debug: bool = False) -> EngineP
         SessionError: Its log cannot be written beside the session.
     """
     log = log_path(session)
-    try:
-        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    except OSError as error:
-        raise SessionError(
-            f"Cannot write {log}: {error.strerror}.", "Choose another place with --session PATH."
-        ) from None
-    try:
-        with signals.held_back():
-            process = subprocess.Popen(
-                engine_command("live", *arguments, *(["--debug"] if debug else [])),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=engine_environment(),
-                start_new_session=True,
-            )
-    finally:
-        os.close(output)
-    return EngineProcess(process, log)
+    held = _held(lock) or ["--session", str(session)]
+    with lock or contextlib.nullcontext():
+        try:
+            # Appended to: what stands there is of an engine before this one. Never through a link.
+            output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise SessionError(
+                f"Cannot write {log}: {error.strerror}.", "Choose another place with --session PATH."
+            ) from None
+        try:
+            began = os.fstat(output).st_size
+            with signals.held_back():
+                process = subprocess.Popen(
+                    engine_command("live", *arguments, *held, *(["--debug"] if debug else [])),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    env=engine_environment(),
+                    start_new_session=True,
+                    pass_fds=() if lock is None else (lock.hand_over(),),
+                )
+        finally:
+            os.close(output)
+        if lock is not None:
+            lock.forget()
+    return EngineProcess(process, log, began)
 
 
-def last_sentence(log: Path) -> str:
+def _held(lock: EngineLock | None) -> list[str]:
+    return [] if lock is None else ["--session", str(lock.session), "--lock", str(lock.hand_over())]
+
+
+def last_sentence(log: Path, begins: int = 0) -> str:
     """The last line of a log that says something, without Python's exception class path in front.
 
     Args:
         log: The file.
+        begins: Bytes of it that are passed over.
 
     Returns:
         The line, or nothing if there is none or the file cannot be read.
@@ -157,7 +177,7 @@ def last_sentence(log: Path) -> str:
     try:
         with log.open("rb") as file:
             file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - LOG_TAIL_BYTES))
+            file.seek(max(begins, file.tell() - LOG_TAIL_BYTES))
             text = file.read().decode("utf-8", errors="replace")
     except OSError:
         return ""

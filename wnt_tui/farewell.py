@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import WntError
+from engine.paths import shell_path
 from engine.session.liveness import engine_alive, viewer_attached
 from engine.session.reader import SessionReader
 
@@ -91,7 +91,7 @@ def of_the_others(sessions: Iterable[Path], *, stop: bool) -> list[str]:
 
 def _where(session: Path) -> str:
     """Return a session as a shell takes it."""
-    return shlex.quote(os.path.relpath(session) if session.is_relative_to(Path.cwd()) else str(session))
+    return shell_path(os.path.relpath(session) if session.is_relative_to(Path.cwd()) else session)
 
 
 def _stopped(session: Path) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import WntError
+from engine.paths import named_path, real_path, shown_path
 from engine.session.paths import sessions_folder
 from engine.session.reader import SessionReader
 from wnt_tui.wording import branch_phrase, run_summary
@@ -46,7 +47,7 @@ class Summary:
     def as_dict(self) -> dict[str, Any]:
         """Return it for ``--json``: numbers that are not there are null."""
         return {
-            "session": str(self.path),
+            "session": shown_path(self.path),
             "run": self.run,
             "alive": self.alive,
             "state": self.state,
@@ -100,11 +101,11 @@ def summary_of(path: Path) -> Summary:
 
 
 def as_typed(path: Path) -> str:
-    """Return a path as one would type it: only the name in the sessions folder, else from here."""
-    if path.absolute().parent == sessions_folder().absolute():
-        return path.stem
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else str(path)
+    """Return a path as one may type it: only the name in the sessions folder, else from here."""
+    if real_path(path.parent) == real_path(sessions_folder()):
+        return shown_path(path.stem)
+    here, path = Path.cwd(), named_path(path)
+    return shown_path(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def summary_or_trouble(path: Path) -> Summary:

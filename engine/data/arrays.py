@@ -6,6 +6,7 @@ unpacked, and whatever is wrong is said in one sentence.
 
 from __future__ import annotations
 
+import stat
 import zipfile
 import zlib
 from pathlib import Path
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from engine.data.dataset import Labels, Source
 from engine.errors import DataError
+from engine.paths import existing_path, shown_path
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 MAX_BYTES = 8 * 2**30
@@ -47,9 +49,16 @@ def read(path: str | Path) -> Source:
     Raises:
         DataError: The file is missing, not such a file, or holds something that cannot be trained on.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(f"There is no file {path}.", "Give --data a file that exists.")
+    path = existing_path(path)
+    try:
+        kind = path.stat().st_mode
+    except FileNotFoundError:
+        there = "is a link to nothing" if path.is_symlink() else "does not exist"
+        raise DataError(f"{path} {there}.", "Give --data a file that exists.") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"Cannot read {path}: {error}.", "Give --data a file that you may read.") from None
+    if not stat.S_ISREG(kind):
+        raise DataError(f"{path} is not a file.", "Give --data an .npz file.")
     found = _unpack(path)
     x_train, x_test = (_images(found[key], key, path) for key in ("x_train", "x_test"))
     y_train, y_test = (_labels(found[key], key, path) for key in ("y_train", "y_test"))
@@ -67,7 +76,7 @@ def read(path: str | Path) -> Source:
                 "Give every image one label.",
             )
     classes = max(2, *(int(labels.max(initial=0)) + 1 for labels in (y_train, y_test)))
-    return Source(path.name, _channels_last(x_train), y_train, _channels_last(x_test), y_test, classes)
+    return Source(shown_path(path.name), _channels_last(x_train), y_train, _channels_last(x_test), y_test, classes)
 
 
 def _unpack(path: Path) -> dict[str, NDArray[Any]]:

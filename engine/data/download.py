@@ -11,6 +11,7 @@ from pathlib import Path
 from engine.data.locate import CIFAR10_FOLDER
 from engine.data.torchvision_import import torchvision_datasets
 from engine.errors import DataError
+from engine.paths import named_path
 
 _TIMEOUT_SECONDS = 30.0
 
@@ -29,7 +30,7 @@ def download_cifar10(directory: str | Path) -> Path:
     Raises:
         DataError: No network, no space, no permission, or what arrived is not CIFAR-10.
     """
-    directory = Path(directory)
+    directory = named_path(directory)
     datasets = torchvision_datasets()
     # urllib waits for ever by default; a dead network should end with a sentence.
     before = socket.getdefaulttimeout()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.config import RunConfig
+from engine.config import RunConfig, is_data_file
 from engine.data import arrays, cifar10, digits, gaussian
 from engine.data.dataset import DataSet, Source, fingerprint_of_raw
 from engine.data.locate import find_cifar10
@@ -75,7 +75,7 @@ def _source(config: RunConfig, notices: list[str]) -> Source:
         return digits.read()
     if name == "gaussian":
         return gaussian.draw(config.examples, config.resolved_test_examples, config.seed)
-    if name.lower().endswith(".npz"):
+    if is_data_file(name):
         return arrays.read(name)
     raise DataError(
         f"--data {name} is not known.", "Choose auto, cifar10, digits, gaussian or a file that ends in .npz."

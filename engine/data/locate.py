@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from engine.paths import existing_path, is_folder, named_path
+
 CIFAR10_FOLDER = "cifar-10-batches-py"
 """The folder that the official archive unpacks to, and that torchvision reads."""
 
@@ -21,8 +23,7 @@ def search_directories(data_dir: str | None) -> list[Path]:
         ``--data-dir``, ``$WNT_DATA_DIR``, ``~/.cache/wnt-tui`` and ``./data``, those that are set.
     """
     named = [data_dir, os.environ.get(DATA_DIR_VARIABLE)]
-    cache = Path("~") / ".cache" / "wnt-tui"
-    return [*(_expanded(Path(text)) for text in named if text), _expanded(cache), Path("data")]
+    return [*(existing_path(text) for text in named if text), *map(named_path, ("~/.cache/wnt-tui", "data"))]
 
 
 def find_cifar10(data_dir: str | None) -> Path | None:
@@ -35,7 +36,7 @@ def find_cifar10(data_dir: str | None) -> Path | None:
         The directory to give to torchvision as its root, or None.
     """
     for directory in search_directories(data_dir):
-        if (directory / CIFAR10_FOLDER).is_dir():
+        if is_folder(directory / CIFAR10_FOLDER):
             return directory
     return None
 
@@ -70,10 +71,3 @@ def inventory(data_dir: str | None) -> dict[str, str]:
         "gaussian": "Gaussian inputs labelled by a random linear teacher: always here",
         "FILE.npz": "your own x_train, y_train, x_test, y_test",
     }
-
-
-def _expanded(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError:  # an account without a home directory
-        return path

@@ -28,6 +28,7 @@ from engine.history.comparison import Difference
 from engine.history.encoding import encode, read_checkpoint
 from engine.history.recorded import ORIGIN, RecordedRun
 from engine.history.reexecution import Rerun, prepare
+from engine.paths import real_path, shown_path
 from engine.provenance import provenance
 from engine.record import Event, StepRecord
 from engine.session.writer import SessionWriter
@@ -98,7 +99,7 @@ def branch(recorded: RecordedRun, step: int, changes: Mapping[str, Any], path: P
     }
     start = _start(recorded, step, config, made)
     meta = provenance(start.trainer) | {
-        "parent": os.path.relpath(recorded.reader.path, path.parent),
+        "parent": shown_path(os.path.relpath(real_path(recorded.reader.path), real_path(path.parent))),
         "parent_step": str(step),
         "parent_created": recorded.meta.get("created", ""),
         "parent_changes": json.dumps(made, ensure_ascii=False),

@@ -11,6 +11,7 @@ from engine.history.comparison import Difference
 from engine.history.keyframes import Keyframes
 from engine.history.recorded import RecordedRun
 from engine.history.reexecution import Rerun, prepare
+from engine.paths import shell_path
 from engine.record import StepRecord
 from engine.session.reader import SessionReader
 from engine.session.writer import SessionWriter
@@ -168,8 +169,8 @@ class Past:
         if training is not None:
             raise SessionError(
                 f"Executed again, this is not the run that was recorded: {training}.",
-                f"What is recorded stays as it is; `wnt-tui branch {self._writer.path} --step K` goes on from it"
-                " in a new session.",
+                "What is recorded stays as it is;"
+                f" `wnt-tui branch {shell_path(self._writer.path)} --step K` goes on from it in a new session.",
             )
         if found and self._notable is None:
             self._notable = found[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from engine.history.checkpoint import parameter_names, parameters_of
 from engine.history.comparison import Difference
 from engine.history.recorded import RecordedRun
 from engine.history.reexecution import Rerun, prepare
+from engine.paths import shown_path
 from engine.session.filesystem import appearing
 from engine.session.reader import SessionReader
 
@@ -33,9 +35,10 @@ class Weights:
 
     def sentence(self) -> str:
         """Return it for people."""
+        told = f"{shown_path(self.output)}: the weights of step {self.step}"
         if not self.differences:
-            return f"{self.output}: the weights of step {self.step}, exact: loss and gradient agree bit by bit."
-        return f"{self.output}: the weights of step {self.step}, not exact: {self.differences[0]}."
+            return f"{told}, exact: loss and gradient agree bit by bit."
+        return f"{told}, not exact: {self.differences[0]}."
 
 
 def write_weights(path: Path, step: int, output: Path, told: Callable[[int, int], None]) -> Weights:
@@ -55,7 +58,7 @@ def write_weights(path: Path, step: int, output: Path, told: Callable[[int, int]
     Raises:
         SessionError: There is no such step, or the file cannot be written.
     """
-    if output.exists():
+    if os.path.lexists(output):
         raise SessionError(f"{output} exists already.", "Give another --output: nothing is overwritten.")
     with SessionReader(path) as reader:
         recorded = RecordedRun(reader)

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from engine.session.liveness import EngineLock, ViewerMark, engine_alive, viewer_attached
     from engine.session.living import living_sessions, register, unregister
     from engine.session.marks import mark_event, put_mark
-    from engine.session.paths import list_sessions, new_session_path, resolve_session, sessions_folder
+    from engine.session.paths import list_sessions, resolve_session, sessions_folder
     from engine.session.reader import SessionReader
+    from engine.session.reservation import reserve_session
     from engine.session.rows import (
         Command,
         CommandAnswer,
@@ -52,10 +53,10 @@ __all__ = [
     "list_sessions",
     "living_sessions",
     "mark_event",
-    "new_session_path",
     "plain_text",
     "put_mark",
     "register",
+    "reserve_session",
     "resolve_session",
     "send",
     "sessions_folder",
@@ -85,10 +86,10 @@ _HOME = {
     "list_sessions": "paths",
     "living_sessions": "living",
     "mark_event": "marks",
-    "new_session_path": "paths",
     "plain_text": "text",
     "put_mark": "marks",
     "register": "living",
+    "reserve_session": "reservation",
     "resolve_session": "paths",
     "send": "commands",
     "sessions_folder": "paths",

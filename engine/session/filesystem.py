@@ -13,6 +13,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from engine.errors import SessionError
+from engine.paths import real_path
 
 # fmt: off
 _NETWORK_TYPES = frozenset({
@@ -79,8 +80,9 @@ def side_files(session: Path) -> tuple[Path, ...]:
     Returns:
         Those of ``SESSION-wal`` and ``SESSION-journal`` that exist.
     """
-    beside = (session.with_name(session.name + suffix) for suffix in ("-wal", "-journal"))
-    return tuple(path for path in beside if path.exists())
+    real = real_path(session)  # SQLite follows links before it names them
+    beside = (real.with_name(real.name + suffix) for suffix in ("-wal", "-journal"))
+    return tuple(path for path in beside if os.path.lexists(path))
 
 
 @contextlib.contextmanager

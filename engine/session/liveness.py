@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from engine.errors import SessionError
+from engine.paths import real_path, shell_path
 
 _NOTE_AT = 256
 """Where the lock file's note begins: after who holds it, within the block that is there from the start."""
@@ -114,16 +115,18 @@ class EngineLock:
     """The lock that an engine holds for life; a second engine on the same session is refused.
 
     Use it as a context manager around everything that writes. The file is removed on an orderly end and
-    otherwise left, unlocked, which means the same.
+    otherwise left, unlocked, which means the same. A process may take the lock and hand it to the one that becomes
+    the engine: it belongs to the open file and not to the process.
 
     Args:
         session: The session file, which need not exist yet; its folder must.
+        descriptor: What :meth:`hand_over` returned in the process that started this one; None takes the lock here.
     """
 
-    def __init__(self, session: str | Path) -> None:
-        self._session = Path(session)
+    def __init__(self, session: str | Path, descriptor: int | None = None) -> None:
+        self.session = Path(session)
         self._path = lock_path(session)
-        self._fd: int | None = None
+        self._fd = None if descriptor is None else _inherited(self._path, descriptor)
 
     @property
     def held(self) -> bool:
@@ -137,24 +140,61 @@ class EngineLock:
             SessionError: Another engine holds it, or the lock file cannot be made there.
         """
         deadline = time.monotonic() + _PATIENCE
-        while self._fd is None:
+        while not self.try_acquire():
+            if time.monotonic() > deadline:
+                raise SessionError(
+                    f"Another engine is already writing {self.session}{_holder(self._path)}.",
+                    f"`wnt-tui attach {shell_path(self.session)}` watches it.",
+                )
+            time.sleep(0.005)
+
+    def try_acquire(self) -> bool:
+        """Take the lock if nobody has it at this moment.
+
+        Returns:
+            Whether it is held.
+
+        Raises:
+            SessionError: The lock file cannot be made there.
+        """
+        if self._fd is None:
             try:
                 self._fd = _lock_file(self._path, fcntl.LOCK_EX)
             except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise SessionError(
-                        f"Another engine is already writing {self._session}{_holder(self._path)}.",
-                        f"`wnt-tui attach {self._session}` watches it.",
-                    ) from None
-                time.sleep(0.005)
+                return False
             except OSError as error:
                 raise SessionError(
-                    f"Cannot lock {self._path}: {error.strerror or error}.",
-                    "Give a --session in an existing folder that you may write to and that knows file locks.",
+                    f"Cannot lock {self.session}: {error.strerror or error}.", _other_place(self.session)
                 ) from None
-        os.ftruncate(self._fd, 0)
         holder = f"{os.getpid()} {socket.gethostname()}"[: _NOTE_AT - 1]
-        os.pwrite(self._fd, f"{holder}\n".ljust(2 * _NOTE_AT).encode(), 0)
+        try:
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, f"{holder}\n".ljust(2 * _NOTE_AT).encode(), 0)
+        except OSError as error:
+            self.release()
+            raise SessionError(f"Cannot lock {self.session}: {error.strerror or error}.",
+                               "Give a --session on a disk with room.") from None  # fmt: skip
+        return True
+
+    def hand_over(self) -> int:
+        """Let a process that is started from here have the lock, which it then holds as well.
+
+        Returns:
+            The number of the descriptor that it inherits.
+
+        Raises:
+            RuntimeError: It is not held.
+        """
+        if self._fd is None:
+            raise RuntimeError("A lock that is not held cannot be handed over.")
+        os.set_inheritable(self._fd, True)
+        return self._fd
+
+    def forget(self) -> None:
+        """Leave the lock to the process that it was handed to."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
 
     def release(self) -> None:
         """Give the lock back and remove its file; does nothing if it is not held."""
@@ -228,8 +268,28 @@ class ViewerMark:
 
 
 def _beside(session: str | Path, suffix: str) -> Path:
-    real = Path(os.path.realpath(session))
+    real = real_path(session)
     return real.with_name(real.name + suffix)
+
+
+def _other_place(session: Path) -> str:
+    """The way out where the lock file cannot be made."""
+    if os.path.lexists(session):
+        name = shell_path(session)
+        return f"To go on in a file of your own: `wnt-tui copy {name} FILE` or `wnt-tui branch {name} --step K`."
+    return "Give a --session in an existing folder that you may write to and that knows file locks."
+
+
+def _inherited(path: Path, descriptor: int) -> int | None:
+    """Return the descriptor if it is one of the lock file at the path, which is then held."""
+    try:
+        if not os.path.samestat(os.fstat(descriptor), path.stat()):
+            return None
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.set_inheritable(descriptor, False)
+    except OSError:
+        return None
+    return descriptor
 
 
 def _lock_file(path: Path, kind: int) -> int:

@@ -18,9 +18,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote_from_bytes
 
 from engine.errors import SessionError
+from engine.paths import real_path, shell_path
 from engine.session.filesystem import side_files
 from engine.session.schema import APPLICATION_ID, PRIMARY_KEYS, USER_VERSION, quoted
 
@@ -96,7 +97,8 @@ def connect(path: Path, mode: Mode, *, seconds: float) -> sqlite3.Connection:
     """
     option = "mode=ro&immutable=1" if mode == "immutable" else f"mode={mode}"
     return sqlite3.connect(
-        f"file:{quote(str(path.absolute()))}?{option}",
+        # With an (empty) authority: without one, SQLite takes what follows two slashes for a machine's name.
+        f"file://{quote_from_bytes(os.fsencode(path.absolute()))}?{option}",
         uri=True,
         timeout=seconds,
         isolation_level=None,
@@ -185,7 +187,7 @@ def damaged(session: Path) -> tuple[str, str]:
     Returns:
         Message and hint of a SessionError.
     """
-    hint = f"`sqlite3 {session} .recover` of SQLite's own shell saves what can be read."
+    hint = f"`sqlite3 {shell_path(session)} .recover` of SQLite's own shell saves what can be read."
     return f"{session} is damaged.", hint
 
 
@@ -329,7 +331,7 @@ def _open_copy(session: Path) -> OpenSession:
     copy = Path(folder.name) / "session.wnt"
     try:
         finished = subprocess.run(
-            [sys.executable, "-I", "-S", "-c", _COPY_PROGRAM, str(session.absolute()), str(copy)],
+            [sys.executable, "-I", "-S", "-c", _COPY_PROGRAM, str(real_path(session)), str(copy)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_COPY_PATIENCE,

@@ -1,24 +1,19 @@
-"""Where sessions are: the folder they go to, a fresh name for a run, and the file that a few letters mean."""
+"""Where sessions are: the folder they go to, and the file that a few letters mean."""
 
 from __future__ import annotations
 
 import difflib
 import os
-import re
-from collections.abc import Callable
-from datetime import UTC, datetime
+import stat
 from pathlib import Path
 
 import platformdirs
 
-from engine.config import RunConfig
 from engine.errors import SessionError
-from engine.session.liveness import lock_path
+from engine.paths import existing_path, is_folder, named_path, real_path, shell_path, shown_path
 
 SUFFIX = ".wnt"
 APPLICATION = "wnt-tui"
-
-_LONGEST_NAME = 120
 
 
 def sessions_folder() -> Path:
@@ -30,142 +25,103 @@ def sessions_folder() -> Path:
     """
     named = os.environ.get("WNT_SESSIONS")
     if named:
-        return _at_home(named)
-    here = Path("sessions")
-    if here.is_dir():
+        return existing_path(named)
+    here = named_path("sessions")
+    if is_folder(here):
         return here
     return platformdirs.user_data_path(APPLICATION, appauthor=False) / "sessions"
-
-
-def session_name(config: RunConfig, now: datetime | None = None) -> str:
-    """A readable file name for a run: network, loss and time in UTC.
-
-    Args:
-        config: The run.
-        now: When it starts; None is now.
-
-    Returns:
-        For example ``relu-500x9-mse-20261123-204501.wnt``.
-    """
-    when = (now or datetime.now(UTC)).astimezone(UTC)
-    return f"{config.activation}-{config.width}x{config.depth}-{config.loss}-{when:%Y%m%d-%H%M%S}{SUFFIX}"
-
-
-def new_session_path(config: RunConfig, asked: str | Path | None = None) -> Path:
-    """The path of a new session; its folder is made if it is the default one.
-
-    Args:
-        config: The run.
-        asked: What ``--session`` said: a file (``.wnt`` is added where it has no suffix), or an existing
-            folder, in which a fresh name is chosen; None is the sessions folder.
-
-    Returns:
-        A path at which nothing is.
-
-    Raises:
-        SessionError: Something is there already, or the folder does not exist or cannot be made.
-    """
-    if asked is not None:
-        path = _at_home(asked)
-        try:
-            if path.is_dir():
-                return _fresh(path, session_name(config))
-            path = path if path.suffix else path.with_name(path.name + SUFFIX)
-            taken, has_folder = path.exists(), path.parent.is_dir()
-        except (OSError, ValueError) as error:
-            raise SessionError(f"{path} cannot be a session: {error}.", "Give another --session.") from None
-        if taken:
-            raise SessionError(f"{path} exists already.", "Give another --session: nothing is overwritten.")
-        if not has_folder:
-            raise SessionError(f"There is no folder {path.parent}.", f"`mkdir -p {path.parent}` makes it.")
-        return path
-    folder = sessions_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SessionError(
-            f"Cannot make the folder {folder}: {error.strerror or error}.",
-            "Give --session PATH or set WNT_SESSIONS to a folder that you may write to.",
-        ) from None
-    return _fresh(folder, session_name(config))
 
 
 def resolve_session(text: str | Path) -> Path:
     """The session that someone means.
 
     Args:
-        text: A path, or the name of a session in the sessions folder; ``.wnt`` may be left out of both.
+        text: A path, or the name of a session in the sessions folder; ``.wnt`` may be left out of both, and a name
+            may be typed as it is shown, escaped.
 
     Returns:
-        An existing file.
+        The path of an existing file, links followed, so that a session has one path however it is named.
 
     Raises:
-        SessionError: There is no such session; the hint names the most similar ones.
+        SessionError: There is no such session, or it cannot be looked at; the hint names the most similar ones.
     """
-    given = _at_home(text)
-    folder = sessions_folder()
-    for base in (given, folder / given):
+    given, folder = Path(text), sessions_folder()
+    trouble = directory = None
+    for base in (named_path(given), folder / given):
         for path in (base, base.with_name(base.name + SUFFIX) if base.name else base):
-            if _is(path, Path.is_file):
-                return path
-    if _is(given, Path.is_dir):
-        raise SessionError(f"{given} is a folder, not a session.", f"`wnt-tui ls {given}` lists its sessions.")
-    near = difflib.get_close_matches(given.name, [path.stem for path in list_sessions(folder)], n=3, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(near)}?" if near else "`wnt-tui ls` lists the sessions there are."
-    raise SessionError(f"There is no session {text}.", hint)
+            path = existing_path(path)
+            try:
+                kind = path.stat().st_mode
+            except FileNotFoundError:
+                if path.is_symlink():
+                    trouble = trouble or f"{path} is a link to nothing"
+            except (OSError, ValueError) as error:
+                trouble = trouble or _trouble(path, error)
+            else:
+                if not stat.S_ISDIR(kind):
+                    return real_path(path)
+                directory = directory or path
+    if directory is not None:
+        raise SessionError(
+            f"{directory} is a folder, not a session.", f"`wnt-tui ls {shell_path(directory)}` lists its sessions."
+        )
+    if trouble:
+        raise SessionError(f"{trouble}.", "`wnt-tui ls` lists the sessions there are.")
+    raise SessionError(f"There is no session {text}.", _similar(given.name, folder))
 
 
 def list_sessions(folder: str | Path | None = None) -> list[Path]:
-    """The files in a folder that are named like sessions.
+    """The files in a folder that are named like sessions, whatever they turn out to be when they are opened.
 
     Args:
         folder: The folder; None is the sessions folder.
 
     Returns:
-        Paths, the one written last first; none if the folder cannot be read.
+        Paths, the one written last first; each file once, however many links lead to it. None where there is no
+        such folder.
+
+    Raises:
+        SessionError: The folder is there and cannot be read.
     """
-    dated = []
+    place = sessions_folder() if folder is None else existing_path(folder)
     try:
-        for path in Path(sessions_folder() if folder is None else folder).iterdir():
-            if path.suffix == SUFFIX and not path.name.startswith(".") and path.is_file():
-                dated.append((_last_written(path), path.name, path))
-    except OSError:
+        paths = [path for path in place.iterdir() if path.suffix == SUFFIX and not path.name.startswith(".")]
+    except FileNotFoundError:
         return []
-    return [path for _, _, path in sorted(dated, reverse=True)]
+    except (OSError, ValueError) as error:
+        raise SessionError(f"{_trouble(place, error)}.", "`wnt-tui ls DIR` lists another folder.") from None
+    found: dict[Path, tuple[float, str, Path]] = {}
+    for path in sorted(paths):
+        real = real_path(path)
+        if is_folder(path) or (real in found and path.is_symlink()):
+            continue
+        found[real] = (_last_written(real), path.name, path)
+    return [path for _, _, path in sorted(found.values(), reverse=True)]
 
 
-def _last_written(path: Path) -> float:
+def _trouble(path: Path, error: OSError | ValueError) -> str:
+    """Why a path cannot be looked at, without a full stop."""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"Cannot open {path if len(path.name) < 1000 else 'this path'}: {reason}"
+
+
+def _similar(name: str, folder: Path) -> str:
+    """The way out where there is no session of a name."""
+    try:
+        stems = [path.stem for path in list_sessions(folder)]
+    except SessionError:
+        stems = []
+    near = difflib.get_close_matches(name, stems, n=3, cutoff=0.5)
+    words = " or ".join(map(shown_path, near))
+    return f"Did you mean {words}?" if near else "`wnt-tui ls` lists the sessions there are."
+
+
+def _last_written(real: Path) -> float:
     """Return when a session was last written; while it is live only its log grows."""
     times = [0.0]
-    for candidate in (path, path.with_name(path.name + "-wal")):
+    for candidate in (real, real.with_name(real.name + "-wal")):
         try:
             times.append(candidate.stat().st_mtime)
-        except OSError:
+        except (OSError, ValueError):
             continue
     return max(times)
-
-
-def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
-    """Return whether a path is of a kind; False also for names that cannot be and in folders that are closed."""
-    try:
-        return kind(path)
-    except (OSError, ValueError):
-        return False
-
-
-def _at_home(text: str | Path) -> Path:
-    """Return a path with a leading ``~`` resolved, or as it is if there is no such user."""
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        return Path(text)
-
-
-def _fresh(folder: Path, name: str) -> Path:
-    """Return a path in the folder at which there is neither a session nor an engine about to make one."""
-    stem = re.sub(r"[^\w.+-]", "_", name.removesuffix(SUFFIX))[:_LONGEST_NAME]
-    path, number = folder / f"{stem}{SUFFIX}", 1
-    while path.exists() or path.is_symlink() or lock_path(path).exists():
-        number += 1
-        path = folder / f"{stem}-{number}{SUFFIX}"
-    return path

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from engine.catalogue import STEP_COLUMNS
 from engine.config import RunConfig
 from engine.errors import ConfigError, SessionError
+from engine.paths import shown_path
 from engine.session.cells import number_matrix, whole_and_ascending
 from engine.session.columns import present
 from engine.session.layer_table import LayerTable
@@ -100,7 +101,7 @@ class SessionReader:
     @property
     def name(self) -> str:
         """The session's name for people: the file's without its suffix."""
-        return plain_text(self.path.stem)
+        return shown_path(self.path.stem)
 
     @property
     def follows(self) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 
+from engine.paths import REORDERING
+
 LONGEST_TEXT = 4096
 """Characters kept of one stored sentence; nothing this program writes comes near it."""
 
-# Marks that reorder what follows them: a stored name could show itself as another.
-_REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _BREAKS = frozenset("\t\n\v\f\r\x85\u2028\u2029")
 
 
@@ -38,6 +38,6 @@ def plain_text(value: object, *, limit: int = LONGEST_TEXT) -> str:
 def _plain_character(character: str) -> str:
     if character in _BREAKS:
         return " "
-    if character in _REORDERING or unicodedata.category(character) in {"Cc", "Cs"}:
+    if character in REORDERING or unicodedata.category(character) in {"Cc", "Cs"}:
         return ""
     return character

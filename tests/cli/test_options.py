@@ -73,7 +73,7 @@ def test_every_field_can_be_set_by_flag_and_by_environment(
         value: object = not default
         arguments = [option_flag(name) if value else f"--no-{option_flag(name)[2:]}"]
     else:
-        value = other.get(name) or (0.5 if isinstance(default, float) else 7 if name != "data_dir" else "somewhere")
+        value = other.get(name) or (0.5 if isinstance(default, float) else 7 if name != "data_dir" else "/somewhere")
         if name in {"data", "device"}:
             value = {"data": "digits", "device": "cpu"}[name]
         arguments = [option_flag(name), str(value)]
@@ -119,7 +119,7 @@ def test_the_toml_of_a_configuration_is_a_config_file(started: list[RunConfig], 
         (["run", "--lr", "nan"], "--lr is nan"),
         (["run", "--widht", "3"], "--width"),
         (["run", "extra"], "extra"),
-        (["run", "--config", "none.toml"], "Cannot read none.toml"),
+        (["run", "--config", "none.toml"], "/none.toml: No such file"),
         (["nonsense"], "nonsense"),
         (["step", "some", "0"], "0"),
         (["some/where.wnt"], "wnt-tui replay some/where.wnt"),

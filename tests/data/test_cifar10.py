@@ -100,7 +100,7 @@ def test_the_places_are_searched_in_order(tmp_path: Path, monkeypatch: pytest.Mo
         tmp_path / "option",
         tmp_path / "variable",
         tmp_path / "home" / ".cache" / "wnt-tui",
-        Path("data"),
+        tmp_path / "data",
     ]
     for place in reversed(places):
         assert find_cifar10(option) != place

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 from datetime import UTC, datetime
@@ -11,16 +12,16 @@ from engine.session import (
     EngineLock,
     list_sessions,
     living_sessions,
-    new_session_path,
     register,
+    reserve_session,
     resolve_session,
     sessions_folder,
     unregister,
 )
 from engine.session import living as living_module
 from engine.session.filesystem import filesystem_type, is_network_type
-from engine.session.paths import session_name
-from tests.session.recorded import write_session
+from engine.session.reservation import session_name
+from tests.session.recorded import child, write_session
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +40,7 @@ def home(tmp_path, monkeypatch):
 def test_sessions_go_to_the_first_folder_that_is_named(home, monkeypatch):
     assert home in sessions_folder().parents
     (home / "here" / "sessions").mkdir()
-    assert sessions_folder() == Path("sessions")
+    assert sessions_folder() == home / "here" / "sessions"
     monkeypatch.setenv("WNT_SESSIONS", "~/elsewhere")
     assert sessions_folder() == home / "elsewhere"
 
@@ -50,33 +51,65 @@ def test_default_name_says_what_the_run_is():
 
 
 def test_fresh_name_is_free(home):
-    first = new_session_path(RunConfig())
-    assert first.parent.is_dir()
-    write_session(first)
-    second = new_session_path(RunConfig())
-    assert not second.exists()
-    assert second != first
+    with reserve_session(RunConfig()) as first:
+        assert first.session.parent.is_dir()
+        write_session(first.session)
+    with reserve_session(RunConfig()) as second:
+        assert not second.session.exists()
+        assert second.session != first.session
 
 
-def test_names_of_runs_started_in_the_same_second_differ(monkeypatch):
-    monkeypatch.setattr("engine.session.paths.session_name", lambda config: "same.wnt")
-    first = new_session_path(RunConfig())
-    with EngineLock(first):  # it holds the lock before there is a file
-        second = new_session_path(RunConfig())
-    assert (first.name, second.name) == ("same.wnt", "same-2.wnt")
+def test_a_name_that_is_reserved_is_nobody_elses(monkeypatch):
+    monkeypatch.setattr("engine.session.reservation.session_name", lambda config: "same.wnt")
+    with reserve_session(RunConfig()) as first, reserve_session(RunConfig()) as second:
+        assert (first.session.name, second.session.name) == ("same.wnt", "same-2.wnt")
+        with pytest.raises(SessionError, match="Another engine is already writing"):
+            reserve_session(RunConfig(), first.session)
+    assert not list(first.session.parent.iterdir())
+
+
+def test_names_reserved_by_many_processes_at_once_all_differ(tmp_path):
+    program = (
+        "import sys; from engine.config import RunConfig; from engine.session import reservation;"
+        "reservation.session_name = lambda config: 'same.wnt';"
+        "lock = reservation.reserve_session(RunConfig(), sys.argv[1]); print(lock.session.name, flush=True);"
+        "sys.stdin.read(); lock.release()"
+    )
+    with contextlib.ExitStack() as stack:
+        processes = [stack.enter_context(child(program, tmp_path)) for _ in range(6)]
+        names = [process.stdout.readline().strip() for process in processes]
+        assert sorted(names) == ["same-2.wnt", "same-3.wnt", "same-4.wnt", "same-5.wnt", "same-6.wnt", "same.wnt"]
+
+
+def test_a_lock_file_that_was_left_over_or_is_anothers_does_not_hold_a_name(home, monkeypatch):
+    monkeypatch.setattr("engine.session.reservation.session_name", lambda config: "same.wnt")
+    (home / "same.wnt.lock").touch()
+    with reserve_session(RunConfig(), home) as lock:
+        assert lock.session == home / "same.wnt"
+    (home / "same.wnt.lock").mkdir()
+    with reserve_session(RunConfig(), home) as lock:
+        assert lock.session == home / "same-2.wnt"
 
 
 def test_asked_path_is_taken_as_it_is(home):
-    assert new_session_path(RunConfig(), "run7") == Path("run7.wnt")
-    assert new_session_path(RunConfig(), "run7.db") == Path("run7.db")
-    assert new_session_path(RunConfig(), home).parent == home
-    with pytest.raises(SessionError, match="There is no folder"):
-        new_session_path(RunConfig(), "nowhere/run7")
-    with pytest.raises(SessionError, match="cannot be a session"):
-        new_session_path(RunConfig(), "x" * 5000)
+    here = home / "here"
+    for asked, path in (("run7", here / "run7.wnt"), ("run7.db", here / "run7.db"), ("~/x", home / "x.wnt"),
+                        (f"/{home}/y", home / "y.wnt"), ("../here/../z", home / "z.wnt")):  # fmt: skip
+        with reserve_session(RunConfig(), asked) as lock:
+            assert lock.session == path
+    with reserve_session(RunConfig(), home) as lock:
+        assert lock.session.parent == home
+    for asked in ("nowhere/run7", "../here/nowhere/run7"):
+        with pytest.raises(SessionError, match="There is no folder"):
+            reserve_session(RunConfig(), asked)
+    with pytest.raises(SessionError, match="5004 bytes"):
+        reserve_session(RunConfig(), "x" * 5000)
     write_session(Path("run7.wnt"))
-    with pytest.raises(SessionError, match="exists already"):
-        new_session_path(RunConfig(), "run7")
+    Path("link.wnt").symlink_to("nothing")
+    for asked in ("run7", "link", home / "here" / ".." / "here" / "run7.wnt"):
+        with pytest.raises(SessionError, match="exists already"):
+            reserve_session(RunConfig(), asked)
+    assert sorted(path.name for path in here.iterdir()) == ["link.wnt", "run7.wnt"]
 
 
 def test_session_is_found_by_path_or_name_with_or_without_suffix(home, monkeypatch):
@@ -85,8 +118,8 @@ def test_session_is_found_by_path_or_name_with_or_without_suffix(home, monkeypat
     there, here = write_session(home / "mine" / "alpha.wnt"), write_session(Path("beta.wnt"))
     for text in ("alpha", "alpha.wnt", str(there), there):
         assert resolve_session(text) == there
-    for text in ("beta", "beta.wnt", "./beta"):
-        assert resolve_session(text) == here
+    for text in ("beta", "beta.wnt", "./beta", f"/{here.absolute()}", "../here//beta", "~/here/beta", "beta.wnt/."):
+        assert resolve_session(text) == here.absolute()
 
 
 def test_session_that_there_is_not_is_a_sentence_with_the_nearest_name(home, monkeypatch):
@@ -98,7 +131,12 @@ def test_session_that_there_is_not_is_a_sentence_with_the_nearest_name(home, mon
     assert "alpha" in caught.value.hint
     with pytest.raises(SessionError, match="is a folder"):
         resolve_session(home)
-    for text in ("", ".", "~nobody-here/x", "x" * 5000, "a/b\0c"):
+    Path("loop.wnt").symlink_to("loop.wnt")
+    Path("dangling.wnt").symlink_to("nothing")
+    for name, words in (("loop", "symbolic links"), ("dangling", "is a link to nothing"), ("loop.wnt/x", "Cannot")):
+        with pytest.raises(SessionError, match=words):
+            resolve_session(name)
+    for text in (".", "~nobody-here/x", "x" * 5000, "a/b\0c"):
         with pytest.raises(SessionError):
             resolve_session(text)
 

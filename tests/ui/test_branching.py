@@ -54,10 +54,10 @@ def test_what_makes_no_sense_is_said_before_anything_is_started(ended: Path, tex
 
 
 def test_a_branch_goes_beside_its_parent_under_a_fresh_name(ended: Path) -> None:
-    path = branch_place(ended, 12, {"lr": 0.5})
-    assert path.parent == ended.parent
-    assert not path.exists()
-    assert branch_arguments(ended, 12, {"lr": 0.5}, path)[-4:] == ["--changes", '{"lr": 0.5}', "--session", str(path)]
+    with branch_place(ended, 12, {"lr": 0.5}) as lock:
+        assert lock.session.parent == ended.parent
+        assert not lock.session.exists()
+    assert branch_arguments(ended, 12, {"lr": 0.5})[-2:] == ["--changes", '{"lr": 0.5}']
 
 
 def test_a_step_that_is_not_recorded_or_weights_that_do_not_fit_have_no_place(ended: Path) -> None:
@@ -65,7 +65,8 @@ def test_a_step_that_is_not_recorded_or_weights_that_do_not_fit_have_no_place(en
         branch_place(ended, 81, {})
     with pytest.raises(UsageError, match="--depth cannot change"):
         branch_place(ended, 12, {"depth": 3})
-    assert branch_place(ended, 0, {"depth": 3})
+    with branch_place(ended, 0, {"depth": 3}) as lock:
+        assert lock.held
 
 
 def test_a_branch_without_steps_left_gets_as_many_as_its_parent_had(ended: Path) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 
 from wnt_tui.cli.group import SectionedCommand, finish
+from wnt_tui.cli.path_types import SESSION
 
 WAIT_SECONDS = 60.0
 """How long a command waits for the engine's answer, which comes between two steps."""
 
-session_argument = click.argument("session", type=click.Path(path_type=Path), metavar="SESSION")
+session_argument = click.argument("session", type=SESSION, metavar="SESSION")
 json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 
 

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import click
 
+from engine.paths import shell_path
 from wnt_tui.cli.options import RunOption
 
 DEFAULT_COMMAND = "live"
@@ -97,7 +98,7 @@ class LiveByDefault(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command; for a session file in its place, say what to type."""
         if args and args[0] not in MODULES and (args[0].endswith(".wnt") or os.sep in args[0]):
-            ctx.fail(f"{args[0]!r} is no command. To open a session: wnt-tui replay {args[0]}")
+            ctx.fail(f"{args[0]!r} is no command. To open a session: wnt-tui replay {shell_path(args[0])}")
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

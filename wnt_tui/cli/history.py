@@ -3,37 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
+from engine import signals
+from engine.config import absolute_paths
 from engine.errors import UsageError
 from wnt_tui.cli.control import json_option, session_argument, tell_engine
 from wnt_tui.cli.group import SectionedCommand, finish
 from wnt_tui.cli.options import RunOption, run_option_list
+from wnt_tui.cli.path_types import FILE, SESSION
 from wnt_tui.cli.screen import show
-from wnt_tui.engine_process import become_engine, start_engine
+from wnt_tui.engine_process import EngineProcess, become_engine, start_engine
+
+if TYPE_CHECKING:
+    from engine.session import EngineLock
 
 watch_option = click.option("--watch", "watched", is_flag=True, help="On the screen, as `wnt-tui` itself.")
 debug_option = click.option("--debug", is_flag=True, help="Show tracebacks.")
 
 
-def go_on(session: Path, *arguments: str, watched: bool, debug: bool) -> None:
-    """Have a new engine work on a session, on the screen or in this process's place.
+def launch(session: Path, *arguments: str, watched: bool, debug: bool, lock: EngineLock | None = None) -> EngineProcess:
+    """Have a new engine work on a session, in this process's place unless it is watched.
 
     Args:
         session: The session.
         *arguments: What tells the engine what to do.
         watched: Whether the screen is wanted.
         debug: Whether errors show tracebacks.
+        lock: The session's lock, where it is held already.
+
+    Returns:
+        The engine to be watched.
     """
     if not watched:
-        become_engine("run", *arguments, debug=debug)
-    from wnt_tui.terminal import require_terminal
-
-    require_terminal("Without --watch it needs none.")
-    show([session], start_engine(session, *arguments, debug=debug), debug=debug)
+        named = [] if lock is not None else ["--session", str(session)]
+        become_engine("run", *arguments, *named, debug=debug, lock=lock)
+    return start_engine(session, *arguments, debug=debug, lock=lock)
 
 
 @click.command(cls=SectionedCommand)
@@ -50,12 +58,20 @@ def resume(session: Path, steps: int | None, watched: bool, as_json: bool, debug
     """
     from engine.session import engine_alive, paths
 
-    path = paths.resolve_session(session).absolute()
+    path = paths.resolve_session(session)
+    if watched:
+        _require_terminal()
     if engine_alive(path):
         _refuse_steps(steps)
         finish(tell_engine(path, "resume", {}, as_json=as_json))
     more = [] if steps is None else ["--steps", str(steps)]
-    go_on(path, "--resume", "--session", str(path), *more, watched=watched, debug=debug)
+    show([path], launch(path, "--resume", *more, watched=watched, debug=debug), debug=debug)
+
+
+def _require_terminal() -> None:
+    from wnt_tui.terminal import require_terminal
+
+    require_terminal("Without --watch it needs none.")
 
 
 def _refuse_steps(steps: int | None) -> None:
@@ -83,7 +99,7 @@ def _branch_options() -> list[click.Parameter]:
 
 
 @click.command(cls=SectionedCommand, params=_branch_options())
-@click.argument("source", type=click.Path(path_type=Path), metavar="SESSION")
+@click.argument("source", type=SESSION, metavar="SESSION")
 @click.option("--step", type=click.IntRange(min=0), metavar="K", required=True, help="Where the branch begins.")
 @watch_option
 @click.pass_context
@@ -104,9 +120,14 @@ def branch(context: click.Context, /, source: Path, step: int, watched: bool, **
         and option.name not in {"session", "debug"}
         and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
     }
-    parent = paths.resolve_session(source).absolute()
-    path = branch_place(parent, step, changes, given["session"])
-    go_on(path, *branch_arguments(parent, step, changes, path), watched=watched, debug=given["debug"])
+    if watched:
+        _require_terminal()
+    parent = paths.resolve_session(source)
+    changes = absolute_paths(changes)
+    debug, arguments = given["debug"], branch_arguments(parent, step, changes)
+    with signals.held_back(), branch_place(parent, step, changes, given["session"]) as lock:
+        engine = launch(lock.session, *arguments, watched=watched, debug=debug, lock=lock)
+    show([lock.session], engine, debug=debug)
 
 
 @click.command(cls=SectionedCommand)
@@ -128,7 +149,7 @@ def verify(session: Path, as_json: bool, debug: bool) -> None:
 @session_argument
 @click.option("--step", type=click.IntRange(min=0), metavar="K", required=True, help="A recorded step.")
 @click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.safetensors", required=True,
+    "--output", type=FILE, metavar="FILE.safetensors", required=True,
     help="File to write; nothing may be there.",
 )  # fmt: skip
 @debug_option

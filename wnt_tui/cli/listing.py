@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from engine.paths import shown_path
 from wnt_tui.summary import Summary, as_typed
 from wnt_tui.wording import duration, rate
 
@@ -31,7 +32,7 @@ def as_text(summary: Summary) -> str:
     if summary.alive and summary.state == "running" and math.isfinite(summary.speed):
         left = (summary.planned - summary.step) / summary.speed
         parts += [rate(summary.speed), *([f"{duration(left)} left"] if left > 0 else [])]
-    lines = [f"{click.style(summary.path.stem, bold=True)}  {_run(summary)}", "  " + " · ".join(parts)]
+    lines = [f"{click.style(shown_path(summary.path.stem), bold=True)}  {_run(summary)}", "  " + " · ".join(parts)]
     return "\n".join([*lines, *([f"  {summary.message}"] if summary.message else [])])
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import click
 
 from engine.catalogue import CATALOGUE
 from wnt_tui.cli.group import SectionedCommand, finish
+from wnt_tui.cli.path_types import FOLDER
 from wnt_tui.engine_process import run_engine
 
 
@@ -64,10 +66,10 @@ def data_list() -> None:
 
 @data.command("download")
 @click.argument("name", type=click.Choice(["cifar10"]))
-@click.option("--dir", "directory", type=click.Path(file_okay=False), metavar="DIR", help="Where to put it.")
-def data_download(name: str, directory: str | None) -> None:
+@click.option("--dir", "directory", type=FOLDER, metavar="DIR", help="Where to put it.")
+def data_download(name: str, directory: Path | None) -> None:
     """Download a data set. Nothing is ever downloaded otherwise."""
-    where = ["--dir", directory] if directory is not None else []
+    where = ["--dir", str(directory)] if directory is not None else []
     finish(run_engine("data", "download", name, *where).returncode)
 
 

@@ -12,7 +12,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import click
 
-from engine.config import RunConfig, option_flag, read_toml
+from engine.config import RunConfig, absolute_paths, option_flag, read_toml
+from wnt_tui.cli.path_types import FILE
 
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Network": ("width", "depth", "activation", "renormalize", "bias", "dtype"),
@@ -81,11 +82,11 @@ def run_option_list() -> list[RunOption]:
     return [
         *options,
         RunOption(
-            ["--session"], type=click.Path(path_type=Path, dir_okay=False), metavar="PATH", section="Session",
-            help="File to record in; default: a new one where sessions are kept.",
+            ["--session"], type=FILE, metavar="PATH", section="Session",
+            help="New file to record in, or a folder for it; default: where sessions are kept.",
         ),
         RunOption(
-            ["--config", "config_file"], type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.toml",
+            ["--config", "config_file"], type=FILE, metavar="FILE.toml",
             section="Session", help="Take options from a file; flags and environment win over it.",
         ),
         RunOption(["--debug"], is_flag=True, section="Session", help="Show tracebacks and log verbosely."),
@@ -111,7 +112,7 @@ def request_from(given: dict[str, Any]) -> RunRequest:
         values.update({name.replace("-", "_"): value for name, value in read_toml(config_file).items()})
     # A flag that may be repeated is an empty tuple where it was not given.
     values.update({name: value for name, value in remaining.items() if value is not None and value != ()})
-    return RunRequest(RunConfig.from_mapping(values), session, debug)
+    return RunRequest(RunConfig.from_mapping(absolute_paths(values)), session, debug)
 
 
 def _option(name: str, hint: Any, default: Any, help_text: str) -> RunOption:

@@ -6,24 +6,26 @@ import os
 from pathlib import Path
 
 from engine.errors import SessionError
+from engine.paths import existing_path, is_folder, real_path
+from engine.session.liveness import EngineLock
 from engine.session.living import living_sessions
-from engine.session.paths import list_sessions, new_session_path
+from engine.session.paths import list_sessions
 from engine.session.reader import SessionReader
 from wnt_tui.cli.options import RunRequest
 
 
-def session_for(request: RunRequest) -> Path:
+def session_for(request: RunRequest) -> EngineLock:
     """The file a new run records in.
 
     Args:
         request: What the command line asks for.
 
     Returns:
-        An absolute path at which there is nothing, in a folder that may be written to.
+        The lock of an absolute path at which there is nothing, in a folder that may be written to.
     """
-    from wnt_tui.branching import writable
+    from engine.session.reservation import reserve_session
 
-    return writable(new_session_path(request.config, request.session).absolute())
+    return reserve_session(request.config, request.session)
 
 
 def require_readable(path: Path) -> None:
@@ -64,10 +66,12 @@ def sessions_in(folder: Path | None) -> list[Path]:
         Paths, each file once, the newest first.
 
     Raises:
-        SessionError: There is no such folder.
+        SessionError: There is no such folder, or it cannot be read.
     """
-    if folder is not None and not folder.is_dir():
-        raise SessionError(f"There is no folder {folder}.", "`wnt-tui ls` lists the usual one.")
+    folder = None if folder is None else existing_path(folder)
+    if folder is not None and not is_folder(folder):
+        there = f"{folder} is no folder" if os.path.lexists(folder) else f"There is no folder {folder}"
+        raise SessionError(f"{there}.", "`wnt-tui ls` lists the usual one.")
     found = [] if folder is not None else living_sessions()
-    known = {os.path.realpath(path) for path in found}
-    return [*found, *(path for path in list_sessions(folder) if os.path.realpath(path) not in known)]
+    known = {real_path(path) for path in found}
+    return [*found, *(path for path in list_sessions(folder) if real_path(path) not in known)]

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from engine.paths import shown_path
 from wnt_tui.cli.control import session_argument
 from wnt_tui.cli.group import SectionedCommand
+from wnt_tui.cli.path_types import FILE, FOLDER
 
 
 @click.command(cls=SectionedCommand)
@@ -17,7 +19,7 @@ from wnt_tui.cli.group import SectionedCommand
     help="csv: steps.csv, layers.csv, events.csv, metrics.csv; json: one file. Default: csv.",
 )  # fmt: skip
 @click.option(
-    "--output", "directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", required=True,
+    "--output", "directory", type=FOLDER, metavar="DIR", required=True,
     help="Folder to write into; made if it does not exist.",
 )  # fmt: skip
 def export(session: Path, kind: str, directory: Path) -> None:
@@ -27,12 +29,12 @@ def export(session: Path, kind: str, directory: Path) -> None:
 
     write = {"csv": exports.export_csv, "json": exports.export_json}[kind]
     for path in write(paths.resolve_session(session), directory):
-        click.echo(path)
+        click.echo(shown_path(path))
 
 
 @click.command(cls=SectionedCommand)
 @session_argument
-@click.argument("target", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("target", type=FILE, metavar="FILE")
 def copy(session: Path, target: Path) -> None:
     """Copy a session into one file, also while it is live.
 
@@ -41,7 +43,7 @@ def copy(session: Path, target: Path) -> None:
     from engine.session import paths
     from engine.session.copy import copy_session
 
-    click.echo(copy_session(paths.resolve_session(session), target))
+    click.echo(shown_path(copy_session(paths.resolve_session(session), target)))
 
 
 COMMANDS = (export, copy)

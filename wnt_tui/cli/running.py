@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from engine import signals
 from wnt_tui.cli.group import SectionedCommand
 from wnt_tui.cli.options import request_from, run_option_list
 from wnt_tui.engine_process import become_engine
@@ -21,10 +22,9 @@ def run(plot: bool, **given: Any) -> None:
     from wnt_tui.cli.places import session_for
 
     request = request_from(given)
-    session = session_for(request)
-    plots = ["--plot"] if plot else []
-    arguments = ("--config", request.config.to_json(), "--session", str(session), *plots)
-    become_engine("run", *arguments, debug=request.debug)
+    with signals.held_back(), session_for(request) as lock:
+        plots = ["--plot"] if plot else []
+        become_engine("run", "--config", request.config.to_json(), *plots, lock=lock, debug=request.debug)
 
 
 COMMANDS = (run,)

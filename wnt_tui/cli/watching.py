@@ -11,8 +11,10 @@ from typing import Any
 
 import click
 
+from engine import signals
 from wnt_tui.cli.group import SectionedCommand
 from wnt_tui.cli.options import request_from, run_option_list
+from wnt_tui.cli.path_types import FOLDER, SESSION
 from wnt_tui.cli.screen import import_numpy, prepare, show
 
 WITHOUT_TERMINAL_LIVE = "`wnt-tui run` trains without one."
@@ -30,15 +32,14 @@ def live(**given: Any) -> None:
 
     request = request_from(given)
     require_terminal(WITHOUT_TERMINAL_LIVE)
-    session = session_for(request)
-    arguments = ("--config", request.config.to_json(), "--session", str(session))
-    engine = start_engine(session, *arguments, debug=request.debug)
+    with signals.held_back(), session_for(request) as lock:
+        engine = start_engine(lock.session, "--config", request.config.to_json(), debug=request.debug, lock=lock)
     # The engine takes seconds to import torch; the screen is imported meanwhile.
-    show([session], engine, debug=request.debug)
+    show([lock.session], engine, debug=request.debug)
 
 
 @click.command(cls=SectionedCommand)
-@click.argument("session", type=click.Path(path_type=Path), metavar="[SESSION]", required=False)
+@click.argument("session", type=SESSION, metavar="[SESSION]", required=False)
 @debug_option
 def attach(session: Path | None, debug: bool) -> None:
     """Watch a run under way; without SESSION the one that lives, or one of a list.
@@ -55,7 +56,7 @@ def attach(session: Path | None, debug: bool) -> None:
 
 
 @click.command(cls=SectionedCommand)
-@click.argument("sessions", type=click.Path(path_type=Path), metavar="SESSION…", nargs=-1, required=True)
+@click.argument("sessions", type=SESSION, metavar="SESSION…", nargs=-1, required=True)
 @debug_option
 def replay(sessions: tuple[Path, ...], debug: bool) -> None:
     """Look at a recorded session, step by step, or compare several."""
@@ -73,7 +74,7 @@ def replay(sessions: tuple[Path, ...], debug: bool) -> None:
 
 
 @click.command("ls", cls=SectionedCommand)
-@click.argument("folder", type=click.Path(path_type=Path), metavar="[DIR]", required=False)
+@click.argument("folder", type=FOLDER, metavar="[DIR]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def list_sessions(folder: Path | None, as_json: bool) -> None:
     """List sessions, newest first; living ones of other folders too."""

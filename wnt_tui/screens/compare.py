@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -14,6 +14,8 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from engine.errors import SessionError
+from engine.paths import existing_path, real_path, shown_path
 from engine.session.living import living_sessions
 from engine.session.paths import list_sessions
 from wnt_tui.screens.sessions import describe
@@ -35,9 +37,9 @@ def parent_path(path: Path, meta: Mapping[str, str]) -> Path | None:
     named = meta.get("parent", "")
     if not named or "\0" in named:
         return None
-    parent = path.parent / named
+    parent = existing_path(real_path(path).parent / named)
     # A stranger's file may name anything; what is no session is refused when it is opened.
-    return parent if parent.suffix == ".wnt" and parent.is_file() else None
+    return parent if parent.suffix == ".wnt" and Path(parent).is_file() else None
 
 
 def candidates(path: Path, meta: Mapping[str, str], opened: Iterable[Path]) -> list[Path]:
@@ -54,9 +56,11 @@ def candidates(path: Path, meta: Mapping[str, str], opened: Iterable[Path]) -> l
     """
     parent = parent_path(path, meta)
     found = [*([parent] if parent is not None else []), *opened, *living_sessions()]
-    found += [*list_sessions(path.parent), *list_sessions(None)]
-    unique = {os.path.realpath(each): each for each in reversed(found)}
-    unique.pop(os.path.realpath(path), None)
+    for folder in (path.parent, None):
+        with contextlib.suppress(SessionError):  # one that cannot be read has nothing to offer
+            found += list_sessions(folder)
+    unique = {real_path(each): each for each in reversed(found)}
+    unique.pop(real_path(path), None)
     known = set(unique.values())
     return [each for each in dict.fromkeys(found) if each in known][:MOST_OFFERED]
 
@@ -93,7 +97,9 @@ class CompareScreen(ModalScreen[Path | None]):
             if not self._paths:
                 yield Static(glyphs.text("there is no other session in this folder nor where sessions are kept"))
             # markup=False: names come from files.
-            yield OptionList(*(Option(glyphs.text(self._line(path, path.stem))) for path in self._paths), markup=False)
+            yield OptionList(
+                *(Option(glyphs.text(self._line(path, shown_path(path.stem)))) for path in self._paths), markup=False
+            )
 
     def on_mount(self) -> None:
         """Begin at the first, and find out what they are meanwhile."""

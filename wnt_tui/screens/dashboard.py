@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
+from engine.paths import shown_path
 from engine.theory.pairings import ESTIMATORS, Estimator
 from wnt_tui.commander import Commander
 from wnt_tui.cursor import Cursor
@@ -265,7 +266,7 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
         """Say that the engine is starting, and leave with its last words if it dies before the first row."""
         engine = self.engine_process
         if engine is not None and engine.ended and self.leaving:
-            nothing = f"{self.path.stem} was stopped before its first step: nothing was recorded."
+            nothing = f"{shown_path(self.path.stem)} was stopped before its first step: nothing was recorded."
             self.leave(0, self.farewell() if self.path.exists() else nothing, stop=True)
             return
         if engine is None or (self.snapshot is not None and self.snapshot.rows):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.paths import shown_path
 from wnt_tui.commander import Commander
 from wnt_tui.cursor import Cursor
 from wnt_tui.engine_process import EngineProcess
@@ -205,7 +206,7 @@ class EngineKeys(_Base):
 
     def farewell(self) -> str:
         """Return what to print when the app has ended: what becomes of the run, and how to come back."""
-        name, snapshot = self.path.stem, self.snapshot
+        name, snapshot = shown_path(self.path.stem), self.snapshot
         if self.engine_starting and not self.leaving:
             return left(name, self.path, "starting", -1)
         if snapshot is None or not self.has_engine or self.leaving:

@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from engine.paths import shown_path
 from wnt_tui.summary import as_typed, summary_or_trouble
 from wnt_tui.themes import Palette
 
@@ -22,7 +23,14 @@ def describe(path: Path, name: str = "") -> str:
     summary = summary_or_trouble(path)
     return "   ".join(
         part
-        for part in (name or path.stem, summary.run, summary.branch, summary.progress, summary.words, summary.message)
+        for part in (
+            name or shown_path(path.stem),
+            summary.run,
+            summary.branch,
+            summary.progress,
+            summary.words,
+            summary.message,
+        )
         if part
     )
 
@@ -58,7 +66,7 @@ class SessionsScreen(ModalScreen[Path | None]):
     def _lines(self) -> list[str]:
         names = [path.stem for path in self._paths]
         # Living runs come from all folders: two of one name are told apart by where they lie.
-        return [describe(path, as_typed(path) if names.count(path.stem) > 1 else path.stem) for path in self._paths]
+        return [describe(path, as_typed(path) if names.count(path.stem) > 1 else "") for path in self._paths]
 
     def on_mount(self) -> None:
         """Begin at the session that is on the screen."""

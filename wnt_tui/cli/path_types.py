@@ -1,0 +1,48 @@
+"""Paths on the command line: one reading of them for every option and argument that takes one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.paths import is_folder, named_path, printable, shell_path
+
+if TYPE_CHECKING:
+    _Base = click.ParamType[Path]
+else:
+    _Base = click.ParamType
+
+
+class NamedPath(_Base):
+    """A path as typed, not empty.
+
+    Args:
+        absolute: Whether it is made absolute here; a session is looked for in two places first.
+        file: Whether it names a file: a slash at its end is then an error unless there is such a folder.
+    """
+
+    name = "path"
+
+    def __init__(self, *, absolute: bool = True, file: bool = True) -> None:
+        self._absolute = absolute
+        self._file = file
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path that was named."""
+        text = os.fspath(value)
+        if not text:
+            self.fail("the path is empty.", param, ctx)
+        path = named_path(text)
+        if self._file and text.endswith(os.sep) and not is_folder(path):
+            self.fail(f"there is no folder {printable(text)} (`mkdir -p {shell_path(path)}` makes it).", param, ctx)
+        return path if self._absolute else Path(text)
+
+
+SESSION = NamedPath(absolute=False)
+"""A session that there is: a path, or a name in the sessions folder."""
+
+FILE = NamedPath()
+FOLDER = NamedPath(file=False)
