@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from engine.errors import SessionError
-from engine.paths import shell_path
+from engine.paths import shell_path, shown_path
 from engine.session.guest import insert_row
 from engine.session.liveness import engine_alive
 from engine.session.opening import sentence_of
@@ -86,6 +86,6 @@ def wait(path: str | Path, command_id: int, timeout: float = 5.0) -> CommandAnsw
 
 def _not_running(session: Path) -> tuple[str, str]:
     return (
-        f"{session.stem}: its engine is not running.",
+        f"{shown_path(session.stem)}: its engine is not running.",
         f"`wnt-tui replay {shell_path(session)}` shows what it recorded.",
     )

@@ -232,9 +232,10 @@ def _check_file(session: Path) -> None:
     try:
         kind = session.stat().st_mode
     except FileNotFoundError:
-        raise SessionError(f"There is no session {session}.", "`wnt-tui ls` lists the sessions there are.") from None
-    except OSError as error:
-        raise SessionError(f"Cannot open {session}: {error.strerror or error}.") from None
+        there = f"{session} is a link to nothing" if session.is_symlink() else f"There is no session {session}"
+        raise SessionError(f"{there}.", "`wnt-tui ls` lists the sessions there are.") from None
+    except (OSError, ValueError) as error:
+        raise SessionError(f"Cannot open {session}: {getattr(error, 'strerror', '') or error}.") from None
     if not stat.S_ISREG(kind):
         raise SessionError(*not_a_session(session))
     _refuse_super_journal(session)

@@ -12,6 +12,9 @@ from engine.paths import shown_path
 from wnt_tui.summary import Summary, as_typed
 from wnt_tui.wording import duration, rate
 
+LONGEST_ALIGNED = 60
+"""Characters up to which a column of a listing is as wide as its longest cell."""
+
 STATE_COLOURS = {
     "running": "green",
     "paused": "yellow",
@@ -55,7 +58,8 @@ def as_table(summaries: list[Summary]) -> str:
         )
         for summary in summaries
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    # One very long name moves its own line only.
+    widths = [min(max(len(row[column]) for row in rows), LONGEST_ALIGNED) for column in range(4)]
     lines = []
     for summary, row in zip(summaries, rows, strict=True):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.paths import is_folder, named_path, printable, shell_path
+from engine.paths import is_folder, named_path, printable
 
 if TYPE_CHECKING:
     _Base = click.ParamType[Path]
@@ -37,7 +37,8 @@ class NamedPath(_Base):
             self.fail("the path is empty.", param, ctx)
         path = named_path(text)
         if self._file and text.endswith(os.sep) and not is_folder(path):
-            self.fail(f"there is no folder {printable(text)} (`mkdir -p {shell_path(path)}` makes it).", param, ctx)
+            there = "is no folder" if os.path.lexists(path) else "does not exist"
+            self.fail(f"{printable(text)} names a folder by its slash and {there}.", param, ctx)
         return path if self._absolute else Path(text)
 
 
