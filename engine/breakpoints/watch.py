@@ -14,6 +14,7 @@ from engine.breakpoints.evaluation import Finding, RowNumbers, evaluate
 from engine.breakpoints.grammar import MOST_BREAKPOINTS, parse, parse_all
 from engine.catalogue import LAYER_METRICS
 from engine.errors import UsageError
+from engine.numerals import told_apart
 from engine.record import Event, StepRecord
 
 _FIXED = tuple(entry.name for entry in LAYER_METRICS if entry.scope == "initial")
@@ -139,7 +140,8 @@ class BreakpointWatch:
 def _hit(step: int, point: Breakpoint, found: Finding, progress: _Progress) -> Event:
     where = "" if found.layer is None else f" at layer {found.layer}"
     since = f", since step {progress.since}" if progress.since != step else ""
-    sentence = f"{point.text}: {found.left:.6g} against {found.right:.6g}{where}{since}."
+    left, right = told_apart(found.left, found.right)
+    sentence = f"{point.text}: {left} against {right}{where}{since}."
     data: Mapping[str, float | int | str | None] = {
         "breakpoint": point.text,
         "left": found.left,

@@ -11,7 +11,7 @@ from engine.catalogue.metric import Cost, Kind, MeasuredIn, Metric, Scope
 from engine.config import RunConfig
 from engine.errors import UsageError
 from engine.theory.inequality import Inequality, InequalityKind
-from engine.theory.ledger import LEDGER
+from engine.theory.ledger import LEDGER, LEDGER_GROUPS
 
 KIND_WORDS: dict[Kind, str] = {
     "exact": "exact up to rounding",
@@ -22,6 +22,8 @@ KIND_WORDS: dict[Kind, str] = {
 }
 INEQUALITY_WORDS: dict[InequalityKind, str] = {
     "theorem": "theorem: violated, it is a bug of this program",
+    "estimate": "a theorem about exact quantities, with an estimate on the side that can break it: if it fails, the "
+    "estimate missed",
     "assumption": "assumption: violated, it is a finding about the network",
 }
 SCOPE_WORDS: dict[Scope, str] = {
@@ -63,7 +65,7 @@ class Explanation:
 
 
 def explain(name: str, config: RunConfig | None = None) -> Explanation:
-    """Explain a metric of the catalogue or an inequality of the ledger.
+    """Explain a metric of the catalogue, an inequality of the ledger, or a line of the ledger's panel.
 
     Args:
         name: Its name.
@@ -79,9 +81,24 @@ def explain(name: str, config: RunConfig | None = None) -> Explanation:
         return explain_metric(CATALOGUE[name], config)
     if name in LEDGER:
         return explain_inequality(LEDGER[name])
-    near = difflib.get_close_matches(name, [*CATALOGUE, *LEDGER], n=3, cutoff=0.4)
+    if name in LEDGER_GROUPS:
+        return explain_group(name)
+    near = difflib.get_close_matches(name, [*CATALOGUE, *LEDGER, *LEDGER_GROUPS], n=3, cutoff=0.4)
     hint = f"Did you mean {', '.join(near)}?" if near else "`wnt-tui explain` lists them all."
     raise UsageError(f"There is no metric or inequality {name!r}.", hint)
+
+
+def explain_group(group: str) -> Explanation:
+    """Explain a line of the ledger's panel.
+
+    Args:
+        group: Its name there.
+
+    Returns:
+        The inequalities of the group, each with its formula.
+    """
+    facts = tuple((check.name, f"{check.formula} ({check.kind})") for check in LEDGER_GROUPS[group])
+    return Explanation(group, "", "A line of panel 9, the ledger: these inequalities together.", "", facts)
 
 
 def explain_metric(entry: Metric, config: RunConfig | None = None) -> Explanation:

@@ -75,8 +75,9 @@ _EQ13_PAPER = "Eq. 13, whose condition of invertibility is not needed (Weyl)."
 
 _EQ13 = (
     Metric(
-        "eq13_op", "Eq13 op", "1", "layer", "lower", "spectrum", "core", "Eq. 13",
-        "λ_min(G_0) − ‖G_t − G_0‖₂", "Lower bound on λ_min from how far G has moved.",
+        "eq13_op", "Eq13 op", "1", "layer", "estimate", "spectrum", "core", "Eq. 13",
+        "λ_min(G_0) − ‖G_t − G_0‖₂", "Lower bound on λ_min from how far G has moved; ‖·‖₂ is found by "
+        "products and no larger than ‖·‖_F, but not proved to be no smaller than it is.",
         _EQ13_PAPER, log=True, vacuous="at or below 0",
     ),
     Metric(
@@ -85,9 +86,10 @@ _EQ13 = (
         vacuous="at or below 0",
     ),
     Metric(
-        "eq13_features_op", "Eq13 ‖ΔF‖₂", "1", "layer", "lower", "spectrum", "core", "Eq. 13",
+        "eq13_features_op", "Eq13 ‖ΔF‖₂", "1", "layer", "estimate", "spectrum", "core", "Eq. 13",
         "max(0, σ_min(F_0) − ‖F_t − F_0‖₂)², F = A/√width",
-        "Lower bound on λ_min from how far the features have moved.", _EQ13_PAPER, log=True, vacuous="at 0",
+        "Lower bound on λ_min from how far the features have moved; ‖·‖₂ is found by products, as for eq13_op.",
+        _EQ13_PAPER, log=True, vacuous="at 0",
     ),
     Metric(
         "eq13_features", "Eq13 ‖ΔF‖_F", "1", "layer", "lower", "gram", "core", "Eq. 13",
@@ -95,10 +97,11 @@ _EQ13 = (
         vacuous="at 0",
     ),
     Metric(
-        "eq13_weights", "Eq13 ‖ΔW‖", "1", "layer", "lower", "spectrum", "core", "Eq. 13, [22]",
+        "eq13_weights", "Eq13 ‖ΔW‖", "1", "layer", "estimate", "spectrum", "core", "Eq. 13, [22]",
         "max(0, σ_min(F_0) − D_m/√width_m)², D_l = p₁(‖W_l‖₂D_{l−1} + ‖ΔW_l‖₂‖A_{l−1}(0)‖_F), "
         "D_0 = 0; with bias √n‖Δb_l‖ inside, times max_i 2√w/(‖u_i(0)‖ + ‖u_i‖) where rows are renormalised",
-        "Lower bound on λ_min from the distance of the weights alone, the weakest rung.", _EQ13_PAPER, log=True,
+        "Lower bound on λ_min from the distance of the weights alone, the weakest rung; ‖·‖₂ as products find it.",
+        _EQ13_PAPER, log=True,
         vacuous="at 0",
     ),
 )  # fmt: skip

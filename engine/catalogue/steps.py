@@ -87,21 +87,21 @@ _OPTIMISATION = (
     Metric(
         "smoothness_bound", "L_bound", "1", "step", "upper", "spectrum", "core", "Lemmas 4, 9",
         "mean_i(L_ℓ J_i² + G_{ℓ,i} H_i), the parameter-space recursion over layers",
-        "A proved bound on the smoothness of the loss at θ; not defined for ReLU.",
+        "A proved bound on the smoothness of the loss at θ, as far as ‖W‖₂ is; not defined for ReLU.",
         "The paper's Lemmas 4 and 9 compose in input space and cannot serve Lemmas 1, 2, 13.", log=True,
     ),
     Metric(
         "smoothness_segment", "L_seg", "1", "step", "upper", "spectrum", "core", "Lemmas 1, 4, 9",
         "mean_i(L_ℓ J_i² + G_{ℓ,i} H_i) over the ball of radius η‖g‖ around θ_{k−1}, g its gradient, "
         "G_{ℓ,i} = min(sup‖∂ℓ/∂o‖, ‖∂ℓ_i/∂o‖ + L_ℓ J_i η‖g‖)",
-        "A proved bound on the smoothness of the loss along the whole last step: with it the descent lemma is a "
-        "theorem; not defined for ReLU.",
+        "A proved bound on the smoothness of the loss along the whole last step, as far as ‖W‖₂ is: with it the "
+        "descent lemma is a theorem; not defined for ReLU.",
         "Not in the paper, whose Lemma 1 presumes a global L that these losses do not have.", log=True,
     ),
     Metric(
         "lipschitz_bound", "G_bound", "1", "step", "upper", "spectrum", "core", "Lemmas 4, 9",
         "max_i G_{ℓ,i} J_i, J the Lipschitz constant of an output in the parameters",
-        "A proved bound on every per-example gradient norm.", log=True,
+        "A proved bound on every per-example gradient norm, as far as ‖W‖₂, found by products, is one.", log=True,
     ),
 )  # fmt: skip
 

@@ -292,7 +292,8 @@ class NormFollower:
         """
         if order >= DENSE_NORM_BELOW:
             start = probe(order) if self._vector is None else self._vector
-            found = Subspace(square, [start], room=40).search("largest", self._tolerance)
+            with np.errstate(over="ignore"):  # a run that diverges: the residual is infinite then
+                found = Subspace(square, [start], room=40).search("largest", self._tolerance)
             if found.residual <= self._tolerance * found.value:
                 self._vector = found.vector
                 return math.sqrt(found.value + found.residual)

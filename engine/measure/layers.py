@@ -32,7 +32,7 @@ class _Initial:
     features: list[Tensor]
     features_fro: list[float]
     activations: Array | None  # ‖u_l(0)‖ of rows, l = 1 … L−1, under renormalisation
-    lambda_min: list[float]
+    lambda_min: list[float]  # the certified lower end: what starts from it is to be a lower bound
     parameters: list[Tensor] | None = None
 
 
@@ -117,7 +117,7 @@ class LayerMeasures:
             put("gersh_upper", m, discs.upper)
         if self._initial is None:
             fro = [math.sqrt(float((of * of).sum())) for of in norms.features]
-            self._initial = _Initial(run.inputs, fro, norms.activations, table["lambda_min"][:depth].tolist())
+            self._initial = _Initial(run.inputs, fro, norms.activations, table["lambda_min_lower"][:depth].tolist())
         weight_norms = self._weights.norms()
         distances = self._weight_distances()
         for m in range(depth):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.measure.lanczos import spectral_norm_upper
+from engine.measure.row_norms import squared_norm
 
 # Up to this order the dense solver is as cheap as anything.
 _SMALL = 65
@@ -18,6 +19,21 @@ _SMALL = 65
 _CLOSER = 4.0
 # The residual at which ‖M‖₂² counts as found from nothing. With 5e-2 it was seen to miss the edge of a random spectrum.
 _COLD_TOLERANCE = 1e-2
+# In units of eps: what a Frobenius norm in the matrix's precision may be too small by.
+_ROUNDED = 8.0
+
+
+def frobenius_upper(square: float, dtype: torch.dtype) -> float:
+    """‖M‖_F from above.
+
+    Args:
+        square: ‖M‖_F², summed as :func:`engine.measure.row_norms.squared_norm` does.
+        dtype: The precision of the matrix, in which its rows were summed.
+
+    Returns:
+        The norm, widened by the rounding of the sum.
+    """
+    return math.sqrt(square) * (1.0 + _ROUNDED * torch.finfo(dtype).eps)
 
 
 def takes_dense_solver(shape: Sequence[int]) -> bool:
@@ -58,21 +74,25 @@ class NormBound:
         self.upper += length
         self._found -= length
 
-    def measure(self, matrix: Tensor) -> float:
+    def measure(self, matrix: Tensor, frobenius: float | None = None) -> float:
         """The bound.
 
         Args:
             matrix: Shape (p, q), as it is now.
+            frobenius: ‖M‖_F from above, if it is known.
 
         Returns:
-            At most ``loose`` above ‖M‖₂ (found from nothing: 1.5 times that), and not below it as far as residuals can
-            tell. Cost: 4pq flops for each of a
-            few products, in the matrix's own precision; none as long as the bound is tight. A small matrix takes the
-            dense solver at each call.
+            At most ``loose`` above ‖M‖₂ (found from nothing: 1.5 times that), never above ‖M‖_F where the norm was
+            looked for, and not below it as far as residuals can tell. Cost: 4pq flops for each of a few products, in
+            the matrix's own precision, and a pass over it; none as long as the bound is tight. A small matrix takes
+            the dense solver at each call.
         """
         if self.is_loose(matrix):
             norm, vector = spectral_norm_upper(matrix, self.vector, tolerance=self.tolerance)
-            self.found(norm, vector, dense=takes_dense_solver(matrix.shape))
+            dense = takes_dense_solver(matrix.shape)
+            if frobenius is None and not dense:
+                frobenius = frobenius_upper(float(squared_norm(matrix)), matrix.dtype)
+            self.found(norm, vector, dense=dense, frobenius=math.inf if frobenius is None else frobenius)
         return self.upper
 
     def is_loose(self, matrix: Tensor) -> bool:
@@ -104,20 +124,22 @@ class NormBound:
         square = float(np.linalg.eigvalsh(normal)[-1]) if np.isfinite(normal).all() else math.nan
         self.upper = self._found = math.sqrt(max(square, 0.0))
 
-    def found(self, norm: float, vector: Tensor, *, dense: bool) -> None:
+    def found(self, norm: float, vector: Tensor, *, dense: bool, frobenius: float = math.inf) -> None:
         """Take up a norm that was found at the tolerance asked for.
 
         Args:
             norm: The norm, widened by its residual.
             vector: The singular vector, of the smaller dimension.
             dense: Whether the dense solver found it.
+            frobenius: ‖M‖_F from above, which no spectral norm exceeds.
         """
         # The norm was widened by its residual, so that this much less is a lower estimate. It is widened once more
         # than the one eigenvalue needs: at the edge of a random matrix's spectrum there is always another near it.
         widening = math.sqrt(1.0 + self.tolerance)
         if self.tolerance > self._loose / _CLOSER:
             widening *= widening  # found from nothing, and not closely: with less, 1 bound of 30 was seen to be none
-        self._found, self.upper = norm / widening, norm if dense else norm * widening
+        self.upper = min(norm if dense else norm * widening, frobenius)
+        self._found = min(norm / widening, self.upper)
         self.vector = vector
 
     def state(self) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from engine.measure.krylov import Sweep, launch, normal_products
 from engine.measure.lanczos import widened_norm
-from engine.measure.norm_bound import NormBound, takes_dense_solver
+from engine.measure.norm_bound import NormBound, frobenius_upper, takes_dense_solver
 from engine.transfer import Arrival, Transfer
 
 # A warm start seldom needs more products.
@@ -25,12 +25,14 @@ class LateLooks:
         members: Which matrices.
         shape: Of the matrices, (members, p, q).
         sweep: Products, if the matrices are large.
+        squares: ‖M‖_F² beside the products, float64, (members,).
         normal: MᵀM of the smaller order, if they are small; float64, (members, order, order).
     """
 
     members: list[int]
     shape: torch.Size
     sweep: Sweep | None = None
+    squares: Arrival | None = None
     normal: Arrival | None = None
 
     def tell(self, bounds: list[NormBound]) -> list[int]:
@@ -47,13 +49,14 @@ class LateLooks:
             for index, normal in zip(self.members, self.normal.array(), strict=True):
                 bounds[index].found_densely(normal)
                 told.append(index)
-        if self.sweep is not None:
+        if self.sweep is not None and self.squares is not None:
             ritz = self.sweep.ritz("largest")
-            for index, pair, vector in zip(self.members, ritz, self.sweep.vectors(ritz), strict=True):
+            found = zip(self.members, ritz, self.sweep.vectors(ritz), self.squares.array(), strict=True)
+            for index, pair, vector, square in found:
                 bound = bounds[index]
                 if pair is not None and pair.residual <= bound.tolerance * pair.value:
                     norm = widened_norm(pair.value, pair.residual, max(self.shape[1:]), vector.dtype)
-                    bound.found(norm, vector, dense=False)
+                    bound.found(norm, vector, dense=False, frobenius=frobenius_upper(float(square), vector.dtype))
                     told.append(index)
         return told
 
@@ -83,4 +86,5 @@ def queue_looks(bounds: list[NormBound], members: list[int], stack: Tensor, tran
     if len(starts) < len(members):
         return []
     sweep = launch(functools.partial(normal_products, tall), torch.stack(starts), _AHEAD_PRODUCTS, transfer)
-    return [LateLooks(members, stack.shape, sweep=sweep)]
+    squares = torch.linalg.vector_norm(torch.linalg.vector_norm(stack, dim=2), dim=1, dtype=torch.float64).square()
+    return [LateLooks(members, stack.shape, sweep=sweep, squares=transfer.add(squares))]

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from engine.numerals import significant, told_apart
 from engine.record import Event
-from engine.theory.inequality import Inequality, Row, Term
+from engine.theory.inequality import Inequality, InequalityKind, Row, Term
 from engine.theory.ledger import LEDGER
+
+_VERDICTS: dict[InequalityKind, str] = {
+    "theorem": "a theorem, so this is a bug",
+    "estimate": "an estimate on one side, so it missed",
+    "assumption": "an assumption, so this is a finding",
+}
 
 QUIET_ROWS = 10
 """An inequality counts as holding again after so many measured rows without a violation: no flood from flickering."""
@@ -60,11 +67,13 @@ class Violations:
 
 def _violation(step: int, entry: Inequality, failing: list[Term]) -> Event:
     worst = max(failing, key=lambda term: term.excess)
-    more = f", and in {len(failing) - 1} other layers" if len(failing) > 1 else ""
-    kind = "a theorem, so this is a bug" if entry.kind == "theorem" else "an assumption, so this is a finding"
+    others = len(failing) - 1
+    more = f", and in {others} other layer{'s' * (others > 1)}" if others else ""
+    left, right = told_apart(worst.left, worst.right)
     sentence = (
-        f"{entry.formula} fails{more}: {worst.left:.6g} exceeds {worst.right:.6g} by {worst.left - worst.right:.3g}, "
-        f"more than the {worst.slack:.3g} that rounding and residuals allow; {kind}. {entry.violated}"
+        f"{entry.formula} fails{more}: {left} exceeds {right} by {significant(worst.left - worst.right, 3)}, more than "
+        f"the {significant(worst.slack, 3)} that rounding and residuals allow; {_VERDICTS[entry.kind]}. "
+        f"{entry.violated}"
     )
     data: dict[str, float | int | str | None] = {
         "inequality": entry.name,
@@ -74,7 +83,8 @@ def _violation(step: int, entry: Inequality, failing: list[Term]) -> Event:
         "slack": worst.slack,
         "terms": len(failing),
     }
-    return Event(step, "violation", sentence, worst.layer, data)
+    # That an estimate missed is worth a note and no alarm: no theorem is broken.
+    return Event(step, "notice" if entry.kind == "estimate" else "violation", sentence, worst.layer, data)
 
 
 def _over(step: int, entry: Inequality, since: int) -> Event:

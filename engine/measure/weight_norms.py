@@ -14,7 +14,7 @@ from torch import Tensor
 
 from engine.measure.lanczos import is_read_from_memory
 from engine.measure.layer_threads import LayerThreads
-from engine.measure.norm_bound import NormBound
+from engine.measure.norm_bound import NormBound, frobenius_upper
 from engine.measure.queued_looks import LateLooks, queue_looks
 from engine.measure.row_norms import squared_norm
 from engine.transfer import Arrival, Transfer
@@ -24,9 +24,6 @@ WEIGHTS_LOOSE = 1e-2
 
 DISTANCES_LOOSE = 5e-2
 """The same for ‖W − W(0)‖₂."""
-
-# In units of eps: what a Frobenius norm in the weights' precision may be too small by.
-_ROUNDED = 8.0
 
 
 class WeightNorms:
@@ -127,9 +124,9 @@ class WeightNorms:
                 square, upper = arrived[index], bound.upper
             else:
                 change = self._difference(weight, then)
-                square, upper = float(squared_norm(change)), bound.measure(change)
-            frobenius = math.sqrt(square) * (1.0 + _ROUNDED * torch.finfo(weight.dtype).eps)
-            spectral.append(min(upper, frobenius))
+                square = float(squared_norm(change))
+                upper = bound.measure(change, frobenius_upper(square, weight.dtype))
+            spectral.append(min(upper, frobenius_upper(square, weight.dtype)))
             squares.append(square)
         return spectral, squares
 

@@ -13,8 +13,8 @@ that the operators be invertible and σ_min(A)‖A − B‖ < 1: neither is need
 hand side can be expanded in terms of the distance between weights" is the last rung. A rung at or below 0
 says nothing: vacuous.
 
-A norm ‖Δ·‖₂ from Lanczos is a lower estimate, which would make the rung too good: give it widened by its
-residual.
+A norm ‖Δ·‖₂ that products found is an estimate: widened by its residual it may still be too small, if another singular
+value is larger, and the rung too good; or too large, though never needlessly above ‖Δ·‖_F, which is exact.
 """
 
 from __future__ import annotations
@@ -95,6 +95,8 @@ def ladder(
 ) -> dict[str, FloatOrArray]:
     """All five rungs by their names in the catalogue.
 
+    ‖·‖₂ ≤ ‖·‖_F: where a spectral norm was found loosely, the Frobenius norm takes its place.
+
     Args:
         initial_lambda_min: λ_min(G_0).
         gram_op: ‖G_t − G_0‖₂.
@@ -107,9 +109,9 @@ def ladder(
         ``eq13_op``, ``eq13_fro``, ``eq13_features_op``, ``eq13_features`` and ``eq13_weights``.
     """
     return {
-        "eq13_op": gram_bound(initial_lambda_min, gram_op),
+        "eq13_op": gram_bound(initial_lambda_min, np.minimum(gram_op, gram_fro)),
         "eq13_fro": gram_bound(initial_lambda_min, gram_fro),
-        "eq13_features_op": feature_bound(initial_lambda_min, features_op),
+        "eq13_features_op": feature_bound(initial_lambda_min, np.minimum(features_op, features_fro)),
         "eq13_features": feature_bound(initial_lambda_min, features_fro),
         "eq13_weights": feature_bound(initial_lambda_min, weights),
     }

@@ -1,8 +1,10 @@
 """What an inequality of the ledger is: what it claims, of which numbers of a row, and by how much it may miss.
 
-A *theorem* needs nothing that this program does not know to hold: where it fails, the program is wrong. An
-*assumption* carries hypotheses that nobody has checked (a PL constant that is only local, a probability): where it
-fails, something has been found out about the network.
+A *theorem* needs nothing that this program does not know to hold: where it fails, the program is wrong. An *estimate*
+is a theorem about exact quantities, one of which is only estimated, and may be off towards the side that breaks it (a
+Ritz value is never above λ_max and never below λ_min): where it fails, the estimate missed. An *assumption* carries
+hypotheses that nobody has checked (a PL constant that is only local, a probability): where it fails, something has been
+found out about the network.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from engine.config import RunConfig
 
-InequalityKind = Literal["theorem", "assumption"]
+InequalityKind = Literal["theorem", "estimate", "assumption"]
 
 EPSILON = float(np.finfo(np.float64).eps)
 """What spectra are computed in, whatever the training precision."""
@@ -71,6 +73,11 @@ class Row:
     def spectral_rounding(self) -> float:
         """max(n, 16)·eps in float64: relative to λ_max, what an eigenvalue of G is uncertain by."""
         return max(self.config.examples, 16) * EPSILON
+
+    def smallest_slack(self, m: int) -> float:
+        """What λ_min(G^m) is uncertain by: its resolution ρ, and how far below it its certificate lies."""
+        gap = self.layer("lambda_min", m) - self.layer("lambda_min_lower", m)
+        return self.layer("lambda_resolution", m) + (gap if gap > 0.0 else 0.0)
 
     @property
     def weight_norm(self) -> float:

@@ -1,8 +1,10 @@
 """The numbers of the ledger's inequalities at a row: both sides, and by how much rounding may move them.
 
-``ledger.py`` says what each of them claims. Estimates are widened by their stored residuals, eigenvalues of G by the
-resolution, and whatever the training precision touches by the rounding of a pass (``Row.rounding``). Every function
-here gives a term a layer, or one; terms whose numbers were not computed are left out by ``Inequality.at``.
+``ledger.py`` says what each of them claims. Eigenvalues of G are widened by the resolution, and on the side on which it
+matters by the certificate of λ_min; Ritz values of K, on the side on which they may miss, by their residuals; whatever
+the training precision touches by the rounding of a pass (``Row.rounding``). On its other side a Ritz value is a bound
+and needs no residual. Every function here gives a term a layer, or one; terms whose numbers were not computed are left
+out by ``Inequality.at``.
 """
 
 from __future__ import annotations
@@ -14,9 +16,6 @@ from engine.theory import generalization, predictions
 from engine.theory.inequality import Row, Term
 
 Terms = Callable[[Row], Iterator[Term]]
-
-_NORM_TOLERANCE = 1e-8
-"""‖·‖₂ of a difference is taken from above by a residual of relative size 5e-9: it may exceed ‖·‖_F by that."""
 
 _KERNEL_ROUNDING = 1e-12
 _PRODUCT_ROUNDING = 8.0
@@ -76,7 +75,7 @@ def ordered(lower: str, upper: str) -> Terms:
     def terms(row: Row) -> Iterator[Term]:
         for m in _layers(row):
             low, high = row.layer(lower, m), row.layer(upper, m)
-            slack = _NORM_TOLERANCE * (row.layer("lambda_max", m) + abs(low)) + 4.0 * row.layer("lambda_resolution", m)
+            slack = 4.0 * (row.layer("lambda_resolution", m) + row.spectral_rounding * abs(low))
             if lower == "eq13_weights":
                 slack += _weights_slack(row, m, low)
             yield Term(m, low, high, slack, vacuous=high <= 0.0)
@@ -116,7 +115,7 @@ def chain_gram(row: Row) -> Iterator[Term]:
     last, n = row.config.depth - 1, row.config.examples
     # A Ritz value is at least the λ_min it stands for: K's residual is not needed here.
     gram = row.config.width * row.layer("lambda_min", last) / n
-    slack = row.config.width * row.layer("lambda_resolution", last) / n + _product_rounding(row) / n
+    slack = row.config.width * row.smallest_slack(last) / n + _product_rounding(row) / n
     yield Term(None, gram, row.value("ntk_lambda_min") / n, slack, vacuous=gram <= 0.0)
 
 
@@ -151,9 +150,11 @@ def descent(row: Row) -> Iterator[Term]:
     f, g, eta = row.previous("loss"), row.previous("grad_norm"), row.previous("lr")
     L = row.value("smoothness_segment")
     promised = predictions.descent(f, g, eta, L)
-    sample = row.value("sample_grad_norm_max")
-    # Rounding moves a loss as a step of rounding·‖W‖ would, and the gradient by rounding·G.
-    slack = row.rounding * (f + row.value("loss") + sample * row.weight_norm + eta * g * sample)
+    sample = max(row.value("sample_grad_norm_max"), row.previous("sample_grad_norm_max"))
+    # Rounding moves a loss as a step of rounding·‖W‖ would, and the gradient by rounding·G; what is promised may be
+    # the difference of two far larger numbers.
+    moved = sample * row.weight_norm + eta * g * (sample + (2.0 + eta * L) * g)
+    slack = row.rounding * (f + row.value("loss") + moved)
     yield Term(None, row.value("loss"), promised, slack, vacuous=eta * L >= 2.0)
 
 
@@ -168,7 +169,8 @@ def secant(row: Row) -> Iterator[Term]:
 def hessian(row: Row) -> Iterator[Term]:
     """λ_max(∇²f) is at most its proved bound."""
     bound = row.value("smoothness_bound")
-    slack = row.value("smoothness_hessian_residual") + row.rounding * abs(bound)
+    # A Ritz value is at most the λ_max it stands for: its residual is not needed here.
+    slack = row.rounding * abs(bound)
     yield Term(None, row.value("smoothness_hessian"), bound, slack)
 
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wnt_tui.charts.number import marked, seconds, short, significant
+from engine.numerals import short, significant, told_apart
+from wnt_tui.charts.number import marked, seconds
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,28 @@ def test_kinds_are_marked():
     assert marked("λ", 0.02, "lower") == "λ ≥ 0.0200"
     assert marked("μ", 0.5, "exact", 2) == "μ 0.50"
     assert marked("f̂", math.nan, "heuristic") == "f̂ —"
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ((-2.47788e16, -2.48016e16), ("−2.478e16", "−2.48e16")),
+        ((0.5, 0.5), ("0.5", "0.5")), ((7.0, 4.0), ("7", "4")), ((math.nan, 1.0), ("—", "1")),
+        ((1.0, math.inf), ("1", "∞")), ((0.25, 0.2500001, 3.0), ("0.25", "0.2500001", "3")),
+    ],
+)  # fmt: skip
+def test_neighbours_that_differ_are_written_so_that_they_differ(values, texts):
+    assert told_apart(*values) == texts
+
+
+def test_neighbours_that_may_read_the_same_need_no_further_digits():
+    assert told_apart(0.5, 0.5000001, 0.6, digits=3, alike=[True, False]) == ("0.5", "0.5", "0.6")
+
+
+@given(st.floats(allow_nan=False), st.floats(allow_nan=False))
+def test_any_two_numbers_that_differ_are_written_differently(one, other):
+    left, right = told_apart(one, other)
+    assert (left == right) == (one == other)
 
 
 def test_labels_have_no_trailing_zeros():

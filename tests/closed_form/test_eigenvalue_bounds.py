@@ -136,3 +136,11 @@ def test_dead_rows_under_renormalisation_leave_no_bound() -> None:
         1.0, p1=1.0, weight_norm=1.0, weight_distance=1.0, initial_features_fro=1.0, stretch=math.inf
     )
     assert math.isnan(distance)
+
+
+def test_a_spectral_norm_that_was_found_loosely_counts_as_no_larger_than_the_frobenius_norm():
+    norms = {"gram_fro": 0.1, "features_fro": 0.2, "weights": 0.3}
+    loose = ladder(0.25, gram_op=0.11, features_op=0.21, **norms)
+    tight = ladder(0.25, gram_op=0.1, features_op=0.2, **norms)
+    assert loose == tight
+    assert ladder(0.25, gram_op=0.05, features_op=0.1, **norms)["eq13_op"] == 0.2

@@ -352,3 +352,18 @@ def test_large_matrices_are_looked_at_once_and_side_by_side(monkeypatch: pytest.
     assert WeightNorms(weights, threads).norms() == pytest.approx(alone, rel=1e-5)
     assert sorted(matrix for matrix, _ in looked) == sorted(map(id, weights))
     assert {matrix for matrix, name in looked if name.startswith("layer")} == large
+
+
+@pytest.mark.parametrize("queued", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_no_norm_that_was_looked_for_exceeds_the_frobenius_norm(dtype: torch.dtype, queued: bool) -> None:
+    # Nearly of rank 1: both norms are nearly the same, and what products find is widened beyond.
+    generator = torch.Generator().manual_seed(5)
+    column, row = (torch.randn(order, generator=generator, dtype=dtype) for order in (80, 90))
+    m = torch.outer(column, row) + 0.01 * torch.randn(80, 90, generator=generator, dtype=dtype)
+    bound, frobenius = NormBound(0.04), float(m.double().norm())
+    bound.measure(m)
+    if queued:
+        bound.move(frobenius)
+        assert [looks.tell([bound]) for looks in queue_looks([bound], [0], m[None], Transfer())] == [[0]]
+    assert exact(m) * (1 - 1e-6) <= bound.upper <= frobenius * (1 + 1e-5)

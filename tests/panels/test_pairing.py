@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from engine.config import RunConfig
+from engine.numerals import significant
 from engine.theory import pairings, predictions
 from engine.theory.pairings import ESTIMATORS
 from tests.panels.synthetic import empty, only, realistic, view_of
-from wnt_tui.charts.number import marked, significant
+from wnt_tui.charts.number import marked
 from wnt_tui.panels import ALL_PANELS
 from wnt_tui.panels.pairing import (
     ESTIMATOR_NAMES,

@@ -178,10 +178,30 @@ def test_steps_left_out_by_every_do_not_break_a_line():
 
 def test_a_violated_inequality_is_marked_and_comes_first():
     snapshot = realistic()
-    columns = dict(snapshot.columns) | {"lipschitz_bound": np.full(snapshot.rows, 1e-9)}
+    columns = dict(snapshot.columns) | {"sample_grad_norm_max": np.full(snapshot.rows, 1e-9)}
     first = text_of(panel(9), view_of(replace(snapshot, columns=columns))).split("\n")[0]
     assert first.startswith("✗ gradients")
     assert ">" in first
+
+
+def test_an_estimate_that_missed_is_marked_and_called_neither_violated_nor_a_failing_assumption():
+    snapshot = realistic()
+    columns = dict(snapshot.columns) | {"lipschitz_bound": np.full(snapshot.rows, 1e-9)}
+    view = view_of(replace(snapshot, columns=columns))
+    first = text_of(panel(9), view).split("\n")[0]
+    assert first.startswith("≈ gradients")
+    assert "estimate missed" in first
+    assert "violated" not in panel(9).subtitle(view)
+    assert "1 estimate missed" in panel(9).subtitle(view)
+
+
+def test_numbers_of_a_line_that_differ_are_written_so_that_they_differ():
+    snapshot = realistic()
+    columns = dict(snapshot.columns) | {"grad_norm": np.full(snapshot.rows, 0.123456789),
+                                        "sample_grad_norm_max": np.full(snapshot.rows, 0.1234999)}  # fmt: skip
+    assert "0.12346 ≤ 0.1235" in text_of(panel(9), view_of(replace(snapshot, columns=columns), height=40))
+    columns["sample_grad_norm_max"] = columns["grad_norm"] * (1 + 1e-9)
+    assert "0.123 ≈ 0.123" in text_of(panel(9), view_of(replace(snapshot, columns=columns), height=40))
 
 
 def test_a_failed_inequality_that_is_no_theorem_is_not_called_violated():
@@ -216,9 +236,23 @@ def test_the_worst_layer_that_fails_is_shown_whatever_layer_is_selected():
 def test_checks_that_do_not_fit_are_counted():
     view = view_of(realistic())
     lines = text_of(panel(9), view).split("\n")
-    shown = sum(line[0] in "✓○" for line in lines)
-    assert f"… {len(checks(view)) - shown} more hold" in "\n".join(lines)
-    assert "more hold" not in text_of(panel(9), view_of(realistic(), height=40))
+    found = checks(view)
+    cut = found[sum(line[0] in "✓○" for line in lines) :]
+    holding, silent = (sum(check.verdict == verdict for check in cut) for verdict in ("holds", "vacuous"))
+    (rest,) = [line for line in lines if "more:" in line]
+    assert f"… {len(cut)} more:" in rest
+    assert (f"{holding} hold" in rest) == bool(holding)
+    assert (f"{silent} say" in rest) == bool(silent)
+    assert "more:" not in text_of(panel(9), view_of(realistic(), height=40))
+
+
+def test_what_holds_and_what_says_nothing_are_counted_apart():
+    view = view_of(realistic(), width=76)
+    holding, silent = (sum(check.verdict == verdict for check in checks(view)) for verdict in ("holds", "vacuous"))
+    assert holding
+    assert silent
+    assert f"{holding} checks hold" in panel(9).subtitle(view)
+    assert f"{silent} say" in panel(9).subtitle(view)
 
 
 def test_checks_between_measured_rows_name_the_step_they_are_about():

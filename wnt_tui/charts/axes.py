@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wnt_tui.charts.number import significant
+from engine.numerals import significant
 from wnt_tui.glyphs import Glyphs
 
 Array = NDArray[np.float64]

@@ -1,12 +1,11 @@
-"""Numbers for people: four significant digits, compact exponents, a dash for what was not computed."""
+"""Numbers for people on the screen: labels, values with the mark of their kind, durations."""
 
 from __future__ import annotations
 
 import math
 
 from engine.catalogue import Kind
-
-MISSING = "—"
+from engine.numerals import MISSING, significant
 
 _KIND_WORDS: dict[Kind, str] = {
     "exact": "",
@@ -16,49 +15,6 @@ _KIND_WORDS: dict[Kind, str] = {
     "heuristic": " heur",
 }
 _KIND_SIGNS: dict[Kind, str] = {"upper": "≤ ", "lower": "≥ ", "exact": "", "estimate": "", "heuristic": ""}
-
-
-def significant(value: float, digits: int = 4) -> str:
-    """A number in at most ``digits`` significant digits: ``0.3121``, ``12.6``, ``3.1e-4``.
-
-    Args:
-        value: Any number.
-        digits: Significant digits, at least 1.
-
-    Returns:
-        Plain decimals between 10⁻³ and 10⁵, else a compact exponent; ``—`` for NaN, ``∞`` for infinities.
-    """
-    if math.isnan(value):
-        return MISSING
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    if value == 0:
-        return "0"
-    # The exponent after rounding: 9.9996 is 10.00 in four digits.
-    mantissa, exponent_text = f"{abs(value):.{digits - 1}e}".split("e")
-    exponent = int(exponent_text)
-    sign = "−" if value < 0 else ""
-    if -4 < exponent < 5:
-        return sign + f"{abs(value):.{max(digits - 1 - exponent, 0)}f}"
-    if "." in mantissa:
-        mantissa = mantissa.rstrip("0").rstrip(".")
-    return f"{sign}{mantissa}e{exponent}"
-
-
-def short(value: float, digits: int = 3) -> str:
-    """A number without trailing zeros, for labels: ``1``, ``200``, ``0.25``.
-
-    Args:
-        value: Any number.
-        digits: Significant digits.
-
-    Returns:
-        The text.
-    """
-    text = significant(value, digits)
-    if "." in text and "e" not in text:
-        text = text.rstrip("0").rstrip(".")
-    return text
 
 
 def marked(symbol: str, value: float, kind: Kind, digits: int = 3) -> str:

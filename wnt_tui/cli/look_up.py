@@ -31,7 +31,11 @@ def listing() -> str:
         (words.capitalize(), [(e.name, e.symbol, e.meaning) for e in CATALOGUE.values() if e.scope == scope])
         for scope, words in SCOPE_WORDS.items()
     ]
-    for kind, title in (("theorem", "Inequalities that must hold"), ("assumption", "Inequalities that may fail")):
+    for kind, title in (
+        ("theorem", "Inequalities that must hold"),
+        ("estimate", "Inequalities that hold unless an estimate missed"),
+        ("assumption", "Inequalities that may fail"),
+    ):
         sections.append((title, [(e.name, e.formula, "") for e in LEDGER.values() if e.kind == kind]))
     lines: list[str] = []
     for title, entries in sections:

@@ -7,20 +7,25 @@ the engine's ``violation`` events are the record. Here each group of them become
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Literal
 
 from engine.catalogue import STEP_COLUMNS
-from engine.theory.ledger import LEDGER, Inequality, Row, Term
-from wnt_tui.charts.number import significant
+from engine.numerals import told_apart
+from engine.theory.ledger import LEDGER, Inequality, InequalityKind, Row, Term
 from wnt_tui.panels.base import moment
 from wnt_tui.panels.reduction import derived
 from wnt_tui.snapshot import PanelView, Snapshot
 
-Verdict = Literal["holds", "vacuous", "violated", "exceeded"]
-"""``exceeded``: the inequality fails, but it is an assumption and no theorem."""
+Verdict = Literal["holds", "vacuous", "violated", "exceeded", "missed"]
+"""What fails is ``violated`` if it is a theorem, ``exceeded`` if an assumption, ``missed`` if an estimate."""
 
-_RANK: dict[Verdict, int] = {"violated": 0, "exceeded": 1, "holds": 2, "vacuous": 2}
+_DIGITS = 3
+
+FAILING: frozenset[Verdict] = frozenset({"violated", "exceeded", "missed"})
+
+_FAILS: dict[InequalityKind, Verdict] = {"theorem": "violated", "assumption": "exceeded", "estimate": "missed"}
+_RANK: dict[Verdict, int] = {"violated": 0, "exceeded": 1, "missed": 2, "holds": 3, "vacuous": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class _Found:
     @property
     def verdict(self) -> Verdict:
         if not self.term.holds:
-            return "violated" if self.entry.kind == "theorem" else "exceeded"
+            return _FAILS[self.entry.kind]
         return "vacuous" if self.term.vacuous else "holds"
 
 
@@ -111,11 +116,13 @@ def _line(name: str, group: list[_Found]) -> Check:
     if not worst.term.holds:
         entry, term = worst.entry, worst.term
         where = "" if term.layer is None else f"layer {term.layer}: "
-        text = f"{where}{significant(term.left, 3)} > {significant(term.right, 3)}: {entry.formula}"
+        left, right = told_apart(term.left, term.right, digits=_DIGITS)
+        missed = "estimate missed: " if worst.verdict == "missed" else ""
+        text = f"{missed}{where}{left} > {right}: {entry.formula}"
         return Check(name, text, worst.verdict)
     if all(found.verdict == "vacuous" for found in group):
         best = max(group, key=lambda found: found.term.left)
-        return Check(name, f"{_pair(best)}: vacuous", "vacuous")
+        return Check(name, f"{_chain([best])}: says nothing", "vacuous")
     text = _chained([found for found in _strongest(group) if found.verdict != "vacuous"])
     if any(found.entry.kind == "assumption" for found in group):
         text += " (assumption)"
@@ -132,14 +139,19 @@ def _strongest(group: list[_Found]) -> list[_Found]:
     return list(best.values())
 
 
-def _pair(found: _Found) -> str:
-    return f"{significant(found.term.left, 3)} ≤ {significant(found.term.right, 3)}"
-
-
 def _chained(group: list[_Found]) -> str:
     """``a ≤ b ≤ c`` where one right side is the next left side, and `` · `` between the others."""
-    text = _pair(group[0])
-    for before, after in pairwise(group):
-        joined = before.entry.right == after.entry.left
-        text += f" ≤ {significant(after.term.right, 3)}" if joined else f" · {_pair(after)}"
-    return text
+    chains = [[group[0]]]
+    for found in group[1:]:
+        if chains[-1][-1].entry.right == found.entry.left:
+            chains[-1].append(found)
+        else:
+            chains.append([found])
+    return " · ".join(map(_chain, chains))
+
+
+def _chain(chain: list[_Found]) -> str:
+    """Both sides of each in as many digits as tell them apart; ``≈`` where they are equal within the slack."""
+    alike = [abs(found.term.left - found.term.right) <= found.term.slack for found in chain]
+    first, *rest = told_apart(chain[0].term.left, *(found.term.right for found in chain), digits=_DIGITS, alike=alike)
+    return first + "".join(f" {'≈' if same else '≤'} {text}" for same, text in zip(alike, rest, strict=True))

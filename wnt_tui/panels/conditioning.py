@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from textual.strip import Strip
 
+from engine.numerals import significant
 from engine.theory.conditioning import is_lower_bound, log10_condition, resolution
 from engine.theory.random_matrix import condition_number
 from wnt_tui.charts.lines import LineChart, Series, draw_lines
-from wnt_tui.charts.number import significant
 from wnt_tui.panels.base import Moment, Panel, first_moment, kind_of, moment, resolution_limit, why_empty
 from wnt_tui.panels.overlay import MainLine
 from wnt_tui.panels.words import rank_deficient, rank_words, unresolved_layers

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from textual.strip import Strip
 
+from engine.numerals import significant
 from wnt_tui.charts.lines import LineChart, Series, draw_lines
-from wnt_tui.charts.number import significant
+from wnt_tui.charts.number import marked
 from wnt_tui.charts.raster import Dash
 from wnt_tui.panels.base import Panel, kind_of, moment, why_empty
 from wnt_tui.panels.overlay import MainLine
@@ -92,7 +93,7 @@ class EigenvaluePanel(Panel):
         parts = [f"layer {layer}: λmin {'0' if rank else shown}", rank]
         for name, label, _, _ in reversed(_RUNGS):
             value = now.value(name, layer)
-            parts.append(f"{label} vacuous" if value <= 0 else f"{label} ≥ {significant(value, 3)}")
+            parts.append(f"{label} vacuous" if value <= 0 else marked(label, value, kind_of(view, name), 3))
         return parts
 
 

@@ -7,9 +7,9 @@ import math
 import numpy as np
 from textual.strip import Strip
 
+from engine.numerals import short, significant
 from wnt_tui.charts.canvas import Canvas
 from wnt_tui.charts.lines import LineChart, Reference, draw_lines
-from wnt_tui.charts.number import short, significant
 from wnt_tui.panels.base import Panel, at_cursor, kind_of, step_series, why_empty
 from wnt_tui.panels.overlay import MainLine
 from wnt_tui.snapshot import PanelView

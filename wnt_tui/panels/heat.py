@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 from textual.strip import Strip
 
+from engine.numerals import MISSING, significant
 from wnt_tui.charts.heatmap import HeatMap, draw_heatmap
 from wnt_tui.charts.lines import Series
-from wnt_tui.charts.number import MISSING, significant
 from wnt_tui.panels.base import Panel, kind_of, moment, resolution_limit, why_empty
 from wnt_tui.panels.overlay import LETTERS, MainLine, sessions_of
 from wnt_tui.panels.words import rank_deficient, rank_words, unresolved_layers

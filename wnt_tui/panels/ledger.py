@@ -8,12 +8,13 @@ from rich.style import Style
 from textual.strip import Strip
 
 from engine.breakpoints import breakpoints_set
+from engine.numerals import significant
 from engine.record import Event
 from engine.theory.ledger import LEDGER
 from wnt_tui.charts.canvas import Canvas
-from wnt_tui.charts.number import seconds, significant
+from wnt_tui.charts.number import seconds
 from wnt_tui.panels.base import Panel, why_empty
-from wnt_tui.panels.checks import Check, Verdict, checked_step, checks
+from wnt_tui.panels.checks import FAILING, Check, Verdict, checked_step, checks
 from wnt_tui.panels.ledger_compared import differences, draw_ledger
 from wnt_tui.panels.overlay import sessions_of
 from wnt_tui.snapshot import PanelView
@@ -23,6 +24,7 @@ _MARKS: dict[Verdict, tuple[str, str, str]] = {
     "holds": ("✓", "+", "good"),
     "vacuous": ("○", "o", "warn"),
     "exceeded": ("!", "!", "warn"),
+    "missed": ("≈", "~", "warn"),
     "violated": ("✗", "X", "bad"),
 }
 _EVENT_ROLES = {
@@ -46,8 +48,10 @@ class LedgerPanel(Panel):
     about = (
         "Every inequality of the ledger whose terms exist at the cursor, a line a group, with its numbers: ✓ holds, ○ "
         "holds but says nothing, ✗ a theorem is violated (a bug of this program), ! an assumption fails (a finding "
-        "about the network). The layer is the selected one, or the worst that fails. Each side is widened by what "
-        "residuals and rounding leave uncertain. Below: the cost of measuring beside the step's own, the breakpoints "
+        "about the network), ≈ an estimate missed: it is off towards the side that breaks a theorem. The layer is the "
+        "selected one, or the worst that fails. Each side is widened by what residuals and rounding leave uncertain; "
+        "≈ between two numbers says that they differ by no more than that. Below: the cost of measuring beside the "
+        "step's own, the breakpoints "
         "that are set (B) with the step at which they were hit last, and what happened up to the cursor, newest first."
     )
 
@@ -60,8 +64,10 @@ class LedgerPanel(Panel):
         if snapshot.rows == 0 and not earlier:
             canvas.message(why_empty(view, ("loss",)), palette.dim)
             return canvas.to_strips()
-        # Half of the panel at most for the checks, so that events always show; violations are never cut.
-        room = max(view.height - 2 - min(len(earlier) + 1, 4), 1)
+        remarks = {"cost": cost_words(view), "breakpoints": breakpoint_words(view)}
+        remarks = {name: words for name, words in remarks.items() if words}
+        # What is left by remarks and the newest events; violations come first and are never cut.
+        room = max(view.height - len(remarks) - min(len(earlier) + 1, 4), 1)
         row = 0
         if not found and snapshot.rows:
             canvas.put(0, row, palette.glyphs.cut(_why_no_checks(view), view.width), palette.dim)
@@ -73,8 +79,8 @@ class LedgerPanel(Panel):
         if cut:
             canvas.put(2, row, palette.glyphs.cut(_rest(found[room - 1 :]), max(view.width - 2, 0)), palette.dim)
             row += 1
-        for name, words in (("cost", cost_words(view)), ("breakpoints", breakpoint_words(view))):
-            if words and row < view.height:
+        for name, words in remarks.items():
+            if row < view.height:
                 canvas.put(2, row, name, palette.dim)
                 column = max(2 + _NAME_WIDTH, 3 + len(name))
                 canvas.put(column, row, palette.glyphs.cut(words, view.width - column), palette.text)
@@ -98,13 +104,15 @@ class LedgerPanel(Panel):
         recorded = sum(event.kind == "violation" for event in view.snapshot.events)
         vacuous = sum(check.verdict == "vacuous" for check in found)
         exceeded = sum(check.verdict == "exceeded" for check in found)
+        missed = sum(check.verdict == "missed" for check in found)
         parts = [f"{violated} violated" if violated else ""]
         parts.append(f"{exceeded} assumption{'s' * (exceeded > 1)} fail{'s' * (exceeded == 1)}" if exceeded else "")
-        if found and not violated and not exceeded:
-            parts.append(f"{len(found)} check{'s' * (len(found) > 1)} hold")
+        parts.append(f"{missed} estimate{'s' * (missed > 1)} missed" if missed else "")
+        holding = sum(check.verdict == "holds" for check in found)
+        parts.append(f"{holding} check{'s' * (holding != 1)} hold{'s' * (holding == 1)}" if holding else "")
         step = checked_step(view)
         parts.append(f"of step {step}" if found and step != view.cursor else "")
-        parts.append(f"{vacuous} vacuous" if vacuous else "")
+        parts.append(f"{vacuous} say{'s' * (vacuous == 1)} nothing" if vacuous else "")
         parts.append(f"{recorded} violation{'s' * (recorded > 1)} recorded" if recorded else "")
         return parts
 
@@ -115,8 +123,8 @@ _TASKS = {"layers_seconds": "layers", "curvature_seconds": "Hessian", "kernel_se
 def cost_words(view: PanelView) -> str:
     """What the step at the cursor and its measurements cost.
 
-    As in ``step 12.1 ms · measuring 31 ms · ×2.6 (layers 9.4 ms, Hessian 12 ms, NTK 8.1 ms)``; what a budget left out
-    at this row is not named.
+    As in ``×2.6 · measuring 31 ms · step 12.1 ms (layers 9.4 ms, Hessian 12 ms, NTK 8.1 ms)``; what a budget
+    left out at this row is not named.
 
     Args:
         view: What is shown.
@@ -127,12 +135,12 @@ def cost_words(view: PanelView) -> str:
     step = view.snapshot.value("step_seconds", view.cursor)
     measuring = view.snapshot.value("measure_seconds", view.cursor)
     parts = []
-    if math.isfinite(step):
-        parts.append(f"step {seconds(step)}")
-    if math.isfinite(measuring):
-        parts.append(f"measuring {seconds(measuring)}")
     if step > 0 and math.isfinite(measuring):
         parts.append(f"×{significant(measuring / step, 2)}")
+    if math.isfinite(measuring):
+        parts.append(f"measuring {seconds(measuring)}")
+    if math.isfinite(step):
+        parts.append(f"step {seconds(step)}")
     tasks = [(word, view.snapshot.value(name, view.cursor)) for name, word in _TASKS.items()]
     detail = ", ".join(f"{word} {seconds(value)}" for word, value in tasks if math.isfinite(value))
     return " · ".join(parts) + (f" ({detail})" if detail else "")
@@ -157,7 +165,7 @@ def _draw_check(canvas: Canvas, row: int, check: Check) -> None:
     mark, plain, role = _MARKS[check.verdict]
     style: Style = getattr(palette, role)
     canvas.put(0, row, mark if glyphs.unicode else plain, style)
-    loud = check.verdict in {"violated", "exceeded"}
+    loud = check.verdict in FAILING
     canvas.put(2, row, glyphs.cut(check.name, _NAME_WIDTH - 1), style if loud else palette.label)
     text = glyphs.cut(check.text, max(canvas.width - 2 - _NAME_WIDTH, 0))
     canvas.put(2 + _NAME_WIDTH, row, text, style if loud else palette.text)
@@ -187,8 +195,13 @@ def _draw_events(canvas: Canvas, row: int, earlier: list[Event], later: int) -> 
 
 
 def _rest(found: list[Check]) -> str:
-    failing = sum(check.verdict in {"violated", "exceeded"} for check in found)
-    return f"… {len(found)} more, {failing} of them failing" if failing else f"… {len(found)} more hold"
+    failing = sum(check.verdict in FAILING for check in found)
+    silent = sum(check.verdict == "vacuous" for check in found)
+    holding = len(found) - failing - silent
+    counts = [f"{failing} fail{'s' * (failing == 1)}"] * bool(failing)
+    counts += [f"{holding} hold{'s' * (holding == 1)}"] * bool(holding)
+    counts += [f"{silent} say{'s' * (silent == 1)} nothing"] * bool(silent)
+    return f"… {len(found)} more: {', '.join(counts)}"
 
 
 def _why_no_checks(view: PanelView) -> str:

@@ -7,9 +7,10 @@ from dataclasses import fields
 from textual.strip import Strip
 
 from engine.config import RunConfig, option_flag
+from engine.numerals import significant
 from engine.session.text import plain_text
 from wnt_tui.charts.canvas import Canvas
-from wnt_tui.charts.number import seconds, significant
+from wnt_tui.charts.number import seconds
 from wnt_tui.panels.checks import checks
 from wnt_tui.panels.overlay import LETTERS, sessions_of
 from wnt_tui.snapshot import PanelView, Snapshot

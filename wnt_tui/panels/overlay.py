@@ -13,8 +13,8 @@ import numpy as np
 from textual.strip import Strip
 
 from engine.catalogue import Kind
+from engine.numerals import MISSING, significant
 from wnt_tui.charts.lines import LineChart, Reference, Series, draw_lines
-from wnt_tui.charts.number import MISSING, significant
 from wnt_tui.charts.raster import Dash
 from wnt_tui.snapshot import PanelView
 from wnt_tui.themes import Palette

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from textual.strip import Strip
 
+from engine.numerals import short
 from wnt_tui.charts.lines import LineChart, Reference, Series, draw_lines
-from wnt_tui.charts.number import marked, short
+from wnt_tui.charts.number import marked
 from wnt_tui.panels.base import Panel, at_cursor, kind_of, step_series, why_empty
 from wnt_tui.panels.overlay import MainLine
 from wnt_tui.snapshot import PanelView
