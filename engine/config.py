@@ -83,10 +83,13 @@ class RunConfig:
     device: str = _option("auto", "auto, cpu, cuda or cuda:N.")
     dtype: DType = _option("float32", "Precision of training; Gram matrices and spectra are always float64.")
     measure: MeasureSet = _option("all", "What is measured: none, core (no Hessian, no NTK) or all.")
-    every: int = _option(1, "Measure at every K-th step.", at_least=1)
+    every: int = _option(
+        1, "Measure at every K-th step, the last one, and in the step after each what is predicted for it.", at_least=1
+    )
     budget: float | None = _option(
         None,
-        "Most time for measuring, as a multiple of training's: costly measurements are then made at fewer rows.",
+        "Most time for measuring, as a multiple of training's, in the mean over rows: the dearer a measurement is, the "
+        "fewer rows have it. The first row and the last are measured in full and come on top.",
         above=0.0,
     )
     f_star: float = _option(0.0, "Infimum f* of the loss, for μ and the predictions.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,6 +24,7 @@ from engine.errors import ConfigError
 from engine.measure.carried import Carried
 from engine.measure.observer import Observer
 from engine.measure.row_norms import squared_norm
+from engine.measure.schedule import NOTHING, Schedule, Work
 from engine.network import Network, backward_signals, forward, initialise, logits, parameter_gradients
 from engine.record import Event, StepRecord
 from engine.training_pass import TestPass, TrainingPass
@@ -87,7 +88,8 @@ class Trainer:
         self.step = self._origin = 0
         self.lr = config.lr
         self.diverged = False
-        self._observer = Observer(config, self.network, self.data.x_train)
+        self._schedule = Schedule(config.measure, config.budget)
+        self._observer = Observer(config, self.network, self.data.x_train, self._schedule)
         self._gradients: list[Tensor] | None = None
         self._updating = Stopwatch(self.device)
         self._training_seconds = 0.0  # since the row measured last, as far as it is known
@@ -155,13 +157,12 @@ class Trainer:
         """
         self.lr = replace(self.config, lr=lr).lr
 
-    def observe(self, *, final: bool = False, tasks: Collection[str] | None = None) -> StepRecord:
+    def observe(self, *, final: bool = False, recorded: Work | None = None) -> StepRecord:
         """Run the pass at θ_k and measure it: row k.
 
         Args:
-            final: Whether no update will follow, which leaves the row's lr empty.
-            tasks: The costly measurements to make, of :data:`engine.measure.schedule.TASKS`, where the row has been
-                recorded before; None leaves that to the configuration.
+            final: Whether no update will follow, which leaves the row's lr empty and has everything measured.
+            recorded: What the row measured where it has been recorded before; None leaves that to the configuration.
 
         Returns:
             The row. ``self.diverged`` is set when the loss or its gradient is not finite.
@@ -176,12 +177,11 @@ class Trainer:
         transfer = Transfer()
         with Stopwatch(self.device) as passing:
             current = self._pass(transfer)
-        due, test = self._is_due(), None
+        work, test = self._work(final, recorded), None
         with Stopwatch(self.device) as testing:
-            if due:
+            if work.measured:
                 test = self._test_pass(transfer)
-        if due:
-            self._observer.launch(current, transfer, training_seconds=self._training_seconds, tasks=tasks)
+        self._observer.launch(current, transfer, work)
         self._gradients = current.gradients
         self.diverged = not current.is_finite
         step_seconds = self._updating.seconds() + passing.seconds()
@@ -192,11 +192,14 @@ class Trainer:
         layers: dict[str, NDArray[np.float64]] = {}
         events: tuple[Event, ...] = ()
         # A diverged row has nothing left to measure: every quantity would be infinite or undefined.
-        if due and not self.diverged:
+        if not self.diverged:
             measured = self._observer.observe(self.step, current, test)
-            taken = time.perf_counter() - began - passing.seconds() - testing.seconds()
-            self._training_seconds = step_seconds
-            values |= measured.values | {"measure_seconds": taken}
+            if measured.values:
+                taken = time.perf_counter() - began - passing.seconds() - testing.seconds()
+                self._schedule.charge(taken)
+                values |= measured.values | {"measure_seconds": taken}
+            if work.measured:
+                self._training_seconds = step_seconds
             layers, events = measured.layers, measured.events
         self._observer.remember(current, values)
         if self.diverged:
@@ -244,8 +247,15 @@ class Trainer:
         arriving = transfer.add(torch.cat([torch.stack(numbers), squares.sqrt()]))
         return TrainingPass(arriving, run, loss, signals, gradients)
 
-    def _is_due(self) -> bool:
-        return self.config.measure != "none" and (self.step == self._origin or self.step % self.config.every == 0)
+    def _work(self, final: bool, recorded: Work | None) -> Work:
+        """What the row of the current step measures."""
+        if self.config.measure == "none":
+            return NOTHING
+        if recorded is not None:
+            return self._schedule.again(recorded)
+        first = self.step == self._origin
+        regular = first or self.step % self.config.every == 0
+        return self._schedule.due(self._training_seconds, regular=regular, whole=first or final)
 
     def _test_pass(self, transfer: Transfer) -> TestPass | None:
         x, y = self._tensors.x_test, self._tensors.y_test

@@ -76,7 +76,12 @@ _OPTIMISATION = (
     ),
     Metric(
         "smoothness_step_resolution", "±L_step", "1", "step", "estimate", "free", "core", "Lemma 1",
-        "4·eps·f/(η²‖g‖²)", "What rounding of the loss leaves uncertain in L_step.", log=True,
+        "2(ε_f + ε_θ)/(η²‖g‖²) + ε_g(2/η + |L_step|), at most |L_step| + 2 max(largest L_step so far, 2/η); ε_f from "
+        "‖∂ℓ_i/∂h_l‖ and the rounding of each layer's outputs, ε_θ of θ − ηg, ε_g of g; six standard deviations",
+        "What the rounding of the forward passes, of the update and of the gradient leaves uncertain in L_step; at or "
+        "above |L_step| the step says nothing of the curvature.",
+        "Not in the paper. At small loss the forward pass dominates by far. A ReLU's kink that is rounded across, at "
+        "one row in hundreds, moves L_step by more.", log=True,
     ),
     Metric(
         "smoothness_secant", "L_sec", "1", "step", "lower", "free", "core", "Eq. 15",

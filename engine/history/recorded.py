@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.config import RunConfig
 from engine.errors import SessionError
-from engine.measure.schedule import TASKS, seconds_of
+from engine.measure.schedule import MEASURED, TASKS, Work, seconds_of
 from engine.session.reader import SessionReader
 
 ORIGIN = "origin_step"
@@ -115,22 +115,21 @@ class RecordedRun:
         candidates = (asked, self._lr_of(step), self._lr_of(step - 1))
         return next((lr for lr in candidates if lr is not None), self.config.lr)
 
-    def tasks_at(self, step: int) -> tuple[str, ...] | None:
-        """The costly measurements that a row holds.
+    def work_at(self, step: int) -> Work | None:
+        """What was measured at a row.
 
         Args:
             step: A recorded step.
 
         Returns:
-            Names of :data:`engine.measure.schedule.TASKS`; None where the run had no budget and made all of them.
+            The row's work; None where the file is older than the columns that tell it.
         """
-        if self.config.budget is None:
-            return None
         steps, columns = self.reader.steps(step - 1, 1)
-        if steps.size != 1 or steps[0] != step:
+        there = set(self.reader.columns("steps"))
+        if steps.size != 1 or steps[0] != step or not {MEASURED, *map(seconds_of, TASKS["all"])} <= there:
             return None
-        made = (task for task in TASKS["all"] if math.isfinite(float(columns[seconds_of(task)][0])))
-        return tuple(made)
+        made = tuple(task for task in TASKS["all"] if math.isfinite(float(columns[seconds_of(task)][0])))
+        return Work(bool(made) or not math.isnan(float(columns[MEASURED][0])), made)
 
     def _lr_of(self, step: int) -> float | None:
         steps, columns = self.reader.steps(step - 1, 1)

@@ -86,19 +86,19 @@ class Rerun:
     def observe(self) -> tuple[StepRecord, list[Difference]]:
         """Observe the current row as it was observed then, and compare.
 
-        Every row that is executed again comes through here. Under a budget the clock decided what a row measured: the
-        recorded row says what it decided.
+        Every row that is executed again comes through here. What a row measured may have been decided by the clock, or
+        by where the run was to end: the recorded row says it.
 
         Returns:
             The row, and what differs; nothing differs from a row that the session does not have.
         """
         trainer, recorded = self.trainer, self.recorded
         known = recorded.first <= trainer.step <= recorded.last
-        tasks = None
+        work = None
         if known:
             trainer.set_lr(recorded.lr_leaving(trainer.step))
-            tasks = recorded.tasks_at(trainer.step)
-        record = trainer.observe(tasks=tasks)
+            work = recorded.work_at(trainer.step)
+        record = trainer.observe(recorded=work)
         return record, (self._compare(record) if known else [])
 
     def begin(self) -> list[Difference]:

@@ -7,8 +7,7 @@ from initialisation) and the previous row (for the transition's quantities).
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,8 +22,8 @@ from engine.measure.kernel_spectrum import KernelSpectrum, layer_traces, trace_s
 from engine.measure.layers import LayerMeasures
 from engine.measure.network_bounds import NetworkBounds
 from engine.measure.risk import risk_bounds
-from engine.measure.row_norms import row_norms, row_norms_from, stacked_row_norms
-from engine.measure.schedule import Schedule
+from engine.measure.row_norms import RowNorms, row_norms, row_norms_from, stacked_row_norms
+from engine.measure.schedule import MEASURED, NOTHING, Schedule, Work
 from engine.measure.trajectory import Trajectory
 from engine.measure.violations import Violations
 from engine.network import Network
@@ -58,24 +57,24 @@ class Observer:
         config: What is to be measured, and with which f*, δ.
         network: The network in training; read only.
         x_train: The prepared training inputs, (n, d), for the infinite-width lines.
+        schedule: Times the tasks.
     """
 
-    def __init__(self, config: RunConfig, network: Network, x_train: NDArray[np.float64]) -> None:
+    def __init__(self, config: RunConfig, network: Network, x_train: NDArray[np.float64], schedule: Schedule) -> None:
         self._config = config
         self._network = network
         self._x_train = x_train
         self._layers = LayerMeasures(network, keep_grams=config.measure == "all")
         self._curvature = HessianCurvature()
         self._kernel = KernelSpectrum()
-        self._trajectory = Trajectory(config.f_star, float(np.finfo(config.dtype).eps))
+        self._trajectory = Trajectory(config.f_star, network)
         self._violations = Violations()
-        self._schedule = Schedule(config.measure, config.budget)
+        self._schedule = schedule
         # Of the row that has been launched: what it measures, and what that took on the device.
-        self._due: tuple[str, ...] = ()
+        self._work = NOTHING
         self._queued: dict[str, Stopwatch] = {}
         self._traces: Arrival | None = None
         self._norms: Arrival | None = None
-        self._common = Stopwatch(network.weights[0].device)
         # Of the row before: its values, and its bounds until the step's length is known.
         self._before: dict[str, float] = {}
         self._bounds: NetworkBounds | None = None
@@ -83,33 +82,23 @@ class Observer:
         self._gradient_norms: list[float] = []
         self._starts = True
 
-    def launch(
-        self,
-        current: TrainingPass,
-        transfer: Transfer,
-        *,
-        training_seconds: float = 0.0,
-        tasks: Collection[str] | None = None,
-    ) -> None:
-        """Decide what a row will measure, and queue on the device what that needs, before anything is read.
+    def launch(self, current: TrainingPass, transfer: Transfer, work: Work) -> None:
+        """Queue on the device what a row's measurements need, before anything is read.
 
         Args:
             current: The pass at the row's parameters.
             transfer: By what the row's numbers come.
-            training_seconds: What training has taken since the row measured before, as far as it is known; it earns
-                time for measuring.
-            tasks: The costly measurements to make, of :data:`engine.measure.schedule.TASKS`; None leaves that to the
-                budget.
+            work: What the row measures.
         """
-        self._due = tuple(self._schedule.due(training_seconds) if tasks is None else self._schedule.only(tasks))
-        self._queued, self._traces = {}, None
+        self._work, self._queued, self._traces = work, {}, None
+        if not (work.measured or self._follows):
+            return
+        self._norms = transfer.add(stacked_row_norms(current.run, current.signals))
+        self._trajectory.launch(current, transfer)
         device = current.run.output.device
-        with Stopwatch(device) as self._common:
-            self._norms = transfer.add(stacked_row_norms(current.run, current.signals))
-            self._trajectory.launch(current, transfer)
         if not runs_ahead(device):
             return
-        for task in self._due:
+        for task in work.tasks:
             with Stopwatch(device) as self._queued[task]:
                 if task == "layers":
                     self._layers.launch(current.run, transfer)
@@ -129,12 +118,19 @@ class Observer:
             test: The test set at its parameters, or None if there is none.
 
         Returns:
-            The set ``config.measure`` names, as far as it is due.
+            The set ``config.measure`` names, as far as the row's work goes. A row that is not measured and follows one
+            that is has the quantities of the transition: what predicts it is known there, and the rest nearly free.
         """
         config = self._config
+        if not (self._work.measured or self._follows):
+            return Measured({})
         f, g = current.loss, current.grad_norm
         assert self._norms is not None, "launch() comes first"
         norms = row_norms_from(self._norms.array(), current.run)
+        transition = self._transition(current, norms)
+        if not self._work.measured:
+            row = Row(config, transition | {"loss": f, "grad_norm": g}, {}, self._before)
+            return Measured(transition, {}, self._violations.check(step, row))
         squares = norms.sample_gradients(bias=config.bias)
         sample_norm = math.sqrt(float(squares.max()))
         values = {
@@ -148,15 +144,14 @@ class Observer:
                 "test_accuracy": test.accuracy,
                 "generalization_gap": abs(test.loss - f),
             }
-        began = time.perf_counter()
         layers: dict[str, NDArray[np.float64]] = {}
-        distance = math.nan
-        for task in self._due:
+        values |= transition
+        for task in self._work.tasks:
             queued = self._queued[task].seconds() if task in self._queued else 0.0
             with self._schedule.timed(task, already=queued):
                 if task == "layers":
                     layers |= self._layers.measure(current.run, norms)
-                    distance = self._layers.parameter_distance()
+                    values["distance_init"] = self._layers.parameter_distance()
                 elif task == "curvature":
                     values |= self._curvature.measure(self._network, current)
                 else:
@@ -168,16 +163,11 @@ class Observer:
         if "weight_norm" in layers:
             self._bounds = NetworkBounds(self._network, norms, layers["weight_norm"], config.loss)
             values |= self._bounds.at_theta()
-        if self._before:
-            values["smoothness_segment"] = self._segment
-        values |= self._trajectory.transition(current, distance)
         values |= risk_bounds(config, current, test, sample_norm, values["lipschitz_bound"])
         if self._starts:
             layers |= self._infinite_width()
         row = Row(config, values | {"loss": f, "grad_norm": g}, layers, self._before)
         events = self._violations.check(step, row)
-        in_tasks = sum(self._schedule.seconds().values()) - sum(of.seconds() for of in self._queued.values())
-        self._schedule.charge(self._common.seconds() + time.perf_counter() - began - in_tasks)
         return Measured(values, layers, events)
 
     def remember(self, current: TrainingPass, measured: Mapping[str, float]) -> None:
@@ -247,6 +237,18 @@ class Observer:
         self._before["lr"] = lr
         bounds, self._bounds = self._bounds, None
         self._segment = math.nan if bounds is None else bounds.over_ball(lr * self._before.get("grad_norm", math.nan))
+
+    @property
+    def _follows(self) -> bool:
+        """Whether the row before was measured."""
+        return MEASURED in self._before
+
+    def _transition(self, current: TrainingPass, norms: RowNorms) -> dict[str, float]:
+        """What belongs to the transition that led to this row."""
+        values = self._trajectory.transition(current, norms)
+        if self._before:
+            values["smoothness_segment"] = self._segment
+        return values
 
     def _infinite_width(self) -> Mapping[str, NDArray[np.float64]]:
         config, x = self._config, self._x_train

@@ -25,11 +25,13 @@ class RowNorms:
     Attributes:
         features: ‖a_{0,i}‖ … ‖a_{L−1,i}‖, (L, n).
         signals: ‖δ_{1,i}‖ … ‖δ_{L,i}‖ of single examples (not divided by n), (L, n); the last are ‖∂ℓ_i/∂o_i‖.
+        logits: ‖o_i‖, (n,).
         activations: ‖u_{1,i}‖ … ‖u_{L−1,i}‖ before renormalisation, (L − 1, n), or None without it.
     """
 
     features: Array
     signals: Array
+    logits: Array
     activations: Array | None
 
     def sample_gradients(self, *, bias: bool) -> Array:
@@ -68,10 +70,10 @@ def stacked_row_norms(run: Forward, signals: list[Tensor]) -> Tensor:
         signals: δ_1 … δ_L of single examples.
 
     Returns:
-        For :func:`row_norms_from`: norms of features, norms of signals, and ν of rows if they are renormalised, (·, n).
+        For :func:`row_norms_from`: norms of features, signals and logits, and ν of rows where they are renormalised.
     """
     scales = [] if run.scales is None else [scale.flatten() for scale in run.scales]
-    rows = [torch.linalg.vector_norm(row, dim=-1) for row in (*run.inputs, *signals)]
+    rows = [torch.linalg.vector_norm(row, dim=-1) for row in (*run.inputs, *signals, run.output)]
     return torch.stack([*rows, *scales])
 
 
@@ -87,13 +89,13 @@ def row_norms_from(stacked: NDArray[np.floating], run: Forward) -> RowNorms:
     """
     host = stacked.astype(np.float64)
     depth = len(run.inputs)
-    activations = None
+    scales, activations = host[2 * depth + 1 :], None
     if run.scales is not None:
         widths = np.array([[a.shape[1]] for a in run.inputs[1:]])
         with np.errstate(divide="ignore"):
             # ν = √width/‖u‖, and 0 for a row without direction.
-            activations = np.where(host[2 * depth :] > 0, np.sqrt(widths) / host[2 * depth :], 0.0)
-    return RowNorms(host[:depth], host[depth : 2 * depth], activations)
+            activations = np.where(scales > 0, np.sqrt(widths) / scales, 0.0)
+    return RowNorms(host[:depth], host[depth : 2 * depth], host[2 * depth], activations)
 
 
 def squared_norm(tensor: Tensor) -> Tensor:

@@ -1,17 +1,24 @@
-"""When the costly measurements are made: at every measured row, or as often as a budget of time allows."""
+"""What a row measures: every row alike, every K-th, or as much as a budget of time allows."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 TASKS: dict[str, tuple[str, ...]] = {
     "none": (),
     "core": ("layers",),
     "all": ("layers", "curvature", "kernel"),
 }
-"""The costly measurements of each set, cheapest first. What is free beside them is measured at every row."""
+"""The costly measurements of each set, cheapest first."""
+
+MEASURED = "loss_bound"
+"""A metric that every measured row has and no other row: it tells them apart in a session."""
+
+_COMMON_SHARE = 0.5
+"""Of what training earns, the most that goes into what every measured row has: the rest is left for the tasks."""
 
 
 def seconds_of(task: str) -> str:
@@ -26,13 +33,32 @@ def seconds_of(task: str) -> str:
     return f"{task}_seconds"
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is measured at a row.
+
+    Attributes:
+        measured: Whether the row is measured at all. One that is not has what training computes; right after a
+            measured row it has the quantities of the transition too, which are nearly free there.
+        tasks: The costly measurements that it makes, of :data:`TASKS`.
+    """
+
+    measured: bool
+    tasks: tuple[str, ...] = ()
+
+
+NOTHING = Work(False)
+
+
 class Schedule:
     """Spends at most a share of the training time on measuring, in the mean over rows.
 
-    Every row of training earns ``budget`` times what it took, in equal parts for each measurement, which is made when
-    it owes nothing, and then pays with what it took. It may take more than it has and then waits until that is earned
-    back: so the cheap ones are made often and the dear ones seldom, and none is starved by another. The first row
-    measures everything and is not counted: iterations start cold there.
+    Training earns ``budget`` times what it takes. What a measured row has beside its tasks is paid first: no row is
+    measured before half of what has been earned since the last one covers what that one cost. The rest is divided
+    equally among the tasks. A task is made at a measured row where it owes nothing, and then pays with what it took;
+    it may take more than it has and then waits until that is earned back. So whatever the budget, rows are measured
+    again and again, the cheap tasks often and the dear ones seldom, and none is starved by another. The first row
+    measures everything and is not counted: iterations start cold there. The last row measures everything too.
 
     Args:
         measure: The measurement set.
@@ -43,52 +69,59 @@ class Schedule:
         self._tasks = TASKS[measure]
         self._budget = budget
         self._balances = dict.fromkeys(self._tasks, 0.0)
+        self._owed = 0.0  # for what measured rows have beside their tasks
         self._first = True
         self._spent: dict[str, float] = {}
 
-    def due(self, training_seconds: float) -> Iterator[str]:
-        """The tasks of a row, each to be timed with :meth:`timed`.
+    def due(self, training_seconds: float, *, regular: bool = True, whole: bool = False) -> Work:
+        """What a row measures.
 
         Args:
-            training_seconds: What training has taken since the row before.
+            training_seconds: What training has taken since the row measured last.
+            regular: Whether it is one of those that may be measured.
+            whole: Whether it measures everything, whatever that costs.
 
-        Yields:
-            Names of tasks. The kernel reads the layers' Gram matrices: where it is made, the layers come before it.
+        Returns:
+            The row's work. The kernel reads the layers' Gram matrices: where it is made, the layers are made too.
         """
         self._spent = {}
+        if not (regular or whole):
+            return NOTHING
         if self._budget is None or self._first:
-            yield from self._tasks
-        else:
-            earned = self._budget * training_seconds / len(self._tasks)
-            for task, balance in self._balances.items():
-                # What was earned and not used is not kept for later: a row never measures on behalf of another.
-                self._balances[task] = min(balance, 0.0) + earned
-            due = {task for task, balance in self._balances.items() if balance > 0.0}
-            if "kernel" in due:
-                due.add("layers")
-            yield from (task for task in self._tasks if task in due)
+            return Work(True, self._tasks)
+        earned = self._budget * training_seconds
+        if self._owed > _COMMON_SHARE * earned and not whole:
+            return NOTHING
+        share = (earned - self._owed) / max(len(self._tasks), 1)
+        self._owed = 0.0
+        for task, balance in self._balances.items():
+            # What was earned and not used is not kept for later: a row never measures on behalf of another.
+            self._balances[task] = min(balance, 0.0) + share
+        due = {task for task, balance in self._balances.items() if balance > 0.0 or whole}
+        if "kernel" in due:
+            due.add("layers")
+        return Work(True, tuple(task for task in self._tasks if task in due))
 
-    def only(self, tasks: Collection[str]) -> Iterator[str]:
-        """Make the measurements that somebody else has chosen: those of a recorded row that is executed again.
+    def again(self, recorded: Work) -> Work:
+        """What was chosen before, of a recorded row that is executed again.
 
         Args:
-            tasks: Names of tasks.
+            recorded: What the row holds.
 
-        Yields:
-            Those of them that the measurement set has.
+        Returns:
+            As much of it as the measurement set has.
         """
         self._spent = {}
-        yield from (task for task in self._tasks if task in tasks)
+        return Work(recorded.measured, tuple(task for task in self._tasks if task in recorded.tasks))
 
     def charge(self, seconds: float) -> None:
-        """Pay for what is measured at every row.
+        """Pay for what a row has measured.
 
         Args:
-            seconds: What it took.
+            seconds: What all of it took, tasks included.
         """
         if not self._first:
-            for task in self._tasks:
-                self._balances[task] -= seconds / len(self._tasks)
+            self._owed += max(0.0, seconds - sum(self._spent.values()))
         self._first = False
 
     @contextmanager

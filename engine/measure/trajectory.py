@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from engine.measure.carried import Numbers
-from engine.measure.row_norms import total_square
+from engine.measure.row_norms import RowNorms, total_square
+from engine.measure.step_rounding import StepRounding
+from engine.network import Network
 from engine.theory import predictions
 from engine.theory.polyak_lojasiewicz import pl_constant
 from engine.training_pass import TrainingPass
@@ -32,12 +34,12 @@ class Trajectory:
 
     Args:
         f_star: Infimum f* of the loss.
-        epsilon: Machine epsilon of the training precision.
+        network: The network in training; read only.
     """
 
-    def __init__(self, f_star: float, epsilon: float) -> None:
+    def __init__(self, f_star: float, network: Network) -> None:
         self._f_star = f_star
-        self._epsilon = epsilon
+        self._rounding = StepRounding(network)
         self._previous: _Row | None = None
         self._gradient_change: Arrival | None = None  # ‖∇f_k − ∇f_{k−1}‖²
         self._lr = math.nan
@@ -53,23 +55,27 @@ class Trajectory:
             transfer: By what the row's numbers come.
         """
         before = self._previous
-        if before is not None:
+        if before is None:
+            self._rounding.launch(transfer)
+        else:
             pairs = zip(current.gradients, before.gradients, strict=True)
             self._gradient_change = transfer.add(total_square(now - then for now, then in pairs))
 
-    def transition(self, current: TrainingPass, distance: float) -> dict[str, float]:
+    def transition(self, current: TrainingPass, norms: RowNorms) -> dict[str, float]:
         """The quantities of the transition that led to this row, which has been launched.
 
         Args:
             current: The pass at this row.
-            distance: ‖θ − θ_0‖.
+            norms: Norms of its examples' rows.
 
         Returns:
-            Step metrics; those of the transition are NaN at row 0, and where the row before was not measured.
+            Step metrics; those of the transition are not there at row 0, and NaN where they need what was not measured
+            at the row before.
         """
         before, f, f_star = self._previous, current.loss, self._f_star
+        self._rounding.at(current, norms)
         if before is None:
-            return {"distance_init": distance, "lemma13_bound": f}
+            return {"lemma13_bound": f}
         eta, g = self._lr, before.grad_norm
         step = self._step_smoothness(current)
         # The radius takes the row's own L_step too; rows that are not measured enter in remember().
@@ -81,8 +87,12 @@ class Trajectory:
         lemma10 = predictions.lemma10(before.loss, g, before.smoothness_hessian)
         return {
             "smoothness_step": step,
-            "smoothness_step_resolution": predictions.smoothness_step_resolution(
-                max(f, before.loss), eta, g, self._epsilon
+            "smoothness_step_resolution": self._rounding.resolution(
+                lr=eta,
+                grad_norm=g,
+                losses=(before.loss, f),
+                smoothness=step,
+                largest=self._largest_smoothness,
             ),
             "smoothness_secant": predictions.smoothness_secant(change, eta * g),
             "predicted_lemma1": lemma1,
@@ -94,7 +104,6 @@ class Trajectory:
             "ratio_null": predictions.ratio(f, predictions.null(before.loss), f_star),
             "decrease_ratio": predictions.decrease_ratio(before.loss, f, descent),
             "lemma13_bound": f_star + self._gap,
-            "distance_init": distance,
             "radius_bound": predictions.radius_bound(self._initial_gap, self._least_pl, self._largest_smoothness, eta),
         }
 
@@ -117,6 +126,7 @@ class Trajectory:
             step,
             measured.get("smoothness_hessian", math.nan),
         )
+        self._rounding.remember(current)
 
     def moved(self, lr: float) -> None:
         """Tell that θ moves from the row remembered last; multiplies up Lemma 13.
@@ -125,6 +135,7 @@ class Trajectory:
             lr: η of the update.
         """
         self._lr = lr
+        self._rounding.moved(lr)
         before = self._previous
         if before is not None:
             mu = pl_constant(before.loss, before.grad_norm, self._f_star)
@@ -148,6 +159,7 @@ class Trajectory:
             "initial_gap": self._initial_gap,
             "least_pl": self._least_pl,
             "largest_smoothness": self._largest_smoothness,
+            **self._rounding.state(),
         }
 
     def restore(self, state: Numbers, current: TrainingPass) -> None:
@@ -164,6 +176,7 @@ class Trajectory:
             state["smoothness_step"],
             state["smoothness_hessian"],
         )
+        self._rounding.restore(state, current)
         self._lr = state["lr"]
         self._gap, self._initial_gap = state["gap"], state["initial_gap"]
         self._least_pl, self._largest_smoothness = state["least_pl"], state["largest_smoothness"]

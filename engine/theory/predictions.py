@@ -152,27 +152,6 @@ def smoothness_step(
     return defined(previous_loss, value)
 
 
-def smoothness_step_resolution(
-    loss: FloatOrArray, lr: FloatOrArray | float, grad_norm: FloatOrArray | float, epsilon: float
-) -> FloatOrArray:
-    """4·eps·f/(η²‖g‖²): what rounding of the two losses leaves uncertain in L_step.
-
-    Each loss is uncertain by about eps·f; their difference enters L_step twice over η²‖g‖².
-
-    Args:
-        loss: f_{k−1} or f_k, the larger.
-        lr: η of the step.
-        grad_norm: ‖∇f(θ_{k−1})‖.
-        epsilon: Machine epsilon of the precision that the losses were computed in.
-
-    Returns:
-        The half-width of L_step's uncertainty; NaN if nothing moved.
-    """
-    with np.errstate(all="ignore"):
-        value = 4.0 * epsilon * np.abs(loss) / (np.square(lr) * np.square(grad_norm))
-    return defined(loss, value)
-
-
 def smoothness_secant(gradient_change: FloatOrArray, distance: FloatOrArray | float) -> FloatOrArray:
     """‖g_k − g_{k−1}‖/‖θ_k − θ_{k−1}‖ (Eq. 15): at most any Lipschitz constant of the gradient on the step.
 

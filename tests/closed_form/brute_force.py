@@ -294,6 +294,11 @@ class BruteForce:
     def rate(self, k: int) -> float:
         return self.problem.rates[k]
 
+    def step_rounding(self, k: int) -> float:
+        """What rounding both losses as numbers leaves uncertain in ``step_smoothness``."""
+        before = self.rows[k - 1]
+        return 4 * EPS * max(before.f, self.rows[k].f) / (self.rate(k - 1) * before.g) ** 2
+
     def step_smoothness(self, k: int) -> float:
         """L of the step k−1 → k from the descent lemma taken as an equation, solved for L."""
         before, now, eta = self.rows[k - 1], self.rows[k], self.rate(k - 1)
@@ -393,14 +398,6 @@ def _(run: BruteForce, k: int) -> float:
 @_step("smoothness_step")
 def _(run: BruteForce, k: int) -> float:
     return run.step_smoothness(k) if k else NAN
-
-
-@_step("smoothness_step_resolution")
-def _(run: BruteForce, k: int) -> float:
-    if k == 0:
-        return NAN
-    before = run.rows[k - 1]
-    return 4 * EPS * max(before.f, run.rows[k].f) / (run.rate(k - 1) * before.g) ** 2
 
 
 @_step("smoothness_secant")

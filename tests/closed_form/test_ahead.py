@@ -29,7 +29,7 @@ def test_every_row_holds_what_brute_force_gives(ahead: tuple[str, Observed]) -> 
         for k, record in enumerate(found.records if _measured(case, name) and name not in _ITERATED else []):
             slack = 0.0
             if name == "smoothness_step" and k:
-                slack = 16 * STEP["smoothness_step_resolution"](expected, k)
+                slack = 16 * expected.step_rounding(k)
             wrong += difference(name, (k,), record.values.get(name, math.nan), by_definition(expected, k), slack=slack)
     for name, layer_by_definition in LAYER.items():
         for k, record in enumerate(found.records if _measured(case, name) else []):

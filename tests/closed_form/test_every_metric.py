@@ -29,6 +29,7 @@ _OTHERWISE = {
     "ntk_residual",
     "ntk_lambda_max_residual",
     "smoothness_hessian_residual",
+    "smoothness_step_resolution",
     "step_seconds",
     "measure_seconds",
     "layers_seconds",
@@ -80,7 +81,7 @@ def test_every_row_holds_the_step_metrics_that_brute_force_gives(case: str) -> N
             slack = 0.0
             if name == "smoothness_step" and k:
                 # What rounding of either side's losses leaves uncertain, in the metric's own words.
-                slack = 16 * STEP["smoothness_step_resolution"](expected, k)
+                slack = 16 * expected.step_rounding(k)
             wrong += difference(name, (k,), record.values.get(name, math.nan), by_definition(expected, k), slack=slack)
     assert not wrong, "\n".join(wrong)
 

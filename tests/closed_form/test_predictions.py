@@ -20,7 +20,6 @@ from engine.theory.predictions import (
     ratio,
     smoothness_secant,
     smoothness_step,
-    smoothness_step_resolution,
 )
 
 
@@ -130,7 +129,6 @@ def test_ratios_are_not_defined_at_or_below_f_star() -> None:
 
 def test_nothing_that_did_not_move_has_a_smoothness() -> None:
     assert math.isnan(smoothness_step(1.0, 1.0, 0.1, 0.0))
-    assert math.isnan(smoothness_step_resolution(1.0, 0.1, 0.0, 1e-7))
     assert math.isnan(smoothness_secant(0.0, 0.0))
 
 
@@ -143,17 +141,6 @@ def test_the_secant_lies_between_the_step_smoothness_and_l(seed: int, rate: floa
     steps = smoothness_step(run.loss[:-1], run.loss[1:], run.lr, run.grad_norm[:-1])
     assert np.all(steps <= secant * (1.0 + 1e-6))
     assert np.all(secant <= run.L * (1.0 + 1e-9))
-
-
-@given(_SEEDS, st.floats(0.001, 0.5))
-def test_rounding_the_losses_moves_the_step_smoothness_within_its_resolution(seed: int, rate: float) -> None:
-    run = _Descent(seed, rate)
-    exact = smoothness_step(run.loss[:-1], run.loss[1:], run.lr, run.grad_norm[:-1])
-    rounded = run.loss.astype(np.float32).astype(np.float64)
-    found = smoothness_step(rounded[:-1], rounded[1:], run.lr, run.grad_norm[:-1])
-    epsilon = float(np.finfo(np.float32).eps)
-    resolution = smoothness_step_resolution(run.loss[:-1], run.lr, run.grad_norm[:-1], epsilon)
-    assert np.all(np.abs(found - exact) <= resolution + 1e-6 * np.abs(exact))
 
 
 @given(_SEEDS, st.floats(0.05, 1.0), st.floats(-2.0, 0.0))

@@ -60,7 +60,8 @@ def test_a_row_says_what_each_of_its_measurements_cost(monkeypatch: pytest.Monke
 def test_measuring_takes_no_more_than_its_budget_and_starves_nothing(
     budget: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    records = list(slow_run(monkeypatch, budget=budget, steps=120).run())[1:]
+    # The first row and the last are measured in full, whatever that costs.
+    records = list(slow_run(monkeypatch, budget=budget, steps=120).run())[1:-1]
     spent = sum(record.values["measure_seconds"] for record in records)
     trained = sum(record.values["step_seconds"] for record in records)
     # What is dear may still be owed at the end; what is cheap may not need its share.
@@ -101,6 +102,41 @@ def test_training_is_bit_identical_under_any_budget() -> None:
     assert losses(budget=0.01) == losses() == losses(measure="none")
 
 
+@pytest.mark.parametrize(("budget", "steps"), [(0.1, 900), (0.02, 2500)])
+def test_where_what_every_row_has_is_more_than_the_budget_rows_are_left_out_and_still_everything_is_measured(
+    budget: float, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    trainer = Trainer(RunConfig(**(SMALL | {"budget": budget, "steps": steps})))  # type: ignore[arg-type]
+    for seconds, owner, name in (
+        (1.0, trainer, "_pass"),
+        (0.2, observer_module.Trajectory, "transition"),
+        (0.25, observer_module.LayerMeasures, "measure"),
+        (1.0, observer_module.HessianCurvature, "measure"),
+        (2.0, observer_module.KernelSpectrum, "measure"),
+    ):
+        clock.taking(monkeypatch, seconds, owner, name)
+    records = list(trainer.run())
+    inner = records[1:-1]
+    spent = sum(record.values.get("measure_seconds", 0.0) for record in inner)
+    # What was measured last is paid for by rows to come.
+    assert spent <= budget * len(inner) + 3.65
+    made = [[record.step for record in inner if name in record.values] for name in TASKS]
+    assert min(len(rows) for rows in made) >= 3
+    for rows in made:
+        waits = [b - a for a, b in itertools.pairwise(rows)]
+        assert max(waits) <= 2 * min(waits) + 40
+    assert set(TASKS) <= set(records[-1].values)
+
+
+@pytest.mark.parametrize("changes", [{"every": 10}, {"budget": 0.01}, {"every": 10, "budget": 0.01}])
+def test_the_first_row_and_the_last_are_measured_in_full(changes: dict[str, object]) -> None:
+    records = list(Trainer(RunConfig(**(SMALL | {"steps": 27} | changes))).run())  # type: ignore[arg-type]
+    for record in (records[0], records[-1]):
+        assert set(TASKS) | {"test_loss", "ntk_lambda_min", "smoothness_hessian"} <= set(record.values)
+        assert "lambda_min" in record.layers
+
+
 def test_a_run_under_a_budget_is_executed_again_with_the_measurements_it_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,7 +152,8 @@ def test_a_run_under_a_budget_is_executed_again_with_the_measurements_it_made(
     monkeypatch.undo()  # now measuring is quick, and a budget would allow more of it
     with SessionReader(path) as reader:
         recorded = RecordedRun(reader)
-        cadence = [recorded.tasks_at(step) for step in range(26)]
+        cadence = [work.tasks for step in range(26) if (work := recorded.work_at(step)) is not None]
+        assert len(cadence) == 26
         assert len(set(cadence)) > 1
         rerun = Rerun(recorded, prepare(recorded))
         assert rerun.begin() == []
@@ -145,11 +182,12 @@ def test_a_task_is_made_as_soon_as_its_part_of_the_budget_has_paid_for_it_and_fo
     made: dict[str, list[int]] = {task: [] for task in costs}
     for row in range(40):
         # Half of 6 s in three parts is 1 s for each, of which a third of .75 s goes into what every row has.
-        for task in schedule.due(6.0):
+        work = schedule.due(6.0)
+        for task in work.tasks:
             with schedule.timed(task):
                 clock.now += costs[task]
             made[task].append(row)
-        schedule.charge(0.75)
+        schedule.charge(0.75 + sum(costs[task] for task in work.tasks))
     # Row 0 is free, and in row 1 nothing is owed. Then .75 s of each row are left to earn back 2.25 s in 3 rows and
     # 6.75 s in 9; that row 1 had its whole 1 s to begin with makes the next time come one row early.
     assert made["layers"] == list(range(40))
@@ -161,7 +199,7 @@ def test_what_was_earned_and_not_used_is_not_kept_for_later(monkeypatch: pytest.
     clock, schedule = Clock(monkeypatch), Schedule("core", 1.0)
     made: list[int] = []
     for row in range(10):
-        for task in schedule.due(1.0):
+        for task in schedule.due(1.0).tasks:
             with schedule.timed(task):
                 clock.now += 3.0 if row == 5 else 0.0
             made.append(row)
@@ -196,7 +234,7 @@ def test_what_is_queued_first_is_paid_for_by_its_task_and_what_every_row_has_by_
         assert [record.values[name] for name in TASKS] == [0.75, 3.0, 12.0]
         assert record.values["measure_seconds"] == 0.75 + 3.0 + 12.0 + 0.125 + 0.0625
         assert record.values["step_seconds"] == (16.0 if record.step == 0 else 64.0 + 16.0)
-    assert charged == [0.1875] * 5
+    assert charged == [0.75 + 3.0 + 12.0 + 0.1875] * 5
 
 
 def test_a_measured_row_has_earned_what_training_took_since_the_one_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,10 +245,10 @@ def test_a_measured_row_has_earned_what_training_took_since_the_one_before_it(mo
     clock.taking(monkeypatch, 1.0, observer_module.Observer, "before_update")
     earned: list[float] = []
     due = Schedule.due
-    monkeypatch.setattr(Schedule, "due", lambda self, seconds: due(self, earned.append(seconds) or seconds))
+    monkeypatch.setattr(Schedule, "due", lambda self, s, **given: due(self, earned.append(s) or s, **given))
     list(trainer.run())
     # The row's own pass is not yet known then, and counts for the next one.
-    assert earned == [0.0, 16.0 + 2 * 17.0, 3 * 17.0]
+    assert earned[::3] == [0.0, 16.0 + 2 * 17.0, 3 * 17.0]
 
 
 def test_every_task_has_its_seconds_in_the_catalogue() -> None:

@@ -332,7 +332,9 @@ def _points(snapshot: Snapshot, rows: slice, values: Array) -> tuple[Array, Arra
     # All series of a session share these.
     x = derived(steps, "abscissas", lambda: steps.astype(np.float64))[rows]
     if every > 1:
-        keep = np.isfinite(values) | (steps[rows] % every == 0)
+        finite = np.isfinite(values)
+        # What is not there was to be there at a measured row, or, if it is about a transition, right after it.
+        keep = finite | ((steps[rows] % every == 0) & ~np.append(finite[1:], False))
         return x[keep], values[keep]
     return x, values
 

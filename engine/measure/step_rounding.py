@@ -1,0 +1,155 @@
+"""The resolution of L_step along a run: what rounding leaves uncertain in both rows' losses and in the step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.measure.carried import Numbers
+from engine.measure.row_norms import RowNorms, squared_norm
+from engine.network import Network
+from engine.theory.step_resolution import (
+    loss_rounding,
+    slope_rounding,
+    smoothness_step_resolution,
+    update_rounding,
+)
+from engine.training_pass import TrainingPass
+from engine.transfer import Arrival, Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What rounding leaves uncertain at a row: in its loss, and in its gradient relative to it."""
+
+    loss: float
+    slopes: float
+
+
+_UNKNOWN = _Known(math.nan, math.nan)
+
+
+class StepRounding:
+    """Follows a run from row to row; of rows whose norms are not known it is told only that they were left.
+
+    Args:
+        network: The network in training; read only.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._epsilon = torch.finfo(network.weights[0].dtype).eps
+        self._initial: Arrival | None = None
+        self._norms: NDArray[np.float64] = np.zeros(len(network.parameters()))  # ‖θ_p‖_F, at most
+        self._before, self._now = _UNKNOWN, _UNKNOWN
+        # ‖g_p‖ at the row before and at this one.
+        self._gradients: NDArray[np.float64] = np.zeros(len(self._norms))
+        self._gradients_now = self._gradients
+
+    def launch(self, transfer: Transfer) -> None:
+        """Queue what the first row of a run needs.
+
+        Args:
+            transfer: By what the row's numbers come.
+        """
+        self._initial = transfer.add(torch.stack([squared_norm(parameter) for parameter in self._network.parameters()]))
+
+    def at(self, current: TrainingPass, norms: RowNorms) -> None:
+        """Take a row whose norms are known.
+
+        Args:
+            current: The pass at the row.
+            norms: Norms of its examples' rows. Cost: O(n·depth).
+        """
+        network = self._network
+        if self._initial is not None:
+            self._norms, self._initial = np.sqrt(self._initial.array()).astype(np.float64), None
+        features = norms.features[1:] if norms.activations is None else norms.activations
+        outputs = np.vstack([features, norms.logits[None]])
+        fan_out, fan_in = zip(*(weight.shape for weight in network.weights), strict=True)
+        slopes = 0.0
+        if network.activation.name == "tanh":
+            weights, p1 = self._norms[: network.depth], network.activation.p1
+            slopes = slope_rounding(norms.signals, norms.features, weights, p1, current.grad_norm, self._epsilon)
+        rounding = loss_rounding(norms.signals, outputs, fan_in, fan_out, current.loss, self._epsilon)
+        self._now = _Known(rounding, slopes)
+        self._gradients_now = np.array(current.gradient_norms)
+
+    def resolution(
+        self, *, lr: float, grad_norm: float, losses: tuple[float, float], smoothness: float, largest: float
+    ) -> float:
+        """The resolution of L_step at the row taken last.
+
+        Args:
+            lr: η of the step.
+            grad_norm: ‖∇f(θ_{k−1})‖.
+            losses: f_{k−1} and f_k.
+            smoothness: L_step.
+            largest: The largest L_step so far.
+
+        Returns:
+            The half-width of its uncertainty.
+        """
+        then, now = self._before, self._now
+        if math.isnan(then.loss):
+            # A loss that is larger is rounded more, and by no more than in proportion.
+            more = max(1.0, losses[0] / losses[1]) if losses[1] > 0.0 else 1.0
+            then = _Known(now.loss * more, now.slopes)
+        sizes = [parameter.numel() for parameter in self._network.parameters()]
+        steepest = np.maximum(self._gradients, self._gradients_now)
+        update = update_rounding(self._gradients, steepest, self._norms, sizes, lr, self._epsilon)
+        # A gradient that is off leads somewhere else, where the loss is another one.
+        astray = then.slopes * lr * grad_norm * float(np.linalg.norm(steepest))
+        return smoothness_step_resolution(
+            math.hypot(then.loss, now.loss) + update + astray,
+            then.slopes,
+            lr=lr,
+            grad_norm=grad_norm,
+            loss=max(losses),
+            smoothness=smoothness,
+            largest=largest,
+            epsilon=self._epsilon,
+        )
+
+    def remember(self, current: TrainingPass) -> None:
+        """Keep a row for the next one; called for every row.
+
+        Args:
+            current: The pass at the row.
+        """
+        self._before, self._now = self._now, _UNKNOWN
+        self._gradients = np.array(current.gradient_norms)
+
+    def moved(self, lr: float) -> None:
+        """Tell that θ moves: no norm grows by more than its part of the step.
+
+        Args:
+            lr: η of the update.
+        """
+        self._norms = self._norms + lr * self._gradients
+
+    def state(self) -> dict[str, float]:
+        """What is carried after a row, but for its gradients.
+
+        Returns:
+            Numbers by name.
+        """
+        norms = {f"norm.{p}": float(norm) for p, norm in enumerate(self._norms)}
+        return {"rounding": self._before.loss, "slopes": self._before.slopes, **norms}
+
+    def restore(self, state: Numbers, current: TrainingPass) -> None:
+        """Go on as after the row of a state.
+
+        Args:
+            state: What :meth:`state` gave after that row; what an older checkpoint lacks is taken as unknown, and norms
+                as they are now.
+            current: The pass at that row.
+        """
+        self._before = _Known(state.get("rounding", math.nan), state.get("slopes", math.nan))
+        self._now, self._initial = _UNKNOWN, None
+        self._norms = np.array([state.get(f"norm.{p}", norm) for p, norm in enumerate(self._norms)])
+        self._gradients = np.array(current.gradient_norms)
