@@ -83,8 +83,9 @@ ORACLES: dict[str, Oracle] = {
                              "test_every_metric.py::test_the_step_smoothness_is_the_mean_curvature_along_the_step",
                              "test_predictions.py::"
                              "test_on_a_quadratic_the_step_smoothness_is_the_rayleigh_quotient_of_the_gradient"),
-    "smoothness_step_resolution": Oracle("L_step of the same weights in extended precision", (_HERE +
-        "test_step_resolution.py::test_the_error_of_the_step_smoothness_is_within_its_resolution_and_not_far_below",)),
+    "smoothness_step_resolution": Oracle("L_step of the same weights in extended precision", (
+        "training/test_step_resolution.py::"
+        "test_the_error_of_the_step_smoothness_is_within_its_resolution_and_not_far_below",)),
     "smoothness_secant": _step("gradients and parameters of both rows by autograd", "test_predictions.py::"
                                "test_the_secant_lies_between_the_step_smoothness_and_l"),
     "smoothness_bound": _step("the recursion, one example at a time; dense second derivatives", "test_recursion.py::"
