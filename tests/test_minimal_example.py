@@ -15,9 +15,10 @@ from engine.data.dataset import DataSet
 from engine.measure.kernel_spectrum import KernelSpectrum
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "minimal.py"
+# Far above what rounding leaves after some steps of networks 30 wide, far below what a wrong factor would.
 STEP_TOLERANCES = {
     "loss": 1e-12, "grad_norm": 1e-11, "pl": 1e-11, "ratio_null": 1e-12, "predicted_descent": 1e-9,
-    "ratio_descent": 1e-9, "smoothness_step": 1e-6, "ntk_lambda_max": 1e-12, "ntk_lambda_min": 1e-12,
+    "ratio_descent": 1e-9, "smoothness_step": 1e-6, "ntk_lambda_max": 1e-10, "ntk_lambda_min": 1e-9,
 }  # fmt: skip
 LAYERED = ("lambda_min", "lambda_max", "log10_cond", "gersh_row_sum", "gersh_lower", "gersh_upper", "eq13_op")
 
