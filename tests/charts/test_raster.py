@@ -1,10 +1,10 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wnt_tui.charts.raster import DASHES, braille, cells_of, dash_sample, dots, spans
 
-FRACTIONS = st.lists(st.one_of(st.floats(0, 1), st.just(float("nan"))), min_size=1, max_size=300)
+FRACTIONS = st.lists(st.one_of(st.floats(0, 1), st.just(float("nan"))), min_size=1, max_size=100)
 
 
 def reduced(x, y, columns, rows):
@@ -21,7 +21,7 @@ def place(values):
     return np.linspace(0, 1, len(values)) if len(values) > 1 else np.array([0.5]), np.array(values)
 
 
-@given(FRACTIONS, st.integers(1, 60), st.integers(1, 40))
+@given(FRACTIONS, st.integers(1, 20), st.integers(1, 20))
 def test_reduction_keeps_every_point(values, columns, rows):
     x, y = place(values)
     mask = drawn_as(x, y, columns, rows)
@@ -32,7 +32,7 @@ def test_reduction_keeps_every_point(values, columns, rows):
     assert mask[row, column].all()
 
 
-@given(FRACTIONS, st.integers(1, 60), st.integers(1, 40))
+@given(FRACTIONS, st.integers(1, 20), st.integers(1, 20))
 def test_reduction_adds_no_extreme(values, columns, rows):
     x, y = place(values)
     mask = drawn_as(x, y, columns, rows)
@@ -88,7 +88,8 @@ def test_values_far_outside_do_not_overflow():
 LINES = st.lists(st.tuples(FRACTIONS, st.sampled_from(list(DASHES)), st.floats(-1, 0.5), st.floats(0.5, 2)), max_size=5)
 
 
-@given(LINES, st.integers(1, 60), st.integers(1, 40))
+@settings(max_examples=40)
+@given(LINES, st.integers(1, 20), st.integers(1, 20))
 def test_lines_of_a_chart_do_not_touch_one_another(lines, columns, rows):
     """Drawn together they are what each is alone, those that reach out of the picture and empty ones too."""
     placed = [(place(values)[0] * (high - low) + low, np.array(values)) for values, _, low, high in lines]

@@ -155,7 +155,7 @@ class Row:
 
     @cached_property
     def sample_gradients(self) -> np.ndarray:
-        return torch.autograd.functional.jacobian(self._of, self.theta).numpy()
+        return torch.autograd.functional.jacobian(self._of, self.theta, vectorize=True).numpy()
 
     @cached_property
     def gradient(self) -> np.ndarray:
@@ -171,13 +171,14 @@ class Row:
 
     @cached_property
     def hessian(self) -> np.ndarray:
-        dense = torch.autograd.functional.hessian(lambda t: self._of(t).mean(), self.theta).numpy()
+        dense = torch.autograd.functional.hessian(lambda t: self._of(t).mean(), self.theta, vectorize=True).numpy()
         return (dense + dense.T) / 2
 
     @cached_property
     def jacobian(self) -> np.ndarray:
         """J of all logits, (n, k, parameters)."""
-        return torch.autograd.functional.jacobian(lambda t: self.problem.layers(t, self.x)[2], self.theta).numpy()
+        logits = lambda t: self.problem.layers(t, self.x)[2]  # ruff: ignore[lambda-assignment] a closure for autograd
+        return torch.autograd.functional.jacobian(logits, self.theta, vectorize=True).numpy()
 
     @cached_property
     def kernel(self) -> np.ndarray:

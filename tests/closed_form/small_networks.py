@@ -106,10 +106,10 @@ def small(
 
 
 def dense_hessian(case: Small) -> Tensor:
-    return torch.autograd.functional.hessian(case.mean_loss, case.flat())
+    return torch.autograd.functional.hessian(case.mean_loss, case.flat(), vectorize=True)
 
 
 def dense_jacobian(case: Small) -> Tensor:
     """J of all logits, (n·k, parameters)."""
-    j = torch.autograd.functional.jacobian(case.output, case.flat())
+    j = torch.autograd.functional.jacobian(case.output, case.flat(), vectorize=True)
     return j.reshape(-1, j.shape[-1])

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.catalogue import LAYER_COLUMNS
@@ -72,6 +72,7 @@ class _Pair:
 @pytest.mark.parametrize("activation", [RELU, TANH], ids=["relu", "tanh"])
 @pytest.mark.parametrize("renormalize", [False, True])
 @pytest.mark.parametrize("bias", [False, True])
+@settings(max_examples=30)  # of each of eight networks
 @given(seed=st.integers(0, 10**6), moved=st.floats(0.0, 2.0))
 def test_all_five_rungs_bound_the_smallest_eigenvalue_in_their_order(
     activation: NormalizedActivation, renormalize: bool, bias: bool, seed: int, moved: float

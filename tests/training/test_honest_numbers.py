@@ -172,7 +172,7 @@ def test_a_single_example_has_defined_results_and_no_generalization_bound(
 @pytest.mark.parametrize(("activation", "renormalize", "loss"), NETWORKS)
 def test_data_of_one_class_have_defined_results(activation: str, renormalize: bool, loss: str) -> None:
     data = data_set(sphere(np.random.default_rng(5), 6, 30), np.full(6, 2))
-    records = run(data, activation=activation, renormalize=renormalize, loss=loss, steps=60, lr=0.005)
+    records = run(data, activation=activation, renormalize=renormalize, loss=loss, steps=12, lr=0.005)
     assert_defined(records)
     assert records[-1].values["loss"] < records[0].values["loss"]
 
