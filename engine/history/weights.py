@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors.torch import save_file
 
-from engine.errors import SessionError
 from engine.history.checkpoint import parameter_names, parameters_of
 from engine.history.comparison import Difference
 from engine.history.recorded import RecordedRun
 from engine.history.reexecution import Rerun, prepare
 from engine.paths import shown_path
-from engine.session.filesystem import appearing
+from engine.session.filesystem import appearing, refuse_existing
 from engine.session.reader import SessionReader
 
 
@@ -58,8 +56,7 @@ def write_weights(path: Path, step: int, output: Path, told: Callable[[int, int]
     Raises:
         SessionError: There is no such step, or the file cannot be written.
     """
-    if os.path.lexists(output):
-        raise SessionError(f"{output} exists already.", "Give another --output: nothing is overwritten.")
+    refuse_existing(output)  # before anything is computed
     with SessionReader(path) as reader:
         recorded = RecordedRun(reader)
         recorded.require(step)

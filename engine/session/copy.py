@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from engine.errors import SessionError
+from engine.paths import beside_links, is_folder, real_path
 from engine.session.filesystem import appearing
 from engine.session.opening import connect, sentence_of
 from engine.session.reader import SessionReader
@@ -33,9 +34,9 @@ def copy_session(source: str | Path, target: str | Path) -> Path:
     Raises:
         SessionError: Not a session, or something is there already, or it cannot be written.
     """
-    path = Path(target)
-    if path.is_dir():
-        path /= Path(source).name
+    path = beside_links(target)
+    if is_folder(path):
+        path = real_path(path) / Path(source).name
     with SessionReader(source) as reader, appearing(path) as draft:
         try:
             with contextlib.closing(connect(draft, "rw", seconds=5.0)) as connection:

@@ -3,9 +3,10 @@
 How a column is to be read goes with the numbers: the table of metrics has each one's unit, equation and kind, the kind
 refined for the run's activation and loss, and where its value says nothing.
 
-CSV: "not computed" is an empty cell, ±∞ is ``inf`` and ``-inf``. JSON has no such numbers: both become null
-there. Numbers are written with as many digits as give the same double back. Layers are read some steps at a
-time, so that a long run does not have to fit into memory.
+CSV: "not computed" is an empty cell, ±∞ is ``inf`` and ``-inf``. A text that a spreadsheet would take for a formula
+(it begins with =, +, -, @, a tab or a line break, as a note may) has an apostrophe before it; numbers never have. JSON
+has no infinities: "not computed" and ±∞ both become null there. Numbers are written with as many digits as give the
+same double back. Layers are read some steps at a time, so that a long run does not have to fit into memory.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,10 +26,13 @@ from numpy.typing import NDArray
 from engine.catalogue import CATALOGUE, LAYER_COLUMNS, STEP_COLUMNS, kind_in_run
 from engine.config import RunConfig
 from engine.errors import SessionError
+from engine.paths import named_path
+from engine.session.filesystem import appearing
 from engine.session.reader import SessionReader
 from engine.session.schema import EVENT_COLUMNS
 
 JSON_NAME = "session.json"
+CSV_NAMES = ("steps.csv", "layers.csv", "events.csv", "metrics.csv")
 
 STEPS_HEADER = ("step", "time", *STEP_COLUMNS)
 LAYERS_HEADER = ("step", "layer", *LAYER_COLUMNS)
@@ -39,20 +44,26 @@ Cell = int | float | str | None
 Steps = tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]
 
 _STEPS_AT_A_TIME = 512
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def export_csv(session: str | Path, directory: str | Path) -> list[Path]:
-    """Write ``steps.csv``, ``layers.csv``, ``events.csv`` and ``metrics.csv``; files of these names are replaced.
+def export_csv(session: str | Path, directory: str | Path, *, replace: bool = False) -> list[Path]:
+    """Write ``steps.csv``, ``layers.csv``, ``events.csv`` and ``metrics.csv``.
 
     Args:
         session: The session file.
         directory: Where to; made if it does not exist.
+        replace: Whether files of these names are replaced.
 
     Returns:
         The files written.
+
+    Raises:
+        SessionError: There is a file of one of these names, or they cannot be written.
     """
     with SessionReader(session) as reader:
-        folder = _folder(directory)  # only now: what is no session leaves no folder behind
+        # Only now: what is no session leaves no folder behind.
+        folder = _folder(directory, CSV_NAMES, replace=replace)
         steps = reader.steps()
         tables: tuple[tuple[str, Sequence[str], Iterable[Sequence[Cell]]], ...] = (
             ("steps.csv", STEPS_HEADER, _step_rows(steps)),
@@ -61,24 +72,31 @@ def export_csv(session: str | Path, directory: str | Path) -> list[Path]:
             ("metrics.csv", METRICS_HEADER, _metric_rows(reader.config())),
         )
         for name, header, rows in tables:
-            with _replacing(folder / name) as file:
+            with _written(folder / name, replace=replace) as file:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerow(header)
                 writer.writerows([_csv_cell(cell) for cell in row] for row in rows)
     return [folder / name for name, _, _ in tables]
 
 
-def export_json(session: str | Path, directory: str | Path) -> list[Path]:
+def export_json(session: str | Path, directory: str | Path, *, replace: bool = False) -> list[Path]:
     """Write ``session.json``, strict JSON: meta, config, and each table as its columns and rows.
 
     Args:
         session: The session file.
-        directory: Where to; made if it does not exist. A file of this name is replaced.
+        directory: Where to; made if it does not exist.
+        replace: Whether a file of this name is replaced.
 
     Returns:
         The file written, in a list.
+
+    Raises:
+        SessionError: There is a file of this name, or it cannot be written.
     """
-    with SessionReader(session) as reader, _replacing(path := _folder(directory) / JSON_NAME) as file:
+    with (
+        SessionReader(session) as reader,
+        _written(path := _folder(directory, (JSON_NAME,), replace=replace) / JSON_NAME, replace=replace) as file,
+    ):
         steps = reader.steps()
         meta = {key: value for key, value in reader.meta().items() if key != "config"}
         file.write(f'{{"meta": {_json(meta)},\n"config": {_json(reader.config().to_dict())}')
@@ -132,7 +150,9 @@ def _metric_rows(config: RunConfig) -> Generator[Sequence[Cell]]:
 def _csv_cell(cell: Cell) -> str:
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return ""
-    return repr(cell) if isinstance(cell, float) else str(cell)
+    if isinstance(cell, str):
+        return f"'{cell}" if cell.startswith(_FORMULA_SIGNS) else cell
+    return repr(cell)
 
 
 def _json_cell(cell: Cell) -> Cell:
@@ -143,8 +163,9 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def _folder(directory: str | Path) -> Path:
-    folder = Path(directory)
+def _folder(directory: str | Path, names: Sequence[str], *, replace: bool) -> Path:
+    """Return the folder to write into, made if need be, unless it has files of these names."""
+    folder = named_path(directory)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -152,31 +173,24 @@ def _folder(directory: str | Path) -> Path:
             f"Cannot make the folder {folder}: {error.strerror or error}.",
             "Give an --output folder that you may write to.",
         ) from None
+    there = [name for name in names if os.path.lexists(folder / name)]
+    if there and not replace:
+        raise SessionError(
+            f"{folder} has a {there[0]} already.", f"Give another --output, or --force to replace {', '.join(there)}."
+        )
     return folder
 
 
 @contextmanager
-def _replacing(path: Path) -> Generator[TextIO]:
-    """Open a file that takes its place when it is complete.
+def _written(path: Path, *, replace: bool) -> Generator[TextIO]:
+    """Open a text file that takes its place when it is complete.
 
     Args:
-        path: Where; what is there is replaced then.
+        path: Where.
+        replace: Whether what is there is replaced then.
 
     Yields:
         The file to write to.
-
-    Raises:
-        SessionError: It cannot be written.
     """
-    draft = path.with_name(f".{path.name}.new")
-    try:
-        with draft.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        draft.replace(path)
-    except OSError as error:
-        raise SessionError(
-            f"Cannot write {path}: {error.strerror or error}.",
-            "Give an --output folder that you may write to.",
-        ) from None
-    finally:
-        draft.unlink(missing_ok=True)
+    with appearing(path, replace=replace, mode=0o666) as draft, draft.open("w", encoding="utf-8", newline="") as file:
+        yield file

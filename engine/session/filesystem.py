@@ -27,6 +27,7 @@ _NETWORK_FUSE = frozenset({
 })
 # fmt: on
 _MOUNTS = Path("/proc/mounts")
+_DRAFT_CHARACTERS = 40
 
 
 def filesystem_type(path: str | Path, mounts: str | None = None) -> str:
@@ -86,11 +87,13 @@ def side_files(session: Path) -> tuple[Path, ...]:
 
 
 @contextlib.contextmanager
-def appearing(path: Path) -> Generator[Path]:
-    """Make a new file that appears at its place whole or not at all, readable by its owner only.
+def appearing(path: Path, *, replace: bool = False, mode: int = 0o600) -> Generator[Path]:
+    """Make a new file that appears at its place whole or not at all, by default readable by its owner only.
 
     Args:
         path: Where it is to appear; nothing may be there.
+        replace: Whether a file that is there is replaced instead.
+        mode: Its permissions, less the process's mask.
 
     Yields:
         An empty file in the same folder, to be filled and closed; it is moved to its place afterwards and
@@ -99,13 +102,18 @@ def appearing(path: Path) -> Generator[Path]:
     Raises:
         SessionError: Something is at the path already, or nothing can be written there.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    # Its own even where two processes, on two machines, make the same file; and short: names end at 255 bytes.
+    draft = path.with_name(f".{path.name[:_DRAFT_CHARACTERS]}.{os.urandom(6).hex()}.new")
     try:
-        _refuse_existing(path)
-        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        if not replace:
+            refuse_existing(path)
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
         try:
             yield draft
-            _place(draft, path)
+            if replace:
+                draft.replace(path)
+            else:
+                _place(draft, path)
         finally:
             with contextlib.suppress(FileNotFoundError):
                 draft.unlink()
@@ -122,16 +130,24 @@ def _place(draft: Path, path: Path) -> None:
     try:
         os.link(draft, path)  # unlike a rename it never replaces what is there
     except FileExistsError:
-        _refuse_existing(path)
+        refuse_existing(path)
         raise
     except OSError:  # a file system without hard links
-        _refuse_existing(path)
+        refuse_existing(path)
         draft.rename(path)
 
 
-def _refuse_existing(path: Path) -> None:
-    if path.exists() or path.is_symlink():
-        raise SessionError(f"{path} exists already.", "History is never overwritten: give another path.")
+def refuse_existing(path: Path) -> None:
+    """Refuse a path for a new file.
+
+    Args:
+        path: The path.
+
+    Raises:
+        SessionError: Something is there, be it a link to nothing, or what SQLite would take for a part of it.
+    """
+    if os.path.lexists(path):
+        raise SessionError(f"{path} exists already.", "Nothing is overwritten: give another path.")
     left = side_files(path)
     if left:
         raise SessionError(

@@ -108,14 +108,38 @@ def test_folder_that_cannot_be_written_is_a_sentence(session, tmp_path, export):
     for name in ("steps.csv", "session.json"):
         (out / name).mkdir(parents=True)  # a folder in the way of the file
     with pytest.raises(SessionError, match="Cannot write"):
-        export(session, out)
+        export(session, out, replace=True)
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
 
 
-def test_earlier_export_is_replaced_whole(session, tmp_path):
-    (tmp_path / "steps.csv").write_text("old")
-    export_csv(session, tmp_path)
-    assert len((tmp_path / "steps.csv").read_text().splitlines()) == 1031
+@pytest.mark.parametrize(("export", "name"), [(export_csv, "events.csv"), (export_json, "session.json")])
+def test_a_file_that_is_there_is_replaced_whole_and_only_where_that_is_asked_for(session, tmp_path, export, name):
+    (tmp_path / name).symlink_to("mine.csv")
+    (tmp_path / "mine.csv").write_text("mine")
+    with pytest.raises(SessionError, match=f"has a {name} already") as refused:
+        export(session, tmp_path)
+    assert "--force" in refused.value.hint
+    assert {path.name for path in tmp_path.iterdir()} == {"a.wnt", "mine.csv", name}
+    written = export(session, tmp_path, replace=True)
+    assert tmp_path / name in written
+    assert len((tmp_path / name).read_text().splitlines()) > 1
+    assert (tmp_path / "mine.csv").read_text() == "mine"
+
+
+def test_no_text_is_a_formula_to_a_spreadsheet_and_numbers_stay_numbers(tmp_path):
+    notes = ["=1+1", "+1", "-1", "@SUM(A1)", "＝1", "plain", "a=b"]
+    with SessionWriter.create(tmp_path / "a.wnt", RunConfig(depth=2), {}) as writer:
+        writer.put(StepRecord(0, {"risk_gap": -0.5, "pl": -math.inf}, {}))
+        for note in notes:
+            writer.put_event(Event(0, "mark", note, data={"note": note}))
+    steps, _, events, metrics = export_csv(tmp_path / "a.wnt", tmp_path)
+    found = [row["message"] for row in csv.DictReader(events.open(encoding="utf-8", newline=""))]
+    assert found == ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'＝1", "plain", "a=b"]
+    (row,) = csv.DictReader(steps.open(encoding="utf-8", newline=""))
+    assert (float(row["risk_gap"]), row["pl"]) == (-0.5, "-inf")
+    for path in (events, metrics):
+        for row in csv.reader(path.open(encoding="utf-8", newline="")):
+            assert not [cell for cell in row if cell.startswith(("=", "+", "-", "@", "\t"))]
 
 
 @pytest.mark.parametrize("export", [export_csv, export_json])

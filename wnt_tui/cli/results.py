@@ -20,15 +20,19 @@ from wnt_tui.cli.path_types import FILE, FOLDER
 )  # fmt: skip
 @click.option(
     "--output", "directory", type=FOLDER, metavar="DIR", required=True,
-    help="Folder to write into; made if it does not exist.",
+    help="Folder to write into; made if it does not exist. Files of these names must not be there.",
 )  # fmt: skip
-def export(session: Path, kind: str, directory: Path) -> None:
-    """Write a session as CSV tables or JSON, columns named as in `wnt-tui explain`."""
+@click.option("--force", is_flag=True, help="Replace files of these names.")
+def export(session: Path, kind: str, directory: Path, force: bool) -> None:
+    """Write a session as CSV tables or JSON, columns named as in `wnt-tui explain`.
+
+    In CSV a text that a spreadsheet would take for a formula (a note =1+1) has an apostrophe before it.
+    """
     from engine.session import export as exports
     from engine.session import paths
 
     write = {"csv": exports.export_csv, "json": exports.export_json}[kind]
-    for path in write(paths.resolve_session(session), directory):
+    for path in write(paths.resolve_session(session), directory, replace=force):
         click.echo(shown_path(path))
 
 
@@ -36,7 +40,7 @@ def export(session: Path, kind: str, directory: Path) -> None:
 @session_argument
 @click.argument("target", type=FILE, metavar="FILE")
 def copy(session: Path, target: Path) -> None:
-    """Copy a session into one file, also while it is live.
+    """Copy a session into one new file, or into a folder under its own name, also while it is live.
 
     A plain copy of a live session would lose the newest rows.
     """
