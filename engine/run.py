@@ -21,6 +21,7 @@ from engine.provenance import differing, provenance
 from engine.record import Event
 from engine.session import EngineLock, SessionReader, SessionWriter, register, unregister
 from engine.trainer import Trainer
+from engine.without_effect import without_effect
 from engine.worker import Engine, Outcome, Progress
 
 
@@ -145,7 +146,7 @@ def branch_session(
 
 
 def notices(trainer: Trainer) -> list[Event]:
-    """What is to be said about data and device at a run's beginning.
+    """What is to be said about data, device and options at a run's beginning.
 
     Args:
         trainer: The run.
@@ -153,7 +154,9 @@ def notices(trainer: Trainer) -> list[Event]:
     Returns:
         Events of its first step, usually none.
     """
-    return [Event(trainer.step, "notice", text) for text in (trainer.resolved.notice, trainer.data.notice) if text]
+    idle = " ".join(without_effect(trainer.config))
+    texts = (trainer.resolved.notice, trainer.data.notice, idle)
+    return [Event(trainer.step, "notice", text) for text in texts if text]
 
 
 def drive(

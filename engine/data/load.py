@@ -6,6 +6,7 @@ from engine.config import RunConfig, is_data_file
 from engine.data import arrays, cifar10, digits, gaussian
 from engine.data.dataset import DataSet, Source, fingerprint_of_raw
 from engine.data.locate import find_cifar10
+from engine.data.oddities import oddities
 from engine.data.preprocess import prepare
 from engine.data.subset import TEST_STREAM, TRAIN_STREAM, choose
 from engine.errors import DataError
@@ -44,7 +45,7 @@ def load(config: RunConfig) -> DataSet:
     x_train, y_train = source.x_train[train], source.y_train[train]
     x_test, y_test = source.x_test[test], source.y_test[test]
     prepared = prepare(x_train, x_test, center=config.center)
-    notices.extend(prepared.notices)
+    notices.extend((*oddities(source, x_train, y_train, x_test, y_test), *prepared.notices))
     return DataSet(
         name=source.name,
         x_train=prepared.x_train,

@@ -51,7 +51,7 @@ def prepare(x_train: NDArray[Any], x_test: NDArray[Any], *, center: bool) -> Pre
     Returns:
         The prepared rows and what there is to say about them.
     """
-    train, test = _unit_pixels(x_train), _unit_pixels(x_test)
+    train, test = unit_pixels(x_train), unit_pixels(x_test)
     if center:
         axes = (0, 1, 2) if train.ndim == 4 else tuple(range(train.ndim))
         mean, scale = _mean_and_scale(train, axes)
@@ -85,7 +85,15 @@ def on_sphere(rows: Array) -> tuple[Array, int]:
     return scaled * (np.sqrt(rows.shape[1]) / np.where(zero, 1.0, norm)), int(np.count_nonzero(zero))
 
 
-def _unit_pixels(images: NDArray[Any]) -> Array:
+def unit_pixels(images: NDArray[Any]) -> Array:
+    """Images in float64; uint8 are pixels and are divided by 255, everything else is taken as it is.
+
+    Args:
+        images: Any shape.
+
+    Returns:
+        The same shape.
+    """
     values = images.astype(np.float64)
     return values / 255.0 if images.dtype == np.uint8 else values
 

@@ -129,14 +129,14 @@ def test_a_file_that_is_there_is_replaced_whole_and_only_where_that_is_asked_for
 def test_no_text_is_a_formula_to_a_spreadsheet_and_numbers_stay_numbers(tmp_path):
     notes = ["=1+1", "+1", "-1", "@SUM(A1)", "＝1", "plain", "a=b"]
     with SessionWriter.create(tmp_path / "a.wnt", RunConfig(depth=2), {}) as writer:
-        writer.put(StepRecord(0, {"risk_gap": -0.5, "pl": -math.inf}, {}))
+        writer.put(StepRecord(0, {"loss": -0.5, "pl": -math.inf}, {}))
         for note in notes:
             writer.put_event(Event(0, "mark", note, data={"note": note}))
     steps, _, events, metrics = export_csv(tmp_path / "a.wnt", tmp_path)
     found = [row["message"] for row in csv.DictReader(events.open(encoding="utf-8", newline=""))]
     assert found == ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'＝1", "plain", "a=b"]
     (row,) = csv.DictReader(steps.open(encoding="utf-8", newline=""))
-    assert (float(row["risk_gap"]), row["pl"]) == (-0.5, "-inf")
+    assert (float(row["loss"]), row["pl"]) == (-0.5, "-inf")
     for path in (events, metrics):
         for row in csv.reader(path.open(encoding="utf-8", newline="")):
             assert not [cell for cell in row if cell.startswith(("=", "+", "-", "@", "\t"))]

@@ -63,7 +63,10 @@ def resume(session: Path, steps: int | None, watched: bool, as_json: bool, debug
         _require_terminal()
     if engine_alive(path):
         _refuse_steps(steps)
-        finish(tell_engine(path, "resume", {}, as_json=as_json))
+        code = tell_engine(path, "resume", {}, as_json=as_json)
+        if watched and code == 0:
+            show([path], debug=debug)
+        finish(code)
     more = [] if steps is None else ["--steps", str(steps)]
     show([path], launch(path, "--resume", *more, watched=watched, debug=debug), debug=debug)
 

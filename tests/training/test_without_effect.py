@@ -1,0 +1,51 @@
+"""Options that change nothing beside the others are said to, and no others."""
+
+import pytest
+
+from engine.config import RunConfig
+from engine.run import notices
+from engine.trainer import Trainer
+from engine.without_effect import without_effect
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"measure": "none", "budget": 0.5}, "--budget has no effect with --measure none"),
+        ({"measure": "none", "every": 2, "delta": 0.1}, "--every, --delta have no effect with --measure none"),
+        ({"measure": "none", "f_star": 0.1}, "--f-star has no effect"),
+        ({"every": 100, "steps": 80}, "--every 100 is more than --steps 80"),
+        ({"data": "digits", "data_dir": "/data"}, "--data-dir has no effect with --data digits"),
+        ({"data": "/mine.npz", "data_dir": "/data"}, "--data-dir has no effect"),
+        ({"on_break": "stop"}, "--on-break stop has no effect before a breakpoint is set"),
+        ({"checkpoint_every": 100, "steps": 80}, "--checkpoint-every 100 has no effect"),
+    ],
+)
+def test_an_option_without_effect_is_said(changes, told):
+    (sentence,) = without_effect(RunConfig(**changes))
+    assert told in sentence
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"measure": "none"},
+        {"measure": "core", "budget": 0.5, "delta": 0.1, "f_star": 0.1, "every": 3},
+        {"steps": 0},
+        {"data": "auto", "data_dir": "/data"},
+        {"data": "cifar10", "data_dir": "/data"},
+        {"on_break": "stop", "breakpoints": ("pl < 1e-4",)},
+        {"checkpoint_every": 80},
+    ],
+)
+def test_an_option_with_an_effect_is_not_remarked_on(changes):
+    assert without_effect(RunConfig(**changes)) == []
+
+
+def test_it_is_an_event_of_the_first_step():
+    small = {"width": 4, "depth": 2, "examples": 3, "data": "digits", "data_dir": "/data"}
+    (event,) = notices(Trainer(RunConfig(**small, measure="none", budget=1.0)))
+    assert (event.step, event.kind) == (0, "notice")
+    assert "--budget has no effect" in event.message
+    assert "--data-dir has no effect" in event.message
