@@ -16,18 +16,18 @@ import json
 import os
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.config import RunConfig
 from engine.errors import WntError
 from engine.memory import is_out_of_memory, out_of_memory
 from engine.paths import existing_path, named_path, shown_path
+from engine.signals import Interrupted, exit_code
 
 if TYPE_CHECKING:
     from engine.session.liveness import EngineLock
 
 _DIVERGED = 3
-_INTERRUPTED = 130
 
 # Before torch is imported: OpenMP's threads spin while they wait, by default for so long that where anything else runs
 # (a viewer, a second engine) they occupy cores that have work to do: rows took ten times as long beside two busy
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: Command line without the program's name; by default the process's own.
 
     Returns:
-        Exit code: 0 done, 1 failed, 2 usage, 3 diverged.
+        Exit code: 0 done, 1 failed, 2 usage, 3 diverged, 128 and its number after a signal.
 
     Raises:
         MemoryError: Memory is full, and ``--debug`` asks for the traceback.
@@ -62,8 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
             traceback.print_exc()
         print(f"wnt-tui: {error}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:  # before the run has taken over: nothing is there yet that could be saved
-        return _INTERRUPTED
+    except Interrupted as interrupted:
+        return exit_code(interrupted.number)
     except (MemoryError, RuntimeError) as error:
         if options.debug or not is_out_of_memory(error):
             raise
@@ -113,33 +113,40 @@ def _run(options: argparse.Namespace) -> int:
     # Held, or taken, before anything else is tried: whatever ends the process from here on gives it back.
     with EngineLock(options.session, options.lock) as lock:
         ending_with(lock.release)
+        lock.heartbeat()
         return _run_locked(options, lock)
 
 
 def _run_locked(options: argparse.Namespace, lock: EngineLock) -> int:
     from engine import progress
     from engine import run as runs
+    from engine.stopping import Stopping
 
     live = options.command == "live"
     report = progress.Silent() if live else progress.Lines(sys.stderr, options.session)
-    how: dict[str, Any] = {"live": live, "progress": report.row}
-    try:
-        if options.resume:
-            outcome = runs.resume_session(options.session, lock=lock, steps=options.steps, **how)
-        elif options.branch is not None:
-            changes = json.loads(options.changes)
-            outcome = runs.branch_session(options.branch, options.step, changes, options.session, lock=lock, **how)
-        else:
-            config = RunConfig.from_json(options.config, origin="--config")
-            outcome = runs.run_session(config, options.session, lock=lock, **how)
-    finally:
-        report.close()
+    with Stopping(report, live=live) as stopping:
+        context = runs.RunContext(live, report, stopping, lock)
+        try:
+            if options.resume:
+                outcome = runs.resume_session(options.session, context, steps=options.steps)
+            elif options.branch is not None:
+                changes = json.loads(options.changes)
+                outcome = runs.branch_session(options.branch, options.step, changes, options.session, context)
+            else:
+                config = RunConfig.from_json(options.config, origin="--config")
+                outcome = runs.run_session(config, options.session, context)
+            report.say(progress.ending(outcome, options.session))
+        finally:
+            report.close()
+        asked = stopping.number
     if not live:
         if options.plot:
             from engine.plots import print_plots
 
             print_plots(options.session, sys.stderr)
         print(json.dumps(progress.summary(outcome, options.session), ensure_ascii=False))
+    if outcome.state == "stopped" and asked is not None:
+        raise Interrupted(asked)
     return _DIVERGED if outcome.state == "diverged" else 0
 
 
@@ -202,4 +209,4 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
 }
 
 if __name__ == "__main__":
-    sys.exit(streams.finish(main()))
+    signals.end(streams.finish(main()))

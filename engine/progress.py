@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import math
+import select
+import threading
 import time
+from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from engine.paths import shell_path, shown_path
 from engine.record import Event, StepRecord
@@ -16,6 +19,48 @@ if TYPE_CHECKING:
     from engine.worker import Outcome
 
 _EVERY_SECONDS = 5.0
+_EVERY_SHARE = 0.01
+_AT_LEAST_EVERY_SECONDS = 600.0
+"""Where progress is no terminal's it comes every five seconds, but not before another hundredth of the steps is done,
+and every ten minutes in any case: some hundred lines, however long the run."""
+
+_MOST_HELD = 1000
+"""Lines that wait for a terminal or pipe that takes nothing; then the oldest are given up."""
+
+_CLOSING_SECONDS = 0.5
+
+
+class Report(Protocol):
+    """Where a run tells how it is going; events may come from any thread."""
+
+    def row(self, record: StepRecord, limit: int) -> None:
+        """Take a row.
+
+        Args:
+            record: The row.
+            limit: The step that the run goes to.
+        """
+        ...
+
+    def event(self, event: Event) -> None:
+        """Take an event that is recorded in the session.
+
+        Args:
+            event: What happened.
+        """
+        ...
+
+    def say(self, sentence: str) -> None:
+        """Take a sentence about the run as a whole.
+
+        Args:
+            sentence: What to tell.
+        """
+        ...
+
+    def close(self) -> None:
+        """Tell what has not been told yet."""
+        ...
 
 
 class Silent:
@@ -29,14 +74,29 @@ class Silent:
             limit: The step that the run goes to.
         """
 
+    def event(self, event: Event) -> None:
+        """Take an event.
+
+        Args:
+            event: What happened.
+        """
+
+    def say(self, sentence: str) -> None:
+        """Take a sentence.
+
+        Args:
+            sentence: What to tell.
+        """
+
     def close(self) -> None:
         """Nothing to close."""
 
 
 class Lines:
-    """Progress on a stream: a line rewritten in place on a terminal, else a line every few seconds.
+    """Progress on a stream: a line rewritten in place on a terminal, else a line now and then; and every event.
 
-    A stream that has gone (a closed terminal) is not the run's concern: it trains on without a word.
+    A stream that has gone (a closed terminal) is not the run's concern: it trains on without a word. Nor does it wait
+    for one that takes nothing (a stopped terminal, a pager): progress is left out, events are told once it does.
 
     Args:
         stream: Usually standard error.
@@ -48,8 +108,13 @@ class Lines:
         self._terminal = stream.isatty()
         self._began = time.monotonic()
         self._last = -math.inf
+        self._last_step = 0
         self._first_step: int | None = None
+        self._broke_at = -1
         self._session = session
+        self._mutex = threading.Lock()
+        self._held: deque[str] = deque(maxlen=_MOST_HELD)
+        self._progress_shown = False
 
     def row(self, record: StepRecord, limit: int) -> None:
         """Tell of a row.
@@ -63,41 +128,96 @@ class Lines:
         if self._first_step is None:
             self._first_step, self._began = record.step, now
             self._write(f"recording {shown_path(self._session)}\n")
-        for event in record.events:
-            if event.kind == "break":
-                self._break(event, last=final)
-        if now - self._last < (0.1 if self._terminal else _EVERY_SECONDS) and not final:
+        if not (final or self._due(record.step, limit, now - self._last)):
             return
-        self._last = now
+        self._last, self._last_step = now, record.step
         done = record.step - self._first_step
         rate = done / (now - self._began) if done else 0.0
         left = f" · {(limit - record.step) / rate:.0f} s left" if rate and not final else ""
         loss, accuracy = record.values.get("loss", math.nan), record.values.get("accuracy", math.nan)
         text = f"step {record.step}/{limit} · loss {loss:.6g} · accuracy {accuracy:.1%} · {rate:.1f}/s{left}"
-        self._write(f"\r\x1b[2K{text}" if self._terminal else f"{text}\n")
+        self._write(f"\r\x1b[2K{text}" if self._terminal else f"{text}\n", progress=not final)
 
-    def _break(self, event: Event, *, last: bool) -> None:
-        bell, clear = ("\a", "\r\x1b[2K") if self._terminal else ("", "")
-        then = (
-            f" Waiting: `wnt-tui resume {shell_path(self._session)}` goes on."
-            if self._waits_at_hits() and not last
-            else ""
-        )
-        self._write(f"{bell}{clear}breakpoint at step {event.step}: {event.message}{then}\n")
+    def event(self, event: Event) -> None:
+        """Tell of an event, except where it is told otherwise: a run's end, marks and checkpoints asked for.
 
-    def _waits_at_hits(self) -> bool:
-        with SessionReader(self._session) as reader:
-            return reader.config().on_break == "pause"
+        Args:
+            event: What happened.
+        """
+        if event.kind in {"finished", "stopped", "mark", "checkpoint"}:
+            return
+        if event.kind == "break":
+            self._broke_at = event.step
+            way_on = f" Waiting: `wnt-tui resume {shell_path(self._session)}` goes on."
+            then = way_on if self._waits_at_hits(event.step) else ""
+            self._line(f"breakpoint at step {event.step}: {event.message}{then}", bell=True)
+        elif event.kind == "blocked":
+            saved = event.data.get("saved")
+            kept = f"Rows up to step {saved} are saved" if isinstance(saved, int) and saved >= 0 else "No row is saved"
+            then = "it goes on by itself when that is over, and Ctrl+C or SIGTERM ends it."
+            self._line(f"{_clock()} {event.message} {kept}; {then}")
+        elif event.kind != "pause" or event.step != self._broke_at:  # of that the breakpoint's line has told
+            self._line(f"{_clock()} step {event.step}: {event.message}")
+
+    def say(self, sentence: str) -> None:
+        """Tell a sentence.
+
+        Args:
+            sentence: What to tell.
+        """
+        self._line(sentence)
 
     def close(self) -> None:
-        """End the line."""
-        if self._terminal:
+        """End the line; what the stream has not taken yet is given half a second."""
+        with self._mutex:
+            unfinished = self._terminal and self._progress_shown
+        if unfinished:
             self._write("\n")
+        deadline = time.monotonic() + _CLOSING_SECONDS
+        while self._held and time.monotonic() < deadline:
+            time.sleep(0.01)
+            self._write("")
 
-    def _write(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.write(text)
-            self._stream.flush()
+    def _due(self, step: int, limit: int, seconds: float) -> bool:
+        if self._terminal:
+            return seconds >= 0.1
+        enough = step - self._last_step >= _EVERY_SHARE * limit
+        return (seconds >= _EVERY_SECONDS and enough) or seconds >= _AT_LEAST_EVERY_SECONDS
+
+    def _waits_at_hits(self, step: int) -> bool:
+        with SessionReader(self._session) as reader:
+            config = reader.config()
+            return config.on_break == "pause" and step < config.steps
+
+    def _line(self, text: str, *, bell: bool = False) -> None:
+        clear = "\r\x1b[2K" if self._terminal else ""
+        self._write(f"{clear}{text}\n" + ("\a" if bell and self._terminal else ""))
+
+    def _write(self, text: str, *, progress: bool = False) -> None:
+        with self._mutex, contextlib.suppress(OSError, ValueError):
+            takes = _takes_text(self._stream)
+            if text and (takes or not progress):
+                self._held.append(text)
+                self._progress_shown = not text.endswith(("\n", "\a"))
+            while takes and self._held:
+                self._stream.write(self._held.popleft())
+                self._stream.flush()
+                takes = _takes_text(self._stream)
+
+
+def _takes_text(stream: TextIO) -> bool:
+    """Return whether a stream takes a line now, without waiting for somebody to read."""
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError):  # no file
+        return True
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(0))
+
+
+def _clock() -> str:
+    return time.strftime("%H:%M:%S")
 
 
 class Way:
@@ -133,6 +253,21 @@ class Way:
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(text)
             self._stream.flush()
+
+
+def ending(outcome: Outcome, session: Path) -> str:
+    """How a run ended and what is there now, in a sentence or two.
+
+    Args:
+        outcome: How it ended.
+        session: Its file.
+
+    Returns:
+        The sentences.
+    """
+    rows = f"{outcome.rows} row{'s' if outcome.rows != 1 else ''}, to step {outcome.step},"
+    more = f" `wnt-tui resume {shell_path(session)}` goes on." if outcome.state == "stopped" else ""
+    return f"{outcome.message} {rows} saved in {shown_path(session)}.{more}"
 
 
 def summary(outcome: Outcome, session: Path) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from engine.annotations import Annotations
@@ -17,17 +17,35 @@ from engine.history.recorded import RecordedRun
 from engine.history.reexecution import prepare
 from engine.memory import is_out_of_memory, out_of_memory
 from engine.paths import shell_path
+from engine.progress import Report, Silent
 from engine.provenance import differing, provenance
 from engine.record import Event
 from engine.session import EngineLock, SessionReader, SessionWriter, register, unregister
+from engine.session.writer import Observers
+from engine.stopping import Stopping
 from engine.trainer import Trainer
 from engine.without_effect import without_effect
-from engine.worker import Engine, Outcome, Progress
+from engine.worker import Engine, Outcome
 
 
-def run_session(
-    config: RunConfig, path: Path, *, live: bool, progress: Progress, lock: EngineLock | None = None
-) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What surrounds a run.
+
+    Attributes:
+        live: See :class:`Engine`.
+        report: Told how it is going.
+        stopping: What signals ask for.
+        lock: The session's lock where it is held already.
+    """
+
+    live: bool
+    report: Report = field(default_factory=Silent)
+    stopping: Stopping = field(default_factory=Stopping)
+    lock: EngineLock | None = None
+
+
+def run_session(config: RunConfig, path: Path, context: RunContext) -> Outcome:
     """Run a configuration and record it.
 
     Data, device and network are prepared before the file is made, so that a wrong option leaves nothing behind.
@@ -35,9 +53,7 @@ def run_session(
     Args:
         config: What to run.
         path: The session to write; nothing may be there.
-        live: See :class:`Engine`.
-        progress: See :class:`Engine`.
-        lock: The session's lock where it is held already.
+        context: What surrounds it.
 
     Returns:
         How it ended.
@@ -45,15 +61,15 @@ def run_session(
     Raises:
         WntError: The run could not start, or failed; the session then says so.
     """
-    with lock or EngineLock(path):
+    with _locked(path, context) as lock:
         trainer = Trainer(config)
-        with SessionWriter.create(path, config, provenance(trainer)) as writer:
-            return drive(trainer, writer, lambda _past: notices(trainer), live=live, progress=progress)
+        context.stopping.check()
+        observers = _observers(lock, context)
+        with SessionWriter.create(path, config, provenance(trainer), **observers) as writer:
+            return drive(trainer, writer, lambda _past: notices(trainer), context)
 
 
-def resume_session(
-    path: Path, *, steps: int | None, live: bool, progress: Progress, lock: EngineLock | None = None
-) -> Outcome:
+def resume_session(path: Path, context: RunContext, *, steps: int | None) -> Outcome:
     """Go on with a run whose engine has ended, in its own session.
 
     It begins at the newest checkpoint, or where the run began; rows that are there are executed again, compared and
@@ -61,10 +77,8 @@ def resume_session(
 
     Args:
         path: The session.
+        context: What surrounds it.
         steps: The step to go to; None is the run's own ``--steps``.
-        live: See :class:`Engine`.
-        progress: See :class:`Engine`.
-        lock: The session's lock where it is held already.
 
     Returns:
         How it ended.
@@ -73,7 +87,7 @@ def resume_session(
         SessionError: It cannot go on, or it is not the run that was recorded.
         UsageError: It has gone that far already.
     """
-    with lock or EngineLock(path), SessionReader(path) as reader:
+    with _locked(path, context) as lock, SessionReader(path) as reader:
         # From here on this engine counts as living and is sent commands; it takes seconds before it can obey them.
         newest_command = reader.newest_command()
         recorded = RecordedRun(reader)
@@ -84,12 +98,13 @@ def resume_session(
                 f"`wnt-tui branch {shell_path(path)} --step K --lr X` goes on from an earlier step.",
             )
         limit = recorded.config.steps if steps is None else steps
-        if last >= limit and not (live and steps is None):
+        if last >= limit and not (context.live and steps is None):
             raise UsageError(
                 f"{recorded.name} has been trained to step {last} already.", f"--steps N with N > {last} goes on to it."
             )
         trainer = prepare(recorded)
-        with SessionWriter.open(path, newest_command=newest_command) as writer:
+        context.stopping.check()
+        with SessionWriter.open(path, newest_command=newest_command, **_observers(lock, context)) as writer:
 
             def begin(past: Past) -> list[Event]:
                 if last < 0:
@@ -101,19 +116,10 @@ def resume_session(
                 elsewhere = differing(recorded.meta, provenance(past.trainer))
                 return told + [Event(last, "notice", f"Not as recorded: {elsewhere}.")] * bool(elsewhere)
 
-            return drive(trainer, writer, begin, live=live, progress=progress, limit=max(limit, last))
+            return drive(trainer, writer, begin, context, limit=max(limit, last))
 
 
-def branch_session(
-    parent: Path,
-    step: int,
-    changes: Mapping[str, Any],
-    path: Path,
-    *,
-    live: bool,
-    progress: Progress,
-    lock: EngineLock | None = None,
-) -> Outcome:
+def branch_session(parent: Path, step: int, changes: Mapping[str, Any], path: Path, context: RunContext) -> Outcome:
     """Go on from a step of a session with options changed, in a new session.
 
     Args:
@@ -121,9 +127,7 @@ def branch_session(
         step: A step that it has recorded.
         changes: Options that are to be otherwise, by name.
         path: The session to write; nothing may be there.
-        live: See :class:`Engine`.
-        progress: See :class:`Engine`.
-        lock: The session's lock where it is held already.
+        context: What surrounds it.
 
     Returns:
         How it ended.
@@ -132,17 +136,18 @@ def branch_session(
         SessionError: The step cannot be reached, or the new session not be written.
         UsageError: An option makes no sense.
     """
-    with lock or EngineLock(path):
+    with _locked(path, context) as lock:
         with SessionReader(parent) as reader:
             start = branch(RecordedRun(reader), step, changes, path)
-        with start.write(path) as writer:
+        context.stopping.check()
+        with start.write(path, **_observers(lock, context)) as writer:
 
             def begin(past: Past) -> list[Event]:
                 if start.row is not None:
                     past.begin()
                 return notices(past.trainer)
 
-            return drive(start.trainer, writer, begin, live=live, progress=progress)
+            return drive(start.trainer, writer, begin, context)
 
 
 def notices(trainer: Trainer) -> list[Event]:
@@ -163,9 +168,8 @@ def drive(
     trainer: Trainer,
     writer: SessionWriter,
     begin: Callable[[Past], list[Event]],
+    context: RunContext,
     *,
-    live: bool,
-    progress: Progress,
     limit: int | None = None,
 ) -> Outcome:
     """Have an engine run a prepared run to its end.
@@ -174,8 +178,7 @@ def drive(
         trainer: The run.
         writer: Its session, under an EngineLock.
         begin: Takes the run to where it is to go on; returns what is to be told.
-        live: See :class:`Engine`.
-        progress: See :class:`Engine`.
+        context: What surrounds it.
         limit: The step to go to; None is the configured one.
 
     Returns:
@@ -193,8 +196,8 @@ def drive(
             past = Past(trainer, writer, reader)
             goal = trainer.config.steps if limit is None else limit
             annotations = Annotations(trainer.config, writer)
-            engine = Engine(past, writer, live=live, progress=progress, limit=goal, annotations=annotations)
-            _install_signals(engine, live=live)
+            engine = Engine(past, writer, live=context.live, report=context.report, limit=goal, annotations=annotations)
+            context.stopping.running(engine, writer)
             for event in begin(past):
                 writer.put_event(event)
             annotations.catch_up(reader, past.beginning)
@@ -212,13 +215,14 @@ def drive(
         unregister(writer.path)
 
 
-def _install_signals(engine: Engine, *, live: bool) -> None:
-    """First Ctrl+C or TERM: finish the step and save; second: quit. A hangup is survived: viewers come and go."""
+@contextlib.contextmanager
+def _locked(path: Path, context: RunContext) -> Generator[EngineLock]:
+    """Hold a session's lock; a signal that comes before the run has begun gives it back."""
+    with contextlib.nullcontext(context.lock) if context.lock is not None else EngineLock(path) as lock:
+        context.stopping.preparing(lock)
+        yield lock
 
-    def stop(number: int, _frame: FrameType | None) -> None:
-        engine.request_stop(f"Stopped by {signal.Signals(number).name}.")
-        signal.signal(number, signal.SIG_DFL)
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN if live else stop)
+def _observers(lock: EngineLock, context: RunContext) -> Observers:
+    """Return who is to know what a writer does."""
+    return {"heartbeat": lock.heartbeat(), "tell": context.report.event}

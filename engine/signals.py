@@ -109,20 +109,17 @@ def exit_code(number: int) -> int:
     return 128 + number
 
 
-def exit_after(number: int) -> NoReturn:
-    """End this process because of a signal.
+def end(code: int) -> NoReturn:
+    """End this process with an exit code, what it has written being written out.
 
     Args:
-        number: The signal.
+        code: The exit code. That of SIGINT becomes an end by SIGINT where that was typed: a shell that got the same
+            Ctrl+C ends its loop or script only if what it ran has died of it.
     """
-    if number == signal.SIGINT and _in_foreground():
-        # A shell that got the same Ctrl+C ends its loop or script only if what it ran has died of it.
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-    sys.exit(exit_code(number))
+    if code == exit_code(signal.SIGINT) and _in_foreground():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    sys.exit(code)
 
 
 def _in_foreground() -> bool:

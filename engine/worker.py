@@ -9,7 +9,6 @@ once, when it is new.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.annotations import Annotations, hits_of
@@ -19,6 +18,7 @@ from engine.history.keeping import CheckpointKeeper
 from engine.history.past import Past
 from engine.obedience import Obedience
 from engine.paths import shell_path
+from engine.progress import Report
 from engine.record import Event, StepRecord
 from engine.session import SessionWriter, viewer_attached
 from engine.trainer import Trainer
@@ -31,8 +31,6 @@ LONELY_SECONDS = 3600.0
 
 GRACE_SECONDS = 3.0
 """How long a finished live engine waits for a viewer that may be about to attach."""
-
-Progress = Callable[[StepRecord, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ class Engine:
         past: The run, and the way back into it.
         writer: The session's writer.
         live: Whether to wait, paused, when the steps are done.
-        progress: Called with every row that was observed and the step that the run goes to.
+        report: Told of every row that was observed.
         limit: The step that the run goes to.
         annotations: What is noted on its rows: breakpoints and marks.
     """
@@ -72,18 +70,19 @@ class Engine:
         writer: SessionWriter,
         *,
         live: bool,
-        progress: Progress,
+        report: Report,
         limit: int,
         annotations: Annotations,
     ) -> None:
         self._past = past
         self._writer = writer
         self._live = live
-        self._progress = progress
+        self._report = report
         self._annotations = annotations
         self._keeper = CheckpointKeeper(past.trainer.config, writer)
         self._course = Course(past, writer, limit)
         self._obedience = Obedience(self._course, self._keeper, annotations)
+        self._checkpoint_wanted = False
         self._finished_at = -1
         self._lonely = False
         self._last: StepRecord | None = None
@@ -96,12 +95,16 @@ class Engine:
         return self._past.trainer
 
     def request_stop(self, reason: str) -> None:
-        """Ask for an orderly end after the current step; safe in a signal handler.
+        """Ask for an orderly end after the current step; safe in any thread.
 
         Args:
             reason: A sentence for the session.
         """
         self._course.stop_reason = reason
+
+    def request_checkpoint(self) -> None:
+        """Ask for a checkpoint of the current step; safe in any thread."""
+        self._checkpoint_wanted = True
 
     def run(self) -> Outcome:
         """Train under command until the end.
@@ -118,7 +121,7 @@ class Engine:
             if self._trainer.diverged:
                 return self._end("diverged", self._divergence())
             self._rescue_if_astray()
-            self._obedience.obey()
+            self._obey()
             self._break()
             if course.pause_at == course.step and (course.rewinding or not course.at_limit):
                 course.pause(self._arrival())
@@ -132,13 +135,21 @@ class Engine:
                 return self._end("stopped", course.stop_reason)
             self._leave_row()
 
+    def _obey(self) -> None:
+        """Do what viewers and signals have asked for."""
+        self._obedience.obey()
+        if self._checkpoint_wanted:
+            self._checkpoint_wanted = False
+            _, sentence = self._keeper.asked(self._trainer)
+            self._report.say(f"SIGUSR1 asked for a checkpoint. {sentence}")
+
     def _observe(self) -> None:
         """Observe the current row; record it, unless it is recorded and came out the same."""
         record, new = self._past.observe(final=self._trainer.step >= self._course.limit)
         if new:
             record = self._annotations.row(record)
         self._last, self._hits = record, hits_of(record)
-        self._progress(record, self._course.limit)
+        self._report.row(record, self._course.limit)
         if new:
             self._newest_lr = record.values.get("lr")
             self._writer.put(record)
@@ -174,7 +185,7 @@ class Engine:
         while course.stop_reason is None and course.waits and not course.moved:
             time.sleep(POLL_SECONDS)
             self._rescue_if_astray()
-            self._obedience.obey()
+            self._obey()
             if viewer_attached(self._writer.path):
                 lonely_since = time.monotonic()
             lonely = time.monotonic() - lonely_since

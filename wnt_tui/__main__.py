@@ -19,8 +19,8 @@ def main() -> None:
     try:
         code = invoke(sys.argv[1:])
     except signals.Interrupted as interrupted:
-        signals.exit_after(interrupted.number)
-    sys.exit(streams.finish(code))
+        code = signals.exit_code(interrupted.number)
+    signals.end(streams.finish(code))
 
 
 if __name__ == "__main__":

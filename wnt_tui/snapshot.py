@@ -63,6 +63,9 @@ class EngineView:
         device: Where it computes, for people: ``cuda:0 H200``, ``cpu``.
         blocked_since: Unix time since when recording waits for the disk, or None.
         step: The step it is at, which may lie before the newest row; −1 if unknown.
+        paused_since: Unix time since when it is paused, or None.
+        busy_since: Unix time since when it is busy with a step that takes unusually long, or None.
+        silent_since: Unix time of the last sign of life where there should have been another, or None.
     """
 
     alive: bool
@@ -71,6 +74,9 @@ class EngineView:
     device: str
     blocked_since: float | None = None
     step: int = -1
+    paused_since: float | None = None
+    busy_since: float | None = None
+    silent_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)

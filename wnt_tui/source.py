@@ -15,7 +15,7 @@ from engine.errors import SessionError, WntError
 from engine.record import Event
 from engine.session.liveness import ViewerMark
 from engine.session.reader import MOST_EVENTS, SessionReader
-from engine.session.rows import EngineRow
+from wnt_tui.engine_state import engine_view
 from wnt_tui.layer_cache import LayerCache
 from wnt_tui.rows import GrowingRows
 from wnt_tui.snapshot import EngineView, Snapshot
@@ -188,7 +188,7 @@ class _Accumulated:
         """
         before = (self._rows.last, self._last_event, self._engine)
         completed = False
-        self._engine = _engine_view(self._reader.engine())
+        self._engine = engine_view(self._reader.engine())
         if everything:
             # The newest row once more: its learning rate is completed when it is left.
             last = self._rows.last
@@ -238,7 +238,3 @@ class _Accumulated:
             version=self._version,
         )
         return self._last
-
-
-def _engine_view(row: EngineRow) -> EngineView:
-    return EngineView(row.alive, row.state, row.message, row.device, row.blocked_since, row.step)

@@ -11,6 +11,7 @@ from engine.errors import WntError
 from engine.paths import named_path, real_path, shown_path
 from engine.session.paths import sessions_folder
 from engine.session.reader import SessionReader
+from wnt_tui.engine_state import engine_view, goes_on, hindrance, way_on
 from wnt_tui.wording import branch_phrase, run_summary
 
 RECENT_STEPS = 20
@@ -30,6 +31,8 @@ class Summary:
         loss: Loss of the newest row, NaN if there is none.
         speed: Steps per second over the newest rows, NaN if unknown.
         message: A sentence of the engine's, or why the file cannot be read.
+        hindrance: What keeps its engine from going on, with a time; empty where nothing does.
+        since: Unix time since when that is so, or None.
         branch: Where it comes from if it is a branch, ``from NAME at 12``, else empty.
     """
 
@@ -43,6 +46,8 @@ class Summary:
     speed: float
     message: str
     branch: str = ""
+    hindrance: str = ""
+    since: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for ``--json``: numbers that are not there are null."""
@@ -57,11 +62,15 @@ class Summary:
             "steps_per_second": self.speed if math.isfinite(self.speed) else None,
             "message": self.message,
             "branch": self.branch or None,
+            "hindrance": self.hindrance or None,
+            "since": self.since,
         }
 
     @property
     def words(self) -> str:
-        """Liveness and state: ``live running``, ``ended stopped``."""
+        """Liveness and state: ``live running``, ``ended stopped``, ``no sign of life since 12:03``."""
+        if self.hindrance:
+            return self.hindrance
         if self.state in {"unreadable", "died"}:
             return self.state
         return f"{'live' if self.alive else 'ended'} {self.state}"
@@ -82,7 +91,8 @@ def summary_of(path: Path) -> Summary:
         Its summary.
     """
     with SessionReader(path) as reader:
-        config, engine, last = reader.config(), reader.engine(), reader.last_step()
+        config, row, last = reader.config(), reader.engine(), reader.last_step()
+        engine = engine_view(row)
         step, columns = reader.steps(max(last - RECENT_STEPS, -1))
         times = columns["time"]
         elapsed = float(times[-1] - times[0]) if step.size > 1 else math.nan
@@ -94,9 +104,11 @@ def summary_of(path: Path) -> Summary:
             step=last,
             planned=config.steps,
             loss=float(columns["loss"][-1]) if step.size else math.nan,
-            speed=(step.size - 1) / elapsed if elapsed > 0 else math.nan,
-            message=engine.message,
+            speed=(step.size - 1) / elapsed if elapsed > 0 and (goes_on(engine) or not engine.alive) else math.nan,
+            message=engine.message or way_on(row),
             branch=branch_phrase(reader.meta()),
+            hindrance=hindrance(engine),
+            since=engine.silent_since or engine.blocked_since or engine.paused_since or engine.busy_since,
         )
 
 

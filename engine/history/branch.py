@@ -14,7 +14,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ from engine.history.reexecution import Rerun, prepare
 from engine.paths import real_path, shown_path
 from engine.provenance import provenance
 from engine.record import Event, StepRecord
-from engine.session.writer import SessionWriter
+from engine.session.writer import Observers, SessionWriter
 from engine.trainer import Trainer
 
 
@@ -55,16 +55,17 @@ class Branch:
     row: StepRecord | None
     event: Event
 
-    def write(self, path: Path) -> SessionWriter:
+    def write(self, path: Path, **observers: Unpack[Observers]) -> SessionWriter:
         """Make its session.
 
         Args:
             path: Where; nothing may be there.
+            **observers: Who is to know what its writer does.
 
         Returns:
             The open session, with what the branch begins from in it.
         """
-        writer = SessionWriter.create(path, self.config, self.meta)
+        writer = SessionWriter.create(path, self.config, self.meta, **observers)
         for checkpoint in self.checkpoints:
             writer.put_checkpoint(checkpoint.step, encode(checkpoint, self.trainer))
         if self.row is not None:

@@ -6,15 +6,14 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from engine.errors import SessionError
 from engine.record import Event
-from engine.session.liveness import note_blocked
 from engine.session.opening import primary_code, sentence_of
-from engine.session.recording import Item, Recorder, queued_event
+from engine.session.recording import Item, QueuedStep, Recorder, queued_event
 
 _TICK = 1.0
 """Seconds between signs of life, and between passive checkpoints."""
@@ -25,6 +24,12 @@ commits without a break."""
 
 _QUIET = 10.0
 """Seconds within which recording that is blocked again is the same episode, and no new event."""
+
+_PATIENCE = 3.0
+"""Seconds that a write may take, beside a second for each so many bytes, before recording counts as blocked."""
+
+_SLOWEST_DISK = 10e6
+"""Bytes a second."""
 
 _RETRIES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds before each new attempt to write; the last is repeated."""
@@ -48,17 +53,26 @@ class Backlog:
     """What is not written yet; it is written in the order in which it was added, and nothing is dropped.
 
     The thread takes all there is, writes it in one transaction and repeats; what it is writing still counts
-    against the limit. An episode in which recording is blocked begins when the queue is full or writing
-    fails; it leaves one event and shows as ``blocked_since`` in the engine's row, as far as that can be
-    written.
+    against the limit. An episode in which recording is blocked begins when the queue is full, or writing
+    fails or takes too long; it leaves an event where it begins and one where it ends, and shows as
+    ``blocked_since`` in the engine's row, as far as that can be written.
 
     Args:
         path: The session, for sentences.
         connection: The connection that writes, used by nobody else from now on.
         limit: Bytes that may wait.
+        last_step: The newest step that is in the file, −1 if there is none.
+        tell: Called with the events that are added here, on whichever thread that happens.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, limit: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        limit: int,
+        last_step: int = -1,
+        tell: Callable[[Event], None] = lambda _event: None,
+    ) -> None:
         self._path = path
         self._connection = connection
         self._recorder = Recorder(connection)
@@ -72,9 +86,13 @@ class Backlog:
         self._bytes = 0
         self._busy = False
         self._waiting = False
-        self._last_step = -1
+        self._last_step = self._saved_step = last_step
+        self._tell = tell
+        self._untold: list[Event] = []
+        self._attempt: tuple[float, int] | None = None
         self._blocked_since: float | None = None
         self._blocked_last = float("-inf")
+        self._announced = False
         self._obstacle = ""
         self._astray = ""
         self._failure: SessionError | None = None
@@ -99,6 +117,21 @@ class Backlog:
     def blocked_since(self) -> float | None:
         """Unix time since when recording is blocked, or None."""
         return self._blocked_since
+
+    @property
+    def saved_step(self) -> int:
+        """The newest step that is in the file, −1 if there is none."""
+        return self._saved_step
+
+    def check(self) -> None:
+        """Notice a write that takes too long; to be called every now and then from outside, since it cannot."""
+        with self._more:
+            if self._attempt is not None:
+                began, size = self._attempt
+                if time.monotonic() - began > _PATIENCE + size / _SLOWEST_DISK:
+                    self._obstacle = f"Recording waits: the disk does not answer ({self._path})."
+                    self._block("the disk does not answer")
+        self._tell_all()
 
     @property
     def is_writing(self) -> bool:
@@ -133,6 +166,7 @@ class Backlog:
                     self._waiting = False
                     self._blocked_last = time.monotonic()
             self._append(item, None)
+        self._tell_all()
 
     def flush(self, timeout: float | None) -> bool:
         """Wait until all that was added is in the file.
@@ -162,7 +196,7 @@ class Backlog:
         self._thread.join(timeout)
         if self._thread.is_alive():
             self._given_up.set()
-            self._thread.join(_TICK)
+            self._thread.join(_TICK if timeout is None else min(timeout, _TICK))
             if self._failure is None:
                 raise SessionError(f"Not everything could be written to {self._path}.", self.trouble or "")
         if self._failure is not None:
@@ -188,8 +222,9 @@ class Backlog:
         if self._blocked_since is None:
             self._blocked_since = time.time()
             if time.monotonic() - self._blocked_last > _QUIET:
-                event = Event(self._last_step, "blocked", f"Recording waits: {reason}.")
-                self._append(queued_event(event, self._blocked_since), None)
+                data = {"saved": self._saved_step}
+                self._add_event(Event(self._last_step, "blocked", f"Recording waits: {reason}.", data=data))
+                self._announced = True
             self._append(None, {"blocked_since": self._blocked_since})
         self._blocked_last = time.monotonic()
 
@@ -197,9 +232,22 @@ class Backlog:
         """End the episode if nothing has been in the way for a tick; the mutex is held."""
         quiet = time.monotonic() - self._blocked_last
         if self._blocked_since is not None and not self._waiting and (quiet > _TICK or self._closing):
-            self._blocked_since = None
-            note_blocked(self._path, None)
+            if self._announced:
+                began = time.strftime("%H:%M:%S", time.localtime(self._blocked_since))
+                self._add_event(Event(self._last_step, "notice", f"Recording goes on; it had waited since {began}."))
+            self._blocked_since, self._announced = None, False
             self._append(None, {"blocked_since": None})
+
+    def _add_event(self, event: Event) -> None:
+        """Record an event of the recording's own; it is told outside the mutex, which is held."""
+        self._untold.append(event)
+        self._append(queued_event(event, time.time()), None)
+
+    def _tell_all(self) -> None:
+        """Tell of the events that were added; the mutex is not held."""
+        while self._untold:
+            with contextlib.suppress(IndexError):  # another thread has told of it
+                self._tell(self._untold.pop(0))
 
     def _run(self) -> None:
         next_tick = time.monotonic() + _TICK
@@ -214,13 +262,14 @@ class Backlog:
                 if self._closing and not items and not engine:
                     return
                 self._items, self._engine, self._busy = [], {}, True
-            written = self._write(items, engine)
+            written = self._write(items, engine, size)
             with self._less:
                 self._bytes -= size
                 self._busy = False
                 if written:
                     self._unblock()
                 self._less.notify_all()
+            self._tell_all()
             if not written:
                 return
             if time.monotonic() >= next_tick:
@@ -228,10 +277,11 @@ class Backlog:
                 next_tick = time.monotonic() + _TICK
             time.sleep(_GIVING_WAY)
 
-    def _write(self, items: list[Item], engine: Mapping[str, Any]) -> bool:
+    def _write(self, items: list[Item], engine: Mapping[str, Any], size: int) -> bool:
         """Return whether a batch was written, however long it took; False if it cannot be written at all."""
         attempt = 0
         while True:
+            self._attempt = (time.monotonic(), size)
             try:
                 self._recorder.write(items, {"heartbeat": time.time(), **engine})
             except sqlite3.Error as error:
@@ -243,12 +293,17 @@ class Backlog:
                 # A small write can succeed where a large one cannot, and then viewers know.
                 with contextlib.suppress(sqlite3.Error):
                     self._recorder.write((), {"heartbeat": time.time(), "blocked_since": self._blocked_since})
-                note_blocked(self._path, self._blocked_since)
+                self._tell_all()
             except Exception as error:
                 return self._fail(str(error))
             else:
                 self._obstacle = ""
+                self._saved_step = max(
+                    (item.step for item in items if isinstance(item, QueuedStep)), default=self._saved_step
+                )
                 return True
+            finally:
+                self._attempt = None
             if self._given_up.wait(_RETRIES[min(attempt, len(_RETRIES) - 1)]):
                 return self._fail("it was closed before the disk was back")
             attempt += 1

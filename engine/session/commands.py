@@ -12,12 +12,16 @@ from engine.errors import SessionError
 from engine.paths import shell_path, shown_path
 from engine.session.guest import insert_row
 from engine.session.liveness import engine_alive
-from engine.session.opening import sentence_of
+from engine.session.opening import primary_code, sentence_of
 from engine.session.reader import SessionReader
 from engine.session.rows import Argument, CommandAnswer
 from engine.session.vocabulary import check_arguments
 
+_INSERT = "INSERT INTO commands (time, sender, name, arguments) VALUES (?, ?, ?, ?)"
 _POLL_SECONDS = 0.02
+
+_DOUBT_SECONDS = 1.0
+"""How long an answer is waited for before it is asked whether the engine goes on at all."""
 
 
 def send(path: str | Path, name: str, arguments: Mapping[str, Argument] | None = None, sender: str = "") -> int:
@@ -39,18 +43,19 @@ def send(path: str | Path, name: str, arguments: Mapping[str, Argument] | None =
     """
     checked = check_arguments(name, arguments or {})
     session = Path(path)
-    with SessionReader(session):
-        pass  # refuses what is not a session, before anything is written to it
-    if not engine_alive(session):
-        raise SessionError(*_not_running(session))
     row = (time.time(), sender, name, json.dumps(checked, allow_nan=False))
-    try:
-        return insert_row(session, "INSERT INTO commands (time, sender, name, arguments) VALUES (?, ?, ?, ?)", row)
-    except sqlite3.Error as error:
-        raise SessionError(
-            f"Cannot send {name!r} to the engine of {session}: {sentence_of(error)}.",
-            "Only who may write to the session can command its engine.",
-        ) from None
+    with SessionReader(session) as reader:  # refuses what is not a session, before anything is written to it
+        if not engine_alive(session):
+            raise SessionError(*_not_running(session))
+        try:
+            return insert_row(session, _INSERT, row, meanwhile=lambda: _require_going_on(reader, sent=False))
+        except sqlite3.Error as error:
+            if primary_code(error) not in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
+                _require_going_on(reader, sent=False)
+            raise SessionError(
+                f"Cannot send {name!r} to the engine of {session}: {sentence_of(error)}.",
+                "Only who may write to the session can command its engine.",
+            ) from None
 
 
 def wait(path: str | Path, command_id: int, timeout: float = 5.0) -> CommandAnswer:
@@ -65,9 +70,10 @@ def wait(path: str | Path, command_id: int, timeout: float = 5.0) -> CommandAnsw
         The answer; its state is ``pending`` where the time was up first.
 
     Raises:
-        SessionError: There is no such command, or the engine ended without an answer.
+        SessionError: There is no such command, or the engine ended without an answer, gives no sign of life, or
+            cannot record its answer.
     """
-    deadline = time.monotonic() + timeout
+    deadline, doubted = time.monotonic() + timeout, time.monotonic() + _DOUBT_SECONDS
     with SessionReader(path) as reader:
         while True:
             # Asked before the row is read: an engine answers first and dies then.
@@ -81,7 +87,31 @@ def wait(path: str | Path, command_id: int, timeout: float = 5.0) -> CommandAnsw
                 raise SessionError(*_not_running(Path(path)))
             if time.monotonic() >= deadline:
                 return answer
+            if time.monotonic() >= doubted:
+                _require_going_on(reader, sent=True)
             time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
+
+
+def _require_going_on(reader: SessionReader, *, sent: bool) -> None:
+    """Refuse to wait for an engine that gives no sign of life, or that cannot write its answer."""
+    engine, name = reader.engine(), reader.name
+    waits = "What was sent waits for it. " if sent else ""
+    if not engine.alive:
+        raise SessionError(*_not_running(reader.path))
+    if engine.silent_since is not None:
+        raise SessionError(
+            f"{name}: its engine has given no sign of life since {_clock(engine.silent_since)}.",
+            f"{waits}Where process {engine.pid} was stopped, `kill -CONT {engine.pid}` lets it go on.",
+        )
+    if engine.blocked_since is not None:
+        raise SessionError(
+            f"{name}: its recording has been blocked since {_clock(engine.blocked_since)}, and so are its answers.",
+            f"It goes on when the disk does; `kill {engine.pid}` ends it with the rows that are saved.",
+        )
+
+
+def _clock(seconds: float) -> str:
+    return time.strftime("%H:%M", time.localtime(seconds))
 
 
 def _not_running(session: Path) -> tuple[str, str]:

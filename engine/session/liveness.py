@@ -1,8 +1,8 @@
 """Who is there: the engine's lock, which is its liveness, and the mark of a viewer that is looking.
 
 Both are ``flock`` on a small file beside the session. The system drops them when their process ends, however
-it ends; a pid check would take a viewer's own unreaped child for alive, and a heartbeat fails when the clock
-is set. The pid in the lock file and in the session is for people only.
+it ends; a pid check would take a viewer's own unreaped child for alive. Whether a process that is there also goes on,
+its heartbeat in the lock file says. The pid in the lock file and in the session is for people only.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import math
 import os
 import socket
 import time
@@ -20,9 +19,7 @@ from typing import Self
 
 from engine.errors import SessionError
 from engine.paths import real_path, shell_path
-
-_NOTE_AT = 256
-"""Where the lock file's note begins: after who holds it, within the block that is there from the start."""
+from engine.session.heartbeat import AT, ROOM, Heartbeat
 
 _PATIENCE = 1.0
 """Seconds in which a taker tries again: someone who only asks holds a shared lock for some microseconds."""
@@ -78,39 +75,6 @@ def viewer_attached(session: str | Path) -> bool:
     return _held(viewers_path(session), fcntl.LOCK_EX)
 
 
-def note_blocked(session: str | Path, since: float | None) -> None:
-    """Say since when recording is blocked where a full disk still takes it: in the lock file, which has its room.
-
-    Args:
-        session: The session file, whose lock this process holds.
-        since: Unix time, or None once it is over.
-    """
-    note = "" if since is None else f"{since:.3f}"
-    with contextlib.suppress(OSError):
-        descriptor = os.open(lock_path(session), os.O_WRONLY)
-        try:
-            os.pwrite(descriptor, note.ljust(_NOTE_AT).encode(), _NOTE_AT)
-        finally:
-            os.close(descriptor)
-
-
-def blocked_note(session: str | Path) -> float | None:
-    """Read what :func:`note_blocked` said last.
-
-    Args:
-        session: The session file.
-
-    Returns:
-        Unix time since when recording is blocked, or None.
-    """
-    try:
-        with lock_path(session).open("rb") as file:
-            since = float(file.read(2 * _NOTE_AT)[_NOTE_AT:])
-    except (OSError, ValueError):
-        return None
-    return since if math.isfinite(since) else None
-
-
 class EngineLock:
     """The lock that an engine holds for life; a second engine on the same session is refused.
 
@@ -127,6 +91,21 @@ class EngineLock:
         self.session = Path(session)
         self._path = lock_path(session)
         self._fd = None if descriptor is None else _inherited(self._path, descriptor)
+        self._heartbeat: Heartbeat | None = None
+
+    def heartbeat(self) -> Heartbeat:
+        """Give signs of life from now on, until the lock is given back.
+
+        Returns:
+            What gives them.
+
+        Raises:
+            RuntimeError: It is not held.
+        """
+        if self._fd is None:
+            raise RuntimeError("Only who holds the lock gives signs of life.")
+        self._heartbeat = self._heartbeat or Heartbeat(self._fd)
+        return self._heartbeat
 
     @property
     def held(self) -> bool:
@@ -166,10 +145,10 @@ class EngineLock:
                 raise SessionError(
                     f"Cannot lock {self.session}: {error.strerror or error}.", _other_place(self.session)
                 ) from None
-        holder = f"{os.getpid()} {socket.gethostname()}"[: _NOTE_AT - 1]
+        holder = f"{os.getpid()} {socket.gethostname()}"[: AT - 1]
         try:
             os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, f"{holder}\n".ljust(2 * _NOTE_AT).encode(), 0)
+            os.pwrite(self._fd, f"{holder}\n".ljust(AT + ROOM).encode(), 0)
         except OSError as error:
             self.release()
             raise SessionError(f"Cannot lock {self.session}: {error.strerror or error}.",
@@ -203,8 +182,9 @@ class EngineLock:
         # Removed while still held: whoever opened the old file meanwhile notices that it is no longer there.
         with contextlib.suppress(OSError):
             self._path.unlink()
-        os.close(self._fd)
-        self._fd = None
+        if self._heartbeat is None or self._heartbeat.stop():
+            os.close(self._fd)
+        self._fd = self._heartbeat = None
 
     def __enter__(self) -> Self:
         self.acquire()

@@ -24,8 +24,9 @@ from engine.errors import ConfigError, SessionError
 from engine.paths import shown_path
 from engine.session.cells import number_matrix, whole_and_ascending
 from engine.session.columns import present
+from engine.session.heartbeat import read_beat
 from engine.session.layer_table import LayerTable
-from engine.session.liveness import blocked_note, engine_alive
+from engine.session.liveness import engine_alive, lock_path
 from engine.session.opening import OpenSession, damaged, open_session, primary_code, sentence_of
 from engine.session.parsing import command_from, engine_from, event_from, tensor_from
 from engine.session.rows import ROLLING, Command, CommandAnswer, EngineRow, EventRow, LayerBlocks, LayerRows, Tensor
@@ -271,9 +272,14 @@ class SessionReader:
         alive = engine_alive(self.path)
         rows = self._rows(f"SELECT {_cut(ENGINE_COLUMNS)} FROM engine WHERE id = 1")
         found = engine_from(rows[0] if rows else (None,) * len(ENGINE_COLUMNS), alive)
-        if alive and found.blocked_since is None:
-            return replace(found, blocked_since=blocked_note(self.path))
-        return found
+        beat = read_beat(lock_path(self.path)) if alive or found.state == "died" else None
+        if not alive:
+            times = [time for time in (found.heartbeat, beat.time if beat else None) if time is not None]
+            return replace(found, silent_since=max(times, default=None)) if found.state == "died" else found
+        if beat is None:
+            return found
+        blocked = found.blocked_since or beat.blocked_since
+        return replace(found, since=beat.since, silent_since=beat.silent_since, blocked_since=blocked)
 
     def commands(self, after_id: int = 0) -> tuple[Command, ...]:
         """The commands that were sent, with their answers.

@@ -41,12 +41,15 @@ class EngineRow:
             ``died`` where the file says that it lives and no process holds the lock.
         step: The step it is at, −1 before the first.
         message: A sentence of the engine's, for example why it failed; may be empty.
-        heartbeat: Unix time of its last sign of life, for display only, or None.
+        heartbeat: Unix time of its last sign of life in the session, for display only, or None.
         started: Unix time of its start, or None.
         ended: Unix time of its orderly end, or None.
         device: Where it computes, for people.
         blocked_since: Unix time since when recording waits for the disk, or None.
         alive: Whether a process holds the session's lock.
+        since: Unix time since when a living engine's state and step are what they are, or None.
+        silent_since: Unix time of the last sign of life of an engine that should have given another one since: it
+            was stopped, or has died; None if it goes on, or has ended in order.
     """
 
     pid: int
@@ -60,6 +63,8 @@ class EngineRow:
     device: str
     blocked_since: float | None
     alive: bool
+    since: float | None = None
+    silent_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

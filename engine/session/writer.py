@@ -11,11 +11,11 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypedDict, Unpack
 
 from engine.config import RunConfig
 from engine.errors import SessionError, UsageError
@@ -29,6 +29,7 @@ from engine.session.creation import (
     fresh_engine,
 )
 from engine.session.filesystem import appearing
+from engine.session.heartbeat import Heartbeat, Signs
 from engine.session.opening import checked_columns, connect, sentence_of
 from engine.session.parsing import command_from
 from engine.session.reader import SessionReader
@@ -46,7 +47,24 @@ from engine.session.rows import ROLLING, Command, CommandState, Tensor
 from engine.session.schema import COMMAND_COLUMNS, LARGEST_STEP, LARGEST_TENSOR
 from engine.session.vocabulary import check_arguments
 
+
+class Observers(TypedDict, total=False):
+    """Who is to know what a writer does.
+
+    Attributes:
+        heartbeat: The lock's signs of life, by which other processes see whether recording is blocked, also where the
+            session itself cannot be written.
+        tell: Called with every event that is recorded, on whichever thread that happens.
+    """
+
+    heartbeat: Heartbeat | None
+    tell: Callable[[Event], None]
+
+
 QUEUE_BYTES = 32 * 2**20
+_LOCKED_SECONDS = 1.0
+"""How long SQLite itself waits for another program that holds the session; the thread tries again, and says so."""
+
 _CLOSING_SECONDS = 0.5
 """How long the end waits for viewers that read at this moment."""
 
@@ -63,27 +81,39 @@ class SessionWriter:
     Args:
         path: An existing session.
         queue_bytes: Bytes that may wait to be written before ``put`` waits.
+        **observers: Who is to know.
 
     Raises:
         SessionError: Not a session, or it cannot be written.
     """
 
-    def __init__(self, path: Path, *, queue_bytes: int = QUEUE_BYTES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        queue_bytes: int = QUEUE_BYTES,
+        **observers: Unpack[Observers],
+    ) -> None:
         self.path = path
         self._limit = queue_bytes
         self._connection, notice = connect_writer(path)
         try:
             checked_columns(self._connection, path)
             self._last_step: int = self._connection.execute("SELECT ifnull(max(step), -1) FROM steps").fetchone()[0]
-            self._polling = connect(path, "rw", seconds=BUSY_SECONDS)
+            self._polling = connect(path, "rw", seconds=_LOCKED_SECONDS)
+            self._connection.execute(f"PRAGMA busy_timeout = {int(1000 * _LOCKED_SECONDS)}").fetchall()
         except sqlite3.Error as error:
             self._connection.close()
             raise SessionError(f"Cannot open {path}: {sentence_of(error)}.") from None
         except SessionError:
             self._connection.close()
             raise
-        self._backlog = Backlog(path, self._connection, queue_bytes)
+        self._tell = observers.get("tell", _tell_nobody)
+        self._backlog = Backlog(path, self._connection, queue_bytes, self._last_step, self._tell)
         self._state = "starting"
+        self._since = time.time()
+        if (heartbeat := observers.get("heartbeat")) is not None:
+            heartbeat.tell(self._signs)
         self._answered: set[int] = set()
         self._closed = False
         if notice:
@@ -91,7 +121,13 @@ class SessionWriter:
 
     @classmethod
     def create(
-        cls, path: str | Path, config: RunConfig, meta: Mapping[str, str], *, queue_bytes: int = QUEUE_BYTES
+        cls,
+        path: str | Path,
+        config: RunConfig,
+        meta: Mapping[str, str],
+        *,
+        queue_bytes: int = QUEUE_BYTES,
+        **observers: Unpack[Observers],
     ) -> Self:
         """Make a new session, which appears with its configuration in it, and open it for writing.
 
@@ -100,15 +136,23 @@ class SessionWriter:
             config: The run's configuration.
             meta: What else is known of the run at its start; ``config`` and ``created`` are added.
             queue_bytes: Bytes that may wait to be written before ``put`` waits.
+            **observers: Who is to know.
 
         Returns:
             The writer.
         """
         create_session(Path(path), config, meta)
-        return cls(Path(path), queue_bytes=queue_bytes)
+        return cls(Path(path), queue_bytes=queue_bytes, **observers)
 
     @classmethod
-    def open(cls, path: str | Path, *, newest_command: int | None = None, queue_bytes: int = QUEUE_BYTES) -> Self:
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        newest_command: int | None = None,
+        queue_bytes: int = QUEUE_BYTES,
+        **observers: Unpack[Observers],
+    ) -> Self:
         """Go on with a session whose engine has ended, after its last row.
 
         Commands that it left unanswered are refused.
@@ -118,6 +162,7 @@ class SessionWriter:
             newest_command: The newest command that may have been meant for it; later ones were sent to the engine
                 that is loading, and wait. None is the newest of all.
             queue_bytes: Bytes that may wait to be written before ``put`` waits.
+            **observers: Who is to know.
 
         Returns:
             The writer.
@@ -125,7 +170,7 @@ class SessionWriter:
         with SessionReader(path):
             pass  # refuses what is not a session, before anything is written to it
         add_missing_columns(Path(path))
-        writer = cls(Path(path), queue_bytes=queue_bytes)
+        writer = cls(Path(path), queue_bytes=queue_bytes, **observers)
         writer._backlog.add(QueuedRefusal("The engine it was sent to has ended.", newest_command), fresh_engine())
         writer.set_engine(step=writer.last_step)
         return writer
@@ -151,6 +196,11 @@ class SessionWriter:
     def last_step(self) -> int:
         """The newest step put, −1 before the first."""
         return self._last_step
+
+    @property
+    def saved_step(self) -> int:
+        """The newest step that is in the file, −1 before the first."""
+        return self._backlog.saved_step
 
     @property
     def trouble(self) -> str | None:
@@ -205,6 +255,8 @@ class SessionWriter:
         item = queued_step(record, time.time())
         self._backlog.add_when_there_is_room(item, record.step)
         self._last_step = record.step
+        for event in record.events:
+            self._tell(event)
 
     def put_event(self, event: Event) -> None:
         """Record an event that belongs to no row; never waits.
@@ -213,6 +265,7 @@ class SessionWriter:
             event: What happened.
         """
         self._backlog.add(queued_event(event, time.time()))
+        self._tell(event)
 
     def put_lr(self, step: int, lr: float) -> None:
         """Record the η of the update that leaves a row, where it is not the one that the row was put with.
@@ -285,6 +338,8 @@ class SessionWriter:
             device: Where it computes, for people.
         """
         given = {"state": state, "step": step, "message": message, "device": device}
+        if step is not None or state not in {None, self._state}:
+            self._since = time.time()
         self._state = state or self._state
         self._backlog.add(None, {name: value for name, value in given.items() if value is not None})
 
@@ -326,6 +381,28 @@ class SessionWriter:
         self._answered.add(command_id)
         self._backlog.add(QueuedAnswer(command_id, state, step, reply, time.time()))
 
+    def abandon(self, message: str, timeout: float) -> int:
+        """Say that the engine ends here, while its own thread may still be at work; nothing can be recorded after.
+
+        For a process that ends right after: the session's side files stay where they are.
+
+        Args:
+            message: Why, a sentence.
+            timeout: Seconds to wait for the disk at most.
+
+        Returns:
+            The newest step that is in the file, −1 if there is none.
+        """
+        ended = {"state": "stopped", "message": message, "ended": time.time()}
+        with contextlib.suppress(SessionError):
+            self._backlog.add(QueuedRefusal("The engine has ended."), ended)
+            self._backlog.finish(timeout)
+        return self._backlog.saved_step
+
+    def _signs(self) -> Signs:
+        self._backlog.check()
+        return Signs(self._since, self._backlog.blocked_since)
+
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until all that was put is in the file.
 
@@ -358,6 +435,10 @@ class SessionWriter:
             self._polling.close()
             if not self._backlog.is_writing:  # else the thread still waits for a lock with this connection
                 _leave_one_file(self._connection)
+
+
+def _tell_nobody(_event: Event) -> None:
+    """Nobody wants to know."""
 
 
 def _leave_one_file(connection: sqlite3.Connection) -> None:

@@ -109,20 +109,51 @@ def test_a_second_engine_on_a_session_is_refused(tmp_path):
     assert "Another engine is already writing" in done.stderr
 
 
-def test_interrupting_a_run_finishes_the_step_and_saves(tmp_path):
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2, signal.SIGXCPU], ids=lambda n: n.name
+)
+def test_a_signal_ends_a_run_after_its_step_saved_and_is_the_exit_code(tmp_path, number):
     path = tmp_path / "run.wnt"
     process = EngineProcess("run", *run_arguments(path, steps=ENDLESS))
     until(lambda: path.exists() and engine(path).step > 3)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(PATIENCE) == 0
+    process.send_signal(number)
+    assert process.wait(PATIENCE) == 128 + number
     with SessionReader(path) as reader:
         assert reader.engine().state == "stopped"
         assert reader.row_count() == reader.last_step() + 1
+        rows = reader.row_count()
+    assert f"Stopped by {number.name}. {rows} rows, to step {rows - 1}, saved in {path}." in process.told()
+    assert sorted(p.name for p in tmp_path.glob("run*")) == ["run.wnt"]
 
 
-def test_a_hangup_does_not_stop_a_run(tmp_path):
+def test_a_run_that_is_stopped_by_command_is_done_as_somebody_wanted(tmp_path):
     path = tmp_path / "run.wnt"
-    process = subprocess.Popen(command("run", path, steps=ENDLESS), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = EngineProcess("run", *run_arguments(path, steps=ENDLESS))
+    until(lambda: path.exists() and engine(path).step > 3)
+    assert command_and_wait(path, "stop").state == "done"
+    assert process.wait(PATIENCE) == 0
+
+
+def test_usr1_has_a_run_keep_a_checkpoint_and_go_on(tmp_path):
+    path = tmp_path / "run.wnt"
+    process = EngineProcess("run", *run_arguments(path, steps=ENDLESS))
+    try:
+        until(lambda: path.exists() and engine(path).step > 3)
+        process.send_signal(signal.SIGUSR1)
+        with SessionReader(path) as reader:
+            (kept,) = until(reader.checkpoints)
+        until(lambda: engine(path).step > kept + 10)
+        assert f"Checkpoint of step {kept}" in process.told()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_hangup_does_not_stop_a_run_under_nohup(tmp_path):
+    path = tmp_path / "run.wnt"
+    process = subprocess.Popen(
+        ["nohup", *command("run", path, steps=ENDLESS)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     try:
         before = until(lambda: path.exists() and engine(path).step > 3 and engine(path).step)
         process.send_signal(signal.SIGHUP)

@@ -153,7 +153,7 @@ def test_full_device_memory_is_an_ordinary_end_with_a_sentence(tmp_path, monkeyp
 
     monkeypatch.setattr(Trainer, "observe", full)
     with pytest.raises(DeviceError, match=r"Out of memory\. Use a smaller --width"):
-        runs.run_session(RunConfig(**SMALL), path, live=False, progress=lambda *_: None)
+        runs.run_session(RunConfig(**SMALL), path, runs.RunContext(live=False))
     monkeypatch.undo()
     with SessionReader(path) as reader:
         assert reader.engine().state == "failed"

@@ -92,7 +92,7 @@ def kill_often(path: Path, kills: int, seed: int) -> Survived:
         process = EngineProcess("run", "--resume", "--session", path, "--steps", ENDLESS)
     until(lambda: state(path).step > last + 2, seconds=240)
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    assert process.wait(60) == 130
     return survived
 
 
@@ -132,15 +132,15 @@ def test_a_second_interrupt_quits_at_once_and_leaves_a_whole_session(tmp_path):
     try:
         until(lambda: path.exists() and engine_alive(path) and state(path).state == "running")
         process.send_signal(signal.SIGINT)
-        time.sleep(0.1)
+        time.sleep(0.5)  # a person's second thought: what comes at once is the same key press, passed on
         process.send_signal(signal.SIGINT)
-        # Had it waited for the row, it would have ended in order.
-        assert process.wait(60) == -signal.SIGINT
+        assert process.wait(60) == 130
     finally:
         process.kill()
         process.wait()
     with SessionReader(path) as reader:
-        assert reader.engine().state == "died"
+        # Had it waited for the row, it would have ended in order.
+        assert reader.engine().message == "Stopped by SIGINT. It was in the midst of a step."
         steps, columns = reader.steps()
         assert np.isfinite(columns["loss"]).all()
     assert len(steps) <= 1

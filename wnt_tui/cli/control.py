@@ -57,7 +57,7 @@ def tell_engine(session: Path, name: str, arguments: Mapping[str, int | float | 
     if as_json:
         click.echo(json.dumps({"state": answer.state, "step": answer.step, "reply": answer.reply}))
     elif answer.state == "pending":
-        click.echo(f"{name}: sent; the engine is busy with a step and will answer after it.")
+        click.echo(f"{name}: sent; the engine lives, is busy with a step, and will answer after it.")
     else:
         click.echo(answer.reply or f"{name}: {answer.state} at step {answer.step}.")
     return 0 if answer.state == "done" else 1

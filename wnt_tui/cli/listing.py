@@ -64,9 +64,13 @@ def as_table(summaries: list[Summary]) -> str:
     for summary, row in zip(summaries, rows, strict=True):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         cells[0] = click.style(cells[0], bold=True)
-        cells[1] = click.style(cells[1], fg=STATE_COLOURS.get(summary.state))
+        cells[1] = click.style(cells[1], fg=_colour(summary))
         lines.append("  ".join([*cells, row[4], _written(summary.path)]).rstrip())
     return "\n".join(lines)
+
+
+def _colour(summary: Summary) -> str | None:
+    return "red" if summary.state == "running" and summary.hindrance else STATE_COLOURS.get(summary.state)
 
 
 def _run(summary: Summary) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import time
 
 from rich.text import Text
 from textual.reactive import reactive
 
+from wnt_tui.engine_state import blocked_phrase, goes_on, hindrance
 from wnt_tui.pace import seconds_left, steps_per_second
-from wnt_tui.snapshot import EngineView, Snapshot
+from wnt_tui.snapshot import Snapshot
 from wnt_tui.widgets.line import Line
-from wnt_tui.wording import branch_phrase, duration, rate, run_summary
+from wnt_tui.wording import branch_phrase, clock, duration, rate, run_summary
 
 STATE_SIGNS: dict[str, tuple[str, str, str]] = {
     "starting": ("◌", "o", "warn"),
@@ -32,29 +32,27 @@ def state_phrase(snapshot: Snapshot) -> str:
     """Return the engine's state in words: ``live  running``, ``engine died at step 37``."""
     engine = snapshot.engine
     if engine.state == "died":
-        return f"engine died at step {snapshot.last_step}" if snapshot.rows else "engine died before step 0"
+        seen = "" if engine.silent_since is None else f", last sign of life {clock(engine.silent_since)}"
+        return (f"engine died at step {snapshot.last_step}" if snapshot.rows else "engine died before step 0") + seen
     if not engine.alive:
         return f"ended  {engine.state}"
+    if engine.silent_since is not None:
+        return hindrance(engine)
     if engine.state == "finished":
         return "live  finished, waiting"
     if snapshot.engine_behind:
         return f"live  rewound to {engine.step}"
     if engine.state == "running" and engine.message:
         return "live  executing again"
+    if engine.blocked_since is None and (hindered := hindrance(engine)):
+        return hindered.replace("live ", "live  ")
     return f"live  {engine.state}"
-
-
-def blocked_phrase(engine: EngineView) -> str:
-    """Return since when the engine waits for the disk; empty if it does not."""
-    if not engine.alive or engine.blocked_since is None:
-        return ""
-    return f"recording blocked since {time.strftime('%H:%M:%S', time.localtime(engine.blocked_since))}"
 
 
 def progress_parts(snapshot: Snapshot) -> list[str]:
     """Return where the run is, its speed and the time left, the most dispensable last."""
     parts = [f"step {snapshot.last_step}/{snapshot.config.steps}" if snapshot.rows else "no step yet"]
-    if snapshot.engine.alive and snapshot.engine.state == "running":
+    if goes_on(snapshot.engine):
         remaining = seconds_left(snapshot)
         parts.append(rate(steps_per_second(snapshot)))
         parts.append("" if math.isnan(remaining) else f"{duration(remaining)} left")
@@ -78,7 +76,9 @@ class Header(Line):
         if self.snapshot is None:
             return self.fitted(self.styled(self.waiting, "warn"))
         snapshot = self.snapshot
-        sign, stand_in, role = STATE_SIGNS.get(snapshot.engine.state, ("●", "*", "strong"))
+        # One that gives no sign of life is shown as one that has died.
+        shown = snapshot.engine.state if snapshot.engine.silent_since is None else "died"
+        sign, stand_in, role = STATE_SIGNS.get(shown, ("●", "*", "strong"))
         state = (f"{self.sign(sign, stand_in)} {state_phrase(snapshot)}", role)
         blocked = (blocked_phrase(snapshot.engine), "bad")
         link = (self.link, "warn")

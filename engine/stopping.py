@@ -1,0 +1,179 @@
+"""A run's end asked for by a signal: in order where that is possible, within seconds whatever the run is doing.
+
+Python runs signal handlers between two instructions of the main thread, which may be inside a product of matrices, or
+wait for a disk, for minutes. So the handlers do nothing; a thread learns of signals through the wakeup descriptor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from engine import signals
+from engine.paths import shown_path
+
+if TYPE_CHECKING:
+    from engine.progress import Report
+    from engine.session import EngineLock, SessionWriter
+    from engine.worker import Engine
+
+_ELSEWHERE = (signal.SIGPWR,) if hasattr(signal, "SIGPWR") else ()
+IN_ORDER = (*signals.ENDING, signal.SIGUSR2, signal.SIGXCPU, *_ELSEWHERE)
+"""What ends a run in order: people, shells, systemd, Slurm, the limit on CPU time, a power failure."""
+
+CHECKPOINT = signal.SIGUSR1
+"""What has a run keep a checkpoint and go on."""
+
+_PATIENCE = 3.5
+"""Seconds in which the step at hand may be finished and saved."""
+
+_PATIENCE_PREPARING = 1.0
+"""Seconds in which a run that has not begun may be given up in order."""
+
+_LAST_WORDS = 0.4
+"""Seconds in which what is queued is written and told of, after that."""
+
+_ONE_PRESS = 0.3
+"""Seconds within which a second SIGINT is the same key press, passed on by a wrapper."""
+
+
+class Stopping:
+    """Watches for signals while it is entered; without that it only knows that nothing was asked for.
+
+    Args:
+        report: Told of what is not in the session.
+        live: Whether viewers come and go: then neither Ctrl+C nor a hangup concerns the run.
+    """
+
+    def __init__(self, report: Report | None = None, *, live: bool = False) -> None:
+        self._report = report
+        self._live = live
+        self._before: dict[signal.Signals, Any] = {}
+        self._pipe: tuple[int, int] | None = None
+        self._wakeup = -1
+        self._lock: EngineLock | None = None
+        self._engine: Engine | None = None
+        self._writer: SessionWriter | None = None
+        self._ended = threading.Event()
+        self._asked_at = 0.0
+        self.number: int | None = None
+        """The signal that asked for the end, or None."""
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is not threading.main_thread():
+            return self
+        self._pipe = os.pipe()
+        for descriptor in self._pipe:
+            os.set_blocking(descriptor, descriptor == self._pipe[0])
+        self._wakeup = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
+        for number in (*IN_ORDER, CHECKPOINT):
+            self._before[number] = signal.getsignal(number)
+            if self._live and number in {signal.SIGINT, signal.SIGHUP}:
+                signal.signal(number, signal.SIG_IGN)
+            elif self._before[number] is not signal.SIG_IGN:  # nohup, a background job
+                signal.signal(number, _leave_it_to_the_thread)
+        threading.Thread(target=self._watch, args=(self._pipe[0],), name="signals", daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        if self._pipe is None:
+            return
+        signal.set_wakeup_fd(self._wakeup)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        os.close(self._pipe[1])  # ends the thread, which closes the other end
+
+    def preparing(self, lock: EngineLock) -> None:
+        """Say that a run is being prepared, of which nothing but its lock is there yet.
+
+        Args:
+            lock: Given back if the process has to be ended.
+        """
+        self._lock = lock
+
+    def running(self, engine: Engine, writer: SessionWriter) -> None:
+        """Say that a run has begun: from now on it is stopped in order.
+
+        Args:
+            engine: The run.
+            writer: Its session.
+        """
+        self._engine, self._writer = engine, writer
+        if self.number is not None:
+            engine.request_stop(self._reason())
+
+    def check(self) -> None:
+        """Give a run that is being prepared up if a signal has asked for that.
+
+        Raises:
+            Interrupted: It has.
+        """
+        if self.number is not None:
+            raise signals.Interrupted(self.number)
+
+    def _watch(self, pipe: int) -> None:
+        while received := os.read(pipe, 64):
+            for number in received:
+                self._on(number)
+        os.close(pipe)
+
+    def _on(self, number: int) -> None:
+        if number == CHECKPOINT:
+            if self._engine is not None:
+                self._engine.request_checkpoint()
+        elif self.number is None:
+            self.number, self._asked_at = number, time.monotonic()
+            if self._engine is not None:
+                self._engine.request_stop(self._reason())
+            threading.Thread(target=self._insist, name="insist", daemon=True).start()
+        elif number == signal.SIGINT and time.monotonic() - self._asked_at > _ONE_PRESS:
+            self._end_now()
+
+    def _reason(self) -> str:
+        assert self.number is not None
+        return f"Stopped by {signal.Signals(self.number).name}."
+
+    def _insist(self) -> None:
+        """End the process where it does not end in order in time."""
+        if self._ended.wait(_PATIENCE_PREPARING) or (self._writer is None and self._end_now()):
+            return
+        if not self._ended.wait(_PATIENCE - _PATIENCE_PREPARING):
+            self._end_now()
+
+    def _end_now(self) -> bool:
+        assert self.number is not None
+        # On a thread: a disk that hangs, or a terminal that takes nothing, must not keep it from ending.
+        last = threading.Thread(target=self._say_what_is_saved, name="last-words", daemon=True)
+        last.start()
+        last.join(3 * _LAST_WORDS)
+        os._exit(signals.exit_code(self.number))
+
+    def _say_what_is_saved(self) -> None:
+        from engine.session.living import unregister
+
+        if self._writer is not None:
+            writer, reason = self._writer, self._reason()
+            trouble, put = writer.trouble or "", writer.last_step
+            saved = writer.abandon(f"{reason} It was in the midst of a step.", _LAST_WORDS)
+            kept = (
+                f"Rows up to step {saved} are saved in {shown_path(writer.path)}" if saved >= 0 else "No row is saved"
+            )
+            gone = f"; those of steps {saved + 1} to {put} are lost. {trouble}" if put > saved else "."
+            if self._report is not None:
+                self._report.say(f"{reason} {kept}{gone}")
+            unregister(writer.path)
+        if self._lock is not None:
+            with contextlib.suppress(OSError):
+                self._lock.release()
+
+
+def _leave_it_to_the_thread(_number: int, _frame: FrameType | None) -> None:
+    """Nothing is done here; that there is a handler has the signal written to the wakeup descriptor."""
