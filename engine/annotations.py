@@ -29,7 +29,9 @@ class Annotations:
     """
 
     def __init__(self, config: RunConfig, writer: SessionWriter) -> None:
-        self._watch = BreakpointWatch(config.breakpoints, depth=config.depth, measure=config.measure)
+        self._watch = BreakpointWatch(
+            config.breakpoints, depth=config.depth, measure=config.measure, examples=config.examples
+        )
         self._writer = writer
 
     def catch_up(self, reader: SessionReader, beginning: StepRecord | None) -> None:

@@ -11,6 +11,7 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from engine.catalogue.certainty import resolved
 from engine.paths import shell_path, shown_path
 from engine.record import Event, StepRecord
 from engine.session.reader import SessionReader
@@ -278,7 +279,8 @@ def summary(outcome: Outcome, session: Path) -> dict[str, Any]:
         session: Its file.
 
     Returns:
-        JSON-compatible; a number that was not computed or is not finite is null.
+        JSON-compatible; a number that was not computed or is not finite is null. Beside numbers that may be only a
+        bound stands whether they are resolved.
     """
     last = outcome.last
     values = last.values if last is not None else {}
@@ -291,7 +293,11 @@ def summary(outcome: Outcome, session: Path) -> dict[str, Any]:
         "step": outcome.step,
         "rows": outcome.rows,
         **{name: _finite(values.get(name, math.nan)) for name in names},
+        "smoothness_hessian_resolved": (
+            bool(resolved("smoothness_hessian", values)) if "smoothness_hessian" in values else None
+        ),
         "log10_cond": None if conditioning is None else [_finite(float(v)) for v in conditioning[:-1]],
+        "log10_cond_resolved": resolved("log10_cond", last.layers)[:-1].tolist() if last and last.layers else None,
     }
 
 

@@ -160,6 +160,20 @@ class Snapshot:
             return float("nan")
         return float(self.column(name)[index])
 
+    def values_at(self, step: int) -> dict[str, float]:
+        """All step metrics at exactly this step, by catalogue name.
+
+        Args:
+            step: A step.
+
+        Returns:
+            The values, NaN where not computed; {} if there is no such row.
+        """
+        index = self.index_of(step)
+        if index < 0 or int(self.step[index]) != step:
+            return {}
+        return {name: float(column[index]) for name, column in self.columns.items()}
+
     def lr_at(self, step: int) -> float:
         """η of the update that leaves a step, as far as it is known.
 

@@ -34,19 +34,21 @@ class BreakpointWatch:
 
     A breakpoint is hit at the row at which its condition has held in as many measured rows in a row as it asks for. It
     is not hit again before a row at which the condition is false: a run that is resumed goes on. A row that lacks a
-    number of the condition (not measured there, or NaN) says nothing: it neither counts nor interrupts the count.
+    number of the condition (not measured there, or NaN), or whose numbers are not certain enough to decide it (a
+    residual or resolution reaches across the comparison), says nothing: it neither counts nor interrupts the count.
 
     Args:
         texts: The breakpoints that the run starts with.
         depth: The network's depth.
         measure: What is measured.
+        examples: n.
 
     Raises:
         BreakpointError: A text is no breakpoint, or one that can never be reached in this run.
     """
 
-    def __init__(self, texts: Iterable[str], *, depth: int, measure: str) -> None:
-        self._depth, self._measure = depth, measure
+    def __init__(self, texts: Iterable[str], *, depth: int, measure: str, examples: int = 1) -> None:
+        self._depth, self._measure, self._examples = depth, measure, examples
         self._progress: dict[Breakpoint, _Progress] = {}
         self._first_loss = math.nan
         self._fixed: dict[str, NDArray[np.float64]] = {}
@@ -121,7 +123,8 @@ class BreakpointWatch:
             An event for each breakpoint that it hits. Cost: some microseconds a breakpoint.
         """
         self.remember_first(record)
-        numbers = RowNumbers(record.step, record.values, {**record.layers, **self._fixed}, self._first_loss)
+        layers = {**record.layers, **self._fixed}
+        numbers = RowNumbers(record.step, record.values, layers, self._first_loss, self._examples)
         events = []
         for point, before in self._progress.items():
             found = evaluate(point.condition, numbers)

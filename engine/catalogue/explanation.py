@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 
 from engine.catalogue import CATALOGUE
+from engine.catalogue.certainty import CONDITION_NUMBERS, UNCERTAIN, Sign, resolution_of, sign_of
 from engine.catalogue.kinds import kind_in_run, refinements
 from engine.catalogue.metric import Cost, Kind, MeasuredIn, Metric, Scope
 from engine.config import RunConfig
@@ -115,6 +116,7 @@ def explain_metric(entry: Metric, config: RunConfig | None = None) -> Explanatio
         ("source", entry.equation or "–"),
         *_kind_facts(entry, config),
         ("says nothing", entry.vacuous),
+        ("not resolved", _unresolved(entry)),
         ("unit", "dimensionless" if entry.unit == "1" else entry.unit),
         ("scope", SCOPE_WORDS[entry.scope]),
         ("cost", COST_WORDS[entry.cost]),
@@ -125,6 +127,21 @@ def explain_metric(entry: Metric, config: RunConfig | None = None) -> Explanatio
     ]
     present = tuple((about, text) for about, text in facts if text)
     return Explanation(entry.name, entry.symbol, entry.meaning, entry.formula, present)
+
+
+_CERTAIN: dict[Sign, str] = {
+    "≤": "at most the larger of the two",
+    "≥": "at least this",
+    "±": "this, give or take that",
+}
+
+
+def _unresolved(entry: Metric) -> str:
+    if entry.name not in UNCERTAIN:
+        return ""
+    sign, limit = sign_of(entry.name), resolution_of(entry.name)
+    where = f"where one of {limit} is not" if entry.name in CONDITION_NUMBERS else f"at or below {limit}"
+    return f"{where}; then it is {_CERTAIN[sign]}, shown “{sign}”, and decides breakpoints only as such"
 
 
 def _kind_facts(entry: Metric, config: RunConfig | None) -> list[tuple[str, str]]:

@@ -213,7 +213,8 @@ _GENERALIZATION = (
 _KERNEL = (
     Metric(
         "ntk_lambda_min", "λ_min(K)", "1", "step", "estimate", "products", "all", "Eq. 11, Lemma 3",
-        "smallest eigenvalue of K = JJᵀ (nk×nk), by Lanczos; a Ritz value, so at least the true λ_min",
+        "smallest eigenvalue of K = JJᵀ (nk×nk), by Lanczos; a Ritz value, so at least the true λ_min; exactly 0 where "
+        "the rank says so, Σ_l fan_out·min(n, fan_in) < nk",
         "Worst direction of the empirical neural tangent kernel of the outputs.",
         "Lemma 3 makes it a PL constant; its Eq. 10 lacks a factor 2.", log=True, vacuous="at or below 0",
     ),
@@ -224,7 +225,9 @@ _KERNEL = (
     ),
     Metric(
         "ntk_log10_cond", "log₁₀κ(K)", "1", "step", "estimate", "products", "all", "Eq. 11",
-        "log₁₀(λ_max(K)/max(λ_min(K), ρ))", "Log-conditioning of the tangent kernel, beside that of G.",
+        "log₁₀(λ_max(K)/max(λ_min(K), ‖Kv−θv‖, ρ)), ρ = nk·eps·λ_max(K)",
+        "Log-conditioning of the tangent kernel, beside that of G; a lower bound, shown “≥”, where the residual of "
+        "λ_min is at or above it.",
         "Lemma 11 is about G and not about the NTK.",
     ),
     Metric(

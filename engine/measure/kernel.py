@@ -53,6 +53,18 @@ class TangentKernel:
         return int(n), int(k)
 
     @property
+    def is_singular(self) -> bool:
+        """Whether K has the eigenvalue 0 whatever the parameters: its rank is below its order.
+
+        Row (i, c) of K_(l)'s factor is b_{l,ic} ⊗ a_{l−1,i}, with biases b ⊗ (a, 1): the rank of K_(l) is at most
+        fan_out·min(n, fan_in), and that of K at most the sum.
+        """
+        n, k = self.shape
+        extra = 0 if self._network.biases is None else 1
+        rank = sum(w.shape[0] * min(n, w.shape[1] + extra) for w in self._network.weights)
+        return rank < n * k
+
+    @property
     def precision(self) -> torch.dtype:
         """The training precision, in which nothing has to be converted."""
         return self._run.output.dtype

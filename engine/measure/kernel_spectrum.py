@@ -119,13 +119,18 @@ class KernelSpectrum:
         coarse = rounding <= _CLEAR * self._tolerances["smallest"] * pntk.smallest
         if "smallest" not in late.sweeps:
             late.smallest_in = kernel.precision if coarse else torch.float64
-        smallest = self._enclosing("smallest", kernel, late.smallest_in, late, rounding, witnesses)
+        if kernel.is_singular:
+            smallest, rest = 0.0, 0.0
+        else:
+            pair = self._enclosing("smallest", kernel, late.smallest_in, late, rounding, witnesses)
+            smallest, rest = pair.value, pair.residual + (rounding if late.smallest_in == kernel.precision else 0.0)
         self._exact = not coarse
+        order = kernel.shape[0] * kernel.shape[1]
         return {
-            "ntk_lambda_min": smallest.value,
+            "ntk_lambda_min": smallest,
             "ntk_lambda_max": largest.value,
-            "ntk_log10_cond": log10_condition(smallest.value, largest.value, kernel.shape[0] * kernel.shape[1]),
-            "ntk_residual": smallest.residual + (rounding if late.smallest_in == kernel.precision else 0.0),
+            "ntk_log10_cond": log10_condition(smallest, largest.value, order, rest),
+            "ntk_residual": rest,
             "ntk_lambda_max_residual": largest.residual,
             "pntk_lambda_min": pntk.smallest,
             "pntk_lambda_max": pntk.largest,

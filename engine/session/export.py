@@ -1,7 +1,10 @@
 """Exports that any program reads: CSV tables and one JSON file, with columns named as in the catalogue.
 
 How a column is to be read goes with the numbers: the table of metrics has each one's unit, equation and kind, the kind
-refined for the run's activation and loss, and where its value says nothing.
+refined for the run's activation and loss, and where its value says nothing. A metric that has a residual or a
+resolution has a second column, ``NAME_resolved``: 1 (JSON: true) where the value exceeds it, 0 (false) where it does
+not and the value is only what the table of metrics has under ``unresolved``: an upper end ≤, a lower end ≥, or
+certain up to its resolution ±.
 
 CSV: "not computed" is an empty cell, ±∞ is ``inf`` and ``-inf``. A text that a spreadsheet would take for a formula
 (it begins with =, +, -, @, a tab or a line break, as a note may) has an apostrophe before it; numbers never have. JSON
@@ -15,7 +18,7 @@ import csv
 import json
 import math
 import os
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -24,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.catalogue import CATALOGUE, LAYER_COLUMNS, STEP_COLUMNS, kind_in_run
+from engine.catalogue.certainty import UNCERTAIN, resolution_of, resolved, sign_of
 from engine.config import RunConfig
 from engine.errors import SessionError
 from engine.paths import named_path
@@ -34,12 +38,17 @@ from engine.session.schema import EVENT_COLUMNS
 JSON_NAME = "session.json"
 CSV_NAMES = ("steps.csv", "layers.csv", "events.csv", "metrics.csv")
 
-STEPS_HEADER = ("step", "time", *STEP_COLUMNS)
-LAYERS_HEADER = ("step", "layer", *LAYER_COLUMNS)
-EVENTS_HEADER = EVENT_COLUMNS
-METRICS_HEADER = ("name", "table", "symbol", "unit", "kind", "vacuous", "equation", "formula", "meaning")
+UNCERTAIN_STEPS = tuple(name for name in STEP_COLUMNS if name in UNCERTAIN)
+UNCERTAIN_LAYERS = tuple(name for name in LAYER_COLUMNS if name in UNCERTAIN)
 
-Cell = int | float | str | None
+STEPS_HEADER = ("step", "time", *STEP_COLUMNS, *(f"{name}_resolved" for name in UNCERTAIN_STEPS))
+LAYERS_HEADER = ("step", "layer", *LAYER_COLUMNS, *(f"{name}_resolved" for name in UNCERTAIN_LAYERS))
+EVENTS_HEADER = EVENT_COLUMNS
+METRICS_HEADER = (
+    "name", "table", "symbol", "unit", "kind", "vacuous", "equation", "formula", "meaning", "resolution", "unresolved"
+)  # fmt: skip
+
+Cell = int | float | str | bool | None
 
 Steps = tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]
 
@@ -64,10 +73,10 @@ def export_csv(session: str | Path, directory: str | Path, *, replace: bool = Fa
     with SessionReader(session) as reader:
         # Only now: what is no session leaves no folder behind.
         folder = _folder(directory, CSV_NAMES, replace=replace)
-        steps = reader.steps()
+        steps, examples = reader.steps(), reader.config().examples
         tables: tuple[tuple[str, Sequence[str], Iterable[Sequence[Cell]]], ...] = (
-            ("steps.csv", STEPS_HEADER, _step_rows(steps)),
-            ("layers.csv", LAYERS_HEADER, _layer_rows(reader, steps[0])),
+            ("steps.csv", STEPS_HEADER, _step_rows(steps, examples)),
+            ("layers.csv", LAYERS_HEADER, _layer_rows(reader, steps[0], examples)),
             ("events.csv", EVENTS_HEADER, _event_rows(reader)),
             ("metrics.csv", METRICS_HEADER, _metric_rows(reader.config())),
         )
@@ -97,12 +106,12 @@ def export_json(session: str | Path, directory: str | Path, *, replace: bool = F
         SessionReader(session) as reader,
         _written(path := _folder(directory, (JSON_NAME,), replace=replace) / JSON_NAME, replace=replace) as file,
     ):
-        steps = reader.steps()
+        steps, examples = reader.steps(), reader.config().examples
         meta = {key: value for key, value in reader.meta().items() if key != "config"}
         file.write(f'{{"meta": {_json(meta)},\n"config": {_json(reader.config().to_dict())}')
         for table, header, rows in (
-            ("steps", STEPS_HEADER, _step_rows(steps)),
-            ("layers", LAYERS_HEADER, _layer_rows(reader, steps[0])),
+            ("steps", STEPS_HEADER, _step_rows(steps, examples)),
+            ("layers", LAYERS_HEADER, _layer_rows(reader, steps[0], examples)),
             ("events", EVENTS_HEADER, _event_rows(reader)),
             ("metrics", METRICS_HEADER, _metric_rows(reader.config())),
         ):
@@ -116,18 +125,27 @@ def export_json(session: str | Path, directory: str | Path, *, replace: bool = F
     return [path]
 
 
-def _step_rows(steps: Steps) -> Generator[Sequence[Cell]]:
+def _step_rows(steps: Steps, examples: int) -> Generator[Sequence[Cell]]:
     numbers, columns = steps
-    values = (columns[name].tolist() for name in STEPS_HEADER[1:])
-    yield from zip(numbers.tolist(), *values, strict=True)
+    values = [columns[name].tolist() for name in ("time", *STEP_COLUMNS)]
+    yield from zip(numbers.tolist(), *values, *_marks(UNCERTAIN_STEPS, columns, examples), strict=True)
 
 
-def _layer_rows(reader: SessionReader, steps: NDArray[np.int64]) -> Generator[Sequence[Cell]]:
+def _marks(names: Sequence[str], columns: Mapping[str, NDArray[np.float64]], examples: int) -> list[list[bool | None]]:
+    """Columns that say whether values are resolved; empty where there is no value."""
+    return [
+        [None if math.isnan(value) else told for value, told in zip(columns[name].tolist(), marks, strict=True)]
+        for name, marks in ((name, resolved(name, columns, examples).tolist()) for name in names)
+    ]
+
+
+def _layer_rows(reader: SessionReader, steps: NDArray[np.int64], examples: int) -> Generator[Sequence[Cell]]:
     for start in range(0, steps.size, _STEPS_AT_A_TIME):
         window = steps[start : start + _STEPS_AT_A_TIME]
         found = reader.layers(int(window[0]), int(window[-1]))
-        values = (found.columns[name].tolist() for name in LAYER_COLUMNS)
-        yield from zip(found.step.tolist(), found.layer.tolist(), *values, strict=True)
+        values = [found.columns[name].tolist() for name in LAYER_COLUMNS]
+        marks = _marks(UNCERTAIN_LAYERS, found.columns, examples)
+        yield from zip(found.step.tolist(), found.layer.tolist(), *values, *marks, strict=True)
 
 
 def _event_rows(reader: SessionReader) -> Generator[Sequence[Cell]]:
@@ -143,13 +161,15 @@ def _metric_rows(config: RunConfig) -> Generator[Sequence[Cell]]:
         kind = kind_in_run(entry, activation=config.activation, loss=config.loss)
         yield (
             entry.name, table, entry.symbol, entry.unit, kind, entry.vacuous, entry.equation, entry.formula,
-            entry.meaning,
+            entry.meaning, *((resolution_of(entry.name), sign_of(entry.name)) if entry.name in UNCERTAIN else ("", "")),
         )  # fmt: skip
 
 
 def _csv_cell(cell: Cell) -> str:
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return ""
+    if isinstance(cell, bool):
+        return str(int(cell))
     if isinstance(cell, str):
         return f"'{cell}" if cell.startswith(_FORMULA_SIGNS) else cell
     return repr(cell)

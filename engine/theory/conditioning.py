@@ -26,20 +26,23 @@ def resolution(lambda_max: FloatOrArray, n: int) -> FloatOrArray:
     return defined(lambda_max, max(n, 16) * EPSILON * np.asarray(lambda_max))
 
 
-def log10_condition(lambda_min: FloatOrArray, lambda_max: FloatOrArray | float, n: int) -> FloatOrArray:
+def log10_condition(
+    lambda_min: FloatOrArray, lambda_max: FloatOrArray | float, n: int, residual: float = 0.0
+) -> FloatOrArray:
     """log₁₀(λ_max/max(λ_min, ρ)); a lower bound where λ_min ≤ ρ, see :func:`is_lower_bound`.
 
     Args:
         lambda_min: Smallest eigenvalue, raw: it may be 0 or, by rounding, negative.
         lambda_max: Largest eigenvalue.
         n: Order of the matrix.
+        residual: Of an estimated λ_min: a resolution that may be coarser than ρ.
 
     Returns:
         The logarithm; NaN for a matrix without a positive eigenvalue.
     """
     low, high = np.asarray(lambda_min, dtype=np.float64), np.asarray(lambda_max, dtype=np.float64)
     with np.errstate(all="ignore"):
-        value = np.log10(high / np.maximum(low, resolution(high, n)))
+        value = np.log10(high / np.maximum(low, np.maximum(resolution(high, n), residual)))
     return defined(lambda_min, value, high > 0.0)
 
 

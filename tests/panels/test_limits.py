@@ -137,7 +137,7 @@ def test_with_a_rank_below_n_conditioning_is_a_lower_bound_wherever_it_is_told()
     assert "step 0 ≥ 13.26" in panel(2).subtitle(view_of(deficient(), layer=4, width=76))
     assert "layer 4: ≥ 13.26" in panel(3).subtitle(view)
     assert "worst ≥ 13.3 at" in panel(3).subtitle(replace(view, width=120))
-    assert "layer 4: log₁₀κ(G) ≥ 13.3 est" in figures(Figures(view.snapshot, 80, 4))
+    assert "layer 4: log₁₀κ(G) ≥ 13.3" in figures(Figures(view.snapshot, 80, 4))
     assert "layer 0: log₁₀κ(G) 5" in " ".join(figures(Figures(view.snapshot, 80, 0)))
 
 

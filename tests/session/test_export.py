@@ -33,8 +33,9 @@ def test_csv_gives_every_number_back(session, tmp_path):
     written = export_csv(session, tmp_path / "out")
     assert [path.name for path in written] == ["steps.csv", "layers.csv", "events.csv", "metrics.csv"]
     steps, layers, events, _ = (list(csv.DictReader(path.open(encoding="utf-8", newline=""))) for path in written)
-    assert tuple(steps[0]) == ("step", "time", *STEP_COLUMNS)
-    assert tuple(layers[0]) == ("step", "layer", *LAYER_COLUMNS)
+    # Marks come last: columns stay where they were.
+    assert tuple(steps[0])[: 2 + len(STEP_COLUMNS)] == ("step", "time", *STEP_COLUMNS)
+    assert tuple(layers[0])[: 2 + len(LAYER_COLUMNS)] == ("step", "layer", *LAYER_COLUMNS)
     with SessionReader(session) as reader:
         numbers, columns = reader.steps()
         assert [int(row["step"]) for row in steps] == numbers.tolist()
@@ -66,6 +67,43 @@ def test_json_is_strict_and_complete(session, tmp_path):
     assert len(found["steps"]["rows"]) == 1030
     assert len(found["layers"]["rows"]) == 515 * 3
     assert len(found["events"]["rows"]) == 1
+
+
+@pytest.fixture
+def singular(tmp_path):
+    """A session in which the kernel's λ_min and one layer's are not resolved at the first of two rows."""
+    path = tmp_path / "singular.wnt"
+    with SessionWriter.create(path, RunConfig(depth=2), {}) as writer:
+        for step, residual in enumerate((5.0, 1.0)):
+            values = {"ntk_lambda_min": 2.0, "ntk_residual": residual, "ntk_lambda_max": 9.0, "ntk_log10_cond": 0.25}
+            layers = {"lambda_min": [1.0, 0.0, math.nan], "lambda_max": [2.0, 2.0, math.nan],
+                      "lambda_resolution": [1e-13, 1e-13, math.nan], "log10_cond": [0.3, 13.3, math.nan]}  # fmt: skip
+            writer.put(StepRecord(step, values, {name: np.array(cells) for name, cells in layers.items()}))
+    return path
+
+
+def test_csv_says_which_values_are_resolved_and_what_is_certain_of_the_others(singular, tmp_path):
+    steps, layers, _, metrics = (
+        list(csv.DictReader(path.open(encoding="utf-8", newline=""))) for path in export_csv(singular, tmp_path / "out")
+    )
+    for name in ("ntk_lambda_min", "ntk_log10_cond"):
+        assert [row[f"{name}_resolved"] for row in steps] == ["0", "1"]
+    assert [row["ntk_lambda_max_resolved"] for row in steps] == ["1", "1"]
+    assert [row["smoothness_hessian_resolved"] for row in steps] == ["", ""]
+    assert [row["log10_cond_resolved"] for row in layers] == ["1", "0", ""] * 2
+    told = {row["name"]: row for row in metrics}
+    assert (told["ntk_lambda_min"]["resolution"], told["ntk_lambda_min"]["unresolved"]) == ("ntk_residual", "≤")
+    assert told["log10_cond"]["unresolved"] == "≥"
+    assert told["loss"]["resolution"] == told["loss"]["unresolved"] == ""
+
+
+def test_json_says_the_same_with_truth_values(singular, tmp_path):
+    found = json.loads(export_json(singular, tmp_path / "out")[0].read_text(encoding="utf-8"))
+    rows = [dict(zip(found["steps"]["columns"], row, strict=True)) for row in found["steps"]["rows"]]
+    assert [row["ntk_log10_cond_resolved"] for row in rows] == [False, True]
+    assert rows[0]["smoothness_step_resolved"] is None
+    layers = [dict(zip(found["layers"]["columns"], row, strict=True)) for row in found["layers"]["rows"]]
+    assert [row["lambda_min_resolved"] for row in layers] == [True, False, None] * 2
 
 
 def test_session_without_rows_is_exported(tmp_path):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from engine.catalogue import Kind
+from engine.catalogue.certainty import UNCERTAIN, certain, error_of, resolved, sign_of
 from engine.numerals import MISSING, significant
 
 _KIND_WORDS: dict[Kind, str] = {
@@ -32,6 +34,30 @@ def marked(symbol: str, value: float, kind: Kind, digits: int = 3) -> str:
     if math.isnan(value):
         return f"{symbol} {MISSING}"
     return f"{symbol} {_KIND_SIGNS[kind]}{significant(value, digits)}{_KIND_WORDS[kind]}"
+
+
+def written(name: str, symbol: str, values: Mapping[str, float], kind: Kind, *, examples: int, digits: int = 3) -> str:
+    """A metric as it is to be read: ``L 12.6 est``, and where it is not resolved what is certain, ``κ ≥ 6.70``.
+
+    Args:
+        name: Catalogue name.
+        symbol: What stands before the number.
+        values: Metrics of the same row, and layer if it has one, by name; NaN for what was not computed.
+        kind: Its kind in this run.
+        examples: n.
+        digits: Significant digits.
+
+    Returns:
+        The text; a missing value carries no mark.
+    """
+    value = float(values.get(name, math.nan))
+    if math.isnan(value) or name not in UNCERTAIN or bool(resolved(name, values, examples)):
+        return marked(symbol, value, kind, digits)
+    sign = sign_of(name)
+    if sign == "±":
+        error = float(error_of(name, values, examples))
+        return f"{symbol} {significant(value, digits)} ± {significant(error, 2)}"
+    return f"{symbol} {sign} {significant(float(certain(name, values, examples)), digits)}"
 
 
 def seconds(value: float) -> str:

@@ -13,9 +13,10 @@ from rich.text import Text
 from textual.strip import Strip
 
 from engine.catalogue import LAYER_METRICS, Kind, kind_in_run, metric
+from engine.catalogue.certainty import UNCERTAINTIES, resolved, sign_of
 from engine.config import RunConfig
 from wnt_tui.charts.lines import Reference, Series
-from wnt_tui.charts.number import marked
+from wnt_tui.charts.number import written
 from wnt_tui.charts.raster import Dash
 from wnt_tui.glyphs import UNICODE, Glyphs
 from wnt_tui.panels.overlay import Axis, MainLine, compared_parts, draw_compared
@@ -190,6 +191,17 @@ class Moment:
             return float("nan")
         return float(values[layer])
 
+    def at(self, layer: int) -> dict[str, float]:
+        """All metrics at one layer.
+
+        Args:
+            layer: The layer.
+
+        Returns:
+            The values by name.
+        """
+        return {name: self.value(name, layer) for name in self.values}
+
 
 def moment(view: PanelView) -> Moment:
     """The layers at the cursor, or at the newest measured step before it, which is then said.
@@ -269,14 +281,28 @@ def step_series(
         The series, with the rows of the window and a neighbour on either side; of many rows whole stretches.
     """
     snapshot, rows = view.snapshot, rows_in_view(view)
-    column = snapshot.column(name)
+    column = _drawn(snapshot, name)
     points_x, points_y = _points(snapshot, slice(0, snapshot.rows), column)
     x, y = np.empty(0), np.empty(0)
     if rows.start < rows.stop:
         low, high = (float(snapshot.step[row]) for row in (rows.start, rows.stop - 1))
         x, y = window(column, points_x, points_y, low, high, STRETCHES_A_CELL * max(view.width, 1))
-    here = _here(rows, x, snapshot.value(name, view.cursor))
+    index = snapshot.index_of(view.cursor)
+    known = index >= 0 and int(snapshot.step[index]) == view.cursor
+    here = _here(rows, x, float(column[index]) if known else float("nan"))
     return Series(label, x, y, color, dash, optional=optional, here=here)
+
+
+def _drawn(snapshot: Snapshot, name: str) -> Array:
+    """A step metric, NaN where not even its sign is certain: a line of rounding errors would look like a finding."""
+    column = snapshot.column(name)
+    if name not in UNCERTAINTIES or sign_of(name) != "±":
+        return column
+
+    def known() -> Array:
+        return np.where(resolved(name, snapshot.columns, snapshot.config.examples), column, np.nan)
+
+    return derived(column, ("resolved", name), known)
 
 
 def rows_in_view(view: PanelView) -> slice:
@@ -359,7 +385,7 @@ def kind_of(view: PanelView, name: str) -> Kind:
 
 
 def at_cursor(view: PanelView, name: str, symbol: str, digits: int = 4) -> str:
-    """A step metric at the cursor with the mark of its kind: ``L 12.6 est``.
+    """A step metric at the cursor with the mark of its kind, ``L 12.6 est``, or of what is certain, ``L ≥ 12.6``.
 
     Args:
         view: What is shown.
@@ -372,7 +398,9 @@ def at_cursor(view: PanelView, name: str, symbol: str, digits: int = 4) -> str:
     """
     if _SETS.index(view.snapshot.config.measure) < _SETS.index(metric(name).measured_in):
         return ""
-    return marked(symbol, view.snapshot.value(name, view.cursor), kind_of(view, name), digits)
+    snapshot = view.snapshot
+    values, kind = snapshot.values_at(view.cursor), kind_of(view, name)
+    return written(name, symbol, values, kind, examples=snapshot.config.examples, digits=digits)
 
 
 def why_empty(view: PanelView, metrics: tuple[str, ...]) -> str:

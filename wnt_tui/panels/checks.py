@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from engine.catalogue import STEP_COLUMNS
 from engine.numerals import told_apart
 from engine.theory.ledger import LEDGER, Inequality, InequalityKind, Row, Term
 from wnt_tui.panels.base import moment
 from wnt_tui.panels.reduction import derived
-from wnt_tui.snapshot import PanelView, Snapshot
+from wnt_tui.snapshot import PanelView
 
 Verdict = Literal["holds", "vacuous", "violated", "exceeded", "missed"]
 """What fails is ``violated`` if it is a theorem, ``exceeded`` if an assumption, ``missed`` if an estimate."""
@@ -93,14 +92,7 @@ def checked_step(view: PanelView) -> int:
 
 def _row(view: PanelView) -> Row:
     snapshot, step = view.snapshot, checked_step(view)
-    return Row(snapshot.config, _values(snapshot, step), moment(view).values, _values(snapshot, step - 1))
-
-
-def _values(snapshot: Snapshot, step: int) -> dict[str, float]:
-    index = snapshot.index_of(step)
-    if index < 0 or int(snapshot.step[index]) != step:
-        return {}
-    return {name: float(snapshot.column(name)[index]) for name in STEP_COLUMNS if name in snapshot.columns}
+    return Row(snapshot.config, snapshot.values_at(step), moment(view).values, snapshot.values_at(step - 1))
 
 
 def _pick(entry: Inequality, terms: tuple[Term, ...], layer: int) -> _Found | None:

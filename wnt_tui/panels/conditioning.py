@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from textual.strip import Strip
 
+from engine.catalogue.certainty import resolved
 from engine.numerals import significant
-from engine.theory.conditioning import is_lower_bound, log10_condition, resolution
+from engine.theory.conditioning import is_lower_bound, log10_condition
 from engine.theory.random_matrix import condition_number
 from wnt_tui.charts.lines import LineChart, Series, draw_lines
-from wnt_tui.panels.base import Moment, Panel, first_moment, kind_of, moment, resolution_limit, why_empty
+from wnt_tui.charts.number import written
+from wnt_tui.panels.base import Moment, Panel, first_moment, kind_of, moment, why_empty
 from wnt_tui.panels.overlay import MainLine
 from wnt_tui.panels.words import rank_deficient, rank_words, unresolved_layers
 from wnt_tui.snapshot import PanelView
@@ -60,15 +62,14 @@ class ConditioningPanel(Panel):
         if kernel:
             notes.append((kernel, "text"))
         bound = _log_ratio(start, "definition6_lambda_max", "lemma12_lambda_min", depth)
-        infinite = _log_ratio(start, "infinite_lambda_max", "infinite_lambda_min", depth)
+        infinite, sure = _infinite(view, start)
         first = start.layer_values("log10_cond", depth)
-        limit = resolution_limit(view.snapshot.config.examples)
         # Beside nothing measured there is nothing to compare.
         random = _random_matrix(view) if np.isfinite([conditioning, first, infinite]).any() else np.full(depth, np.nan)
         series = [
             Series("random matrix", x[1:], random[1:], 4, "sparse", optional=True),
             Series("bound", x, bound, 3, "dashdot", optional=True),
-            Series("∞ width", x, infinite, 2, "dotted", points=True, bounds=infinite >= limit),
+            Series("∞ width", x, infinite, 2, "dotted", points=True, bounds=~sure),
             Series(f"step {start.step}", x, first, 1, "dashed", points=True, bounds=unresolved_layers(start, depth)),
             Series("now", x, conditioning, 0, points=True, bounds=unresolved),
         ]
@@ -99,8 +100,8 @@ class ConditioningPanel(Panel):
         layer = view.layer
         if not now.values:
             return []
-        wide = _log_ratio(start, "infinite_lambda_max", "infinite_lambda_min", depth)
-        infinite = float(wide[layer]) if 0 <= layer < depth else float("nan")
+        wide, sure = _infinite(view, start)
+        infinite, least_wide = (float(wide[layer]), not sure[layer]) if 0 <= layer < depth else (float("nan"), False)
 
         def shown(moment: Moment) -> str:
             least = 0 <= layer < depth and unresolved_layers(moment, depth)[layer]
@@ -110,7 +111,7 @@ class ConditioningPanel(Panel):
             f"layer {layer}",
             f"now {shown(now)}",
             f"step {start.step} {shown(start)}",
-            f"∞ {significant(infinite)}",
+            f"∞ {'≥ ' if least_wide and np.isfinite(infinite) else ''}{significant(infinite)}",
         ]
 
 
@@ -131,12 +132,19 @@ def _kernel_words(view: PanelView, now: Moment, start: Moment) -> str:
     examples, last = snapshot.config.examples, snapshot.config.depth - 1
     low, high = start.value("infinite_ntk_lambda_min", last), start.value("infinite_ntk_lambda_max", last)
     limit = log10_condition(low, high, examples)
-    smallest, largest = (snapshot.value(f"ntk_lambda_{end}", now.step) for end in ("min", "max"))
-    sign = "≥ " if smallest <= resolution(largest, examples) else ""
-    text = f"K {sign}{significant(value, 3)} est"
+    values, kind = snapshot.values_at(now.step), kind_of(view, "ntk_log10_cond")
+    text = written("ntk_log10_cond", "K", values, kind, examples=examples)
     if np.isfinite(limit):
         text += f" · ∞ {'≥ ' if is_lower_bound(low, high, examples) else ''}{significant(limit, 3)}"
     return text
+
+
+def _infinite(view: PanelView, start: Moment) -> tuple[Array, NDArray[np.bool_]]:
+    """Return log₁₀κ(Σ) by layer, and where it is resolved."""
+    depth, examples = view.snapshot.config.depth, view.snapshot.config.examples
+    low, high = (start.layer_values(f"infinite_lambda_{end}", depth) for end in ("min", "max"))
+    sure = resolved("infinite_lambda_min", {"infinite_lambda_min": low, "infinite_lambda_max": high}, examples)
+    return log10_condition(low, high, examples), sure
 
 
 def _log_ratio(start: Moment, high: str, low: str, depth: int) -> Array:

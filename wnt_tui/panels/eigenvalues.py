@@ -7,13 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 from textual.strip import Strip
 
-from engine.numerals import significant
 from wnt_tui.charts.lines import LineChart, Series, draw_lines
-from wnt_tui.charts.number import marked
+from wnt_tui.charts.number import marked, written
 from wnt_tui.charts.raster import Dash
 from wnt_tui.panels.base import Panel, kind_of, moment, why_empty
 from wnt_tui.panels.overlay import MainLine
-from wnt_tui.panels.words import rank_deficient, rank_words
+from wnt_tui.panels.words import rank_deficient, rank_words, unresolved_layers
 from wnt_tui.snapshot import LayerBand, PanelView
 from wnt_tui.themes import Palette
 
@@ -60,7 +59,8 @@ class EigenvaluePanel(Panel):
                 vacuous.append((since, label))
         series.append(band_series(bands["lambda_min"], view.layer, "λmin", 0, here=here("lambda_min")))
         rank = rank_words(rank_deficient(view, now), view.layer)
-        notes = tuple((words, "warn") for words in (rank, vacuous_words(vacuous)) if words)
+        below = "" if rank or not unresolved_layers(now, view.layer + 1)[-1] else "λmin ≤ ρ: not resolved"
+        notes = tuple((words, "warn") for words in (rank, below, vacuous_words(vacuous)) if words)
         message = why_empty(view, ("lambda_min",))
         if rank and view.log:
             message = "nothing above 0 for a logarithmic axis; l: linear"
@@ -87,10 +87,11 @@ class EigenvaluePanel(Panel):
         now, layer = moment(view), view.layer
         if not now.values:
             return []
-        smallest, resolution = now.value("lambda_min", layer), now.value("lambda_resolution", layer)
         rank = rank_words(rank_deficient(view, now), layer)
-        shown = f"≤ {significant(resolution, 2)}" if smallest <= resolution else significant(smallest)
-        parts = [f"layer {layer}: λmin {'0' if rank else shown}", rank]
+        examples = view.snapshot.config.examples
+        # Without the mark of an estimate: its resolution says how good it is.
+        shown = written("lambda_min", "λmin", now.at(layer), "exact", examples=examples, digits=4)
+        parts = [f"layer {layer}: {'λmin 0' if rank else shown}", rank]
         for name, label, _, _ in reversed(_RUNGS):
             value = now.value(name, layer)
             parts.append(f"{label} vacuous" if value <= 0 else marked(label, value, kind_of(view, name), 3))

@@ -7,7 +7,6 @@ from textual.strip import Strip
 
 from engine.numerals import short
 from wnt_tui.charts.lines import LineChart, Reference, Series, draw_lines
-from wnt_tui.charts.number import marked
 from wnt_tui.panels.base import Panel, at_cursor, kind_of, step_series, why_empty
 from wnt_tui.panels.overlay import MainLine
 from wnt_tui.snapshot import PanelView
@@ -29,7 +28,8 @@ class SmoothnessPanel(Panel):
         "The Polyak-Łojasiewicz constant μ at the current point and the smoothness L in five versions, each"
         " its own metric. Gradient descent is promised a decrease while L stays below 2/η. For ReLU the "
         "loss has kinks, so no version of L is a smoothness constant in the theorem's sense: they are "
-        "shown, not promised."
+        "shown, not promised. Where rounding of the loss exceeds L_step its line is interrupted: not even its sign is "
+        "resolved there. L ≥ says that the residual of the Hessian's eigenvalue is as large as the value."
     )
 
     def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
@@ -82,11 +82,10 @@ class SmoothnessPanel(Panel):
         value = view.snapshot.value
         rate = view.snapshot.lr_at(view.cursor)
         parts = [at_cursor(view, "pl", "μ", 3)]
-        name = "smoothness_hessian"
-        if not np.isfinite(value(name, view.cursor)):
-            name = "smoothness_step"
-        symbol = "L" if name == "smoothness_hessian" else "L_step"
-        parts.append(marked(symbol, value(name, view.cursor), kind_of(view, name), 3))
+        if np.isfinite(value("smoothness_hessian", view.cursor)):
+            parts.append(at_cursor(view, "smoothness_hessian", "L", 3))
+        else:
+            parts.append(at_cursor(view, "smoothness_step", "L_step", 3))
         parts.append(f"2/η {short(2.0 / rate)}")
         parts.append(at_cursor(view, "smoothness_ggn", "GGN", 3))
         if view.snapshot.config.activation == "relu":

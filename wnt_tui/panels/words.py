@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.catalogue.certainty import resolved
 from wnt_tui.panels.base import Moment, moment
 from wnt_tui.snapshot import PanelView
 
@@ -78,6 +79,6 @@ def unresolved_layers(now: Moment, depth: int) -> NDArray[np.bool_]:
     Returns:
         One truth value a layer; false where nothing was measured.
     """
-    smallest, resolution = now.layer_values("lambda_min", depth), now.layer_values("lambda_resolution", depth)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(smallest <= resolution)
+    values = {name: now.layer_values(name, depth) for name in now.values}
+    known = np.isfinite(now.layer_values("lambda_min", depth))
+    return np.asarray(known & ~resolved("log10_cond", values)) if known.any() else known

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.message import Message
 from textual.reactive import reactive
 
-from engine.catalogue import metric
-from wnt_tui.charts.number import marked
+from engine.catalogue import kind_in_run, metric
+from wnt_tui.charts.number import written
 from wnt_tui.snapshot import Snapshot
 from wnt_tui.widgets.line import Line
 
@@ -91,24 +90,19 @@ class Figures:
 
 def figures(source: Figures) -> list[str]:
     """Return the numbers at the cursor that are there, the most important first."""
-    snapshot = source.snapshot
-    layers = snapshot.layers.at(source.step)
-    texts: list[str] = []
-    for name in STEP_FIGURES:
-        value = snapshot.value(name, source.step)
-        if value == value:
-            texts.append(_figure(name, value))
-    in_layer: list[str] = []
-    for name in LAYER_FIGURES:
-        values = layers.get(name)
-        if values is not None and source.layer < len(values) and values[source.layer] == values[source.layer]:
-            figure = _figure(name, float(values[source.layer]))
-            if name == "log10_cond" and _unresolved(layers, source.layer):
-                symbol = metric(name).symbol
-                figure = f"{symbol} ≥{figure.removeprefix(symbol)}"
-            in_layer.append(figure)
+    snapshot, layer = source.snapshot, source.layer
+    values = snapshot.values_at(source.step)
+    here = {
+        name: float(column[layer]) for name, column in snapshot.layers.at(source.step).items() if layer < len(column)
+    }
+    texts = [_figure(snapshot, name, values) for name in STEP_FIGURES if _is_known(values, name)]
+    in_layer = [_figure(snapshot, name, here) for name in LAYER_FIGURES if _is_known(here, name)]
     # Conditioning is what this program is about: it comes right after the losses.
-    return texts[:2] + ([f"layer {source.layer}: {in_layer[0]}", *in_layer[1:]] if in_layer else []) + texts[2:]
+    return texts[:2] + ([f"layer {layer}: {in_layer[0]}", *in_layer[1:]] if in_layer else []) + texts[2:]
+
+
+def _is_known(values: Mapping[str, float], name: str) -> bool:
+    return not math.isnan(values.get(name, math.nan))
 
 
 class Numbers(Line):
@@ -131,17 +125,12 @@ class Numbers(Line):
         return self.fitted(self.styled((" " * _GAP).join(shown), "text"))
 
 
-def _unresolved(layers: Mapping[str, NDArray[np.float64]], layer: int) -> bool:
-    """Return whether λ_min is at or below the resolution, so that κ is only a lower bound."""
-    smallest, resolution = layers.get("lambda_min"), layers.get("lambda_resolution")
-    return smallest is not None and resolution is not None and bool(smallest[layer] <= resolution[layer])
-
-
 def titles_of(panels: Sequence[object]) -> tuple[str, ...]:
     """Return the panels' titles, in their order."""
     return tuple(str(getattr(panel, "title", "")) for panel in panels)
 
 
-def _figure(name: str, value: float) -> str:
-    entry = metric(name)
-    return marked(entry.symbol, value, entry.kind, 3)
+def _figure(snapshot: Snapshot, name: str, values: Mapping[str, float]) -> str:
+    entry, config = metric(name), snapshot.config
+    kind = kind_in_run(entry, activation=config.activation, loss=config.loss)
+    return written(name, entry.symbol, values, kind, examples=config.examples)
