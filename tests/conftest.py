@@ -11,9 +11,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import hypothesis
 import pytest
 
-# Shared machines stall for longer than hypothesis' 200 ms; what is slow is seen in the suite's durations.
-hypothesis.settings.register_profile("shared-machine", deadline=None)
-hypothesis.settings.load_profile("shared-machine")
+# Shared machines stall for longer than hypothesis' 200 ms; what is slow is seen in the suite's durations. Every run
+# draws other examples; ``--hypothesis-profile thorough`` draws many.
+hypothesis.settings.register_profile("suite", deadline=None, max_examples=50)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=2000)
+hypothesis.settings.load_profile("suite")
 
 _BESIDE_THE_REPOSITORY = Path(__file__).parents[2] / "shared" / "data" / "cifar10-subset.npz"
 

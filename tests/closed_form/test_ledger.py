@@ -34,8 +34,9 @@ def rows(config):
 @pytest.mark.parametrize(("activation", "loss", "renormalize", "bias", "dtype"), NETWORKS)
 def test_no_theorem_fails_in_a_sound_run(activation, loss, renormalize, bias, dtype):
     network = {"activation": activation, "loss": loss, "renormalize": renormalize, "bias": bias, "dtype": dtype}
-    for shape, lr in itertools.product([(20, 3, 12), (6, 4, 10), (9, 2, 1)], [1e-4, 0.05]):
+    for index, shape in enumerate([(20, 3, 12), (6, 4, 10), (9, 2, 1)]):
         width, depth, examples = shape
+        lr = [1e-4, 0.05][(index + (dtype == "float32")) % 2]
         config = RunConfig(**SMALL, **network, width=width, depth=depth, examples=examples, lr=lr)
         seen = set()
         for record, row in rows(config):

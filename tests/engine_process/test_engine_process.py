@@ -37,10 +37,6 @@ def command(kind: str, path: Path, **changes) -> list[str]:
     return [sys.executable, "-m", "engine", kind, "--config", config, "--session", str(path)]
 
 
-def run(path: Path, **changes) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command("run", path, **changes), capture_output=True, text=True, check=False)
-
-
 def live(path: Path, **changes):
     return engine_live(*run_arguments(path, **changes))
 
@@ -56,7 +52,7 @@ def command_and_wait(path: Path, name: str, **arguments):
 
 def test_a_headless_run_leaves_its_rows_a_summary_and_exit_code_zero(tmp_path):
     path = tmp_path / "run.wnt"
-    done = run(path)
+    done = engine_run("run", *run_arguments(path))
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     with SessionReader(path) as reader:
@@ -262,6 +258,6 @@ def test_the_record_of_a_process_is_that_of_the_library(tmp_path):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     tmp_path.chmod(0o500)
-    done = run(tmp_path / "run.wnt")
+    done = engine_run("run", *run_arguments(tmp_path / "run.wnt"))
     assert done.returncode == 1
     assert str(tmp_path) in done.stderr
