@@ -128,7 +128,7 @@ class Breakpoint:
                     self.text,
                     reference.column,
                     f"{reference.name} is not measured with --measure {measure}",
-                    f"Give --measure {entry.measured_in}.",
+                    f"It is measured with --measure {entry.measured_in}.",
                 )
             layers = layer_range(reference.name, depth)
             if isinstance(reference.layer, int) and reference.layer not in layers:

@@ -56,7 +56,8 @@ def read(path: str | Path) -> Source:
         there = "is a link to nothing" if path.is_symlink() else "does not exist"
         raise DataError(f"{path} {there}.", "Give --data a file that exists.") from None
     except (OSError, ValueError) as error:
-        raise DataError(f"Cannot read {path}: {error}.", "Give --data a file that you may read.") from None
+        reason = getattr(error, "strerror", "") or error
+        raise DataError(f"Cannot read {path}: {reason}.", "Give --data a file that you may read.") from None
     if not stat.S_ISREG(kind):
         raise DataError(f"{path} is not a file.", "Give --data an .npz file.")
     found = _unpack(path)
@@ -88,7 +89,9 @@ def _unpack(path: Path) -> dict[str, NDArray[Any]]:
         # What zipfile was seen to raise for damaged and for foreign files: all mean the same to whoever named one.
         raise DataError(f"{path} is not an .npz file.", _FORM) from None
     except OSError as error:
-        raise DataError(f"Cannot read {path}: {error.strerror or error}.") from None
+        raise DataError(
+            f"Cannot read {path}: {error.strerror or error}.", "Give --data a file that you may read."
+        ) from None
     missing = [key for key in KEYS if f"{key}.npy" not in sizes]
     if missing:
         raise DataError(f"{path} has no array {missing[0]}.", _FORM)
@@ -110,7 +113,9 @@ def _unpack(path: Path) -> dict[str, NDArray[Any]]:
     except MemoryError:
         raise DataError(f"{path} does not fit into memory.", "Keep only the examples that you need in it.") from None
     except OSError as error:
-        raise DataError(f"Cannot read {path}: {error.strerror or error}.") from None
+        raise DataError(
+            f"Cannot read {path}: {error.strerror or error}.", "Give --data a file that you may read."
+        ) from None
     # numpy refuses pickled objects with a ValueError; the others are what damaged or encrypted members raise.
     except (
         ValueError,

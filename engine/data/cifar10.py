@@ -10,8 +10,12 @@ from engine.data.dataset import Source
 from engine.data.locate import find_cifar10, search_directories
 from engine.data.torchvision_import import torchvision_datasets
 from engine.errors import DataError
+from engine.paths import named_path, shell_path
 
-_GET_IT = "`wnt-tui data download cifar10` gets it; --data digits needs no download."
+
+def _way_out(where: str) -> str:
+    """How to get it, into the folder that is searched first."""
+    return f"`wnt-tui data download cifar10{where}` gets it; --data digits needs no download."
 
 
 def read(data_dir: str | None) -> Source:
@@ -32,15 +36,17 @@ def read(data_dir: str | None) -> Source:
     root = find_cifar10(data_dir)
     if root is None:
         places = ", ".join(str(place) for place in search_directories(data_dir))
-        raise DataError(f"CIFAR-10 is not on disk (looked in {places}).", _GET_IT)
+        where = "" if data_dir is None else f" --dir {shell_path(named_path(data_dir))}"
+        raise DataError(f"CIFAR-10 is not on disk (looked in {places}).", _way_out(where))
+    get_it = _way_out(f" --dir {shell_path(root)}")
     datasets = torchvision_datasets()
     try:
         train, test = (datasets.CIFAR10(str(root), train=flag, download=False) for flag in (True, False))
     except RuntimeError:
         # What torchvision raises for a missing file and for a wrong checksum alike.
-        raise DataError(f"CIFAR-10 in {Path(root)} is incomplete or damaged.", _GET_IT) from None
+        raise DataError(f"CIFAR-10 in {Path(root)} is incomplete or damaged.", get_it) from None
     except OSError as error:
-        raise DataError(f"Cannot read CIFAR-10 in {Path(root)}: {error.strerror or error}.", _GET_IT) from None
+        raise DataError(f"Cannot read CIFAR-10 in {Path(root)}: {error.strerror or error}.", get_it) from None
     return Source(
         "cifar10",
         np.asarray(train.data, dtype=np.uint8),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import http.client
+import os
 import socket
 import urllib.error
+from collections.abc import Generator
 from pathlib import Path
 
 from engine.data.locate import CIFAR10_FOLDER
@@ -31,6 +35,33 @@ def download_cifar10(directory: str | Path) -> Path:
         DataError: No network, no space, no permission, or what arrived is not CIFAR-10.
     """
     directory = named_path(directory)
+    with _alone_in(directory):
+        return _download(directory)
+
+
+@contextlib.contextmanager
+def _alone_in(directory: Path) -> Generator[None]:
+    """Make the folder and lock it itself, so that nothing is left behind: two downloads would mix their archives."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise DataError(_cannot_write(directory, error), "Give another place with --dir.") from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError(
+                f"Another download into {directory} is under way.", "Wait for it, or give another place with --dir."
+            ) from None
+        except OSError:  # a file system that locks no folders
+            pass
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _download(directory: Path) -> Path:
     datasets = torchvision_datasets()
     # urllib waits for ever by default; a dead network should end with a sentence.
     before = socket.getdefaulttimeout()
@@ -45,7 +76,7 @@ def download_cifar10(directory: str | Path) -> Path:
             f"Check the network, or copy the folder {CIFAR10_FOLDER} into {directory}.",
         ) from None
     except OSError as error:
-        raise DataError(_cannot_write(directory, error), "Give another place with --data-dir.") from None
+        raise DataError(_cannot_write(directory, error), "Give another place with --dir.") from None
     except RuntimeError as error:
         raise DataError(f"What was downloaded is not CIFAR-10: {error}.", "Try again.") from None
     finally:

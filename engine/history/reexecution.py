@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from engine.config import RunConfig
+from engine.config import RunConfig, is_data_file
 from engine.data import DataSet
 from engine.errors import DataError, SessionError
 from engine.history.checkpoint import Checkpoint, put_back
 from engine.history.comparison import Difference, differences
 from engine.history.encoding import read_checkpoint
 from engine.history.recorded import RecordedRun
+from engine.paths import shell_path
 from engine.record import StepRecord
 from engine.trainer import Trainer
 
@@ -43,18 +44,29 @@ def prepare(recorded: RecordedRun, *, measure: bool = True, data: DataSet | None
         SessionError: What the run began from is not in the session.
     """
     use_threads(recorded)
-    trainer = Trainer(_here(recorded, measure=measure), data)
+    try:
+        trainer = Trainer(_here(recorded, measure=measure), data)
+    except DataError as error:
+        raise DataError(error.message, _of_data(recorded)) from None
     expected = recorded.meta.get("data_fingerprint")
     if expected is not None and trainer.data.fingerprint != expected:
         raise DataError(
             f"The data are not those that {recorded.name} was recorded on: {trainer.data.name} has fingerprint"
             f" {trainer.data.fingerprint[:12]}, recorded is {expected[:12]}.",
-            "Put the same data in place; WNT_DATA_DIR says where CIFAR-10 lies.",
+            _of_data(recorded),
         )
     if recorded.origin > 0:
         start = read_checkpoint(recorded.reader, recorded.origin, trainer)
         trainer.begin_at(start.step, start.parameters)
     return trainer
+
+
+def _of_data(recorded: RecordedRun) -> str:
+    """The way out where a run's data are not there, or others are."""
+    if is_data_file(recorded.config.data):
+        other = f"`wnt-tui branch {shell_path(recorded.reader.path)} --step 0 --data FILE` begins on others"
+        return f"Put the data of the run at {recorded.config.data}; {other}."
+    return "WNT_DATA_DIR says where CIFAR-10 lies, `wnt-tui data download cifar10` gets it."
 
 
 def use_threads(recorded: RecordedRun) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from engine.config import RunConfig
 from engine.errors import SessionError
 from engine.session.filesystem import appearing, filesystem_type, is_network_type
+from engine.session.liveness import own_file
 from engine.session.opening import connect, sentence_of
 from engine.session.schema import DDL, ENGINE_COLUMNS, METRIC_COLUMNS, insert_into, quoted
 
@@ -38,21 +39,19 @@ def create_session(path: Path, config: RunConfig, meta: Mapping[str, str]) -> No
     created = datetime.now(UTC).isoformat(timespec="seconds")
     facts = {"config": config.to_json(), "created": created, **meta}
     with appearing(path) as draft:
-        connection = connect(draft, "rw", seconds=BUSY_SECONDS)
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            for statement in DDL:
-                connection.execute(statement)
-            connection.executemany(insert_into("meta", ("key", "value")), list(facts.items()))
-            engine = {**fresh_engine(), "id": 1}
-            connection.execute(insert_into("engine", tuple(engine)), tuple(engine.values()))
-            connection.execute("COMMIT")
+            with contextlib.closing(connect(draft, "rw", seconds=BUSY_SECONDS)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                for statement in DDL:
+                    connection.execute(statement)
+                connection.executemany(insert_into("meta", ("key", "value")), list(facts.items()))
+                engine = {**fresh_engine(), "id": 1}
+                connection.execute(insert_into("engine", tuple(engine)), tuple(engine.values()))
+                connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise SessionError(
                 f"Cannot write {path}: {sentence_of(error)}.", "Give a --session on a disk with room."
             ) from None
-        finally:
-            connection.close()
 
 
 def add_missing_columns(path: Path) -> None:
@@ -74,9 +73,7 @@ def add_missing_columns(path: Path) -> None:
                         connection.execute(f"ALTER TABLE {table} ADD COLUMN {quoted(name)} REAL")
             connection.execute("COMMIT")
     except sqlite3.Error as error:
-        raise SessionError(
-            f"Cannot write {path}: {sentence_of(error)}.", "Branch into a new session instead."
-        ) from None
+        raise SessionError(f"Cannot write {path}: {sentence_of(error)}.", own_file(path)) from None
 
 
 def fresh_engine() -> dict[str, str | int | float | None]:
@@ -123,7 +120,7 @@ def connect_writer(path: Path) -> tuple[sqlite3.Connection, str]:
             connection.close()
         raise SessionError(
             f"Cannot write {path}: {sentence_of(error)}.",
-            "Give a --session in a folder that you may write to.",
+            own_file(path),
         ) from None
     if mode == "wal":
         return connection, ""

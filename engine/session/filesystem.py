@@ -7,13 +7,14 @@ locks, which belong to process and file and not to a descriptor).
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 from collections.abc import Generator
 from pathlib import Path
 
 from engine.errors import SessionError
-from engine.paths import real_path
+from engine.paths import real_path, shell_path
 
 # fmt: off
 _NETWORK_TYPES = frozenset({
@@ -121,9 +122,19 @@ def appearing(path: Path, *, replace: bool = False, mode: int = 0o600) -> Genera
                 left.unlink(missing_ok=True)
     except OSError as error:
         raise SessionError(
-            f"Cannot write {path}: {error.strerror or error}.",
-            "Give a path in a folder that you may write to.",
+            f"Cannot write {path}: {error.strerror or error}.", _other_folder(path.parent, error)
         ) from None
+
+
+def _other_folder(folder: Path, error: OSError) -> str:
+    """The way out where a file cannot be made in a folder."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "Give a path on a disk with room."
+    if error.errno == errno.ENOENT:
+        return f"`mkdir -p {shell_path(folder)}` makes the folder."
+    if error.errno == errno.ENAMETOOLONG:
+        return "Give a shorter path."
+    return "Give a path in a folder that you may write to."
 
 
 def _place(draft: Path, path: Path) -> None:

@@ -21,6 +21,8 @@ from engine.errors import SessionError
 from engine.paths import real_path, shell_path
 from engine.session.heartbeat import AT, ROOM, Heartbeat
 
+ASK_OWNER = "Ask its owner to `wnt-tui copy` it for you."
+
 _PATIENCE = 1.0
 """Seconds in which a taker tries again: someone who only asks holds a shared lock for some microseconds."""
 
@@ -49,6 +51,21 @@ def viewers_path(session: str | Path) -> Path:
         ``SESSION.viewers``.
     """
     return _beside(session, ".viewers")
+
+
+def own_file(session: Path) -> str:
+    """The way out for whoever may not write a session.
+
+    Args:
+        session: The session file, which is there.
+
+    Returns:
+        A sentence.
+    """
+    if not os.access(session, os.R_OK):
+        return ASK_OWNER
+    name = shell_path(session)
+    return f"To go on in a file of your own: `wnt-tui copy {name} FILE` or `wnt-tui branch {name} --step K`."
 
 
 def engine_alive(session: str | Path) -> bool:
@@ -255,8 +272,7 @@ def _beside(session: str | Path, suffix: str) -> Path:
 def _other_place(session: Path) -> str:
     """The way out where the lock file cannot be made."""
     if os.path.lexists(session):
-        name = shell_path(session)
-        return f"To go on in a file of your own: `wnt-tui copy {name} FILE` or `wnt-tui branch {name} --step K`."
+        return own_file(session)
     return "Give a --session in an existing folder that you may write to and that knows file locks."
 
 

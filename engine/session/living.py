@@ -70,7 +70,7 @@ def living_sessions() -> list[Path]:
         entry = _read(path)
         session = entry.get("session")
         started = entry.get("started")
-        if not isinstance(session, str) or "\0" in session:
+        if not isinstance(session, str) or "\0" in session or not _is_encodable(session):
             _remove(path)
         elif engine_alive(session):
             found.append((started if isinstance(started, (int, float)) else 0.0, session))
@@ -86,6 +86,15 @@ def _folder() -> Path:
 def _entry_path(real: str) -> Path:
     name = hashlib.sha256(f"{socket.gethostname()}\0{real}".encode("utf-8", "surrogateescape")).hexdigest()
     return _folder() / f"{name[:32]}.json"
+
+
+def _is_encodable(text: str) -> bool:
+    """Return whether a text can be a file's name: bytes that are no UTF-8 stand in it as surrogates, others not."""
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read(path: Path) -> dict[str, object]:

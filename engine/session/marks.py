@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from engine.errors import SessionError, UsageError
+from engine.paths import shell_path
 from engine.record import Event
 from engine.session.guest import insert_row
 from engine.session.opening import sentence_of
@@ -69,6 +70,6 @@ def put_mark(path: str | Path, step: int, note: str = "") -> Event:
     except sqlite3.Error as error:
         raise SessionError(
             f"Cannot mark step {step} in {path}: {sentence_of(error)}.",
-            "`wnt-tui copy` makes a copy of your own to write notes in.",
+            f"`wnt-tui copy {shell_path(path)} FILE` makes a copy of your own to write notes in.",
         ) from None
     return event

@@ -23,6 +23,7 @@ from urllib.parse import quote_from_bytes
 from engine.errors import SessionError
 from engine.paths import real_path, shell_path
 from engine.session.filesystem import side_files
+from engine.session.liveness import ASK_OWNER
 from engine.session.schema import APPLICATION_ID, PRIMARY_KEYS, USER_VERSION, quoted
 
 How = Literal["read-write", "read-only", "immutable", "copy"]
@@ -31,6 +32,9 @@ Mode = Literal["rw", "ro", "immutable"]
 READER_BUSY_SECONDS = 5.0
 LONGEST_VALUE = 16 * 2**20
 """Bytes of one stored text that a reader takes; tensors have their own limit."""
+
+LONGEST_PATH = 500
+"""Bytes of a path that SQLite opens, files beside it included."""
 
 _COPY_PATIENCE = 600.0
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
@@ -128,7 +132,7 @@ def open_session(path: str | Path) -> OpenSession:
         with contextlib.suppress(sqlite3.OperationalError):
             return _opened(session, session, mode, how)
     if not side_files(session):
-        raise SessionError(f"Cannot open {session}.", "Check that you may read it.")
+        raise SessionError(*_closed(session))
     return _open_copy(session)
 
 
@@ -176,6 +180,19 @@ def not_a_session(session: Path) -> tuple[str, str]:
         Message and hint of a SessionError.
     """
     return f"{session} is not a wnt-tui session.", "`wnt-tui ls` lists the sessions there are."
+
+
+def _closed(session: Path) -> tuple[str, str]:
+    """What is said of a session that is there and cannot be opened."""
+    for part in (session, *side_files(session)):
+        if not os.access(part, os.R_OK):
+            return (
+                f"Cannot open {session}: you may not read {part.name}.",
+                ASK_OWNER,
+            )
+    if len(os.fsencode(real_path(session))) > LONGEST_PATH:
+        return f"Cannot open {session}: the path is too long.", f"SQLite opens paths of {LONGEST_PATH} bytes: move it."
+    return f"Cannot open {session}.", "Check that it and the files beside it can be read."
 
 
 def damaged(session: Path) -> tuple[str, str]:
@@ -346,7 +363,7 @@ def _open_copy(session: Path) -> OpenSession:
         opened = _opened(copy, session, "rw", "copy")
     except (OSError, subprocess.TimeoutExpired, sqlite3.OperationalError):
         folder.cleanup()
-        raise SessionError(f"Cannot open {session}.", "Check that you may read it.") from None
+        raise SessionError(*_closed(session)) from None
     except SessionError:
         folder.cleanup()
         raise

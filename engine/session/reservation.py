@@ -16,11 +16,15 @@ from engine.errors import SessionError
 from engine.paths import beside_links, is_folder, shell_path
 from engine.session.filesystem import side_files
 from engine.session.liveness import EngineLock, lock_path
+from engine.session.opening import LONGEST_PATH
 from engine.session.paths import SUFFIX, sessions_folder
 
 _LONGEST_FRESH = 120
 _LONGEST_NAME = 220
 """Bytes of a session's name: the files beside it have longer ones, and most file systems end at 255."""
+
+_LONGEST_PATH = LONGEST_PATH - 80
+"""The same of its whole path: it is made as a draft, with a journal."""
 
 
 def session_name(config: RunConfig, now: datetime | None = None) -> str:
@@ -72,11 +76,7 @@ def _made(folder: Path) -> Path:
 
 def _reserved(path: Path) -> EngineLock:
     """Take the lock of the very file that was asked for."""
-    size = len(os.fsencode(path.name))
-    if size > _LONGEST_NAME:
-        raise SessionError(
-            f"A session's name cannot be {size} bytes long.", f"Give a --session of at most {_LONGEST_NAME}."
-        )
+    _refuse_long(path)
     taken = SessionError(f"{path} exists already.", "Give another --session: nothing is overwritten.")
     if os.path.lexists(path):
         raise taken
@@ -91,9 +91,22 @@ def _reserved(path: Path) -> EngineLock:
     return lock
 
 
+def _refuse_long(path: Path) -> None:
+    """Refuse a path for which SQLite, or a file beside it, has no room."""
+    for size, most, what in (
+        (len(os.fsencode(path.name)), _LONGEST_NAME, "name"),
+        (len(os.fsencode(path)), _LONGEST_PATH, "path"),
+    ):
+        if size > most:
+            raise SessionError(
+                f"A session's {what} cannot be {size} bytes long.", f"Give a --session of at most {most}."
+            )
+
+
 def _fresh(folder: Path, name: str) -> EngineLock:
     """Take the lock of a name in the folder at which there is neither a session nor an engine about to make one."""
     _require_writable(folder)
+    _refuse_long(folder / name)
     stem = re.sub(r"[^\w.+-]", "_", name.removesuffix(SUFFIX))[:_LONGEST_FRESH]
     path, number = folder / f"{stem}{SUFFIX}", 1
     while (lock := _lock_of_nothing(path)) is None:

@@ -177,3 +177,19 @@ def test_a_download_that_fails_is_one_sentence(
 
 def test_what_is_whole_already_is_not_downloaded_again(tmp_path: Path, small_cifar10: dict[str, Any]) -> None:
     assert download.download_cifar10(tmp_path) == tmp_path / "cifar-10-batches-py"
+
+
+def test_a_second_download_into_the_same_folder_is_refused_while_the_first_is_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[str] = []
+
+    def dataset(*_: Any, **__: Any) -> None:
+        with pytest.raises(DataError, match="Another download") as caught:
+            download.download_cifar10(tmp_path / "." / "new")
+        refused.append(caught.value.hint)
+
+    monkeypatch.setattr(download, "torchvision_datasets", lambda: SimpleNamespace(CIFAR10=dataset))
+    download.download_cifar10(tmp_path / "new")
+    assert refused
+    assert not list((tmp_path / "new").iterdir())

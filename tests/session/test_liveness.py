@@ -146,3 +146,39 @@ def test_engine_that_was_killed_is_shown_as_died(tmp_path):
             engine.wait()
             assert reader.engine().state == "died"
             assert not reader.engine().alive
+
+
+HEIR = """
+import sys
+from engine.session import EngineLock
+with EngineLock(sys.argv[1], int(sys.argv[2])) as lock:
+    print("held" if lock.held else "not held", flush=True)
+    sys.stdin.readline()
+print("over", flush=True)
+"""
+
+
+def test_a_lock_that_is_handed_over_is_the_other_processs_and_is_never_free_between(tmp_path):
+    session = tmp_path / "a.wnt"
+    lock = EngineLock(session)
+    lock.acquire()
+    descriptor = lock.hand_over()
+    with child(HEIR, session, descriptor, pass_fds=(descriptor,)) as heir:
+        assert heir.stdout.readline() == "held\n"
+        lock.forget()
+        assert engine_alive(session)
+        lock.release()
+        assert lock_path(session).exists()
+        with pytest.raises(SessionError, match=f"Another engine .*process {heir.pid} "):
+            EngineLock(session).acquire()
+        heir.stdin.write("\n")
+        heir.stdin.flush()
+        assert heir.stdout.readline() == "over\n"
+    assert not engine_alive(session)
+    assert not lock_path(session).exists()
+
+
+def test_a_descriptor_of_another_file_is_no_lock(tmp_path):
+    with EngineLock(tmp_path / "other.wnt") as other:
+        assert not EngineLock(tmp_path / "a.wnt", other.hand_over()).held
+    assert not EngineLock(tmp_path / "a.wnt", 999).held

@@ -179,6 +179,7 @@ def test_entries_that_make_no_sense_are_removed_and_those_of_other_machines_kept
     (folder / "a.json").write_text("nonsense")
     (folder / "b.json").write_text("[1]")
     (folder / "c.json").write_text(json.dumps({"session": 7}))
+    (folder / "e.json").write_text(json.dumps({"session": "/x\ud800.wnt"}))
     (folder / "d.json").write_text(json.dumps({"session": "/far/away.wnt", "host": "elsewhere.example"}))
     assert living_sessions() == []
     assert [path.name for path in folder.iterdir()] == ["d.json"]
