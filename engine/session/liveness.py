@@ -108,6 +108,7 @@ class EngineLock:
         self.session = Path(session)
         self._path = lock_path(session)
         self._fd = None if descriptor is None else _inherited(self._path, descriptor)
+        self._named = False
         self._heartbeat: Heartbeat | None = None
 
     def heartbeat(self) -> Heartbeat:
@@ -162,6 +163,8 @@ class EngineLock:
                 raise SessionError(
                     f"Cannot lock {self.session}: {error.strerror or error}.", _other_place(self.session)
                 ) from None
+        if self._named:  # what this process has written since is not written over
+            return True
         holder = f"{os.getpid()} {socket.gethostname()}"[: AT - 1]
         try:
             os.ftruncate(self._fd, 0)
@@ -170,6 +173,7 @@ class EngineLock:
             self.release()
             raise SessionError(f"Cannot lock {self.session}: {error.strerror or error}.",
                                "Give a --session on a disk with room.") from None  # fmt: skip
+        self._named = True
         return True
 
     def hand_over(self) -> int:
@@ -191,6 +195,7 @@ class EngineLock:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+            self._named = False
 
     def release(self) -> None:
         """Give the lock back and remove its file; does nothing if it is not held."""
@@ -202,6 +207,7 @@ class EngineLock:
         if self._heartbeat is None or self._heartbeat.stop():
             os.close(self._fd)
         self._fd = self._heartbeat = None
+        self._named = False
 
     def __enter__(self) -> Self:
         self.acquire()
