@@ -17,10 +17,11 @@ from engine.errors import SessionError
 from engine.history.keeping import CheckpointKeeper
 from engine.history.past import Past
 from engine.obedience import Obedience
-from engine.paths import shell_path
+from engine.paths import shell_path, shown_path
 from engine.progress import Report
 from engine.record import Event, StepRecord
 from engine.session import SessionWriter, viewer_attached
+from engine.session.liveness import viewers_path
 from engine.trainer import Trainer
 
 POLL_SECONDS = 0.02
@@ -83,6 +84,7 @@ class Engine:
         self._course = Course(past, writer, limit)
         self._obedience = Obedience(self._course, self._keeper, annotations)
         self._checkpoint_wanted = False
+        self._hidden_told = False
         self._finished_at = -1
         self._lonely = False
         self._last: StepRecord | None = None
@@ -186,10 +188,13 @@ class Engine:
             time.sleep(POLL_SECONDS)
             self._rescue_if_astray()
             self._obey()
-            if viewer_attached(self._writer.path):
+            watched = viewer_attached(self._writer.path)
+            if watched:
                 lonely_since = time.monotonic()
+            elif watched is None:
+                self._say_who_watches_is_hidden()
             lonely = time.monotonic() - lonely_since
-            if course.at_limit and lonely > GRACE_SECONDS:
+            if course.at_limit and lonely > GRACE_SECONDS and watched is False:
                 return f"Finished {course.limit} steps."
             if lonely > LONELY_SECONDS:
                 self._lonely = True
@@ -197,6 +202,14 @@ class Engine:
         if course.stop_reason is None:
             self._say_running()
         return None
+
+    def _say_who_watches_is_hidden(self) -> None:
+        if not self._hidden_told:
+            self._hidden_told = True
+            mark = shown_path(viewers_path(self._writer.path))
+            self._course.tell(
+                "notice", f"Whether anybody watches cannot be seen: {mark} is somebody else's. It waits up to an hour."
+            )
 
     def _rescue_if_astray(self) -> None:
         """End where the session's file was taken away: what is written to it would be gone with this process."""

@@ -13,11 +13,12 @@ BUSY_SECONDS = 30.0
 """A step that takes longer is told of."""
 
 
-def engine_view(row: EngineRow) -> EngineView:
+def engine_view(row: EngineRow, *, seen: bool = True) -> EngineView:
     """What is shown of an engine.
 
     Args:
         row: What its session and its heartbeat say.
+        seen: Whether the engine can see that somebody watches.
 
     Returns:
         The view; equal to the one before as long as nothing has changed.
@@ -33,6 +34,7 @@ def engine_view(row: EngineRow) -> EngineView:
         paused_since=row.since if row.state == "paused" else None,
         busy_since=row.since if overdue else None,
         silent_since=row.silent_since,
+        sees_viewer=seen,
     )
 
 

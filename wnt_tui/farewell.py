@@ -100,7 +100,7 @@ def _stopped(session: Path) -> bool:
 
     deadline = time.monotonic() + _PATIENCE
     # This viewer's own marks go with its threads, which end a moment after the screen.
-    while viewer_attached(session):
+    while viewer_attached(session) is not False:
         if time.monotonic() > deadline - 0.9 * _PATIENCE:
             return False
         time.sleep(_POLL_SECONDS)

@@ -66,6 +66,7 @@ class EngineView:
         paused_since: Unix time since when it is paused, or None.
         busy_since: Unix time since when it is busy with a step that takes unusually long, or None.
         silent_since: Unix time of the last sign of life where there should have been another, or None.
+        sees_viewer: Whether it can see that somebody watches, and waits for them when it has finished.
     """
 
     alive: bool
@@ -77,6 +78,7 @@ class EngineView:
     paused_since: float | None = None
     busy_since: float | None = None
     silent_since: float | None = None
+    sees_viewer: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)

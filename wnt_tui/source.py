@@ -95,8 +95,8 @@ class SessionSource:
             reader = self._opened()
             if reader is None:
                 return
-            with reader, ViewerMark(self.path):
-                self._watch(reader)
+            with reader, ViewerMark(self.path) as mark:
+                self._watch(reader, seen=mark.is_set)
         except WntError as error:
             if not self._stopped.is_set():
                 self._deliveries.trouble(error)
@@ -122,10 +122,10 @@ class SessionSource:
                 self._stopped.wait(POLL_SECONDS)
         return None
 
-    def _watch(self, reader: SessionReader) -> None:
+    def _watch(self, reader: SessionReader, *, seen: bool) -> None:
         layers = self._layers = LayerCache(reader.config().depth + 1, self._wake.set)
         try:
-            self._follow(reader, _Accumulated(reader, layers), layers)
+            self._follow(reader, _Accumulated(reader, layers, seen=seen), layers)
         finally:
             layers.close()
 
@@ -159,7 +159,8 @@ class SessionSource:
 class _Accumulated:
     """What has been read of a session so far; ``behind`` while there are more rows than one read takes."""
 
-    def __init__(self, reader: SessionReader, layers: LayerCache) -> None:
+    def __init__(self, reader: SessionReader, layers: LayerCache, *, seen: bool) -> None:
+        self._seen = seen
         self._reader = reader
         self._layers = layers
         self._config = reader.config()
@@ -188,7 +189,7 @@ class _Accumulated:
         """
         before = (self._rows.last, self._last_event, self._engine)
         completed = False
-        self._engine = engine_view(self._reader.engine())
+        self._engine = engine_view(self._reader.engine(), seen=self._seen)
         if everything:
             # The newest row once more: its learning rate is completed when it is left.
             last = self._rows.last

@@ -86,7 +86,8 @@ def read_beat(lock: Path) -> Beat | None:
     """
     for _ in range(2):  # once more where it was being written
         try:
-            with lock.open("rb") as file:
+            # Not waited for where a stranger has left a pipe there, and no link is followed.
+            with os.fdopen(os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
                 file.seek(AT)
                 said = json.loads(file.read(ROOM))
             beat = Beat(

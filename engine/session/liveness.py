@@ -77,17 +77,18 @@ def engine_alive(session: str | Path) -> bool:
     Returns:
         True while a process holds the lock; False if none does, or there is no lock file that may be read.
     """
-    return _held(lock_path(session), fcntl.LOCK_SH)
+    return _held(lock_path(session), fcntl.LOCK_SH) is True
 
 
-def viewer_attached(session: str | Path) -> bool:
+def viewer_attached(session: str | Path) -> bool | None:
     """Whether any viewer is looking at the session.
 
     Args:
         session: The session file.
 
     Returns:
-        True while at least one :class:`ViewerMark` is set.
+        True while at least one :class:`ViewerMark` is set; None where that cannot be seen, because somebody else has
+        left a file there that this user may not read.
     """
     return _held(viewers_path(session), fcntl.LOCK_EX)
 
@@ -156,7 +157,7 @@ class EngineLock:
         """
         if self._fd is None:
             try:
-                self._fd = _lock_file(self._path, fcntl.LOCK_EX)
+                self._fd = _lock_file(self._path, fcntl.LOCK_EX, os.O_RDWR)
             except BlockingIOError:
                 return False
             except OSError as error:
@@ -222,7 +223,9 @@ class EngineLock:
 class ViewerMark:
     """Says for as long as it is set that a viewer is looking, so that a finished engine waits for it.
 
-    Where nothing can be written (another's session, a read-only disk) it is silently not set.
+    It is a shared lock on a file that anyone may read, and so anyone can take it, whoever has made the file. Where
+    there is none and none can be made (another's folder, a read-only disk), or somebody else's cannot be read, it is
+    not set; who watches is to be told.
 
     Args:
         session: The session file.
@@ -231,6 +234,11 @@ class ViewerMark:
     def __init__(self, session: str | Path) -> None:
         self._path = viewers_path(session)
         self._fd: int | None = None
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it is set."""
+        return self._fd is not None
 
     def set(self) -> bool:
         """Set the mark.
@@ -241,7 +249,7 @@ class ViewerMark:
         deadline = time.monotonic() + _PATIENCE
         while self._fd is None:
             try:
-                self._fd = _lock_file(self._path, fcntl.LOCK_SH)
+                self._fd = _lock_file(self._path, fcntl.LOCK_SH, os.O_RDONLY)
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     return False
@@ -294,22 +302,47 @@ def _inherited(path: Path, descriptor: int) -> int | None:
     return descriptor
 
 
-def _lock_file(path: Path, kind: int) -> int:
+def _open_file(path: Path, access: int) -> int:
+    """Return a descriptor of a file that all users share, made if there is none.
+
+    A link, or a pipe, that a stranger has left in a shared folder is not followed and not waited for.
+    """
+    flags = access | os.O_NOFOLLOW | os.O_NONBLOCK
+    # Not with O_CREAT at once: some systems refuse that for somebody else's file in a shared folder.
+    with contextlib.suppress(FileNotFoundError):
+        return os.open(path, flags)
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError:
+        return os.open(path, flags)
+    with contextlib.suppress(OSError):
+        os.fchmod(descriptor, 0o644)  # whatever the umask: who cannot read it sees no lock
+    return descriptor
+
+
+def _lock_file(path: Path, kind: int, access: int) -> int:
     """Return a descriptor of the file that is at the path once the lock is had.
 
     Args:
         path: The lock file, made if there is none.
         kind: ``LOCK_SH`` or ``LOCK_EX``.
+        access: ``O_RDONLY`` or ``O_RDWR``; network file systems give an exclusive lock only for the latter.
 
     Returns:
         The descriptor, which child processes do not inherit.
 
     Raises:
         BlockingIOError: Someone else's lock is in the way.
+        FileNotFoundError: There is no such folder.
         OSError: The file cannot be made or locked.
     """
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            descriptor = _open_file(path, access)
+        except FileNotFoundError:
+            if not path.parent.is_dir():
+                raise
+            continue  # removed between two looks
         try:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
             there = path.stat()
@@ -326,13 +359,21 @@ def _lock_file(path: Path, kind: int) -> int:
         os.close(descriptor)
 
 
-def _held(path: Path, kind: int) -> bool:
-    """Return whether someone else's lock is in the way of this kind of lock."""
+def _held(path: Path, kind: int) -> bool | None:
+    """Return whether someone else's lock is in the way of this kind of lock; None where that cannot be seen."""
+    flags = os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        # Network file systems give an exclusive lock only on a file that is open for writing.
-        descriptor = os.open(path, os.O_RDWR if kind == fcntl.LOCK_EX else os.O_RDONLY)
-    except OSError:
+        try:
+            # Network file systems give an exclusive lock only on a file that is open for writing.
+            descriptor = os.open(path, flags | (os.O_RDWR if kind == fcntl.LOCK_EX else os.O_RDONLY))
+        except OSError as error:
+            if error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS}:
+                raise
+            descriptor = os.open(path, flags | os.O_RDONLY)  # somebody else's, which may be read all the same
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError:
+        return None
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except OSError as error:
@@ -346,7 +387,9 @@ def _held(path: Path, kind: int) -> bool:
 def _holder(path: Path) -> str:
     """Return whom the lock file names, in brackets, for people."""
     try:
-        pid, _, host = path.read_text(encoding="utf-8", errors="replace").splitlines()[0].partition(" ")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, encoding="utf-8", errors="replace") as file:
+            pid, _, host = file.read(AT).splitlines()[0].partition(" ")
     except (OSError, IndexError):
         return ""
     return f" (process {pid} on {host})" if pid.isdigit() and host.isprintable() else ""

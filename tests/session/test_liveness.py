@@ -1,6 +1,9 @@
+import multiprocessing
 import os
 import signal
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -182,3 +185,85 @@ def test_a_descriptor_of_another_file_is_no_lock(tmp_path):
     with EngineLock(tmp_path / "other.wnt") as other:
         assert not EngineLock(tmp_path / "a.wnt", other.hand_over()).held
     assert not EngineLock(tmp_path / "a.wnt", 999).held
+
+
+NOBODY = 65534
+
+
+def as_nobody(function, *arguments):
+    """Have another user's process call a function, which may not be able to start an interpreter of ours."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can be another user")
+
+    def become_nobody_and_call():
+        os.umask(0o077)
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+        function(*arguments)
+
+    process = multiprocessing.get_context("fork").Process(target=become_nobody_and_call)
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+
+
+@pytest.fixture
+def shared_folder():
+    """A folder like /tmp: anybody makes files there, only who made one removes it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o1777)
+        yield folder
+
+
+def leave_a_mark(path):
+    assert ViewerMark(path).set()
+    os._exit(0)  # without clearing it
+
+
+def test_a_mark_that_another_user_has_left_can_be_taken_and_seen(shared_folder):
+    path = shared_folder / "a.wnt"
+    as_nobody(leave_a_mark, path)
+    assert viewers_path(path).stat().st_uid == NOBODY
+    assert viewer_attached(path) is False
+    with ViewerMark(path) as mark:
+        assert mark.is_set
+        assert viewer_attached(path)
+
+
+def test_users_see_and_take_each_others_marks(shared_folder):
+    path = shared_folder / "a.wnt"
+
+    def look_and_take():
+        assert viewer_attached(path)
+        with ViewerMark(path) as mark:
+            assert mark.is_set
+
+    with ViewerMark(path):
+        as_nobody(look_and_take)
+    assert not viewers_path(path).exists()
+
+
+def test_a_file_that_may_not_be_read_leaves_open_who_watches(shared_folder):
+    path = shared_folder / "a.wnt"
+    viewers_path(path).touch(mode=0o600)
+
+    def look_and_take():
+        assert viewer_attached(path) is None
+        assert not ViewerMark(path).set()
+
+    as_nobody(look_and_take)
+
+
+@pytest.mark.parametrize("left", [os.mkfifo, lambda path: path.symlink_to("/etc/passwd")], ids=["pipe", "link"])
+def test_what_a_stranger_has_left_in_a_locks_place_is_neither_followed_nor_waited_for(tmp_path, left):
+    path = tmp_path / "a.wnt"
+    left(lock_path(path))
+    left(viewers_path(path))
+    assert engine_alive(path) is False
+    assert not viewer_attached(path)
+    before = Path("/etc/passwd").read_bytes()
+    with pytest.raises(SessionError, match="Cannot lock"), EngineLock(path):
+        pass
+    assert Path("/etc/passwd").read_bytes() == before

@@ -79,6 +79,9 @@ class EngineKeys(_Base):
             bad = engine.state in {"died", "failed", "diverged"}
             more = " space goes on" if engine.alive else ""
             self.footer.say(engine.message + more, severity="error" if bad else "information", lasting=bad)
+        elif self._told == "" and engine.alive and not engine.sees_viewer:
+            self.footer.say("The engine cannot see that you watch (its .viewers file cannot be locked from here):"
+                            " it ends at its last step", severity="warning", lasting=True)  # fmt: skip
         self._told = engine.state
 
     def action_toggle_running(self) -> None:
