@@ -22,7 +22,7 @@ from engine.config import RunConfig
 from engine.errors import WntError
 from engine.memory import is_out_of_memory, out_of_memory
 from engine.paths import existing_path, named_path, shown_path
-from engine.signals import Interrupted, exit_code
+from engine.signals import Interrupted, exit_code, raised
 
 if TYPE_CHECKING:
     from engine.session.liveness import EngineLock
@@ -172,7 +172,8 @@ def _weights(options: argparse.Namespace) -> int:
 
     way = Way(sys.stderr)
     try:
-        written = write_weights(options.session, options.step, options.output, way.at)
+        with raised():  # a half-written file is taken back
+            written = write_weights(options.session, options.step, options.output, way.at)
     finally:
         way.close()
     print(written.sentence())

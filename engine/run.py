@@ -107,6 +107,8 @@ def resume_session(path: Path, context: RunContext, *, steps: int | None) -> Out
         with SessionWriter.open(path, newest_command=newest_command, **_observers(lock, context)) as writer:
 
             def begin(past: Past) -> list[Event]:
+                for known in notices(past.trainer):  # in the session since its first row, but not on this stream
+                    context.report.event(known)
                 if last < 0:
                     return []
                 said = past.go_towards(last)

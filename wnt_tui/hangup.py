@@ -13,12 +13,14 @@ import signal
 import threading
 from collections.abc import Callable
 
+from engine import signals
+
 GRACE_SECONDS = 1.0
 """How long the app may take to leave by itself before the process is ended."""
 
 
 def leave_on_hangup(leave: Callable[[int], object], fd: int = 0) -> None:
-    """Call ``leave`` at hangup, SIGHUP or SIGTERM, and end the process a second later.
+    """Call ``leave`` at hangup and at signals that ask for the end, and end the process a second later.
 
     Call it once, from the main thread. The session and its engine are other processes' business: ending a
     viewer at any moment loses nothing.
@@ -45,6 +47,6 @@ def leave_on_hangup(leave: Callable[[int], object], fd: int = 0) -> None:
         poll.poll()
         end(128 + signal.SIGHUP)
 
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGHUP, on_signal)
+    for number in signals.ENDING:
+        signal.signal(number, on_signal)
     threading.Thread(target=watch, name="hangup", daemon=True).start()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from engine import signals
 from engine.paths import shown_path
 from wnt_tui.cli.control import session_argument
 from wnt_tui.cli.group import SectionedCommand
@@ -32,7 +33,9 @@ def export(session: Path, kind: str, directory: Path, force: bool) -> None:
     from engine.session import paths
 
     write = {"csv": exports.export_csv, "json": exports.export_json}[kind]
-    for path in write(paths.resolve_session(session), directory, replace=force):
+    with signals.raised():  # half-written files are taken back
+        written = write(paths.resolve_session(session), directory, replace=force)
+    for path in written:
         click.echo(shown_path(path))
 
 
@@ -47,7 +50,9 @@ def copy(session: Path, target: Path) -> None:
     from engine.session import paths
     from engine.session.copy import copy_session
 
-    click.echo(shown_path(copy_session(paths.resolve_session(session), target)))
+    with signals.raised():  # a half-written file is taken back
+        written = copy_session(paths.resolve_session(session), target)
+    click.echo(shown_path(written))
 
 
 COMMANDS = (export, copy)

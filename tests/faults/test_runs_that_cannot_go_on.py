@@ -1,0 +1,151 @@
+"""A full disk, a session that is locked, a process that was stopped: said with a time, and a signal ends it soon."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sqlite3
+import time
+from contextlib import closing, contextmanager
+
+import pytest
+
+from engine.errors import SessionError
+from engine.session import SessionReader, send, wait
+from tests.engine_process.engines import ENDLESS, EngineProcess, ask, run_arguments, state, until
+from tests.faults.test_disk_and_clock import small_disk
+from wnt_tui.cli.listing import as_table, as_text
+from wnt_tui.summary import summary_of
+
+ENDED_SECONDS = 5.0
+"""Within which a signal ends a run, whatever it waits for."""
+
+
+@pytest.fixture(autouse=True)
+def own_state(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@contextmanager
+def engine(*arguments):
+    process = EngineProcess("run", *arguments)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def locked(path):
+    """Another program writes to the session and does not come to an end."""
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=60)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            other.execute("ROLLBACK")
+
+
+def said(path):
+    """What `status` and `ls` say of the engine."""
+    summary = summary_of(path)
+    assert summary.words in as_text(summary)
+    assert summary.words in as_table([summary])
+    return as_text(summary)
+
+
+def end_by(process, number):
+    began = time.monotonic()
+    process.send_signal(number)
+    code = process.wait(60)
+    print(f"\nended after {time.monotonic() - began:.1f} s")
+    assert time.monotonic() - began < 2 * ENDED_SECONDS  # the clock of a shared machine
+    return code
+
+
+def test_a_run_on_a_full_disk_says_since_when_and_a_signal_ends_it_with_what_is_saved(tmp_path):
+    with small_disk(tmp_path / "disk", "120k") as disk:
+        path = disk / "run.wnt"
+        with engine(*run_arguments(path, steps=60)) as process:
+            until(lambda: path.exists() and state(path).blocked_since is not None)
+            told = said(path)
+            assert re.search(r"recording blocked since \d\d:\d\d", told)
+            assert "left" not in told
+            assert "/s" not in told
+            with pytest.raises(SessionError, match="blocked since"):
+                ask(path, "pause")
+            until(lambda: "step 60/60" in process.told())
+            assert end_by(process, signal.SIGTERM) == 143
+        last = re.search(r"Rows up to step (\d+) are saved in .*; those of steps (\d+) to 60 are lost", process.told())
+        assert int(last[1]) + 1 == int(last[2])
+        assert process.told().count("Recording waits: the disk is full. Rows up to step ") == 1
+        with SessionReader(path) as reader:
+            assert reader.last_step() == int(last[1])
+
+
+def test_a_run_whose_session_is_locked_says_when_that_begins_and_ends_and_loses_nothing(tmp_path):
+    path = tmp_path / "run.wnt"
+    with engine(*run_arguments(path, steps=ENDLESS)) as process:
+        until(lambda: path.exists() and state(path).step > 3)
+        with locked(path):
+            until(lambda: state(path).blocked_since is not None)
+            assert "recording blocked since" in said(path)
+            with pytest.raises(SessionError, match="blocked since"):
+                send(path, "pause")
+        until(lambda: state(path).blocked_since is None)
+        assert "live running" in said(path)
+        until(lambda: "Recording goes on; it had waited since" in process.told())
+        assert end_by(process, signal.SIGTERM) == 143
+    assert process.told().count("another program has locked it") == 1
+    with SessionReader(path) as reader:
+        assert reader.steps()[0].tolist() == list(range(reader.last_step() + 1))
+
+
+def test_a_signal_ends_a_run_whose_session_stays_locked(tmp_path):
+    path = tmp_path / "run.wnt"
+    with engine(*run_arguments(path, steps=ENDLESS)) as process:
+        until(lambda: path.exists() and state(path).step > 3)
+        with locked(path):
+            assert end_by(process, signal.SIGINT) == 130
+    assert re.search(r"Rows up to step \d+ are saved in .*are lost. Recording waits: ", process.told())
+    assert sorted(p.name for p in tmp_path.glob("*.lock")) == []
+
+
+def test_a_signal_ends_a_run_in_the_midst_of_a_long_step_and_what_is_recorded_stays(tmp_path):
+    path = tmp_path / "run.wnt"
+    large = {"width": 2000, "depth": 10, "examples": 600, "measure": "all", "steps": 3}
+    with engine(*run_arguments(path, **large)) as process:
+        until(lambda: path.exists() and state(path).state == "running")
+        assert end_by(process, signal.SIGTERM) == 143
+    assert state(path).state == "stopped"
+    assert "Stopped by SIGTERM." in process.told()
+
+
+def test_an_engine_that_was_stopped_gives_no_sign_of_life_and_goes_on_when_it_may(tmp_path):
+    path = tmp_path / "run.wnt"
+    with engine(*run_arguments(path, steps=ENDLESS)) as process:
+        until(lambda: path.exists() and state(path).step > 3)
+        process.send_signal(signal.SIGSTOP)
+        number = send(path, "pause")
+        began = time.monotonic()
+        with pytest.raises(SessionError, match=r"no sign of life since \d\d:\d\d.*kill -CONT"):
+            wait(path, number, timeout=60)
+        assert time.monotonic() - began < 2 * ENDED_SECONDS
+        told = said(path)
+        assert re.search(r"no sign of life since \d\d:\d\d", told)
+        assert "live" not in told
+        assert "left" not in told
+        process.send_signal(signal.SIGCONT)
+        until(lambda: re.search(r"live paused since \d\d:\d\d", said(path)))
+        assert wait(path, number, timeout=60).state == "done"  # what was sent has waited for it
+
+
+def test_an_engine_that_has_died_is_shown_with_its_last_sign_of_life(tmp_path):
+    path = tmp_path / "run.wnt"
+    with engine(*run_arguments(path, steps=ENDLESS)) as process:
+        until(lambda: path.exists() and state(path).step > 3)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert re.search(r"died, last sign of life \d\d:\d\d", said(path))
