@@ -8,6 +8,7 @@ enough to use the link, short enough for a key's answer to pass.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -51,6 +52,9 @@ REPORT_ROW = 2
 REPORT_COLUMNS = 16
 """The cursor's column numbers the questions, in turn: an answer that comes twice is known by it."""
 
+BURST_SECONDS = 0.01
+"""What is written in so little time is written at once."""
+
 _MOST_REPORTS = REPORT_COLUMNS - 4
 _LATENCIES = 32
 
@@ -59,8 +63,10 @@ _LATENCIES = 32
 class _Report:
     column: int
     count: int
-    # Bytes that were unanswered when it was asked for, its own included.
+    # Bytes that were unanswered when it was asked for, its own included; 0 where that is unknown.
     behind: int
+    # Bytes that were written at once, its own included.
+    burst: int
     asked: float
 
 
@@ -79,7 +85,8 @@ class Link:
     def restart(self) -> None:
         """Begin anew: nothing is under way, nothing is known."""
         self._reports: deque[_Report] = deque()
-        self._unreported = 0
+        self._unreported = self._burst = 0
+        self._asked = self._last_heard = -math.inf
         self._window = float(WINDOW_MAX)
         # Seconds and bytes of answers that nothing else was before.
         self._alone: deque[tuple[float, int]] = deque(maxlen=_LATENCIES)
@@ -88,6 +95,8 @@ class Link:
         self._first_asked: float | None = None
         self._drained = 0.0
         self._lost_after = LOST_SECONDS
+        # Whether bytes may be under way that are counted no more.
+        self._given_up = False
         self._told = False
         self._wide = False
 
@@ -116,7 +125,10 @@ class Link:
             self._drained = now
         if self._first_asked is None:
             self._first_asked = now
-        self._reports.append(_Report(self._column, count, self.unanswered + count, now))
+        behind = 0 if self._given_up else self.unanswered + count
+        self._burst = count + (self._burst if now - self._asked < BURST_SECONDS else 0)
+        self._asked = now
+        self._reports.append(_Report(self._column, count, behind, self._burst, now))
         return text
 
     def answered(self, row: int, column: int) -> bool:
@@ -132,6 +144,7 @@ class Link:
         if row == 1 and 2 <= column <= REPORT_COLUMNS:
             return False  # F3 with a modifier
         self._heard = True
+        self._last_heard = self._clock()
         self._lost_after = LOST_SECONDS
         if not self._reports:
             return False
@@ -149,8 +162,11 @@ class Link:
         return True
 
     def _learn(self, report: _Report) -> None:
+        """Fit the window to how long an answer took."""
         took = self._clock() - report.asked
-        if report.behind == report.count or not self._alone:
+        if not report.behind:
+            self._given_up = False
+        elif report.behind == report.count or not self._alone:
             self._alone.append((took, report.behind))
         self._response = took if not self._response else 0.7 * self._response + 0.3 * took
         aim = self.latency + QUEUE_SECONDS
@@ -159,8 +175,8 @@ class Link:
             self._window = max(WINDOW_MIN, fitting, self._window / 2)
         elif report.behind > 0.6 * self._window:
             self._window = min(WINDOW_MAX, fitting, 1.5 * self._window)
-        shortest, its_bytes = min(self._alone)
-        queued, more = took - shortest, report.behind - its_bytes
+        shortest, its_bytes = min(self._alone, default=(took, 0))
+        queued, more = took - shortest, report.burst - its_bytes
         if queued > STALLED_SECONDS:
             self._wide = False
         elif more >= PART_MIN and more / max(queued, 0.005) >= WIDE_RATE:
@@ -216,7 +232,7 @@ class Link:
         if not self._reports:
             return None
         if self._heard:
-            return max(0.01, self._reports[0].asked + self._lost_after - self._clock())
+            return max(0.01, self._lost_after - self._unheard(self._clock()))
         if self.silent:
             return self._reports[0].count / SILENT_RATE
         assert self._first_asked is not None
@@ -225,11 +241,19 @@ class Link:
     def _forget_lost(self) -> None:
         now = self._clock()
         if self.silent:
+            self._given_up = True
             while self._reports and (now - self._drained) * SILENT_RATE >= self._reports[0].count:
                 self._drained += self._reports.popleft().count / SILENT_RATE
-        elif self._heard and self._reports and now - self._reports[0].asked >= self._lost_after:
+        elif self._heard and self._reports and self._unheard(now) >= self._lost_after:
             self._reports.clear()
+            self._window = max(WINDOW_MIN, self._window / 4)
+            self._wide = False
+            self._given_up = True
             self._lost_after *= 2
+
+    def _unheard(self, now: float) -> float:
+        """Seconds since the terminal was heard of, or was asked if that is later."""
+        return now - max(self._reports[0].asked, self._last_heard)
 
     # What is told
 
