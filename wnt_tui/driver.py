@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import threading
+import time
 from typing import Any, Protocol
 
 from textual import events
@@ -26,8 +27,11 @@ _ANSWER = re.compile(r"\x1b\[(\d+);(\d+)R")
 
 _KEYS = (events.Key, events.Paste, events.MouseDown, events.MouseScrollDown, events.MouseScrollUp)
 
+LEAVING_SECONDS = 10.0
+"""Longest wait for answers when the terminal is given back."""
+
 HURRIED_SECONDS = 0.4
-"""Longest wait for answers where the process is ended soon, see :mod:`wnt_tui.hangup`."""
+"""… where the process is ended soon, see :mod:`wnt_tui.hangup`."""
 
 
 class Paced(Protocol):
@@ -224,6 +228,9 @@ class TerminalDriver(LinuxDriver):
             if self._timer is not None:
                 self._timer.cancel()
             if was_open:
-                patience = min(self._flow.last_answers(), HURRIED_SECONDS if self._paced.hurried else 60.0)
-                self._answered.wait_for(lambda: not self._flow.asked, patience)
+                # The terminal cannot show the shell before what is under way: waiting for it takes nobody's time.
+                until = time.monotonic() + (HURRIED_SECONDS if self._paced.hurried else LEAVING_SECONDS)
+                while patience := min(self._flow.last_answers(), until - time.monotonic()):
+                    if patience < 0 or not self._answered.wait(patience):
+                        break
         super().disable_input()

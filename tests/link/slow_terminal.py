@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -61,7 +62,7 @@ class SlowTerminal:
     ) -> None:
         self.rate, self.latency, self.answers = rate, latency, answers
         self.master, slave = pty.openpty()
-        self.resize(*size)
+        self._set_size(*size)
         self.screen = pyte.Screen(*size)
         self._stream = pyte.Stream(self.screen)
         self.process = subprocess.Popen(
@@ -101,7 +102,16 @@ class SlowTerminal:
             self._back.append((time.monotonic() + self.latency, keys.encode(), 0))
 
     def resize(self, columns: int, rows: int) -> None:
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        with self._lock:
+            self._set_size(columns, rows)
+            self.screen.resize(rows, columns)
+            self.screen.reset()
+        self.process.send_signal(signal.SIGWINCH)
+
+    def clear(self) -> None:
+        """Lose what is shown, as when a shell has had the terminal."""
+        with self._lock:
+            self.screen.reset()
 
     def shown(self) -> str:
         with self._lock:
@@ -136,6 +146,9 @@ class SlowTerminal:
         return code
 
     # The link
+
+    def _set_size(self, columns: int, rows: int) -> None:
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def _carry(self) -> None:
         free = time.monotonic()

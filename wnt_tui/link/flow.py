@@ -270,7 +270,7 @@ class Link:
         return f"link {response:.1f} s" if self._told else ""
 
     def last_answers(self) -> float:
-        """Seconds within which what is under way should be answered: how long to wait for it when leaving."""
+        """Seconds within which the next answer should come: how long to wait for it when leaving."""
         if not self._reports or self.silent:
             return 0.0
         if not self._heard:
