@@ -17,7 +17,11 @@ from wnt_tui.engine_process import become_engine
 def run(plot: bool, **given: Any) -> None:
     """Train and measure; a JSON summary on stdout.
 
-    Progress goes to stderr. Ctrl+C finishes the step and saves; twice quits.
+    Progress and events go to stderr. Ctrl+C ends it within 5 s, after the step at hand where that takes less, and
+    what is recorded is saved; so do TERM, HUP (not under nohup), USR2 and XCPU. USR1 keeps a checkpoint and goes on.
+
+    Exit code: 0 done, or stopped by `wnt-tui stop` or a breakpoint, 1 failed, 2 usage, 3 diverged, 130 Ctrl+C, 143
+    TERM, 129 HUP (128 and the signal's number).
     """
     from wnt_tui.cli.places import session_for
 
