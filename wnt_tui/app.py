@@ -13,7 +13,7 @@ from typing import Any, ClassVar, cast
 from rich.console import Console
 from rich.text import Text
 from textual import constants
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.geometry import Region
 from textual.screen import Screen
@@ -29,6 +29,7 @@ from wnt_tui.keys import KEY_TABLE
 from wnt_tui.link.flow import Link
 from wnt_tui.screens.dashboard import Dashboard
 from wnt_tui.themes import Palette, app_theme, depth_of, make_palette
+from wnt_tui.type_ahead import TypeAhead
 from wnt_tui.widgets.header import Header
 from wnt_tui.widgets.line import Line
 
@@ -36,7 +37,7 @@ LINK_SECONDS = 1.0
 """How often it is told whether the link is slow."""
 
 
-class WntApp(App[Farewell]):
+class WntApp(TypeAhead[Farewell]):
     """Shows sessions, one at a time.
 
     Args:
@@ -81,7 +82,7 @@ class WntApp(App[Farewell]):
         dashboard = Dashboard(first, self.palette, *self.engines, compared=compared, opened_together=self.paths)
         self.push_screen(dashboard)
         if self._choose and others:
-            self._let_choose(dashboard)
+            dashboard.action_sessions()
 
     def _collect(self) -> None:
         self._collector.tick(self.dashboard.changed if self.dashboard is not None else 0.0)
@@ -135,21 +136,17 @@ class WntApp(App[Farewell]):
             title = entry.meaning[0].upper() + entry.meaning[1:]
             yield SystemCommand(title, f"key {entry.shown}", run)
 
-    def on_dashboard_sessions_wanted(self, message: Dashboard.SessionsWanted) -> None:
-        """Let the user choose among the sessions that were opened together."""
-        self._let_choose(message.dashboard)
+    def action_command_palette(self) -> None:
+        """Open the command palette on the dashboard; its commands are for nothing that lies on it."""
+        if self.screen is self.dashboard:
+            from wnt_tui.screens.dialog import Commands
 
-    def _let_choose(self, dashboard: Dashboard) -> None:
-        from wnt_tui.screens.sessions import SessionsScreen
+            self.push_screen(Commands(id="--command-palette"))
 
-        def chosen(path: Path | None) -> None:
-            if path is not None and path != dashboard.path:
-                # A comparison goes on, seen from the other session.
-                compared = (dashboard.path, *dashboard.compared_paths) if dashboard.compared_paths else ()
-                self.switch_screen(Dashboard(path, self.palette, compared=compared, opened_together=self.paths))
-
-        paths = dict.fromkeys((dashboard.path, *self.paths, *dashboard.compared_paths))
-        self.push_screen(SessionsScreen(tuple(paths), dashboard.path, self.palette), chosen)
+    async def action_quit(self) -> None:
+        """Leave, as q does: Textual's own key for it."""
+        if self.dashboard is not None:
+            self.dashboard.action_leave()
 
     def on_dashboard_branch_wanted(self, message: Dashboard.BranchWanted) -> None:
         """Start an engine on a branch and show it in its parent's place; the parent's engine goes on as it is."""
@@ -213,10 +210,10 @@ def watch(
         os._exit(hung_up[0])
     for started in app.engines:
         started.tidy()
-    if farewell is None:
-        return app.return_code or 0
+    if farewell is None:  # it has not been left: something has ended it
+        return app.return_code or 1
     others = [session for session in app.branched if session != farewell.session]
     with contextlib.suppress(OSError):
         for sentence in (farewell.sentence, *of_the_others(others, stop=farewell.stop)):
             print(sentence, file=sys.stderr if farewell.code else sys.stdout)
-    return farewell.code
+    return farewell.code or app.return_code or 0

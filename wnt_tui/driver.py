@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import selectors
 import threading
 import time
 from typing import Any, Protocol
@@ -16,14 +17,17 @@ from textual.message import Message
 
 from wnt_tui.link.flow import Link
 from wnt_tui.link.pictures import Pictures
+from wnt_tui.terminal_input import TerminalInput
+
+READ_BYTES = 4096
+POLL_SECONDS = 0.1
+"""How often it is seen whether the app leaves."""
 
 _PICTURE = re.compile(r"\x1b\[\d+;\d+H")
 """What Textual writes a picture begins with, whole or in part."""
 
 _SYNCHRONIZED = ("\x1b[?2026h", "\x1b[?2026l")
 """Written around a picture where the terminal can hold it back until it is whole."""
-
-_ANSWER = re.compile(r"\x1b\[(\d+);(\d+)R")
 
 _KEYS = (events.Key, events.Paste, events.MouseDown, events.MouseScrollDown, events.MouseScrollUp)
 
@@ -177,6 +181,24 @@ class TerminalDriver(LinuxDriver):
 
     # From the terminal to the app
 
+    def run_input_thread(self) -> None:
+        """Read what the terminal sends until the app leaves or the terminal has gone."""
+        found = TerminalInput()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.fileno, selectors.EVENT_READ)
+            while not self.exit_event.is_set():
+                if selector.select(POLL_SECONDS):
+                    try:
+                        data = os.read(self.fileno, READ_BYTES)
+                    except OSError:
+                        return  # `hangup` ends the app
+                    if not data:
+                        return
+                    for message in found.messages(data):
+                        self.process_message(message)
+                for message in found.overdue():
+                    self.process_message(message)
+
     def process_message(self, message: Message) -> None:
         """Hand on what came from the terminal, from the input thread.
 
@@ -187,11 +209,6 @@ class TerminalDriver(LinuxDriver):
             # The answer to a question of this driver. Textual would shift the mouse by it.
             self._take_answer(message.y + 1, message.x + 1)
             return
-        if isinstance(message, events.Paste):
-            # A terminal may answer while it sends what is pasted.
-            for answer in _ANSWER.finditer(message.text):
-                self._take_answer(int(answer[1]), int(answer[2]))
-            message.text = _ANSWER.sub("", message.text)
         if isinstance(message, _KEYS):
             with self._lock:
                 self._pictures.key()

@@ -93,16 +93,25 @@ a label stays out of the footer."""
 
 PANEL_KEYS = "123456789"
 
+PROMPT_KEYS = {"enter": "answer", "escape": "drop"}
+"""Keys of the prompt while it asks something; all others are for its field."""
+
 
 def bindings() -> list[Binding]:
     """Return Textual bindings of the whole table, digits for the panels included."""
+    # With priority: carried out before the next key is looked at, which may be for what this one opens.
     made = [
-        Binding(entry.keys, entry.action, entry.meaning, show=False, priority=entry.keys == "ctrl+c")
+        Binding(entry.keys, entry.action, entry.meaning, show=False, priority=True)
         for entry in KEY_TABLE
         if entry.action
     ]
-    made += [Binding(key, f"panel({key})", f"select panel {key}", show=False) for key in PANEL_KEYS]
+    made += [Binding(key, f"panel({key})", f"select panel {key}", show=False, priority=True) for key in PANEL_KEYS]
     return made
+
+
+def prompt_bindings() -> list[Binding]:
+    """Return Textual bindings for the dashboard while its prompt asks something."""
+    return [Binding(key, action, show=False, priority=True) for key, action in PROMPT_KEYS.items()]
 
 
 def footer_keys(*, has_engine: bool) -> list[Key]:

@@ -102,7 +102,7 @@ class Terminal:
         deadline = time.monotonic() + patience
         while not condition(self.output):
             assert time.monotonic() < deadline, self.output[-2000:]
-            self._read(0.1)
+            self.read_on(0.1)
         return self.output
 
     def ends(self, patience: float = 90.0) -> int:
@@ -110,8 +110,8 @@ class Terminal:
         deadline = time.monotonic() + patience
         while self.process.poll() is None:
             assert time.monotonic() < deadline, "still running"
-            self._read(0.05)
-        self._read(0.05)
+            self.read_on(0.05)
+        self.read_on(0.05)
         return self.process.returncode
 
     def press(self, keys: str) -> None:
@@ -121,7 +121,8 @@ class Terminal:
         os.close(self.master)
         self.master = -1
 
-    def _read(self, seconds: float) -> None:
+    def read_on(self, seconds: float = 0.05) -> None:
+        """Read what is there, waiting so long for the first of it."""
         if self.master < 0:
             time.sleep(seconds)
             return
@@ -149,12 +150,19 @@ def terminal(environment: dict[str, str], tmp_path: Path) -> Iterator[OpenTermin
     opened: list[Terminal] = []
 
     def start(
-        *arguments: str | Path, size: tuple[int, int] = (80, 24), ignore_hup: bool = False, **more: str
+        *arguments: str | Path,
+        size: tuple[int, int] = (80, 24),
+        ignore_hup: bool = False,
+        before: str = "",
+        **more: str,
     ) -> Terminal:
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         variables = {name: value for name, value in environment.items() if name != "COLUMNS"} | more
         command = [*COMMAND, *map(str, arguments)]
+        if before:
+            program = f"{before}\nfrom wnt_tui.__main__ import main\nmain()"
+            command = [sys.executable, "-P", "-c", program, *map(str, arguments)]
         if ignore_hup:
             command = ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh", *command]
         process = subprocess.Popen(

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.suggester import Suggester
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -18,6 +17,7 @@ from textual.widgets.option_list import Option
 from engine.breakpoints import LONGEST_CONDITION, BreakpointError, SetBreakpoint, parse
 from engine.catalogue import CATALOGUE
 from engine.config import RunConfig
+from wnt_tui.screens.dialog import ListDialog, dialog_key
 from wnt_tui.themes import Palette
 
 EXAMPLES = (
@@ -53,7 +53,7 @@ class MetricNames(Suggester):
         return None if found is None else value[: word.start()] + found
 
 
-class BreakpointsScreen(ModalScreen[Change | None]):
+class BreakpointsScreen(ListDialog[Change | None]):
     """A field for a new breakpoint above the list of those that are set; answers with a change, or None.
 
     Args:
@@ -64,9 +64,10 @@ class BreakpointsScreen(ModalScreen[Change | None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss", show=False),
-        Binding("ctrl+c", "dismiss", show=False, priority=True),
-        Binding("delete,backspace,x", "clear", show=False),
+        dialog_key("tab", "app.focus_next"),
+        dialog_key("shift+tab", "app.focus_previous"),
+        dialog_key("delete,backspace,x", "clear"),
+        dialog_key("enter", "submit"),
     ]
 
     def __init__(self, found: Sequence[SetBreakpoint], config: RunConfig, engine: bool, palette: Palette) -> None:
@@ -108,14 +109,20 @@ class BreakpointsScreen(ModalScreen[Change | None]):
         elif self._found:
             options.focus()
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Return whether an action may happen: enter and x are the field's or the list's."""
+        if action == "submit":
+            return any(field.has_focus for field in self.query(Input))
+        return super().check_action("list" if action == "clear" else action, parameters)
+
+    def action_submit(self) -> None:
         """Set the breakpoint, or point at what is wrong with it."""
-        event.stop()
-        if not event.value.strip():
+        condition = self.query_one(Input).value
+        if not condition.strip():
             self.dismiss(None)
             return
         try:
-            found = parse(event.value)
+            found = parse(condition)
             found.check(depth=self._config.depth, measure=self._config.measure)
         except BreakpointError as error:
             field = self.query_one(Input)
@@ -131,14 +138,18 @@ class BreakpointsScreen(ModalScreen[Change | None]):
     def action_clear(self) -> None:
         """Clear the highlighted breakpoint."""
         place = self.query_one(OptionList).highlighted
-        if self._engine and place is not None and self.query_one(OptionList).has_focus:
+        if self._engine and place is not None:
             self.dismiss(Change("clear", self._found[place].text))
 
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Put the chosen one into the field, to set another like it."""
+    def chosen(self, place: int) -> None:
+        """Put a breakpoint into the field, to set another like it.
+
+        Args:
+            place: Which of the list.
+        """
         if self._engine:
             field = self.query_one(Input)
-            field.value = self._found[event.option_index].text
+            field.value = self._found[place].text
             field.cursor_position = len(field.value)
             field.focus()
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -18,6 +17,7 @@ from engine.errors import SessionError
 from engine.paths import existing_path, real_path, shown_path
 from engine.session.living import living_sessions
 from engine.session.paths import list_sessions
+from wnt_tui.screens.dialog import ListDialog, dialog_key
 from wnt_tui.screens.sessions import describe
 from wnt_tui.themes import Palette
 
@@ -65,7 +65,7 @@ def candidates(path: Path, meta: Mapping[str, str], opened: Iterable[Path]) -> l
     return [each for each in dict.fromkeys(found) if each in known][:MOST_OFFERED]
 
 
-class CompareScreen(ModalScreen[Path | None]):
+class CompareScreen(ListDialog[Path | None]):
     """A list of sessions; answers with the one to add to the comparison, or to take out of it, or None.
 
     Args:
@@ -75,10 +75,7 @@ class CompareScreen(ModalScreen[Path | None]):
         palette: Styles and characters.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,c", "dismiss", show=False),
-        Binding("ctrl+c", "dismiss", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [dialog_key("q,c", "dismiss")]
 
     def __init__(
         self, paths: Sequence[Path], compared: Collection[Path], parent: Path | None, palette: Palette
@@ -125,6 +122,10 @@ class CompareScreen(ModalScreen[Path | None]):
         sign = "✓ " if path in self._compared else "  "
         return f"{sign}{words}{'   (parent)' if path == self._parent_session else ''}"
 
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Answer with the chosen one."""
-        self.dismiss(self._paths[event.option_index])
+    def chosen(self, place: int) -> None:
+        """Answer with a session.
+
+        Args:
+            place: Which of the list.
+        """
+        self.dismiss(self._paths[place])

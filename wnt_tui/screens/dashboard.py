@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -20,7 +20,7 @@ from engine.theory.pairings import ESTIMATORS, Estimator
 from wnt_tui.commander import Commander
 from wnt_tui.cursor import Cursor
 from wnt_tui.engine_process import EngineProcess
-from wnt_tui.keys import bindings
+from wnt_tui.keys import PROMPT_KEYS, bindings, prompt_bindings
 from wnt_tui.panels import ALL_PANELS
 from wnt_tui.panels.pairing import ESTIMATOR_NAMES
 from wnt_tui.panels.widget import PanelWidget
@@ -57,18 +57,7 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
         opened_together: Sessions to offer first.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
-
-    class SessionsWanted(Message):
-        """Another session is to be chosen.
-
-        Args:
-            dashboard: Who asks.
-        """
-
-        def __init__(self, dashboard: Dashboard) -> None:
-            super().__init__()
-            self.dashboard = dashboard
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(), *prompt_bindings()]
 
     class BranchWanted(Message):
         """A branch is to be made and shown.
@@ -281,7 +270,9 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Return whether an action may happen: while a question is asked, keys belong to its field."""
-        return not self.prompt.active or action == "how_to_quit"
+        if not self.is_mounted:
+            return False
+        return action == "how_to_quit" or self.prompt.active == (action in PROMPT_KEYS.values())
 
     def _move_to(self, cursor: Cursor) -> None:
         self.footer.say("")
@@ -370,7 +361,9 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
         self.view_changed()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """A panel was focused, by a click perhaps: that selects it."""
+        """A panel was focused, by a click perhaps: that selects it. A question keeps the keyboard."""
+        if self.prompt.active and self.prompt not in event.widget.ancestors:
+            self.prompt.take_keyboard()
         for place, widget in enumerate(self.panels):
             if widget is event.widget and place != self.selected:
                 self.selected = place
@@ -391,7 +384,19 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
 
     def action_sessions(self) -> None:
         """Choose among the sessions that were opened together."""
-        self.post_message(self.SessionsWanted(self))
+        from wnt_tui.screens.sessions import SessionsScreen
+
+        paths = dict.fromkeys((self.path, *self.opened_together, *self.compared_paths))
+        self.app.push_screen(SessionsScreen(tuple(paths), self.path, self.palette), self._open)
+
+    def _open(self, path: Path | None) -> None:
+        """Show another session in this one's place."""
+        if path is None or path == self.path or not self.is_current:
+            return
+        # A comparison goes on, seen from the other session.
+        compared = (self.path, *self.compared_paths) if self.compared_paths else ()
+        opened_together = tuple(dict.fromkeys((*self.opened_together, self.path)))
+        self.app.switch_screen(Dashboard(path, self.palette, compared=compared, opened_together=opened_together))
 
     async def action_palette(self) -> None:
         """Open the command palette."""
@@ -425,17 +430,25 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
 
         return Question("goto", "go to step", parse)
 
-    @on(Prompt.Closed)
+    def action_drop(self) -> None:
+        """Drop the question."""
+        self.prompt.close()
+        self._prompt_closed()
+
     def _prompt_closed(self) -> None:
         self.footer.display = True
-        self.panels[self.selected].focus(scroll_visible=False)
+        self.set_focus(self.panels[self.selected], scroll_visible=False)
 
-    @on(Prompt.Answered)
-    def _prompt_answered(self, message: Prompt.Answered) -> None:
-        answer: Any = message.answer
-        if message.question.name == "goto":
+    def action_answer(self) -> None:
+        """Take the answer, or say what is wrong with it and go on asking."""
+        taken = self.prompt.take()
+        if taken is None:
+            return
+        question, answer = taken
+        self._prompt_closed()
+        if question.name == "goto":
             self._move_to(self.cursor.to(answer))
-        elif message.question.name == "mark":
+        elif question.name == "mark":
             self.mark_answered(answer)
         else:
-            self.engine_answer(message.question.name, answer)
+            self.engine_answer(question.name, answer)

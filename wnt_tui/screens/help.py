@@ -7,14 +7,14 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from engine.config import RunConfig
 from wnt_tui.keys import GROUP_TITLES, KEY_TABLE
 from wnt_tui.panels.base import Panel
+from wnt_tui.screens.dialog import Dialog, dialog_key
 from wnt_tui.themes import Palette
 
 
@@ -39,7 +39,7 @@ def key_help(palette: Palette) -> Text:
     return text
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     """Keys, the selected panel, then the other panels.
 
     Args:
@@ -50,12 +50,11 @@ class HelpScreen(ModalScreen[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,question_mark,f1,enter", "dismiss", "close", show=False),
-        Binding("down,j", "scroll(1)", show=False),
-        Binding("up,k", "scroll(-1)", show=False),
-        Binding("pagedown,space", "page(1)", show=False),
-        Binding("pageup,b", "page(-1)", show=False),
-        Binding("ctrl+c", "dismiss", show=False, priority=True),
+        dialog_key("q,question_mark,f1,enter", "dismiss"),
+        dialog_key("down,j", "scroll(1)"),
+        dialog_key("up,k", "scroll(-1)"),
+        dialog_key("pagedown,space", "page(1)"),
+        dialog_key("pageup,b", "page(-1)"),
     ]
 
     def __init__(self, panels: Sequence[Panel], selected: int, config: RunConfig | None, palette: Palette) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from engine.paths import shown_path
+from wnt_tui.screens.dialog import ListDialog, dialog_key
 from wnt_tui.summary import as_typed, summary_or_trouble
 from wnt_tui.themes import Palette
 
@@ -35,7 +35,7 @@ def describe(path: Path, name: str = "") -> str:
     )
 
 
-class SessionsScreen(ModalScreen[Path | None]):
+class SessionsScreen(ListDialog[Path | None]):
     """A list to choose from; answers with a path, or None.
 
     Args:
@@ -44,10 +44,7 @@ class SessionsScreen(ModalScreen[Path | None]):
         palette: Styles and characters.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,s", "dismiss", show=False),
-        Binding("ctrl+c", "dismiss", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [dialog_key("q,s", "dismiss")]
 
     def __init__(self, paths: Sequence[Path], current: Path, palette: Palette) -> None:
         super().__init__()
@@ -74,6 +71,10 @@ class SessionsScreen(ModalScreen[Path | None]):
         options.highlighted = self._paths.index(self._current)
         options.focus()
 
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Open the chosen one."""
-        self.dismiss(self._paths[event.option_index])
+    def chosen(self, place: int) -> None:
+        """Open a session.
+
+        Args:
+            place: Which of the list.
+        """
+        self.dismiss(self._paths[place])

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.message import Message
 from textual.widgets import Input, Label
 
 HINT = "enter: do it · esc: drop it"
@@ -46,24 +44,6 @@ class Prompt(Horizontal):
     Prompt Input { width: 16; background: $surface; padding: 0; border: none; height: 1; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", show=False)]
-
-    class Answered(Message):
-        """A question was answered.
-
-        Args:
-            question: The question.
-            answer: What its ``parse`` made of the text.
-        """
-
-        def __init__(self, question: Question, answer: Any) -> None:
-            super().__init__()
-            self.question = question
-            self.answer = answer
-
-    class Closed(Message):
-        """The prompt has gone, answered or not."""
-
     question: Question | None = None
 
     def compose(self) -> ComposeResult:
@@ -92,37 +72,40 @@ class Prompt(Horizontal):
         field.value = initial
         field.styles.width = question.width or "1fr"
         self.display = True
-        field.focus()
+        self.take_keyboard()
+
+    def take_keyboard(self) -> None:
+        """Give the field the keyboard, at once: the next key is for it already."""
+        self.screen.set_focus(self.query_one(Input))
 
     def _remark(self, text: str, *, wrong: bool = False) -> None:
         remark = self.query_one("#remark", Label)
         remark.update(text)
         remark.set_class(wrong, "-wrong")
 
-    def action_close(self) -> None:
-        """Drop the question."""
-        self.close()
-
     def close(self) -> None:
         """Hide and give the keyboard back."""
         self.question = None
         self.display = False
         self.screen.set_focus(None)
-        self.post_message(self.Closed())
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Answer, or say what is wrong and keep asking."""
-        event.stop()
-        if self.question is None:
-            return
+    def take(self) -> tuple[Question, Any] | None:
+        """Take what was typed.
+
+        Returns:
+            The question and its answer, and the prompt has gone; None if the answer is wrong, which is said, or nothing
+            was asked.
+        """
+        question = self.question
+        if question is None:
+            return None
         try:
-            answer = self.question.parse(event.value.strip())
+            answer = question.parse(self.query_one(Input).value.strip())
         except ValueError as error:
             self._remark(str(error), wrong=True)
-            return
-        question = self.question
+            return None
         self.close()
-        self.post_message(self.Answered(question, answer))
+        return question, answer
 
 
 def whole_number(text: str) -> int:

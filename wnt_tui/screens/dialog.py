@@ -1,0 +1,91 @@
+"""What lies over the dashboard until it is answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+from textual.await_complete import AwaitComplete
+from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
+from textual.screen import ModalScreen, Screen
+from textual.widgets import OptionList
+
+Answer = TypeVar("Answer")
+
+
+def dialog_key(keys: str, action: str) -> Binding:
+    """Bind keys of a dialog: with priority, so that the next key already finds what this one has done."""
+    return Binding(keys, action, show=False, priority=True)
+
+
+if TYPE_CHECKING:
+    _Base = Screen
+else:
+    # Textual takes styles from the first base that is a widget.
+    class _Base(Generic[Answer]):
+        pass
+
+
+class AnsweredOnce(_Base[Answer]):
+    """Mixed into a screen that goes once, however often enter is pressed: what lies beneath would go with it."""
+
+    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
+        """Answer and go; nothing if that has happened.
+
+        Args:
+            result: The answer.
+
+        Returns:
+            What can be awaited until the screen has gone.
+        """
+        return super().dismiss(result) if self.is_current else AwaitComplete()
+
+
+class Dialog(AnsweredOnce[Answer], ModalScreen[Answer]):
+    """A screen over the dashboard."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [dialog_key("escape,ctrl+c", "dismiss")]
+
+
+class Commands(AnsweredOnce[None], CommandPalette):
+    """The command palette."""
+
+
+class ListDialog(Dialog[Answer]):
+    """A dialog with one list, which has the keyboard."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        dialog_key("up", "list('cursor_up')"),
+        dialog_key("down", "list('cursor_down')"),
+        dialog_key("home", "list('first')"),
+        dialog_key("end", "list('last')"),
+        dialog_key("pageup", "list('page_up')"),
+        dialog_key("pagedown", "list('page_down')"),
+        dialog_key("enter", "choose"),
+    ]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Return whether an action may happen: the list's only while it has the keyboard."""
+        return action not in {"list", "choose"} or any(found.has_focus for found in self.query(OptionList))
+
+    def action_list(self, name: str) -> None:
+        """Move in the list."""
+        getattr(self.query_one(OptionList), f"action_{name}")()
+
+    def action_choose(self) -> None:
+        """Answer with what is highlighted."""
+        place = self.query_one(OptionList).highlighted
+        if place is not None:
+            self.chosen(place)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Answer with what was clicked."""
+        self.chosen(event.option_index)
+
+    def chosen(self, place: int) -> None:
+        """Answer with an entry of the list.
+
+        Args:
+            place: Which.
+        """
+        raise NotImplementedError
