@@ -31,6 +31,18 @@ class TypeAhead(App[Result]):
         super().__init__(**given)
         self._typed: deque[events.Key | events.Paste] = deque()
         self._held_since: float | None = None
+        self._left = False
+
+    def exit(self, *given: Any, **named: Any) -> None:
+        """End the app; what is typed after that is for nothing in it.
+
+        Args:
+            *given: What Textual's ``exit`` takes.
+            **named: The same.
+        """
+        self._left = True
+        self._typed.clear()
+        super().exit(*given, **named)
 
     async def on_event(self, event: events.Event) -> None:
         """Take keys in their order; everything else as it comes.
@@ -38,6 +50,8 @@ class TypeAhead(App[Result]):
         Args:
             event: What has happened.
         """
+        if self._left and isinstance(event, events.InputEvent):
+            return
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             self._typed.append(event)
             if self._held_since is None or time.monotonic() - self._held_since > LONGEST_WAIT:

@@ -122,6 +122,20 @@ def test_a_paste_is_plain_text_of_bounded_length() -> None:
     assert pastes[0].text.isprintable()
 
 
+def test_what_is_pasted_is_never_taken_for_keys() -> None:
+    pasted = b"\x1b[200~q\x1b[Aq\x1bq\r\x1b[113uQ\x1b[201~"
+    assert [type(message) for message in TerminalInput().messages(pasted)] == [events.Paste]
+
+
+def test_a_paste_whose_end_never_comes_ends_by_itself() -> None:
+    now = [0.0]
+    found = TerminalInput(clock=lambda: now[0])
+    assert list(found.messages(b"\x1b[200~abc")) == []
+    now[0] = 60.0
+    assert [type(message) for message in found.overdue()] == [events.Paste]
+    assert [type(message) for message in found.messages(b"q")] == [events.Key]
+
+
 def test_an_answer_of_the_terminal_within_a_paste_is_an_answer() -> None:
     answer, paste = TerminalInput().messages(b"\x1b[200~lr=\x1b[24;80R.1\x1b[201~")
     assert isinstance(answer, events.CursorPosition)
@@ -167,6 +181,14 @@ def test_mouse_bytes_that_are_no_text_are_ignored(terminal: OpenTerminal, sessio
     opened.press("g")
     opened.until(lambda text: "go to step" in text)
     leave(opened)
+
+
+def test_what_is_typed_after_q_is_for_nothing_in_the_app(terminal: OpenTerminal, session: Path) -> None:
+    opened = terminal("replay", session)
+    opened.until(drawn)
+    os.write(opened.master, b"q" + b"s\r?\x1bg1\r\x03\x1b[<0;3;3M:" * 20)
+    assert opened.ends() == 0, opened.output[-2000:]
+    assert "wnt-tui replay" in opened.output
 
 
 @pytest.mark.parametrize("seed", range(2))
