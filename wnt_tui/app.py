@@ -88,7 +88,7 @@ class WntApp(TypeAhead[Farewell]):
         self._collector.tick(self.dashboard.changed if self.dashboard is not None else 0.0)
 
     def _tell_of_link(self) -> None:
-        if self.dashboard is not None and self.dashboard.is_mounted:
+        if self.dashboard is not None and self.dashboard.complete:
             self.dashboard.query_one(Header).link = self.link.told()
 
     def first_regions(self) -> tuple[list[Region], list[Region]]:

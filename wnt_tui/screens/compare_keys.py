@@ -52,6 +52,10 @@ class CompareKeys(_Base):
     if TYPE_CHECKING:
 
         @property
+        def complete(self) -> bool:
+            """Whether the dashboard's widgets are there."""
+
+        @property
         def footer(self) -> Footer:
             """The footer."""
 
@@ -128,6 +132,8 @@ class CompareKeys(_Base):
 
     def on_companion_trouble(self, message: CompanionTrouble) -> None:
         """A session that cannot be read cannot be compared."""
+        if not self.complete:
+            return
         self.take_out(message.path)
         self.footer.say(str(message.error), severity="error", lasting=True)
 

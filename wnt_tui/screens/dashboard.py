@@ -151,6 +151,11 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
         """Whether one panel fills the screen, because it is small or the panel maximised."""
         return self.maximised or self.size.width < COMPACT_COLUMNS or self.size.height < COMPACT_ROWS
 
+    @property
+    def complete(self) -> bool:
+        """Whether its widgets are there: they go before the last messages have been handled."""
+        return self.is_mounted and bool(self.query(Header)) and bool(self.query(Footer))
+
     def on_mount(self) -> None:
         """Begin to watch the session."""
         self.query_one(Tabs).titles = tuple(panel.title for panel in ALL_PANELS)
@@ -198,6 +203,8 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
 
     def on_snapshot_ready(self, message: SnapshotReady) -> None:
         """Show a new state of the session."""
+        if not self.complete:
+            return
         snapshot = message.snapshot
         if self.snapshot is None:
             self.selected_layer = snapshot.config.depth - 1
@@ -214,7 +221,7 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
     def sessions_changed(self) -> None:
         """Let cursor and axes reach all steps that are shown, and draw."""
         snapshot = self.snapshot
-        if snapshot is None:
+        if snapshot is None or not self.complete:
             return
         # An ended run's axes end with its rows; only a living one is going to fill the rest. Those of sessions that
         # are compared reach over all of their rows; the cursor goes no further than this session's newest.
@@ -234,7 +241,7 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
     def on_view_changed(self) -> None:
         """Draw the panels that are on the screen."""
         self.changed = time.monotonic()
-        if self.snapshot is None or self.has_class("-too-small"):
+        if self.snapshot is None or self.has_class("-too-small") or not self.complete:
             return
         first, last = self.cursor.window()
         for widget in self.panels:
@@ -270,7 +277,7 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Return whether an action may happen: while a question is asked, keys belong to its field."""
-        if not self.is_mounted:
+        if not self.complete:
             return False
         return action == "how_to_quit" or self.prompt.active == (action in PROMPT_KEYS.values())
 

@@ -52,6 +52,10 @@ class EngineKeys(_Base):
             """The footer."""
 
         @property
+        def complete(self) -> bool:
+            """Whether the dashboard's widgets are there."""
+
+        @property
         def has_engine(self) -> bool:
             """Whether an engine lives that can be told something."""
 
@@ -159,6 +163,8 @@ class EngineKeys(_Base):
 
     def on_command_answered(self, message: CommandAnswered) -> None:
         """Say what the engine has answered."""
+        if not self.complete:
+            return
         outcome = message.outcome
         if outcome.name == "stop":
             self.leaving = self.leaving and outcome.done
