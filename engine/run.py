@@ -23,6 +23,7 @@ from engine.record import Event
 from engine.session import EngineLock, SessionReader, SessionWriter, register, unregister
 from engine.session.writer import Observers
 from engine.stopping import Stopping
+from engine.threads import Threads, recorded_threads, threads
 from engine.trainer import Trainer
 from engine.without_effect import without_effect
 from engine.worker import Engine, Outcome
@@ -102,7 +103,9 @@ def resume_session(path: Path, context: RunContext, *, steps: int | None) -> Out
             raise UsageError(
                 f"{recorded.name} has been trained to step {last} already.", f"--steps N with N > {last} goes on to it."
             )
+        own = threads()
         trainer = prepare(recorded)
+        _require_threads(recorded)
         context.stopping.check()
         with SessionWriter.open(path, newest_command=newest_command, **_observers(lock, context)) as writer:
 
@@ -116,7 +119,8 @@ def resume_session(path: Path, context: RunContext, *, steps: int | None) -> Out
                 rows = f", {again} row{'s' if again != 1 else ''} to execute again" if again else ""
                 told = [Event(last, "resume", f"A new engine goes on after step {last}: from {said}{rows}.")]
                 elsewhere = differing(recorded.meta, provenance(past.trainer))
-                return told + [Event(last, "notice", f"Not as recorded: {elsewhere}.")] * bool(elsewhere)
+                told += [Event(last, "notice", f"Not as recorded: {elsewhere}.")] * bool(elsewhere)
+                return told + _on_other_threads(last, own)
 
             return drive(trainer, writer, begin, context, limit=max(limit, last))
 
@@ -139,6 +143,7 @@ def branch_session(parent: Path, step: int, changes: Mapping[str, Any], path: Pa
         UsageError: An option makes no sense.
     """
     with _locked(path, context) as lock:
+        own = threads()
         with SessionReader(parent) as reader:
             start = branch(RecordedRun(reader), step, changes, path)
         context.stopping.check()
@@ -147,9 +152,25 @@ def branch_session(parent: Path, step: int, changes: Mapping[str, Any], path: Pa
             def begin(past: Past) -> list[Event]:
                 if start.row is not None:
                     past.begin()
-                return notices(past.trainer)
+                return notices(past.trainer) + _on_other_threads(step, own)
 
             return drive(start.trainer, writer, begin, context)
+
+
+def _require_threads(recorded: RecordedRun) -> None:
+    """Refuse to go on with a run on other threads than it was recorded with: its rows would be rounded otherwise."""
+    then, now = recorded_threads(recorded.meta), threads()
+    if recorded.last >= 0 and then is not None and then != now:
+        raise SessionError(
+            f"{recorded.name} was recorded with {then}, here it would be {now}: its rows would be rounded otherwise.",
+            f"`wnt-tui branch {shell_path(recorded.reader.path)} --step {recorded.last}` goes on in a new session.",
+        )
+
+
+def _on_other_threads(step: int, own: Threads) -> list[Event]:
+    """What is to be said where a recorded run's threads are not those that this process would take by itself."""
+    used = threads()
+    return [Event(step, "notice", f"Trains with {used}, as recorded: here it would be {own}.")] * (used != own)
 
 
 def notices(trainer: Trainer) -> list[Event]:

@@ -37,6 +37,7 @@ class Past:
         self._rerun = Rerun(RecordedRun(reader), trainer)
         self._keyframes = Keyframes() if keyframes is None else keyframes
         self._notable: Difference | None = None
+        self._told = False
         self.again = 0
 
     @property
@@ -97,17 +98,19 @@ class Past:
         Rounding that is another one here is told and not refused: nothing has been executed again.
         """
         found = self._rerun.begin()
-        self._notable = found[0] if found else None
+        self._notable, self._told = (found[0] if found else None), False
         self.keep()
 
     def notable(self) -> Difference | None:
-        """The first measurement that came out otherwise while training came out the same; told once.
+        """The first measurement that came out otherwise while training came out the same.
 
         Returns:
-            The difference, or None.
+            The difference; None if there is none, or one has been told since the run was taken back.
         """
-        found, self._notable = self._notable, None
-        return found
+        if self._told or self._notable is None:
+            return None
+        self._told = True
+        return self._notable
 
     def require(self, step: int) -> None:
         """Refuse a step that the session does not have.
@@ -137,6 +140,7 @@ class Past:
             raise SessionError("Recording is blocked: no step can be revisited before the newest rows are written.")
         self._rerun.recorded.require(step)
         self.again = 0
+        self._notable, self._told = None, False
         keyframe = self._keyframes.nearest(step)
         checkpoint = self._rerun.nearest(step, after=-1 if keyframe is None else keyframe.step)
         if keyframe is not None and checkpoint is None:

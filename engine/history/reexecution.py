@@ -5,11 +5,8 @@ The way starts at the newest checkpoint that is not later than the row, or where
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-
-import torch
 
 from engine.config import RunConfig, is_data_file
 from engine.data import DataSet
@@ -20,9 +17,8 @@ from engine.history.encoding import read_checkpoint
 from engine.history.recorded import RecordedRun
 from engine.paths import shell_path
 from engine.record import StepRecord
+from engine.threads import recorded_threads, use_threads
 from engine.trainer import Trainer
-
-_MOST_THREADS = 1024
 
 # A checkpoint whose loss is that far from its row's is not of this run; another machine's rounding is far closer.
 _FOREIGN = 1e-2
@@ -37,13 +33,16 @@ def prepare(recorded: RecordedRun, *, measure: bool = True, data: DataSet | None
         data: Its data set if it is at hand already.
 
     Returns:
-        The trainer, on as many threads as the run had.
+        The trainer, on as many threads as the run had, where that can be.
 
     Raises:
         DataError: The data are not those that the run was recorded on.
         SessionError: What the run began from is not in the session.
     """
-    use_threads(recorded)
+    # Sums are split by thread, and rounded accordingly.
+    counts = recorded_threads(recorded.meta)
+    if counts is not None:
+        use_threads(counts)
     try:
         trainer = Trainer(_here(recorded, measure=measure), data)
     except DataError as error:
@@ -67,17 +66,6 @@ def _of_data(recorded: RecordedRun) -> str:
         other = f"`wnt-tui branch {shell_path(recorded.reader.path)} --step 0 --data FILE` begins on others"
         return f"Put the data of the run at {recorded.config.data}; {other}."
     return "WNT_DATA_DIR says where CIFAR-10 lies, `wnt-tui data download cifar10` gets it."
-
-
-def use_threads(recorded: RecordedRun) -> None:
-    """Compute on as many threads as a run was recorded with: sums are split by thread, and rounded accordingly.
-
-    Args:
-        recorded: The run.
-    """
-    told = recorded.meta.get("threads", "")
-    if told.isdigit() and 1 <= int(told) <= max(_MOST_THREADS, os.cpu_count() or 1):
-        torch.set_num_threads(int(told))
 
 
 @dataclass(slots=True)

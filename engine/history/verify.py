@@ -11,8 +11,9 @@ from engine.errors import SessionError
 from engine.history.comparison import Difference
 from engine.history.recorded import RecordedRun
 from engine.history.reexecution import Rerun, prepare
-from engine.provenance import differing, provenance
+from engine.provenance import differing, provenance, unrecorded
 from engine.session.reader import SessionReader
+from engine.threads import Threads, threads
 
 _FROM_CHECKPOINT = "the checkpoint of step {step}"
 _FROM_START = "step 0"
@@ -31,7 +32,9 @@ class Verdict:
         earliest: The first difference, of training where there is one in that row; None if all bits are the same.
         training: The first difference in loss, accuracy or gradient norm, that is in θ; None if there is none.
         largest: The largest relative difference, None if nothing differs.
-        elsewhere: In what machine and software are not as they were, in words; empty where they are.
+        threads: What it was run again with, and, if that is another number, what this process would take by itself.
+        elsewhere: In what machine, software and threads are not as they were, in words; empty where they are.
+        unrecorded: What of them the session does not say, in words; empty where it says everything.
     """
 
     session: Path
@@ -42,7 +45,9 @@ class Verdict:
     earliest: Difference | None
     training: Difference | None
     largest: Difference | None
+    threads: str
     elsewhere: str
+    unrecorded: str
 
     @property
     def identical(self) -> bool:
@@ -70,8 +75,11 @@ class Verdict:
             elif self.training is not self.earliest:
                 lines.append(f"First in training: {self.training}.")
             lines.append(f"Largest: {self.largest}.")
+        lines.append(f"Run again with {self.threads}.")
         if self.elsewhere:
-            lines.append(f"Bits are promised on the same machine and software; here: {self.elsewhere}.")
+            lines.append(f"Bits are promised on the same machine, software and threads; here: {self.elsewhere}.")
+        if self.unrecorded and not self.identical:
+            lines.append(f"Not recorded, so that it may have been otherwise: {self.unrecorded}.")
         return lines
 
 
@@ -94,6 +102,7 @@ def verify(path: Path, told: Callable[[int, int], None] = lambda _step, _last: N
         last = recorded.last
         if last < 0:
             raise SessionError(f"{recorded.name} has no rows: there is nothing to verify.")
+        own = threads()
         rerun = Rerun(recorded, prepare(recorded))
         now = provenance(rerun.trainer)
         found = rerun.begin()
@@ -111,8 +120,14 @@ def verify(path: Path, told: Callable[[int, int], None] = lambda _step, _last: N
             earliest=found[0] if found else None,
             training=next((difference for difference in found if difference.in_training), None),
             largest=max(found, key=lambda difference: difference.relative, default=None),
+            threads=_told(own, threads()),
             elsewhere=differing(recorded.meta, now),
+            unrecorded=unrecorded(recorded.meta),
         )
+
+
+def _told(own: Threads, used: Threads) -> str:
+    return str(used) if own == used else f"{used}, as recorded; by itself it would be {own} here"
 
 
 def _as_dict(found: Difference) -> dict[str, Any]:

@@ -1,0 +1,95 @@
+"""How many threads sums are split among: rounding depends on it, so a run is executed again on as many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np  # ruff: ignore[unused-import]  # its BLAS is one of those that are counted
+import scipy.linalg  # ruff: ignore[unused-import]  # likewise
+import torch
+from threadpoolctl import ThreadpoolController, threadpool_limits
+
+_MOST = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """Counts of threads.
+
+    Attributes:
+        torch: Of torch's operations, and of the BLAS that it brings.
+        blas: Of the BLAS below numpy and scipy.
+    """
+
+    torch: int
+    blas: int
+
+    def __str__(self) -> str:
+        told = f"{self.torch} thread{'s' if self.torch != 1 else ''}"
+        return told if self.torch == self.blas else f"{told}, {self.blas} in numpy's BLAS"
+
+    def as_meta(self) -> dict[str, str]:
+        """Return what a session's ``meta`` says of it."""
+        return {"threads": str(self.torch), "blas_threads": str(self.blas)}
+
+
+def threads() -> Threads:
+    """The counts of this process now.
+
+    Returns:
+        The counts.
+    """
+    return Threads(
+        torch.get_num_threads(), max((pool["num_threads"] for pool in _blas().info()), default=torch.get_num_threads())
+    )
+
+
+def recorded_threads(meta: Mapping[str, str]) -> Threads | None:
+    """The counts that a run was recorded with.
+
+    Args:
+        meta: What its session says of it. Where that does not name BLAS's threads, they are taken to be as many as
+            torch's, as they are unless somebody has set them apart.
+
+    Returns:
+        The counts, None where they are not recorded or make no sense.
+    """
+    told = meta.get("threads", "")
+    blas = meta.get("blas_threads", told)
+    if not (told.isdecimal() and blas.isdecimal()):
+        return None
+    counts = Threads(int(told), int(blas))
+    return counts if counts.torch >= 1 and counts.blas >= 1 else None
+
+
+def use_threads(wanted: Threads) -> bool:
+    """Compute on other counts from now on, in the whole process.
+
+    Args:
+        wanted: The counts.
+
+    Returns:
+        Whether it could be done: more threads than cores can be, unreasonably many cannot.
+    """
+    if max(wanted.torch, wanted.blas) > _MOST:
+        return False
+    if threads() != wanted:
+        torch.set_num_threads(wanted.torch)
+        threadpool_limits(limits=wanted.blas, user_api="blas")
+    return threads() == wanted
+
+
+def blas_builds() -> str:
+    """Which BLAS is below numpy and scipy, and for which processor it has chosen its kernels.
+
+    Returns:
+        ``openblas 0.3.30 SkylakeX``, several with commas.
+    """
+    found = {" ".join(str(pool.get(key) or "") for key in ("internal_api", "version", "architecture")).strip()
+             for pool in _blas().info()}  # fmt: skip
+    return ", ".join(sorted(found))
+
+
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
