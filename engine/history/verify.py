@@ -13,7 +13,7 @@ from engine.history.recorded import RecordedRun
 from engine.history.reexecution import Rerun, prepare
 from engine.provenance import differing, provenance, unrecorded
 from engine.session.reader import SessionReader
-from engine.threads import Threads, threads
+from engine.threads import threads
 
 _FROM_CHECKPOINT = "the checkpoint of step {step}"
 _FROM_START = "step 0"
@@ -32,7 +32,8 @@ class Verdict:
         earliest: The first difference, of training where there is one in that row; None if all bits are the same.
         training: The first difference in loss, accuracy or gradient norm, that is in θ; None if there is none.
         largest: The largest relative difference, None if nothing differs.
-        threads: What it was run again with, and, if that is another number, what this process would take by itself.
+        threads: How many threads it was run again with.
+        own_threads: How many this process would take by itself.
         elsewhere: In what machine, software and threads are not as they were, in words; empty where they are.
         unrecorded: What of them the session does not say, in words; empty where it says everything.
     """
@@ -46,6 +47,7 @@ class Verdict:
     training: Difference | None
     largest: Difference | None
     threads: str
+    own_threads: str
     elsewhere: str
     unrecorded: str
 
@@ -75,7 +77,8 @@ class Verdict:
             elif self.training is not self.earliest:
                 lines.append(f"First in training: {self.training}.")
             lines.append(f"Largest: {self.largest}.")
-        lines.append(f"Run again with {self.threads}.")
+        if self.threads != self.own_threads:
+            lines.append(f"Run again with {self.threads}, as recorded; by itself it would be {self.own_threads} here.")
         if self.elsewhere:
             lines.append(f"Bits are promised on the same machine, software and threads; here: {self.elsewhere}.")
         if self.unrecorded and not self.identical:
@@ -120,14 +123,11 @@ def verify(path: Path, told: Callable[[int, int], None] = lambda _step, _last: N
             earliest=found[0] if found else None,
             training=next((difference for difference in found if difference.in_training), None),
             largest=max(found, key=lambda difference: difference.relative, default=None),
-            threads=_told(own, threads()),
+            threads=str(threads()),
+            own_threads=str(own),
             elsewhere=differing(recorded.meta, now),
             unrecorded=unrecorded(recorded.meta),
         )
-
-
-def _told(own: Threads, used: Threads) -> str:
-    return str(used) if own == used else f"{used}, as recorded; by itself it would be {own} here"
 
 
 def _as_dict(found: Difference) -> dict[str, Any]:
