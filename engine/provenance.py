@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from engine.trainer import Trainer
 
 SURROUNDINGS = {
-    "wnt_tui_version": "wnt-tui",
-    "python_version": "Python",
-    "torch_version": "torch",
-    "numpy_version": "numpy",
-    "scipy_version": "scipy",
+    "wnt_tui_version": "wnt-tui version",
+    "python_version": "Python version",
+    "torch_version": "torch version",
+    "numpy_version": "numpy version",
+    "scipy_version": "scipy version",
     "blas": "BLAS",
     "platform": "platform",
     "processor": "processor",
@@ -76,7 +76,7 @@ def differing(then: Mapping[str, str], now: Mapping[str, str]) -> str:
         now: What :func:`provenance` says here.
 
     Returns:
-        ``recorded with 1 thread, run again with 2; torch 2.9 then, 2.10 now``, empty where nothing differs.
+        ``recorded with 1 thread, run again with 2; torch version 2.9 then, 2.10 now``, empty where nothing differs.
     """
     counts = recorded_threads(then), recorded_threads(now)
     told = []
@@ -85,7 +85,7 @@ def differing(then: Mapping[str, str], now: Mapping[str, str]) -> str:
     for key, name in SURROUNDINGS.items():
         before, here = _without_threads(then.get(key)), _without_threads(now.get(key, "unknown"))
         if before is not None and before != here:
-            told.append(f"{name}: {before} then, {here} now")
+            told.append(f"{name} {before} then, {here} now")
     return "; ".join(told)
 
 

@@ -91,6 +91,6 @@ def test_every_part_of_the_surroundings_is_recorded_and_told_where_it_differs(tm
     assert unrecorded(meta) == ""
     assert differing(meta, meta) == ""
     for key, name in SURROUNDINGS.items():
-        assert differing(meta | {key: "something else"}, meta) == f"{name}: something else then, " + (
+        assert differing(meta | {key: "something else"}, meta) == f"{name} something else then, " + (
             f"{meta[key].partition(' · ')[0]} now"
         )
