@@ -138,6 +138,18 @@ def test_a_start_within_an_invariant_subspace_ends_when_it_is_spanned() -> None:
         assert pair.products == 2
 
 
+def test_long_after_the_other_end_has_converged_what_is_found_is_still_an_eigenpair() -> None:
+    # The basis must stay orthogonal, else vectors found before come back as a spurious end of the spectrum.
+    values = torch.cat([torch.linspace(0.0, 1.0, 198, dtype=torch.float64), torch.tensor([50.0, 100.0])])
+    start = torch.ones(200, dtype=torch.float64)
+    pair = extreme_eigenpair(lambda v: values * v, start, "smallest", tolerance=0.0, max_products=150)
+    slack = rounding(200) * 100.0
+    assert pair.value == pytest.approx(0.0, abs=slack)
+    assert float(pair.vector.norm()) == pytest.approx(1.0, rel=rounding(200))
+    true = float((values * pair.vector - pair.value * pair.vector).norm())
+    assert true == pytest.approx(pair.residual, rel=0, abs=slack)
+
+
 def test_it_stops_at_the_first_look_that_finds_the_tolerance_met() -> None:
     matrix = matrix_of(np.concatenate([np.linspace(0.0, 1.0, 59), [3.0]]))
 
