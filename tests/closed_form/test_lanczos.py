@@ -241,17 +241,17 @@ def test_the_norm_of_zero_is_zero_and_of_what_is_not_finite_no_number() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_a_norm_is_widened_by_its_residual_and_by_the_rounding_of_products_as_long_as_the_matrix(
+def test_a_norm_is_widened_by_the_rounding_of_products_as_long_as_the_matrix(
     dtype: torch.dtype,
 ) -> None:
     matrix = torch.tensor(np.random.default_rng(0).normal(size=(300, 80)), dtype=dtype)
     matrix[:, 0] *= 4  # one norm stands out: a residual tells which was found
     start, exact = torch.ones(80, dtype=dtype), float(torch.linalg.svdvals(matrix.double())[0])
-    eps, tolerance = torch.finfo(dtype).eps, 1e-3
+    eps = torch.finfo(dtype).eps
     for m in (matrix, matrix.T):
-        value, _ = spectral_norm_upper(m, start, tolerance=tolerance)
-        # By at least one rounding as long as the matrix, and by no more than the residual and some such roundings.
-        assert math.sqrt(300) * eps <= value / exact - 1 <= tolerance / 2 + rounding(300, dtype=str(dtype)[6:])
+        value, _ = spectral_norm_upper(m, start, tolerance=8 * eps)
+        # By at least one rounding as long as the matrix, and by no more than some.
+        assert math.sqrt(300) * eps <= value / exact - 1 <= rounding(300, dtype=str(dtype)[6:])
 
 
 def test_a_norm_whose_products_end_beyond_the_tolerance_is_taken_from_the_dense_solver(
