@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import WntError
-from engine.paths import named_path, real_path, shown_path
+from engine.paths import named_path, printable, real_path, shown_path
 from engine.session.paths import sessions_folder
 from engine.session.reader import SessionReader
 from wnt_tui.engine_state import engine_view, goes_on, hindrance, way_on
@@ -131,5 +131,7 @@ def summary_or_trouble(path: Path) -> Summary:
     """
     try:
         return summary_of(path)
-    except WntError as error:
-        return Summary(path, "", False, "unreadable", -1, 0, math.nan, math.nan, error.message)
+    except (WntError, OSError) as error:
+        return Summary(
+            path, "", False, "unreadable", -1, 0, math.nan, math.nan, printable(str(getattr(error, "message", error)))
+        )

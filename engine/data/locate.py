@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from engine.paths import existing_path, is_folder, named_path
+from engine.paths import existing_path, is_folder, named_path, shown_path
 
 CIFAR10_FOLDER = "cifar-10-batches-py"
 """The folder that the official archive unpacks to, and that torchvision reads."""
@@ -63,7 +63,9 @@ def inventory(data_dir: str | None) -> dict[str, str]:
         A sentence by source.
     """
     found = find_cifar10(data_dir)
-    cifar10 = f"on disk in {found}" if found else "not on disk; `wnt-tui data download cifar10` gets it (170 MB)"
+    cifar10 = (
+        f"on disk in {shown_path(found)}" if found else "not on disk; `wnt-tui data download cifar10` gets it (170 MB)"
+    )
     return {
         "auto": "cifar10 if it is on disk, else digits",
         "cifar10": f"60,000 colour images of 32×32 in 10 classes: {cifar10}",

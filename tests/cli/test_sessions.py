@@ -76,3 +76,28 @@ def test_a_closed_pipe_is_no_error(environment: dict[str, str]) -> None:
     program = f"{shlex.quote(sys.executable)} -P -m wnt_tui explain | head -1"
     done = subprocess.run(["bash", "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert done.stderr == ""
+
+
+def test_a_name_that_is_no_text_is_listed_as_valid_json_and_found_as_it_is_shown(wnt: Run, session: Path) -> None:
+    odd = session.with_name("caf\udce9\n.wnt")
+    session.rename(odd)
+    (odd.parent / "gone.wnt").symlink_to("nowhere")
+    folder = str(odd.parent)
+    listed = {entry["state"]: entry["session"] for entry in json.loads(wnt("ls", folder, "--json").stdout)}
+    assert set(listed) == {"finished", "unreadable"}
+    assert listed["finished"].endswith(r"/caf\xe9\n.wnt")
+    for spelled in (str(odd), listed["finished"], f"/{odd}", f"{folder}/../{odd.parent.name}/caf\udce9\n"):
+        told = json.loads(wnt("status", spelled, "--json").stdout)
+        assert (told["session"], told["step"]) == (listed["finished"], 5)
+    assert r"caf\xe9\n" in wnt("ls", folder).stdout
+
+
+def test_an_export_replaces_nothing_unless_it_is_asked_to(wnt: Run, session: Path, tmp_path: Path) -> None:
+    (tmp_path / "layers.csv").write_text("mine")
+    refused = wnt("export", str(session), "--output", str(tmp_path))
+    assert refused.returncode == 1
+    assert "layers.csv" in refused.stderr
+    assert "--force" in refused.stderr
+    assert (tmp_path / "layers.csv").read_text() == "mine"
+    assert wnt("export", str(session), "--output", str(tmp_path), "--force").returncode == 0
+    assert (tmp_path / "layers.csv").read_text() != "mine"

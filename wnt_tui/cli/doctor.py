@@ -144,16 +144,17 @@ def _colour(environment: Mapping[str, str]) -> Finding:
 
 
 def _disk() -> list[Finding]:
+    from engine.paths import is_folder, real_path, shown_path
     from engine.session.paths import sessions_folder
 
-    folder = sessions_folder()
-    existing = next(path for path in (folder, *folder.resolve().parents) if path.exists())
+    folder = real_path(sessions_folder())
+    shown = shown_path(folder)
+    existing = next(path for path in (folder, *folder.parents) if Path(path).exists())
+    if not is_folder(existing) or not os.access(existing, os.W_OK | os.X_OK):
+        return [Finding("sessions", "bad", f"{shown} cannot be written to: set WNT_SESSIONS or use --session PATH")]
     free = shutil.disk_usage(existing).free
-    writable = os.access(existing, os.W_OK)
-    if not writable:
-        return [Finding("sessions", "bad", f"{folder} is not writable: set WNT_SESSIONS or use --session PATH")]
     verdict: Verdict = "note" if free < SCARCE_BYTES else "ok"
-    return [Finding("sessions", verdict, f"{folder}, {file_size(free)} free")]
+    return [Finding("sessions", verdict, f"{shown}, {file_size(free)} free")]
 
 
 def _detached(environment: Mapping[str, str]) -> list[Finding]:

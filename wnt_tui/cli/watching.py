@@ -63,7 +63,8 @@ def replay(sessions: tuple[Path, ...], debug: bool) -> None:
     from engine.session import paths
     from wnt_tui.terminal import require_terminal
 
-    found = [paths.resolve_session(session) for session in sessions]
+    # Each once, however it was spelled: a session is not compared with itself.
+    found = list(dict.fromkeys(paths.resolve_session(session) for session in sessions))
     require_terminal(WITHOUT_TERMINAL_REPLAY)
     prepare()
     from wnt_tui.cli.places import require_readable
