@@ -131,7 +131,8 @@ def summary_or_trouble(path: Path) -> Summary:
     """
     try:
         return summary_of(path)
-    except (WntError, OSError) as error:
-        return Summary(
-            path, "", False, "unreadable", -1, 0, math.nan, math.nan, printable(str(getattr(error, "message", error)))
-        )
+    except WntError as error:
+        why = error.message
+    except OSError as error:
+        why = printable(str(error))
+    return Summary(path, "", False, "unreadable", -1, 0, math.nan, math.nan, why)
