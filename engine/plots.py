@@ -9,6 +9,7 @@ from typing import TextIO
 import numpy as np
 import plotext
 
+from engine.catalogue.certainty import resolved
 from engine.session import SessionReader
 
 _SIZE = (100, 18)
@@ -16,6 +17,8 @@ _SIZE = (100, 18)
 
 def print_plots(session: Path, stream: TextIO) -> None:
     """Print the loss over steps and the log-conditioning by layer, at the first and the last measured step.
+
+    Layers whose conditioning is only known to be at least what is drawn are named.
 
     Args:
         session: A session file.
@@ -33,10 +36,13 @@ def print_plots(session: Path, stream: TextIO) -> None:
         measured = steps[np.isfinite(columns["pl"])]
         _start("log₁₀κ(G) by layer")
         for step in sorted({int(s) for s in measured[[0, -1]]} if len(measured) else ()):
-            layers = reader.layers_at(step).get("log10_cond", np.empty(0))
-            points = [(m, float(v)) for m, v in enumerate(layers) if math.isfinite(v)]
+            layers = reader.layers_at(step)
+            told = resolved("log10_cond", layers)
+            points = [(m, float(v)) for m, v in enumerate(layers.get("log10_cond", ())) if math.isfinite(v)]
+            least = ", ".join(str(m) for m, _ in points if not told[m])
             if points:
-                plotext.plot(*map(list, zip(*points, strict=True)), label=f"step {step}", marker="braille")
+                label = f"step {step}" + (f" (at least, at {least})" if least else "")
+                plotext.plot(*map(list, zip(*points, strict=True)), label=label, marker="braille")
         _finish(stream)
 
 

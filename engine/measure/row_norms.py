@@ -43,7 +43,8 @@ class RowNorms:
         Returns:
             Shape (n,).
         """
-        squares: Array = ((self.features**2 + (1.0 if bias else 0.0)) * self.signals**2).sum(axis=0)
+        with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges: ∞·0 is not known
+            squares: Array = ((self.features**2 + (1.0 if bias else 0.0)) * self.signals**2).sum(axis=0)
         return squares
 
 

@@ -29,7 +29,7 @@ def resolution(lambda_max: FloatOrArray, n: int) -> FloatOrArray:
 def log10_condition(
     lambda_min: FloatOrArray, lambda_max: FloatOrArray | float, n: int, residual: float = 0.0
 ) -> FloatOrArray:
-    """log₁₀(λ_max/max(λ_min, ρ)); a lower bound where λ_min ≤ ρ, see :func:`is_lower_bound`.
+    """log₁₀(λ_max/max(λ_min, ρ)); a lower bound where λ_min is not resolved, see :mod:`engine.catalogue.certainty`.
 
     Args:
         lambda_min: Smallest eigenvalue, raw: it may be 0 or, by rounding, negative.
@@ -44,17 +44,3 @@ def log10_condition(
     with np.errstate(all="ignore"):
         value = np.log10(high / np.maximum(low, np.maximum(resolution(high, n), residual)))
     return defined(lambda_min, value, high > 0.0)
-
-
-def is_lower_bound(lambda_min: float, lambda_max: float, n: int) -> bool:
-    """Whether the log-conditioning is only known to be at least the given number (shown "≥").
-
-    Args:
-        lambda_min: Smallest eigenvalue, raw.
-        lambda_max: Largest eigenvalue.
-        n: Order of the matrix.
-
-    Returns:
-        True if λ_min is at or below the resolution.
-    """
-    return bool(lambda_min <= resolution(float(lambda_max), n))

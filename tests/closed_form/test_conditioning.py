@@ -5,25 +5,28 @@ import math
 import numpy as np
 import pytest
 
-from engine.theory.conditioning import EPSILON, is_lower_bound, log10_condition, resolution
+from engine.theory.conditioning import EPSILON, log10_condition, resolution
 
 
 def test_conditioning_is_the_decimal_logarithm_of_the_ratio() -> None:
     assert log10_condition(0.01, 10.0, 100) == pytest.approx(3.0)
-    assert not is_lower_bound(0.01, 10.0, 100)
 
 
 @pytest.mark.parametrize("smallest", [0.0, -1e-17, 1e-20])
 def test_at_or_below_the_resolution_it_is_a_lower_bound(smallest: float) -> None:
-    assert is_lower_bound(smallest, 10.0, 100)
     assert log10_condition(smallest, 10.0, 100) == pytest.approx(-math.log10(100 * EPSILON))
 
 
 def test_the_conditioning_of_a_few_rows_is_known_up_to_the_same_resolution_of_sixteen() -> None:
     assert log10_condition(0.0, 10.0, 3) == pytest.approx(-math.log10(16 * EPSILON))
     below, above = 15 * EPSILON, 17 * EPSILON
-    assert is_lower_bound(below, 1.0, 3)
-    assert not is_lower_bound(above, 1.0, 3)
+    assert log10_condition(below, 1.0, 3) == pytest.approx(-math.log10(16 * EPSILON))
+    assert log10_condition(above, 1.0, 3) == pytest.approx(-math.log10(17 * EPSILON))
+
+
+def test_a_residual_is_a_coarser_resolution() -> None:
+    assert log10_condition(1e-6, 10.0, 100, 1e-3) == pytest.approx(4.0)
+    assert log10_condition(1e-2, 10.0, 100, 1e-3) == pytest.approx(3.0)
 
 
 def test_the_resolution_is_that_of_at_least_sixteen_rows() -> None:

@@ -8,7 +8,7 @@ from textual.strip import Strip
 
 from engine.catalogue.certainty import resolved
 from engine.numerals import significant
-from engine.theory.conditioning import is_lower_bound, log10_condition
+from engine.theory.conditioning import log10_condition
 from engine.theory.random_matrix import condition_number
 from wnt_tui.charts.lines import LineChart, Series, draw_lines
 from wnt_tui.charts.number import written
@@ -135,7 +135,9 @@ def _kernel_words(view: PanelView, now: Moment, start: Moment) -> str:
     values, kind = snapshot.values_at(now.step), kind_of(view, "ntk_log10_cond")
     text = written("ntk_log10_cond", "K", values, kind, examples=examples)
     if np.isfinite(limit):
-        text += f" · ∞ {'≥ ' if is_lower_bound(low, high, examples) else ''}{significant(limit, 3)}"
+        ends = {"infinite_ntk_lambda_min": low, "infinite_ntk_lambda_max": high}
+        least = not resolved("infinite_ntk_lambda_min", ends, examples)
+        text += f" · ∞ {'≥ ' if least else ''}{significant(limit, 3)}"
     return text
 
 
