@@ -61,3 +61,9 @@ def test_a_step_smoothness_below_its_resolution_is_written_with_it_and_not_drawn
     fine = changed(smoothness_step=2.0, smoothness_step_resolution=1.0, **nothing)
     drawn = [step_series(view_of(snapshot), "smoothness_step", "step", 3).y for snapshot in (coarse, fine)]
     assert [bool(np.isfinite(line).any()) for line in drawn] == [False, True]
+
+
+def test_sessions_that_are_compared_are_marked_alike():
+    coarse = changed(smoothness_hessian=8.0, smoothness_hessian_residual=9.0)
+    fine = changed(smoothness_hessian=8.0, smoothness_hessian_residual=7.0)
+    assert "L A ≥ 8.000 B 8.000 est" in panel(6).subtitle(view_of(coarse, others=(fine,), width=120))

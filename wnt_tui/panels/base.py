@@ -13,7 +13,7 @@ from rich.text import Text
 from textual.strip import Strip
 
 from engine.catalogue import LAYER_METRICS, Kind, kind_in_run, metric
-from engine.catalogue.certainty import UNCERTAINTIES, resolved, sign_of
+from engine.catalogue.certainty import UNCERTAINTIES, Sign, certain, resolved, sign_of
 from engine.config import RunConfig
 from wnt_tui.charts.lines import Reference, Series
 from wnt_tui.charts.number import written
@@ -401,6 +401,23 @@ def at_cursor(view: PanelView, name: str, symbol: str, digits: int = 4) -> str:
     snapshot = view.snapshot
     values, kind = snapshot.values_at(view.cursor), kind_of(view, name)
     return written(name, symbol, values, kind, examples=snapshot.config.examples, digits=digits)
+
+
+def bound_of(view: PanelView, name: str, values: Mapping[str, float]) -> tuple[Sign, float] | None:
+    """What is certain of a metric that is not resolved, for :class:`MainLine`.
+
+    Args:
+        view: What is shown.
+        name: Catalogue name.
+        values: Metrics of the same row, and layer if it has one.
+
+    Returns:
+        A sign and the number behind it; None where the value is resolved or not known.
+    """
+    examples = view.snapshot.config.examples
+    if sign_of(name) == "±" or np.isnan(values.get(name, np.nan)) or resolved(name, values, examples):
+        return None
+    return sign_of(name), float(certain(name, values, examples))
 
 
 def why_empty(view: PanelView, metrics: tuple[str, ...]) -> str:

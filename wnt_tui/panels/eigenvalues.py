@@ -10,7 +10,7 @@ from textual.strip import Strip
 from wnt_tui.charts.lines import LineChart, Series, draw_lines
 from wnt_tui.charts.number import marked, written
 from wnt_tui.charts.raster import Dash
-from wnt_tui.panels.base import Panel, kind_of, moment, why_empty
+from wnt_tui.panels.base import Panel, bound_of, kind_of, moment, why_empty
 from wnt_tui.panels.overlay import MainLine
 from wnt_tui.panels.words import rank_deficient, rank_words, unresolved_layers
 from wnt_tui.snapshot import LayerBand, PanelView
@@ -80,7 +80,8 @@ class EigenvaluePanel(Panel):
         now = moment(view)
         here = now.value("lambda_min", view.layer) if now.step == view.cursor else float("nan")
         line = band_series(_bands(view)["lambda_min"], view.layer, f"λmin layer {view.layer}", 0, here=here)
-        return [MainLine(line, kind_of(view, "lambda_min"))]
+        bound = bound_of(view, "lambda_min", now.at(view.layer)) if now.step == view.cursor else None
+        return [MainLine(line, kind_of(view, "lambda_min"), bound=bound)]
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
         """Return the values at the cursor."""

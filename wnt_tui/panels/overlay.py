@@ -13,6 +13,7 @@ import numpy as np
 from textual.strip import Strip
 
 from engine.catalogue import Kind
+from engine.catalogue.certainty import Sign
 from engine.numerals import MISSING, significant
 from wnt_tui.charts.lines import LineChart, Reference, Series, draw_lines
 from wnt_tui.charts.raster import Dash
@@ -42,11 +43,13 @@ class MainLine:
         series: The line, named without the session's letter.
         kind: How its values are to be read.
         remark: What is to be said of it, for example that it belongs to an earlier step; may be empty.
+        bound: What is certain at the cursor of a value that is not resolved, a sign and a number; None where it is.
     """
 
     series: Series
     kind: Kind = "exact"
     remark: str = ""
+    bound: tuple[Sign, float] | None = None
 
     def value(self, place: float) -> tuple[float, bool]:
         """Its value at a place of the axis.
@@ -145,8 +148,10 @@ def compared_parts(lines: Lines, view: PanelView, *, axis: Axis) -> list[str]:
             line = each[number]
             name = line.series.name
             value, least = line.value(place)
-            sign = "≥ " if least else _SIGN[line.kind]
+            sign, mark = ("≥ ", "") if least else (_SIGN[line.kind], _SUFFIX[line.kind])
+            if line.bound is not None:
+                sign, value, mark = f"{line.bound[0]} ", line.bound[1], ""
             texts.append(f"{letter} {MISSING if np.isnan(value) else sign + significant(value)}")
-            suffix = suffix or ("" if np.isnan(value) else _SUFFIX[line.kind])
+            suffix = suffix or ("" if np.isnan(value) else mark)
         parts.append(f"{name} {' '.join(texts)}{suffix}")
     return parts

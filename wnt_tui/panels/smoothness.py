@@ -7,7 +7,7 @@ from textual.strip import Strip
 
 from engine.numerals import short
 from wnt_tui.charts.lines import LineChart, Reference, Series, draw_lines
-from wnt_tui.panels.base import Panel, at_cursor, kind_of, step_series, why_empty
+from wnt_tui.panels.base import Panel, at_cursor, bound_of, kind_of, step_series, why_empty
 from wnt_tui.panels.overlay import MainLine
 from wnt_tui.snapshot import PanelView
 from wnt_tui.themes import Palette
@@ -72,9 +72,10 @@ class SmoothnessPanel(Panel):
         name, label = "smoothness_hessian", "L"
         if not np.isfinite(view.snapshot.column(name)).any():
             name, label = "smoothness_step", "L_step"
+        bound = bound_of(view, name, view.snapshot.values_at(view.cursor))
         return [
             MainLine(step_series(view, "pl", "μ", 0), kind_of(view, "pl")),
-            MainLine(step_series(view, name, label, 1), kind_of(view, name)),
+            MainLine(step_series(view, name, label, 1), kind_of(view, name), bound=bound),
         ]
 
     def subtitle_parts(self, view: PanelView) -> list[str]:
