@@ -80,8 +80,9 @@ def named_path(text: str | os.PathLike[str]) -> Path:
         The path; where there is no such user, ``~user`` is a name like any other.
     """
     path = Path(text)
-    with contextlib.suppress(RuntimeError):  # no such user, or one without a home
-        path = path.expanduser()
+    if os.fspath(text).startswith("~"):  # and not ./~name, which pathlib would take for the same
+        with contextlib.suppress(RuntimeError):  # no such user, or one without a home
+            path = path.expanduser()
     path = path.absolute()
     # POSIX lets a path begin with exactly two slashes and mean something else; no system that we run on does.
     return Path(f"/{str(path).lstrip('/')}")

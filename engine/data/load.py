@@ -44,8 +44,9 @@ def load(config: RunConfig) -> DataSet:
     )  # fmt: skip
     x_train, y_train = source.x_train[train], source.y_train[train]
     x_test, y_test = source.x_test[test], source.y_test[test]
+    notices.extend(oddities(source, x_train, y_train, x_test, y_test))
     prepared = prepare(x_train, x_test, center=config.center)
-    notices.extend((*oddities(source, x_train, y_train, x_test, y_test), *prepared.notices))
+    notices.extend(prepared.notices)
     return DataSet(
         name=source.name,
         x_train=prepared.x_train,

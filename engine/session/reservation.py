@@ -46,7 +46,7 @@ def reserve_session(config: RunConfig, asked: str | Path | None = None) -> Engin
 
     Args:
         config: The run.
-        asked: What ``--session`` said: a file (``.wnt`` is added where it has no suffix), or an existing
+        asked: What ``--session`` said: a file (``.wnt`` is added where it has no suffix of letters), or an existing
             folder, in which a fresh name is chosen; None is the sessions folder.
 
     Returns:
@@ -60,7 +60,8 @@ def reserve_session(config: RunConfig, asked: str | Path | None = None) -> Engin
     path = beside_links(asked)
     if is_folder(path):
         return _fresh(path, session_name(config))
-    return _reserved(path if path.suffix else path.with_name(path.name + SUFFIX))
+    # In `lr0.01` the digits are no suffix: without one the run would be in no listing.
+    return _reserved(path if path.suffix[1:].isalpha() else path.with_name(path.name + SUFFIX))
 
 
 def _made(folder: Path) -> Path:

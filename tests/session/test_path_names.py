@@ -63,6 +63,7 @@ def test_home_folders_and_doubled_slashes_are_understood(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for text in ("~/a", f"/{tmp_path}/a", f"{tmp_path}//a", "a", "./a", "a/", f"//{tmp_path}/./a"):
         assert named_path(text) == tmp_path / "a"
+    assert named_path("./~/a") == tmp_path / "~" / "a"
     assert named_path("~nobody-here/a") == tmp_path / "~nobody-here" / "a"
 
 

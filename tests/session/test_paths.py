@@ -93,8 +93,14 @@ def test_a_lock_file_that_was_left_over_or_is_anothers_does_not_hold_a_name(home
 
 def test_asked_path_is_taken_as_it_is(home):
     here = home / "here"
-    for asked, path in (("run7", here / "run7.wnt"), ("run7.db", here / "run7.db"), ("~/x", home / "x.wnt"),
-                        (f"/{home}/y", home / "y.wnt"), ("../here/../z", home / "z.wnt")):  # fmt: skip
+    for asked, path in {
+        "run7": here / "run7.wnt",
+        "run7.db": here / "run7.db",
+        "lr0.01": here / "lr0.01.wnt",
+        "~/x": home / "x.wnt",
+        f"/{home}/y": home / "y.wnt",
+        "../here/../z": home / "z.wnt",
+    }.items():
         with reserve_session(RunConfig(), asked) as lock:
             assert lock.session == path
     with reserve_session(RunConfig(), home) as lock:

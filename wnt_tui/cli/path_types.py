@@ -20,7 +20,8 @@ class NamedPath(_Base):
     """A path as typed, not empty.
 
     Args:
-        absolute: Whether it is made absolute here; a session is looked for in two places first.
+        absolute: Whether it is made absolute here; a session is looked for in two places first, unless it is said to
+            be in this one (``./name``).
         file: Whether it names a file: a slash at its end is then an error unless there is such a folder.
     """
 
@@ -39,7 +40,7 @@ class NamedPath(_Base):
         if self._file and text.endswith(os.sep) and not is_folder(path):
             there = "is no folder" if os.path.lexists(path) else "does not exist"
             self.fail(f"{printable(text)} names a folder by its slash and {there}.", param, ctx)
-        return path if self._absolute else Path(text)
+        return path if self._absolute or text.startswith(("./", "../")) else Path(text)
 
 
 SESSION = NamedPath(absolute=False)
