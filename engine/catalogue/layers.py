@@ -36,7 +36,7 @@ _SPECTRUM = (
         "The smallest eigenvalue that float64 can tell from zero.", log=True,
     ),
     Metric(
-        "log10_cond", "log₁₀κ(G)", "1", "layer", "estimate", "spectrum", "core", "Fig. 1, 2c, 8",
+        "log10_cond", "log₁₀κ(G)", "1", "layer", "estimate", "spectrum", "core", "Fig. 1a, 1b, 2c, 2d, 5, 8",
         "log₁₀(λ_max/max(λ_min, ρ))",
         "Log-conditioning of the feature Gram matrix; a lower bound, shown “≥”, where λ_min is at or below ρ.",
         "The paper's Eq. 52 uses κ(F) = √κ(G), and natural logarithms.",
@@ -71,7 +71,7 @@ _GERSHGORIN = (
     ),
 )  # fmt: skip
 
-_EQ13_PAPER = "Eq. 13, whose condition of invertibility is not needed (Weyl)."
+_EQ13_PAPER = "Fig. 2b and 9 draw Eq. 13 against λ_min; its condition of invertibility is not needed (Weyl)."
 
 _EQ13 = (
     Metric(
@@ -142,7 +142,7 @@ _INFINITE = (
         "lemma12_lambda_min", "Lemma 12", "1", "initial", "lower", "spectrum", "core", "Lemma 12",
         "δ_{m+1} = 1 − σ̂(1 − δ_m), δ_0 = λ_min(G⁰)",
         "Lower line for λ_min at infinite width, from the input's λ_min alone.",
-        "The paper's “infinite width network line” of Fig. 1b.", log=True, vacuous="at 0",
+        "The paper's “infinite width network line” of Fig. 1c.", log=True, vacuous="at 0",
     ),
     Metric(
         "definition6_lambda_max", "Def. 6", "1", "initial", "upper", "spectrum", "core", "Definition 6, Eq. 44",

@@ -12,7 +12,8 @@ _TRAINING = (
     ),
     Metric(
         "accuracy", "acc", "1", "step", "exact", "free", "none", "", "share of examples with argmax o = label",
-        "Training accuracy.", "The paper leaves out runs that end at or below 12%.",
+        "Training accuracy.",
+        "The paper leaves out runs that end at or below 12%, and does not say of which accuracy: this is our reading.",
     ),
     Metric(
         "test_loss", "f_test", "loss", "step", "exact", "forward", "core", "", "mean ℓ over the test examples",
@@ -42,7 +43,7 @@ _OPTIMISATION = (
     ),
     Metric(
         "pl", "μ", "1", "step", "exact", "free", "core", "Eq. 46", "‖∇f‖²/(2(f − f*))",
-        "Local Polyak-Łojasiewicz constant: how much gradient there is for the loss that is left.",
+        "Local Polyak-Łojasiewicz constant: how much gradient there is for the loss that is left; empty where f ≤ f*.",
         "With local μ, Lemma 1's prediction is f − ‖g‖²/(2L) for any f*: it says no more than descent does.",
         log=True,
     ),
@@ -114,7 +115,7 @@ _PREDICTIONS = (
     Metric(
         "predicted_lemma1", "f̂_L1", "loss", "step", "heuristic", "products", "all", "Lemma 1, Eq. 3",
         "f* + (1 − μ/L)(f − f*) = f − ‖g‖²/(2L), L = λ_max(∇²f), all of row k−1",
-        "Loss that Lemma 1 promises for this row; it presumes η = 1/L and a global L.",
+        "Loss that Lemma 1 promises for this row; it presumes η = 1/L and a global L. Empty where λ_max ≤ 0.",
         "Identical to the descent lemma for any f*: the local PL constant cancels.", log=True,
     ),
     Metric(
@@ -126,22 +127,29 @@ _PREDICTIONS = (
     Metric(
         "predicted_lemma10", "f̂_L10", "loss", "step", "heuristic", "products", "all", "Lemma 10, B.3",
         "f − ‖g‖²/(8L), L = λ_max(∇²f) of row k−1",
-        "Lemma 10 (weakly PL) with the paper's estimate of the distance to the minimiser.",
-        "Four times looser than Lemma 1; the paper draws it for cross-entropy. Its “weakly convex” means convex.",
+        "Lemma 10 (weakly PL) with the paper's estimate of the distance to the minimiser, ‖x − x*‖ ≈ 2(f − f*)/‖∇f‖; "
+        "empty where λ_max ≤ 0.",
+        "The paper draws it for cross-entropy. That it is four times looser than Lemma 1 is an artefact of μ = 1: with "
+        "the same distance in Eq. 38 the local weak-PL constant is μ = 4, and Lemma 10 is Lemma 1. The paper's “weakly "
+        "convex” means convex.",
         log=True,
     ),
     Metric(
-        "ratio_lemma1", "f/f̂_L1", "1", "step", "heuristic", "products", "all", "Fig. 2a",
-        "f_k / predicted_lemma1", "Actual over predicted loss: below 1 the network did better than Lemma 1.",
+        "ratio_lemma1", "f/f̂_L1", "1", "step", "heuristic", "products", "all", "Fig. 2a, 6c, 6d",
+        "f_k / predicted_lemma1", "Actual over predicted loss: below 1 the network did better than Lemma 1. Empty "
+        "where the prediction is at or below f*.",
         "The paper finds it too conservative early and good later; compare the null ratio.",
     ),
     Metric(
-        "ratio_descent", "f/f̂_desc", "1", "step", "heuristic", "free", "core", "Fig. 2a",
-        "f_k / predicted_descent", "Actual over predicted loss of the descent lemma at the real learning rate.",
+        "ratio_descent", "f/f̂_desc", "1", "step", "heuristic", "free", "core", "Lemma 1",
+        "f_k / predicted_descent", "Actual over predicted loss of the descent lemma at the real learning rate. Empty "
+        "where the prediction is at or below f*.", "Not in the paper, which has Lemma 1 there.",
     ),
     Metric(
         "ratio_lemma10", "f/f̂_L10", "1", "step", "heuristic", "products", "all", "Fig. 6a, 6b",
-        "f_k / predicted_lemma10", "Actual over predicted loss of Lemma 10.",
+        "f_k / predicted_lemma10",
+        "Actual over predicted loss of Lemma 10. Empty where the prediction is at or below f*.",
+        "Looser than ratio_lemma1 only because μ = 1 is put into Lemma 10, see predicted_lemma10.",
     ),
     Metric(
         "ratio_null", "f/f_{k−1}", "1", "step", "exact", "free", "core", "",
@@ -151,7 +159,8 @@ _PREDICTIONS = (
     Metric(
         "decrease_ratio", "Δf/Δf̂", "1", "step", "heuristic", "free", "core", "",
         "(f_{k−1} − f_k)/(f_{k−1} − predicted_descent)",
-        "Actual over predicted decrease: 1 when the prediction is exact, whatever the loss.", "Not in the paper.",
+        "Actual over predicted decrease: 1 when the prediction is exact, whatever the loss; empty where no change is "
+        "predicted.", "Not in the paper.",
     ),
     Metric(
         "lemma13_bound", "f̂_L13", "loss", "step", "heuristic", "free", "core", "Lemma 13, Eq. 49",
@@ -167,7 +176,8 @@ _PREDICTIONS = (
     Metric(
         "radius_bound", "R_bound", "1", "step", "estimate", "free", "core", "Eq. 4",
         "η√(2L(f⁰ − f*))/(1 − √γ), γ = 1 − 2ημ(1 − ηL/2), μ = min, L = max so far",
-        "How far Lemma 1 lets the parameters travel; empty for η ≥ 2/L.",
+        "How far Lemma 1 lets the parameters travel, L raised to μ where it is below it. Empty where η ≥ 2/L, so also "
+        "where η ≥ 2/μ however small L is, and where no μ > 0 is known.",
         "Eq. 4 has a spurious 1/L on its left and presumes η = 1/L.", log=True,
     ),
 )  # fmt: skip
@@ -182,13 +192,13 @@ _GENERALIZATION = (
     Metric(
         "stability_beta", "β", "loss", "step", "heuristic", "free", "core", "Eq. 6",
         "2√ε_A·√(2G²/μ) + (2G²/μ)/(n−1), ε_A = R − f*, G = max_i‖∇ℓ_i‖",
-        "Pointwise stability of gradient descent, with the local constants.", log=True,
+        "Pointwise stability of gradient descent, with the local constants; empty for n = 1.", log=True,
     ),
     Metric(
         "generalization_bound", "B_local", "loss", "step", "heuristic", "free", "core", "Lemma 2, Eq. 7",
         "√((M² + 12Mnβ)/(2nδ)) with local G and μ",
-        "Bound on |test − train| risk from local constants.",
-        "With local μ it cannot fall below the floor: to say anything it needs R < δM/24 and n > 1/(2δ), "
+        "Bound on |test − train| risk from local constants; empty for n = 1.",
+        "Fig. 4 and 7. With local μ it cannot fall below the floor: to say anything it needs R < δM/24 and n > 1/(2δ), "
         "and these do not suffice.", log=True, vacuous="at or above M",
     ),
     Metric(

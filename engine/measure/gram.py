@@ -15,7 +15,7 @@ from torch import Tensor
 
 from engine.measure import lapack
 from engine.measure.extremes import GramExtremes
-from engine.theory.conditioning import log10_condition, resolution
+from engine.theory.conditioning import at_least_zero, log10_condition, resolution
 
 Array = NDArray[np.float64]
 
@@ -87,8 +87,8 @@ class GramSpectrum:
     """Extremes of G.
 
     Attributes:
-        lambda_min: Smallest eigenvalue, raw; exactly 0 when n > width (rank). Where the spectrum is followed and not
-            computed, a Ritz value, never below it.
+        lambda_min: Smallest eigenvalue; exactly 0 when n > width (rank), and where rounding would make it less. Where
+            the spectrum is followed and not computed, a Ritz value, never below it.
         lambda_min_lower: Certified lower bound on it.
         lambda_max: Largest eigenvalue, or a Ritz value and so never above it.
         lambda_max_residual: An eigenvalue lies within this of ``lambda_max``.
@@ -121,7 +121,7 @@ def spectrum(gram: Array, width: int, follower: GramExtremes | None = None) -> G
         return GramSpectrum(*[math.nan] * len(fields(GramSpectrum)))
     found = (follower or GramExtremes()).measure(gram, singular=n > width)
     return GramSpectrum(
-        found.smallest,
+        at_least_zero(found.smallest),
         found.smallest_lower,
         found.largest,
         found.largest_residual,

@@ -20,7 +20,7 @@ from engine.measure.krylov import Sweep, launch
 from engine.measure.lanczos import Operator, RitzPair, extreme_eigenpair
 from engine.measure.layer_threads import LayerThreads
 from engine.measure.warm_start import WarmStart
-from engine.theory.conditioning import log10_condition
+from engine.theory.conditioning import at_least_zero, log10_condition
 from engine.transfer import Arrival, Transfer
 
 End = Literal["largest", "smallest"]
@@ -127,12 +127,12 @@ class KernelSpectrum:
         self._exact = not coarse
         order = kernel.shape[0] * kernel.shape[1]
         return {
-            "ntk_lambda_min": smallest,
+            "ntk_lambda_min": at_least_zero(smallest),
             "ntk_lambda_max": largest.value,
             "ntk_log10_cond": log10_condition(smallest, largest.value, order, rest),
             "ntk_residual": rest,
             "ntk_lambda_max_residual": largest.residual,
-            "pntk_lambda_min": pntk.smallest,
+            "pntk_lambda_min": at_least_zero(pntk.smallest),
             "pntk_lambda_max": pntk.largest,
             "smoothness_ggn": self._gauss_newton(kernel, rows, loss, largest.value, late),
         }

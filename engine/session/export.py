@@ -36,7 +36,7 @@ from engine.session.reader import SessionReader
 from engine.session.schema import EVENT_COLUMNS
 
 JSON_NAME = "session.json"
-CSV_NAMES = ("steps.csv", "layers.csv", "events.csv", "metrics.csv")
+CSV_NAMES = ("steps.csv", "layers.csv", "events.csv", "metrics.csv", "run.csv")
 
 UNCERTAIN_STEPS = tuple(name for name in STEP_COLUMNS if name in UNCERTAIN)
 UNCERTAIN_LAYERS = tuple(name for name in LAYER_COLUMNS if name in UNCERTAIN)
@@ -44,6 +44,7 @@ UNCERTAIN_LAYERS = tuple(name for name in LAYER_COLUMNS if name in UNCERTAIN)
 STEPS_HEADER = ("step", "time", *STEP_COLUMNS, *(f"{name}_resolved" for name in UNCERTAIN_STEPS))
 LAYERS_HEADER = ("step", "layer", *LAYER_COLUMNS, *(f"{name}_resolved" for name in UNCERTAIN_LAYERS))
 EVENTS_HEADER = EVENT_COLUMNS
+RUN_HEADER = ("part", "name", "value")
 METRICS_HEADER = (
     "name", "table", "symbol", "unit", "kind", "vacuous", "equation", "formula", "meaning", "resolution", "unresolved"
 )  # fmt: skip
@@ -57,7 +58,9 @@ _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 
 
 def export_csv(session: str | Path, directory: str | Path, *, replace: bool = False) -> list[Path]:
-    """Write ``steps.csv``, ``layers.csv``, ``events.csv`` and ``metrics.csv``.
+    """Write ``steps.csv``, ``layers.csv``, ``events.csv``, ``metrics.csv`` and ``run.csv``.
+
+    The last has the run's options (part ``config``) and where it comes from (part ``meta``), a line each.
 
     Args:
         session: The session file.
@@ -79,6 +82,7 @@ def export_csv(session: str | Path, directory: str | Path, *, replace: bool = Fa
             ("layers.csv", LAYERS_HEADER, _layer_rows(reader, steps[0], examples)),
             ("events.csv", EVENTS_HEADER, _event_rows(reader)),
             ("metrics.csv", METRICS_HEADER, _metric_rows(reader.config())),
+            ("run.csv", RUN_HEADER, _run_rows(reader)),
         )
         for name, header, rows in tables:
             with _written(folder / name, replace=replace) as file:
@@ -107,7 +111,7 @@ def export_json(session: str | Path, directory: str | Path, *, replace: bool = F
         _written(path := _folder(directory, (JSON_NAME,), replace=replace) / JSON_NAME, replace=replace) as file,
     ):
         steps, examples = reader.steps(), reader.config().examples
-        meta = {key: value for key, value in reader.meta().items() if key != "config"}
+        meta = _meta(reader)
         file.write(f'{{"meta": {_json(meta)},\n"config": {_json(reader.config().to_dict())}')
         for table, header, rows in (
             ("steps", STEPS_HEADER, _step_rows(steps, examples)),
@@ -163,6 +167,17 @@ def _metric_rows(config: RunConfig) -> Generator[Sequence[Cell]]:
             entry.name, table, entry.symbol, entry.unit, kind, entry.vacuous, entry.equation, entry.formula,
             entry.meaning, *((resolution_of(entry.name), sign_of(entry.name)) if entry.name in UNCERTAIN else ("", "")),
         )  # fmt: skip
+
+
+def _meta(reader: SessionReader) -> dict[str, str]:
+    return {key: value for key, value in reader.meta().items() if key != "config"}
+
+
+def _run_rows(reader: SessionReader) -> Generator[Sequence[Cell]]:
+    for name, value in reader.config().to_dict().items():
+        yield "config", name, "; ".join(value) if isinstance(value, (list, tuple)) else value
+    for name, text in _meta(reader).items():
+        yield "meta", name, text
 
 
 def _csv_cell(cell: Cell) -> str:

@@ -1,4 +1,4 @@
-"""Log-conditioning of a Gram matrix and the resolution of its smallest eigenvalue (Fig. 1, 2c, 8).
+"""Log-conditioning of a Gram matrix and the resolution of its smallest eigenvalue (Fig. 1a, 1b, 2c, 2d, 8).
 
 The paper draws natural logarithms of κ(F) = √κ(G) in places and of κ(G) in others (its Eq. 52 calls κ(F)
 "κ(G)"). Here κ always means κ(G), in decimal logarithms; the others are display options.
@@ -24,6 +24,18 @@ def resolution(lambda_max: FloatOrArray, n: int) -> FloatOrArray:
         ρ, in the units of the eigenvalue.
     """
     return defined(lambda_max, max(n, 16) * EPSILON * np.asarray(lambda_max))
+
+
+def at_least_zero(eigenvalue: float) -> float:
+    """An eigenvalue of a positive semi-definite matrix: what rounding has put below 0 is 0.
+
+    Args:
+        eigenvalue: As it was computed.
+
+    Returns:
+        The same or 0; NaN stays NaN.
+    """
+    return 0.0 if eigenvalue < 0.0 else eigenvalue
 
 
 def log10_condition(

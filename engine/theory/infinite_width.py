@@ -1,4 +1,4 @@
-"""What an infinitely wide network would give on the same data: eigenvalues by layer (Fig. 1b, 1c, 1d).
+"""What an infinitely wide network would give on the same data: eigenvalues by layer (Fig. 1c, 1d).
 
 The paper draws Lemma 12's lower line as its "infinite width network line". The eigenvalues of Σ^m
 themselves are no harder to have, so both are given.

@@ -52,7 +52,7 @@ def condition_number(width: int, n: int) -> float:
 
 
 def conditioning_factor(width: int, n: int) -> float:
-    """√(nw)/(√w − √n), the abscissa of Fig. 5.
+    """√(nw)/(√w − √n), the abscissa of Fig. 5; no metric, as it is the same for a whole run.
 
     Args:
         width: w.

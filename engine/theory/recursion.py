@@ -159,6 +159,9 @@ def smoothness_over_ball(
 def layer_constants(M: ArrayLike, p1: float, p2: float) -> tuple[float, float]:
     """Lemma 9 corrected: constants of x ↦ Mφ(x) in its *input*, G_f = σ_max(M)p₁, L_f = max_j‖M_{:j}‖₂·p₂.
 
+    No metric reads it: it is there for the paper's L, which may be the composition of its Lemmas 4 and 9, so that
+    Fig. 2a can be drawn in both readings.
+
     σ_max(M)² is the largest modulus of an eigenvalue of MᵀM; Definition 3's first maximum, of Σ|λ_i|, is wrong.
 
     The paper's L_f = max|M_ij|·p₂ bounds each output coordinate alone (and its Eq. 35 is ≤). Moving along

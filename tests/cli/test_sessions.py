@@ -53,6 +53,7 @@ def test_export_writes_what_it_names(wnt: Run, session: Path, tmp_path: Path) ->
         "layers.csv",
         "events.csv",
         "metrics.csv",
+        "run.csv",
     ]
     assert (tmp_path / "out" / "steps.csv").read_text().count("\n") == 7
     wnt("export", str(session), "--format", "json", "--output", str(tmp_path / "out"))

@@ -31,8 +31,8 @@ def number(cell):
 
 def test_csv_gives_every_number_back(session, tmp_path):
     written = export_csv(session, tmp_path / "out")
-    assert [path.name for path in written] == ["steps.csv", "layers.csv", "events.csv", "metrics.csv"]
-    steps, layers, events, _ = (list(csv.DictReader(path.open(encoding="utf-8", newline=""))) for path in written)
+    assert [path.name for path in written] == ["steps.csv", "layers.csv", "events.csv", "metrics.csv", "run.csv"]
+    steps, layers, events, *_ = (list(csv.DictReader(path.open(encoding="utf-8", newline=""))) for path in written)
     # Marks come last: columns stay where they were.
     assert tuple(steps[0])[: 2 + len(STEP_COLUMNS)] == ("step", "time", *STEP_COLUMNS)
     assert tuple(layers[0])[: 2 + len(LAYER_COLUMNS)] == ("step", "layer", *LAYER_COLUMNS)
@@ -83,7 +83,7 @@ def singular(tmp_path):
 
 
 def test_csv_says_which_values_are_resolved_and_what_is_certain_of_the_others(singular, tmp_path):
-    steps, layers, _, metrics = (
+    steps, layers, _, metrics, _ = (
         list(csv.DictReader(path.open(encoding="utf-8", newline=""))) for path in export_csv(singular, tmp_path / "out")
     )
     for name in ("ntk_lambda_min", "ntk_log10_cond"):
@@ -109,7 +109,7 @@ def test_json_says_the_same_with_truth_values(singular, tmp_path):
 def test_session_without_rows_is_exported(tmp_path):
     with SessionWriter.create(tmp_path / "a.wnt", RunConfig(), {}):
         pass
-    *tables, metrics = export_csv(tmp_path / "a.wnt", tmp_path)
+    *tables, metrics, _ = export_csv(tmp_path / "a.wnt", tmp_path)
     for path in tables:
         assert len(path.read_text().splitlines()) == 1
     assert len(metrics.read_text().splitlines()) == 1 + len(CATALOGUE)
@@ -121,7 +121,7 @@ def test_every_column_comes_with_the_kind_it_has_in_this_run(tmp_path, activatio
     config = RunConfig(activation=activation, loss=loss)
     with SessionWriter.create(tmp_path / "a.wnt", config, {}):
         pass
-    steps, layers, _, metrics = export_csv(tmp_path / "a.wnt", tmp_path)
+    steps, layers, _, metrics, _ = export_csv(tmp_path / "a.wnt", tmp_path)
     table = {row["name"]: row for row in csv.DictReader(metrics.open(encoding="utf-8", newline=""))}
     headers = {path.stem: path.read_text(encoding="utf-8").splitlines()[0].split(",") for path in (steps, layers)}
     for entry in CATALOGUE.values():
@@ -170,7 +170,7 @@ def test_no_text_is_a_formula_to_a_spreadsheet_and_numbers_stay_numbers(tmp_path
         writer.put(StepRecord(0, {"loss": -0.5, "pl": -math.inf}, {}))
         for note in notes:
             writer.put_event(Event(0, "mark", note, data={"note": note}))
-    steps, _, events, metrics = export_csv(tmp_path / "a.wnt", tmp_path)
+    steps, _, events, metrics, _ = export_csv(tmp_path / "a.wnt", tmp_path)
     found = [row["message"] for row in csv.DictReader(events.open(encoding="utf-8", newline=""))]
     assert found == ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'＝1", "plain", "a=b"]
     (row,) = csv.DictReader(steps.open(encoding="utf-8", newline=""))
@@ -187,3 +187,15 @@ def test_what_is_no_session_leaves_no_folder_behind(tmp_path, export):
     with pytest.raises(SessionError):
         export(stranger, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_csv_has_the_configuration_and_where_the_run_comes_from(session, tmp_path):
+    run = export_csv(session, tmp_path / "out")[-1]
+    found = {(row["part"], row["name"]): row["value"] for row in csv.DictReader(run.open(encoding="utf-8", newline=""))}
+    with SessionReader(session) as reader:
+        config, meta = reader.config(), reader.meta()
+    for name in ("width", "depth", "examples", "seed", "activation", "loss"):
+        assert found["config", name] == str(getattr(config, name))
+    assert float(found["config", "lr"]) == config.lr
+    assert {name for part, name in found if part == "config"} == set(config.to_dict())
+    assert {name for part, name in found if part == "meta"} == set(meta) - {"config"}

@@ -17,7 +17,7 @@ from wnt_tui.cli.path_types import FILE, FOLDER
 @session_argument
 @click.option(
     "--format", "kind", type=click.Choice(["csv", "json"]), default="csv", metavar="NAME",
-    help="csv: steps.csv, layers.csv, events.csv, metrics.csv; json: one file. Default: csv.",
+    help="csv: steps.csv, layers.csv, events.csv, metrics.csv, run.csv; json: one file. Default: csv.",
 )  # fmt: skip
 @click.option(
     "--output", "directory", type=FOLDER, metavar="DIR", required=True,
