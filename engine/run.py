@@ -101,7 +101,8 @@ def resume_session(path: Path, context: RunContext, *, steps: int | None) -> Out
         limit = recorded.config.steps if steps is None else steps
         if last >= limit and not (context.live and steps is None):
             raise UsageError(
-                f"{recorded.name} has been trained to step {last} already.", f"--steps N with N > {last} goes on to it."
+                f"{recorded.name} has been trained to step {last} already.",
+                f"`wnt-tui resume {shell_path(path)} --steps N` with N > {last} goes on.",
             )
         own = threads()
         trainer = prepare(recorded)

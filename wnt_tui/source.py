@@ -113,7 +113,7 @@ class SessionSource:
         while not self._stopped.is_set():
             # Asked first: a session appears whole, so what was there and cannot be opened will not get
             # better.
-            there = self.path.exists()
+            there = Path(self.path).exists()
             try:
                 return SessionReader(self.path)
             except SessionError:

@@ -93,7 +93,9 @@ def test_a_finished_run_goes_on_beyond_its_steps_when_asked_to(tmp_path):
     recorded(path, steps=5)
     refused = engine_run("run", "--resume", "--session", path)
     assert refused.returncode == 2
-    assert "has been trained to step 5 already. --steps N with N > 5 goes on to it." in refused.stderr
+    assert (
+        f"has been trained to step 5 already. `wnt-tui resume {path} --steps N` with N > 5 goes on." in refused.stderr
+    )
     assert engine_run("run", "--resume", "--session", path, "--steps", "9").returncode == 0
     recorded(whole, steps=9)
     assert table(path) == table(whole)  # the rate that row 5 was left with is there as well

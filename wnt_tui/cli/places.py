@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import click
+
 from engine.errors import SessionError
-from engine.paths import existing_path, is_folder, real_path
+from engine.paths import existing_path, real_path
 from engine.session.liveness import EngineLock
 from engine.session.living import living_sessions
 from engine.session.paths import list_sessions
@@ -68,10 +70,18 @@ def sessions_in(folder: Path | None) -> list[Path]:
     Raises:
         SessionError: There is no such folder, or it cannot be read.
     """
-    folder = None if folder is None else existing_path(folder)
-    if folder is not None and not is_folder(folder):
-        there = f"{folder} is no folder" if os.path.lexists(folder) else f"There is no folder {folder}"
-        raise SessionError(f"{there}.", "`wnt-tui ls` lists the usual one.")
-    found = [] if folder is not None else living_sessions()
+    if folder is not None:
+        folder = existing_path(folder)
+        if not os.path.lexists(folder) and os.access(folder.parent, os.X_OK):
+            raise SessionError(f"There is no folder {folder}.", "`wnt-tui ls` lists the usual one.")
+        return list_sessions(folder)
+    found = living_sessions()
     known = {real_path(path) for path in found}
-    return [*found, *(path for path in list_sessions(folder) if real_path(path) not in known)]
+    try:
+        recorded = list_sessions()
+    except SessionError as error:
+        if not found:
+            raise
+        click.echo(f"wnt-tui: {error.message}", err=True)
+        recorded = []
+    return [*found, *(path for path in recorded if real_path(path) not in known)]

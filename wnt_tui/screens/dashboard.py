@@ -263,7 +263,7 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
         engine = self.engine_process
         if engine is not None and engine.ended and self.leaving:
             nothing = f"{shown_path(self.path.stem)} was stopped before its first step: nothing was recorded."
-            self.leave(0, self.farewell() if self.path.exists() else nothing, stop=True)
+            self.leave(0, self.farewell() if Path(self.path).exists() else nothing, stop=True)
             return
         if engine is None or (self.snapshot is not None and self.snapshot.rows):
             return
