@@ -23,7 +23,7 @@ from engine.measure.layers import LayerMeasures
 from engine.measure.network_bounds import NetworkBounds
 from engine.measure.risk import risk_bounds
 from engine.measure.row_norms import RowNorms, row_norms, row_norms_from, stacked_row_norms
-from engine.measure.schedule import MEASURED, NOTHING, Schedule, Work
+from engine.measure.schedule import NOTHING, TASKS, Schedule, Work, seconds_of
 from engine.measure.trajectory import Trajectory
 from engine.measure.violations import Violations
 from engine.network import Network
@@ -240,8 +240,8 @@ class Observer:
 
     @property
     def _follows(self) -> bool:
-        """Whether the row before was measured."""
-        return MEASURED in self._before
+        """Whether the row before holds what predicts this one: costly measurements."""
+        return any(seconds_of(task) in self._before for task in TASKS["all"])
 
     def _transition(self, current: TrainingPass, norms: RowNorms) -> dict[str, float]:
         """What belongs to the transition that led to this row."""

@@ -39,7 +39,7 @@ class Work:
 
     Attributes:
         measured: Whether the row is measured at all. One that is not has what training computes; right after a
-            measured row it has the quantities of the transition too, which are nearly free there.
+            row with costly measurements it has the quantities of the transition too, which are nearly free there.
         tasks: The costly measurements that it makes, of :data:`TASKS`.
     """
 

@@ -16,6 +16,7 @@ from engine.history.recorded import RecordedRun
 from engine.history.reexecution import Rerun, prepare
 from engine.history.verify import verify
 from engine.history.weights import write_weights
+from engine.run import RunContext, resume_session
 from engine.session import SessionReader
 from tests.history.recording import KINDS, record_run, small
 
@@ -172,3 +173,29 @@ def test_rows_at_the_seam_hold_numbers_for_the_transition_too(tmp_path):
         record, found = rerun.forward()
     assert found == []
     assert np.isfinite([record.values[name] for name in ("smoothness_secant", "ratio_descent", "radius_bound")]).all()
+
+
+@pytest.mark.parametrize("changes", [{"every": 5}, {"every": 3, "budget": 0.2}, {"budget": 0.05}], ids=str)
+def test_a_run_that_is_not_measured_at_every_row_goes_on_beyond_its_last_row_and_stays_the_same(tmp_path, changes):
+    """The row that was the last one was measured in full, and stays so when others follow it."""
+    path = tmp_path / "run.wnt"
+    record_run(path, small(steps=13, activation="tanh", **changes))
+    resume_session(path, RunContext(live=False), steps=24)
+    assert verify(path).identical
+    with SessionReader(path) as reader:
+        _, columns = reader.steps()
+    for step in (0, 13, 24):
+        assert np.isfinite(columns["smoothness_hessian"][step])
+    assert np.isfinite(columns["predicted_lemma1"][14])
+    assert np.isfinite(columns["smoothness_segment"][14])
+
+
+def test_from_a_checkpoint_between_measured_rows_the_same_rows_follow(tmp_path):
+    path = tmp_path / "run.wnt"
+    record_run(path, small(every=4, activation="tanh"), checkpoints={3, 4, 5, 8})
+    for step in (3, 4, 5, 8):
+        with SessionReader(path) as reader:
+            rerun = Rerun(RecordedRun(reader), prepare(RecordedRun(reader)))
+            assert rerun.seek(step) == []
+            while rerun.trainer.step < 12:
+                assert rerun.forward()[1] == []
