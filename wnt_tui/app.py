@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 from textual import constants
 from textual.app import SystemCommand
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.geometry import Region
 from textual.screen import Screen
 
@@ -25,6 +25,7 @@ from wnt_tui.driver import TerminalDriver
 from wnt_tui.engine_process import EngineProcess
 from wnt_tui.farewell import Farewell, of_the_others
 from wnt_tui.hangup import leave_on_hangup
+from wnt_tui.job_control import can_stop, stop_group
 from wnt_tui.keys import KEY_TABLE
 from wnt_tui.link.flow import Link
 from wnt_tui.screens.dashboard import Dashboard
@@ -49,7 +50,8 @@ class WntApp(TypeAhead[Farewell]):
 
     TITLE = "wnt-tui"
     CSS_PATH = "app.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = []
+    # With priority: on every screen.
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+z", "suspend_process", show=False, priority=True)]
 
     def __init__(
         self, paths: Sequence[Path], engine: EngineProcess | None = None, *, choose: bool = False, debug: bool = False
@@ -142,6 +144,13 @@ class WntApp(TypeAhead[Farewell]):
             from wnt_tui.screens.dialog import Commands
 
             self.push_screen(Commands(id="--command-palette"))
+
+    def action_suspend_process(self) -> None:
+        """Stop, until the shell's ``fg``; say so where no shell is there to continue it."""
+        if self._driver is not None and self._driver.can_suspend and can_stop():
+            stop_group()
+        elif self.dashboard is not None:
+            self.dashboard.footer.say("ctrl+z: no shell is waiting for this program · q leaves", severity="warning")
 
     async def action_quit(self) -> None:
         """Leave, as q does: Textual's own key for it."""

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import selectors
+import signal
 import threading
 import time
 from typing import Any, Protocol
@@ -68,7 +69,11 @@ class TerminalDriver(LinuxDriver):
     """
 
     def __init__(self, app: Any, **arguments: Any) -> None:
+        ignored = signal.getsignal(signal.SIGTSTP) is signal.SIG_IGN
         super().__init__(app, **arguments)
+        if ignored:
+            signal.signal(signal.SIGTSTP, signal.SIG_IGN)
+        self._suspended = False
         self._paced: Paced = app
         self._flow = self._paced.link
         self._pictures = Pictures()
@@ -219,6 +224,34 @@ class TerminalDriver(LinuxDriver):
             if self._flow.answered(row, column):
                 self._answered.notify_all()
                 self._schedule()
+
+    # Stopping and going on
+
+    def _sigtstp_application(self, *_: object) -> None:
+        # Textual gives the terminal back inside the handler, which may have come in the middle of anything.
+        self._loop.call_soon_threadsafe(self._stop)
+
+    def _sigcont_application(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._go_on)
+
+    def _stop(self) -> None:
+        """Give the terminal back and stop, until somebody continues this process."""
+        if not self._suspended:
+            self._suspended = True
+            self.suspend_application_mode()
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    def _go_on(self) -> None:
+        """Take the terminal again, also where the process was stopped without a chance to give it back."""
+        if not self._open and not self._suspended:
+            return  # leaving, or not begun
+        if not self._suspended:
+            self.suspend_application_mode()
+        self.resume_application_mode()
+        # In the background it has been stopped again instead.
+        self._suspended = not self._begun
+        if self._begun:
+            self._paced.paint_anew()
 
     # Beginning and end
 

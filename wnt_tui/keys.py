@@ -87,6 +87,7 @@ KEY_TABLE: tuple[Key, ...] = (
     Key("question_mark,f1", "?", "help", "this help", "help", "program", rank=3),
     Key("q", "q", "leave", "leave; a living engine goes on training", "leave", "program", rank=3),
     Key("ctrl+c", "^C", "how_to_quit", "say how to leave", "", "program"),
+    Key("ctrl+z", "^Z", "suspend", "suspend; `fg` in the shell comes back", "", "program"),
 )  # fmt: skip
 """In the order of the help screen. An entry without an action is a footer label for several, one without
 a label stays out of the footer."""

@@ -405,6 +405,10 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
         opened_together = tuple(dict.fromkeys((*self.opened_together, self.path)))
         self.app.switch_screen(Dashboard(path, self.palette, compared=compared, opened_together=opened_together))
 
+    def action_suspend(self) -> None:
+        """Stop this program until the shell continues it."""
+        self.app.action_suspend_process()
+
     async def action_palette(self) -> None:
         """Open the command palette."""
         await self.app.run_action("command_palette")
