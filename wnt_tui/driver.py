@@ -166,23 +166,28 @@ class TerminalDriver(LinuxDriver):
             if not self._open or self._whole:
                 return
             self._pictures.lines, self._pictures.focused = self._paced.first_regions()
+            if urgent := self._flow.room(urgent=True):
+                self._write_part(self._pictures.part(urgent, urgent=True))
             while room := self._flow.room():
-                part = self._pictures.part(min(room, self._flow.part))
-                if part:
-                    self._write_now(part)
-                    self._ask()
-                elif self._pictures.current:
+                if self._write_part(self._pictures.part(min(room, self._flow.part))):
+                    continue
+                if self._pictures.current:
                     self._whole = self._flow.fast
                     break
-                elif self._flow.asked:
+                if self._flow.asked:
                     break  # never more than one picture under way
-                else:
-                    self._pictures.begin()
+                self._pictures.begin()
             if not self._flow.asked and not self._flow.room():
                 self._ask()
             wait = self._flow.wait()
             if wait is not None and self._events is not None:
                 self._timer = self._events.call_later(wait, self._schedule)
+
+    def _write_part(self, part: str) -> bool:
+        if part:
+            self._write_now(part)
+            self._ask()
+        return bool(part)
 
     # From the terminal to the app
 

@@ -172,6 +172,14 @@ def test_answers_that_are_lost_are_given_up_and_less_and_less_is_written() -> No
     assert second <= first
 
 
+def test_what_is_urgent_has_room_where_the_window_is_full() -> None:
+    wire = Wire(8_000, 0.1)
+    wire.write(100)
+    wire.stream(10)
+    assert wire.link.room() == 0
+    assert wire.link.room(urgent=True) >= 1000
+
+
 def test_unasked_answers_do_no_harm() -> None:
     link = Link(lambda: 0.0)
     for place in [(1, 1), (2, 5), (48, 160), (0, 0)]:

@@ -107,6 +107,17 @@ def test_what_an_engine_answers_shows_in_the_lines_while_a_picture_is_under_way(
     assert shown.rows("old") == list(range(1, ROWS - 1)), "the panels are still those of one picture"
 
 
+def test_what_is_urgent_is_what_a_key_changed_in_the_lines() -> None:
+    shown = Shown()
+    shown.pictures.take(picture("word"))
+    shown.pictures.begin()
+    assert shown.pictures.part(10_000, urgent=True) == "", "no key was pressed"
+    shown.pictures.key()
+    text = shown.pictures.part(10_000, urgent=True)
+    assert [line[:4] == "word" for line in _displayed(text)] == [y in {0, ROWS - 1} for y in range(ROWS)]
+    assert shown.pictures.part(10_000, urgent=True) == ""
+
+
 def test_with_keys_without_end_every_row_still_has_its_turn() -> None:
     shown = Shown()
     seen: set[int] = set()

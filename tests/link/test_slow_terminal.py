@@ -74,7 +74,9 @@ def every_third_lost(number: int, row: int, column: int) -> list[str]:
     return at_cursor(number, row, column) if number % 3 else []
 
 
-@pytest.mark.parametrize("answers", [at_cursor, twice, at_home, every_third_lost])
+@pytest.mark.parametrize(
+    "answers", [at_cursor, *(pytest.param(odd, marks=pytest.mark.slow) for odd in (twice, at_home, every_third_lost))]
+)
 def test_keys_are_answered_and_little_is_under_way_while_an_engine_records_without_a_break(
     slow: Open, recording: Path, answers: Answers
 ) -> None:
@@ -122,6 +124,8 @@ def test_in_the_end_a_slow_terminal_shows_cell_by_cell_what_a_quick_one_shows(sl
         ("\x1b[D", "step 4"),
         ("2\r", "conditioning"),
         ("?", "help ·"),
+        ("\x1b", "step 4"),
+        (":", "earch"),
         ("\x1b", "step 4"),
         ("g", "go to"),
     ):

@@ -40,8 +40,8 @@ SILENT_SECONDS = 1.0
 SILENT_RATE = 8 * KIB
 """Bytes a second that a silent terminal gets."""
 
-LOST_SECONDS = 5.0
-"""Answers that are so late are taken for lost; the time doubles until one comes."""
+LOST_SECONDS = 1.0
+"""Answers that are so late, and as late as four of the last ones, are lost; the time doubles until one comes."""
 
 TOLD_SECONDS = 0.3
 """A response from which on the link is called slow; until it falls below two thirds of that."""
@@ -94,7 +94,7 @@ class Link:
         self._heard = False
         self._first_asked: float | None = None
         self._drained = 0.0
-        self._lost_after = LOST_SECONDS
+        self._lost = 0
         # Whether bytes may be under way that are counted no more.
         self._given_up = False
         self._told = False
@@ -145,7 +145,7 @@ class Link:
             return False  # F3 with a modifier
         self._heard = True
         self._last_heard = self._clock()
-        self._lost_after = LOST_SECONDS
+        self._lost = 0
         if not self._reports:
             return False
         if row == REPORT_ROW and column <= REPORT_COLUMNS:
@@ -210,12 +210,19 @@ class Link:
         """Whether the terminal never answers."""
         return not self._heard and self._first_asked is not None and self._clock() - self._first_asked > SILENT_SECONDS
 
-    def room(self) -> int:
-        """How many bytes may be written now; 0 or at least those of a small part."""
+    def room(self, *, urgent: bool = False) -> int:
+        """Return how many bytes may be written now.
+
+        Args:
+            urgent: Whether for what is to come before all else, which may fill the window once more.
+
+        Returns:
+            0 or at least the bytes of a small part.
+        """
         self._forget_lost()
         if len(self._reports) >= _MOST_REPORTS:
             return 0
-        room = int(self._window) - self.unanswered
+        room = int(min(WINDOW_MAX, 2 * self._window) if urgent else self._window) - self.unanswered
         return room if room >= min(PART_MIN, self._window / 2) else 0
 
     @property
@@ -249,7 +256,11 @@ class Link:
             self._window = max(WINDOW_MIN, self._window / 4)
             self._wide = False
             self._given_up = True
-            self._lost_after *= 2
+            self._lost += 1
+
+    @property
+    def _lost_after(self) -> float:
+        return max(LOST_SECONDS, 4 * self._response) * 2.0**self._lost
 
     def _unheard(self, now: float) -> float:
         """Seconds since the terminal was heard of, or was asked if that is later."""

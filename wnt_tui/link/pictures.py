@@ -90,11 +90,12 @@ class Pictures:
         """Begin the newest picture."""
         self._under_way = self._wanted.rows.copy()
 
-    def part(self, room: int) -> str:
+    def part(self, room: int, *, urgent: bool = False) -> str:
         """Return the next part.
 
         Args:
             room: Bytes it may have; it has more where a single row takes more.
+            urgent: Whether only what a key changed in the lines about the run, which says that it was heard.
 
         Returns:
             What to write; nothing if all is written.
@@ -105,9 +106,11 @@ class Pictures:
             self._effect_to_come = since_key < EFFECT_SECONDS
         elif since_key < ANSWER_SECONDS:
             self._renew(self.lines)
+        elif urgent:
+            return ""
         self._parts += 1
         pieces: list[str] = []
-        for regions in (self.lines, self.focused, self._rest()):
+        for regions in (self.lines,) if urgent else (self.lines, self.focused, self._rest()):
             for y, first, end in self._differences(self._under_way, regions):
                 piece = sequence(y, first, self._under_way[y][first:end])
                 room -= len(piece.encode())
