@@ -11,6 +11,7 @@ from typing import Self
 
 import torch
 
+from engine.device_name import device_number
 from engine.errors import DeviceError
 
 
@@ -55,13 +56,10 @@ def resolve_device(name: str) -> ResolvedDevice:
             )
         notice = "An NVIDIA GPU is present, but this torch was built without CUDA: running on the CPU."
         return _cpu(notice if gpu_present else "")
-    kind, _, index = name.partition(":")
-    if kind != "cuda" or (index and not index.isdigit()) or name.endswith(":"):
-        raise DeviceError(f"--device {name} is not known.", "Choose auto, cpu, cuda or cuda:N.")
+    number = device_number(name) or 0
     problem = _cuda_problem()
     if problem is not None:
         raise DeviceError(f"--device {name} cannot be used: {problem}", "Use --device cpu or auto.")
-    number = int(index or 0)
     if number >= torch.cuda.device_count():
         count = torch.cuda.device_count()
         raise DeviceError(f"--device {name} does not exist: there are {count} CUDA devices.", "They count from 0.")

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from engine.config import RunConfig, absolute_paths, option_flag
+from engine.data.presence import require_source
+from engine.device_name import require_driver
 from engine.errors import WntError
 from engine.history.changes import changed_config
 from engine.history.recorded import RecordedRun
@@ -52,6 +54,8 @@ def branch_place(parent: Path, step: int, changes: Mapping[str, Any], asked: Pat
         recorded = RecordedRun(reader)
         recorded.require(step)
         config = changed_config(recorded, step, changes)
+    require_driver(config.device)
+    require_source(config)
     beside = parent.parent if asked is None and os.access(parent.parent, os.W_OK | os.X_OK) else asked
     return reserve_session(config, beside)
 

@@ -49,17 +49,7 @@ def read(path: str | Path) -> Source:
     Raises:
         DataError: The file is missing, not such a file, or holds something that cannot be trained on.
     """
-    path = existing_path(path)
-    try:
-        kind = path.stat().st_mode
-    except FileNotFoundError:
-        there = "is a link to nothing" if path.is_symlink() else "does not exist"
-        raise DataError(f"{path} {there}.", "Give --data a file that exists.") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", "") or error
-        raise DataError(f"Cannot read {path}: {reason}.", "Give --data a file that you may read.") from None
-    if not stat.S_ISREG(kind):
-        raise DataError(f"{path} is not a file.", "Give --data an .npz file.")
+    path = look(path)
     found = _unpack(path)
     x_train, x_test = (_images(found[key], key, path) for key in ("x_train", "x_test"))
     y_train, y_test = (_labels(found[key], key, path) for key in ("y_train", "y_test"))
@@ -80,8 +70,29 @@ def read(path: str | Path) -> Source:
     return Source(shown_path(path.name), _channels_last(x_train), y_train, _channels_last(x_test), y_test, classes)
 
 
-def _unpack(path: Path) -> dict[str, NDArray[Any]]:
-    # Returns the four arrays, unchecked.
+def look(path: str | Path) -> Path:
+    """Check what can be seen of an ``.npz`` file without unpacking it.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its path.
+
+    Raises:
+        DataError: The file is missing, or not one of four arrays that are small enough.
+    """
+    path = existing_path(path)
+    try:
+        kind = path.stat().st_mode
+    except FileNotFoundError:
+        there = "is a link to nothing" if path.is_symlink() else "does not exist"
+        raise DataError(f"{path} {there}.", "Give --data a file that exists.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", "") or error
+        raise DataError(f"Cannot read {path}: {reason}.", "Give --data a file that you may read.") from None
+    if not stat.S_ISREG(kind):
+        raise DataError(f"{path} is not a file.", "Give --data an .npz file.")
     try:
         with zipfile.ZipFile(path) as archive:
             sizes = {info.filename: info.file_size for info in archive.infolist()}
@@ -101,6 +112,11 @@ def _unpack(path: Path) -> dict[str, NDArray[Any]]:
             f"{path} unpacks to {total / 2**30:.0f} GiB, more than the {MAX_BYTES / 2**30:.0f} GiB allowed.",
             "Keep only the examples that you need in it.",
         )
+    return path
+
+
+def _unpack(path: Path) -> dict[str, NDArray[Any]]:
+    # Returns the four arrays, unchecked.
     arrays: dict[str, NDArray[Any]] = {}
     try:
         with np.load(path, allow_pickle=False) as file:

@@ -18,6 +18,26 @@ def _way_out(where: str) -> str:
     return f"`wnt-tui data download cifar10{where}` gets it; --data digits needs no download."
 
 
+def folder(data_dir: str | None) -> Path:
+    """The folder in which CIFAR-10 lies.
+
+    Args:
+        data_dir: The value of ``--data-dir``, or None; see :mod:`engine.data.locate`.
+
+    Returns:
+        What torchvision takes for its root.
+
+    Raises:
+        DataError: CIFAR-10 is not there.
+    """
+    root = find_cifar10(data_dir)
+    if root is None:
+        places = ", ".join(str(place) for place in search_directories(data_dir))
+        where = "" if data_dir is None else f" --dir {shell_path(named_path(data_dir))}"
+        raise DataError(f"CIFAR-10 is not on disk (looked in {places}).", _way_out(where))
+    return root
+
+
 def read(data_dir: str | None) -> Source:
     """All of CIFAR-10.
 
@@ -33,11 +53,7 @@ def read(data_dir: str | None) -> Source:
     Raises:
         DataError: CIFAR-10 is not there, is damaged, or torchvision cannot be imported.
     """
-    root = find_cifar10(data_dir)
-    if root is None:
-        places = ", ".join(str(place) for place in search_directories(data_dir))
-        where = "" if data_dir is None else f" --dir {shell_path(named_path(data_dir))}"
-        raise DataError(f"CIFAR-10 is not on disk (looked in {places}).", _way_out(where))
+    root = folder(data_dir)
     get_it = _way_out(f" --dir {shell_path(root)}")
     datasets = torchvision_datasets()
     try:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from engine.config import RunConfig, is_data_file
+from engine.config import RunConfig
 from engine.data import arrays, cifar10, digits, gaussian
 from engine.data.dataset import DataSet, Source, fingerprint_of_raw
 from engine.data.locate import find_cifar10
 from engine.data.oddities import oddities
 from engine.data.preprocess import prepare
+from engine.data.presence import require_source
 from engine.data.subset import TEST_STREAM, TRAIN_STREAM, choose
-from engine.errors import DataError
 
 _DOWNLOAD = "`wnt-tui data download cifar10`"
 
@@ -62,6 +62,7 @@ def load(config: RunConfig) -> DataSet:
 
 def _source(config: RunConfig, notices: list[str]) -> Source:
     # All the examples of the source that --data names.
+    require_source(config)
     name = config.data
     if name == "auto":
         if find_cifar10(config.data_dir) is not None:
@@ -77,8 +78,4 @@ def _source(config: RunConfig, notices: list[str]) -> Source:
         return digits.read()
     if name == "gaussian":
         return gaussian.draw(config.examples, config.resolved_test_examples, config.seed)
-    if is_data_file(name):
-        return arrays.read(name)
-    raise DataError(
-        f"--data {name} is not known.", "Choose auto, cifar10, digits, gaussian or a file that ends in .npz."
-    )
+    return arrays.read(name)

@@ -24,9 +24,17 @@ def session_for(request: RunRequest) -> EngineLock:
 
     Returns:
         The lock of an absolute path at which there is nothing, in a folder that may be written to.
+
+    Raises:
+        WntError: The data or the device are not there, or nothing can be recorded at that place.
     """
+    from engine.data.presence import require_data
+    from engine.device_name import require_driver
     from engine.session.reservation import reserve_session
 
+    # Said now, and not by an engine that takes seconds to start, beneath a screen that shows nothing.
+    require_driver(request.config.device)
+    require_data(request.config)
     return reserve_session(request.config, request.session)
 
 

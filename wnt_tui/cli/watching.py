@@ -32,6 +32,7 @@ def live(**given: Any) -> None:
 
     request = request_from(given)
     require_terminal(WITHOUT_TERMINAL_LIVE)
+    prepare()
     with signals.held_back(), session_for(request) as lock:
         engine = start_engine(lock.session, "--config", request.config.to_json(), debug=request.debug, lock=lock)
     # The engine takes seconds to import torch; the screen is imported meanwhile.
