@@ -73,7 +73,7 @@ def test_every_field_can_be_set_by_flag_and_by_environment(
         value: object = not default
         arguments = [option_flag(name) if value else f"--no-{option_flag(name)[2:]}"]
     else:
-        value = other.get(name) or (0.5 if isinstance(default, float) else 7 if name != "data_dir" else "/somewhere")
+        value = other.get(name) or (0.5 if isinstance(default, float) else 7 if name != "data_dir" else "/usr")
         if name in {"data", "device"}:
             value = {"data": "digits", "device": "cpu"}[name]
         arguments = [option_flag(name), str(value)]
