@@ -60,6 +60,8 @@ def test_a_headless_run_leaves_its_rows_a_summary_and_exit_code_zero(tmp_path):
         assert reader.engine().state == "finished"
     assert steps.tolist() == [0, 1, 2, 3, 4, 5]
     assert (summary["state"], summary["rows"], summary["loss"]) == ("finished", 6, columns["loss"][-1])
+    assert len(summary["log10_cond_resolved"]) == len(summary["log10_cond"])
+    assert set(summary["log10_cond_resolved"]) <= {True, False}
     assert np.isnan(columns["lr"][-1])
     assert not engine_alive(path)
     assert sorted(p.name for p in tmp_path.glob("run*")) == ["run.wnt"]  # one file: no -wal, no lock, no log
