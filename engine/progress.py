@@ -112,6 +112,7 @@ class Lines:
         self._last_step = 0
         self._first_step: int | None = None
         self._broke_at = -1
+        self._named = False
         self._session = session
         self._mutex = threading.Lock()
         self._held: deque[str] = deque(maxlen=_MOST_HELD)
@@ -128,7 +129,7 @@ class Lines:
         final = record.step >= limit
         if self._first_step is None:
             self._first_step, self._began = record.step, now
-            self._write(f"recording {shown_path(self._session)}\n")
+        self._name_session()
         if not (final or self._due(record.step, limit, now - self._last)):
             return
         self._last, self._last_step = now, record.step
@@ -147,6 +148,7 @@ class Lines:
         """
         if event.kind in {"finished", "stopped", "mark", "checkpoint"}:
             return
+        self._name_session()
         if event.kind == "break":
             self._broke_at = event.step
             way_on = f" Waiting: `wnt-tui resume {shell_path(self._session)}` goes on."
@@ -178,6 +180,11 @@ class Lines:
         while self._held and time.monotonic() < deadline:
             time.sleep(0.01)
             self._write("")
+
+    def _name_session(self) -> None:
+        if not self._named:
+            self._named = True
+            self._write(f"recording {shown_path(self._session)}\n")
 
     def _due(self, step: int, limit: int, seconds: float) -> bool:
         if self._terminal:

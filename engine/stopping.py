@@ -29,7 +29,7 @@ IN_ORDER = (*signals.ENDING, signal.SIGUSR2, signal.SIGXCPU, *_ELSEWHERE)
 CHECKPOINT = signal.SIGUSR1
 """What has a run keep a checkpoint and go on."""
 
-_PATIENCE = 3.5
+_PATIENCE = 3.0
 """Seconds in which the step at hand may be finished and saved."""
 
 _PATIENCE_PREPARING = 1.0
@@ -75,7 +75,9 @@ class Stopping:
             self._before[number] = signal.getsignal(number)
             if self._live and number in {signal.SIGINT, signal.SIGHUP}:
                 signal.signal(number, signal.SIG_IGN)
-            elif self._before[number] is not signal.SIG_IGN:  # nohup, a background job
+            # Ignored by nohup, it stays so; SIGINT is also ignored by what a script runs in the background, but who
+            # sends it to this very process means it.
+            elif self._before[number] is not signal.SIG_IGN or number == signal.SIGINT:
                 signal.signal(number, _leave_it_to_the_thread)
         threading.Thread(target=self._watch, args=(self._pipe[0],), name="signals", daemon=True).start()
         return self

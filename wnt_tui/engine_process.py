@@ -61,19 +61,21 @@ def become_engine(*arguments: str, debug: bool = False, lock: EngineLock | None 
         os.execve(command[0], command, dict(engine_environment()))
 
 
-def run_engine(*arguments: str, captured: bool = False) -> subprocess.CompletedProcess[str]:
-    """Have the engine do something and wait for it.
+def ask_engine(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Have the engine do something and wait for what it says; a signal that ends this process ends it too.
 
     Args:
         *arguments: What follows ``python -m engine``.
-        captured: Whether its output is wanted; else it goes where this process's goes.
 
     Returns:
-        How it ended.
+        Its output, and how it ended.
     """
-    command, environment = engine_command(*arguments), engine_environment()
+    command, environment, pipe = engine_command(*arguments), engine_environment(), subprocess.PIPE
     with signals.held_back():
-        return subprocess.run(command, env=environment, check=False, capture_output=captured, text=True)
+        process = subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
+        signals.ending_with(process.kill)
+    said, complained = process.communicate()
+    return subprocess.CompletedProcess(command, process.returncode, said, complained)
 
 
 def log_path(session: Path) -> Path:

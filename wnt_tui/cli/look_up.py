@@ -12,7 +12,7 @@ import click
 from engine.catalogue import CATALOGUE
 from wnt_tui.cli.group import SectionedCommand, finish
 from wnt_tui.cli.path_types import FOLDER
-from wnt_tui.engine_process import run_engine
+from wnt_tui.engine_process import ask_engine, become_engine
 
 
 @click.command(cls=SectionedCommand)
@@ -65,7 +65,7 @@ def data() -> None:
 @data.command("list")
 def data_list() -> None:
     """List the data sets that can be used now."""
-    finish(run_engine("data", "list").returncode)
+    become_engine("data", "list")
 
 
 @data.command("download")
@@ -74,7 +74,7 @@ def data_list() -> None:
 def data_download(name: str, directory: Path | None) -> None:
     """Download a data set. Nothing is ever downloaded otherwise."""
     where = ["--dir", str(directory)] if directory is not None else []
-    finish(run_engine("data", "download", name, *where).returncode)
+    become_engine("data", "download", name, *where)
 
 
 @click.command(cls=SectionedCommand)
@@ -83,7 +83,7 @@ def doctor(as_json: bool) -> None:
     """Check torch, devices, terminal, colours, locale and disk."""
     from wnt_tui.cli.doctor import Report, examine
 
-    answer = run_engine("doctor", captured=True)
+    answer = ask_engine("doctor")
     engine_says: dict[str, Any]
     try:
         engine_says = json.loads(answer.stdout)
