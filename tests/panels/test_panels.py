@@ -179,6 +179,15 @@ def test_steps_left_out_by_every_do_not_break_a_line():
     assert text.count("●") == 1
 
 
+def test_predictions_that_only_the_rows_after_measured_ones_have_are_drawn_as_a_line():
+    snapshot = realistic(81, RunConfig(activation="tanh", every=10))
+    after = snapshot.step % 10 == 1
+    columns = {name: v if name in FREE else np.where(after, v, np.nan) for name, v in snapshot.columns.items()}
+    text = text_of(panel(7), view_of(replace(snapshot, columns=columns), cursor=37))
+    # One marker a line in the legend; lone points would each have theirs.
+    assert (text.count("●"), text.count("◆")) == (1, 1)
+
+
 def test_a_violated_inequality_is_marked_and_comes_first():
     snapshot = realistic()
     columns = dict(snapshot.columns) | {"sample_grad_norm_max": np.full(snapshot.rows, 1e-9)}
