@@ -13,6 +13,7 @@ from pathlib import Path
 
 from engine.config import RunConfig
 from engine.errors import SessionError
+from engine.paths import printable
 from engine.session.filesystem import appearing, filesystem_type, is_network_type
 from engine.session.liveness import own_file
 from engine.session.opening import connect, sentence_of
@@ -37,7 +38,8 @@ def create_session(path: Path, config: RunConfig, meta: Mapping[str, str]) -> No
     if _OWN_KEYS & set(meta):
         raise ValueError(f"meta may not contain {sorted(_OWN_KEYS & set(meta))[0]!r}.")
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    facts = {"config": config.to_json(), "created": created, **meta}
+    # A command line names files, which may be no UTF-8.
+    facts = {"config": config.to_json(), "created": created, **{key: printable(text) for key, text in meta.items()}}
     with appearing(path) as draft:
         try:
             with contextlib.closing(connect(draft, "rw", seconds=BUSY_SECONDS)) as connection:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from engine.config import RunConfig
 from engine.errors import SessionError
-from engine.paths import beside_links, is_folder, shell_path
+from engine.paths import beside_links, existing_path, is_folder, shell_path
 from engine.session.filesystem import side_files
 from engine.session.liveness import EngineLock, lock_path
 from engine.session.opening import LONGEST_PATH
@@ -57,11 +57,11 @@ def reserve_session(config: RunConfig, asked: str | Path | None = None) -> Engin
     """
     if asked is None:
         return _fresh(_made(sessions_folder()), session_name(config))
-    path = beside_links(asked)
+    path = beside_links(existing_path(asked))
     if is_folder(path):
         return _fresh(path, session_name(config))
     # In `lr0.01` the digits are no suffix: without one the run would be in no listing.
-    return _reserved(path if path.suffix[1:].isalpha() else path.with_name(path.name + SUFFIX))
+    return _reserved(path if path.suffix[1:].isalpha() else existing_path(path.with_name(path.name + SUFFIX)))
 
 
 def _made(folder: Path) -> Path:

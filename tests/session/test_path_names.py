@@ -11,7 +11,16 @@ import pytest
 from engine.config import RunConfig
 from engine.errors import SessionError
 from engine.paths import existing_path, named_path, printable, shell_path, shown_path
-from engine.session import EngineLock, SessionReader, list_sessions, living_sessions, register, resolve_session
+from engine.session import (
+    EngineLock,
+    SessionReader,
+    SessionWriter,
+    list_sessions,
+    living_sessions,
+    register,
+    reserve_session,
+    resolve_session,
+)
 from engine.session.copy import copy_session
 from tests.session.recorded import engine_process, has_rows, write_session
 
@@ -56,6 +65,20 @@ def test_a_session_of_any_name_is_listed_opened_copied_and_locked(tmp_path, monk
     with EngineLock(path):
         register(path)
         assert living_sessions() == [path]
+
+
+def test_what_is_known_of_a_run_is_stored_whatever_files_its_command_names(tmp_path):
+    with SessionWriter.create(tmp_path / "a.wnt", RunConfig(), {"command": "run --session caf\udce9.wnt"}):
+        pass
+    with SessionReader(tmp_path / "a.wnt") as reader:
+        assert reader.meta()["command"] == "run --session caf\\xe9.wnt"
+
+
+def test_a_new_session_is_refused_by_the_shown_name_of_one_that_is_there(tmp_path):
+    write_session(tmp_path / "caf\udce9.wnt")
+    for asked in ("caf\udce9", "caf\\xe9", "caf\\xe9.wnt"):
+        with pytest.raises(SessionError, match="exists already"):
+            reserve_session(RunConfig(), tmp_path / asked)
 
 
 def test_home_folders_and_doubled_slashes_are_understood(tmp_path, monkeypatch):
