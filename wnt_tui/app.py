@@ -44,6 +44,7 @@ class WntApp(TypeAhead[Farewell]):
     Args:
         paths: The sessions; the first is shown, compared with the others.
         engine: The engine that was started for the first, if one was.
+        origin: The session that the first branches from, and the step, if it is a branch that is being made.
         choose: Whether the first is shown alone, below a list of all to choose from.
         debug: Whether an error shows its traceback.
     """
@@ -54,7 +55,13 @@ class WntApp(TypeAhead[Farewell]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+z", "suspend_process", show=False, priority=True)]
 
     def __init__(
-        self, paths: Sequence[Path], engine: EngineProcess | None = None, *, choose: bool = False, debug: bool = False
+        self,
+        paths: Sequence[Path],
+        engine: EngineProcess | None = None,
+        *,
+        origin: tuple[Path, int] | None = None,
+        choose: bool = False,
+        debug: bool = False,
     ) -> None:
         self.palette = terminal_palette()
         self.link = Link()
@@ -64,6 +71,7 @@ class WntApp(TypeAhead[Farewell]):
         super().__init__(driver_class=TerminalDriver, ansi_color=self.palette.name in {"16", "mono"})
         self._debug_wanted = debug
         self._choose = choose
+        self._origin = origin
         self.paths = tuple(paths)
         self.branched: dict[Path, None] = {}
         """The sessions that were branched from or into, in that order; their engines may live when the app is left."""
@@ -81,7 +89,14 @@ class WntApp(TypeAhead[Farewell]):
         self.set_interval(LINK_SECONDS, self._tell_of_link)
         first, *others = self.paths
         compared = () if self._choose else others
-        dashboard = Dashboard(first, self.palette, *self.engines, compared=compared, opened_together=self.paths)
+        dashboard = Dashboard(
+            first,
+            self.palette,
+            *self.engines,
+            origin=self._origin,
+            compared=compared,
+            opened_together=self.paths,
+        )
         self.push_screen(dashboard)
         if self._choose and others:
             dashboard.action_sessions()
@@ -175,7 +190,8 @@ class WntApp(TypeAhead[Farewell]):
         self.engines.append(engine)
         self.paths = (*self.paths, path)
         self.branched |= {wanted.parent: None, path: None}
-        self.switch_screen(Dashboard(path, self.palette, engine, opened_together=self.paths))
+        origin = (wanted.parent, wanted.step)
+        self.switch_screen(Dashboard(path, self.palette, engine, origin=origin, opened_together=self.paths))
 
 
 def terminal_palette() -> Palette:
@@ -189,20 +205,26 @@ def terminal_palette() -> Palette:
 
 
 def watch(
-    paths: Sequence[Path], engine: EngineProcess | None = None, *, choose: bool = False, debug: bool = False
+    paths: Sequence[Path],
+    engine: EngineProcess | None = None,
+    *,
+    origin: tuple[Path, int] | None = None,
+    choose: bool = False,
+    debug: bool = False,
 ) -> int:
     """Run the app until it is left.
 
     Args:
         paths: The sessions; the first is shown, compared with the others.
         engine: The engine that was started for the first, if one was.
+        origin: The session that the first branches from, and the step, if it is a branch that is being made.
         choose: Whether the first is shown alone, below a list of all to choose from.
         debug: Whether an error shows its traceback.
 
     Returns:
         The exit code.
     """
-    app = WntApp(paths, engine, choose=choose, debug=debug)
+    app = WntApp(paths, engine, origin=origin, choose=choose, debug=debug)
     hung_up: list[int] = []
 
     def leave(code: int) -> None:

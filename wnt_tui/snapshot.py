@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -108,6 +108,24 @@ class Snapshot:
     layers: LayerView
     events: Sequence[Event] = field(default_factory=tuple)
     version: int = 0
+
+    def as_origin(self, step: int) -> Snapshot:
+        """The rows that a branch of this session goes on from, of which no engine is at work.
+
+        Args:
+            step: Where the branch begins.
+
+        Returns:
+            This session up to that step.
+        """
+        kept = int(np.searchsorted(self.step, step, side="right"))
+        return replace(
+            self,
+            engine=EngineView(False, "starting", "", ""),
+            step=self.step[:kept],
+            columns={name: column[:kept] for name, column in self.columns.items()},
+            events=tuple(event for event in self.events if event.step <= step),
+        )
 
     @property
     def rows(self) -> int:

@@ -130,7 +130,7 @@ def branch(context: click.Context, /, source: Path, step: int, watched: bool, **
     debug, arguments = given["debug"], branch_arguments(parent, step, changes)
     with signals.held_back(), branch_place(parent, step, changes, given["session"]) as lock:
         engine = launch(lock.session, *arguments, watched=watched, debug=debug, lock=lock)
-    show([lock.session], engine, debug=debug)
+    show([lock.session], engine, origin=(parent, step), debug=debug)
 
 
 @click.command(cls=SectionedCommand)

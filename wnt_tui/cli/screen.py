@@ -37,17 +37,23 @@ def prepare() -> None:
 
 
 def show(
-    paths: Sequence[Path], engine: EngineProcess | None = None, *, choose: bool = False, debug: bool = False
+    paths: Sequence[Path],
+    engine: EngineProcess | None = None,
+    *,
+    origin: tuple[Path, int] | None = None,
+    choose: bool = False,
+    debug: bool = False,
 ) -> NoReturn:
     """Run the app and end the command with its exit code.
 
     Args:
         paths: The sessions; the first is shown, compared with the others.
         engine: The engine that was started for the first, if one was.
+        origin: The session that the first branches from, and the step, if it is a branch that is being made.
         choose: Whether the first is shown alone, below a list of all to choose from.
         debug: Whether an error shows its traceback.
     """
     prepare()
     from wnt_tui.app import watch
 
-    finish(watch(paths, engine, choose=choose, debug=debug))
+    finish(watch(paths, engine, origin=origin, choose=choose, debug=debug))

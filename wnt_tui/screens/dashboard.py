@@ -26,7 +26,7 @@ from wnt_tui.panels.pairing import ESTIMATOR_NAMES
 from wnt_tui.panels.widget import PanelWidget
 from wnt_tui.screens.compare_keys import CompareKeys
 from wnt_tui.screens.engine_keys import EngineKeys
-from wnt_tui.screens.messages import CommandAnswered, SnapshotReady, SourceTrouble, ViewChanged
+from wnt_tui.screens.messages import CommandAnswered, OriginReady, SnapshotReady, SourceTrouble, ViewChanged
 from wnt_tui.screens.note_keys import NoteKeys
 from wnt_tui.snapshot import Snapshot
 from wnt_tui.source import Deliveries, SessionSource
@@ -53,6 +53,7 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
         path: The session.
         palette: Styles and characters.
         engine: The engine that was started for it, if this viewer started one.
+        origin: The session that it branches from, and the step: shown while the engine starts.
         compared: Sessions to compare it with from the beginning.
         opened_together: Sessions to offer first.
     """
@@ -76,6 +77,7 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
         palette: Palette,
         engine: EngineProcess | None = None,
         *,
+        origin: tuple[Path, int] | None = None,
         compared: Sequence[Path] = (),
         opened_together: Sequence[Path] = (),
     ) -> None:
@@ -104,6 +106,16 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
             ),
             awaited=engine is not None,
         )
+        self.shows_origin = False
+        """Whether what is shown are rows of the session that it branches from."""
+        self._origin = None if origin is None else self._origin_source(*origin)
+
+    def _origin_source(self, parent: Path, step: int) -> SessionSource:
+        def show(snapshot: Snapshot) -> None:
+            self.tell(OriginReady(snapshot.as_origin(step)))
+
+        # Without it there is nothing to look at yet, as for any run that starts.
+        return SessionSource(parent, Deliveries(snapshot=show, trouble=lambda _error: None))
 
     # What is on the screen
 
@@ -164,11 +176,14 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
             self.set_interval(STARTUP_TICK, self._await_engine)
         self._arrange()
         self._source.start()
+        if self._origin is not None:
+            self._origin.start()
         self.compare_with(self._compared_first)
 
     def on_unmount(self) -> None:
         """Let go of the sessions."""
         self._source.close()
+        self._let_go_of_origin()
         self.let_go_of_all()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -201,11 +216,28 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
 
     # What comes from the session
 
+    def _let_go_of_origin(self) -> None:
+        if self._origin is not None:
+            self._origin.close()
+        self._origin = None
+
+    def on_origin_ready(self, message: OriginReady) -> None:
+        """Show the rows that the branch goes on from, until it has one of its own."""
+        if self._origin is None or not self.complete:
+            return
+        if self.snapshot is None:
+            self.selected_layer = message.snapshot.config.depth - 1
+        self.shows_origin = True
+        self.snapshot = message.snapshot
+        self.sessions_changed()
+
     def on_snapshot_ready(self, message: SnapshotReady) -> None:
         """Show a new state of the session."""
-        if not self.complete:
-            return
         snapshot = message.snapshot
+        if not self.complete or (self.shows_origin and not snapshot.rows and self.engine_starting):
+            return
+        self._let_go_of_origin()
+        self.shows_origin = False
         if self.snapshot is None:
             self.selected_layer = snapshot.config.depth - 1
         self.snapshot = snapshot
@@ -253,7 +285,7 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
 
     def on_source_trouble(self, message: SourceTrouble) -> None:
         """A session that cannot be read: say so; if it never could be, leave."""
-        if self.snapshot is None:
+        if self.snapshot is None or self.shows_origin:
             self.leave(1, str(message.error))
         else:
             self.footer.say(str(message.error), severity="error", lasting=True)
@@ -265,7 +297,7 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
             nothing = f"{shown_path(self.path.stem)} was stopped before its first step: nothing was recorded."
             self.leave(0, self.farewell() if Path(self.path).exists() else nothing, stop=True)
             return
-        if engine is None or (self.snapshot is not None and self.snapshot.rows):
+        if engine is None or (self.snapshot is not None and self.snapshot.rows and not self.shows_origin):
             return
         header = self.query_one(Header)
         header.waiting = f"starting engine… {time.monotonic() - self._opened:.0f} s"

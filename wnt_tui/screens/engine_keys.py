@@ -43,6 +43,7 @@ class EngineKeys(_Base):
     commander: Commander
     engine_process: EngineProcess | None
     leaving: bool
+    shows_origin: bool
     _told: str = ""
 
     if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class EngineKeys(_Base):
 
     def branch_question(self) -> Question | None:
         """Return the question behind b: which options a branch from the cursor's step changes."""
-        if self.snapshot is None or not self.snapshot.rows:
+        if self.snapshot is None or not self.snapshot.rows or self.shows_origin:
             self.footer.say("there is no step yet to branch from", severity="warning")
             return None
         from wnt_tui.branching import Branching, parse_changes
@@ -233,7 +234,7 @@ class EngineKeys(_Base):
     def _refused_without_engine(self) -> bool:
         if self.has_engine:
             return False
-        if self.snapshot is None:
+        if self.snapshot is None or self.shows_origin:
             self.footer.say("the engine is still starting", severity="warning")
         else:
             why = ENDINGS.get(self.snapshot.engine.state, "there is none")

@@ -27,6 +27,14 @@ class SnapshotReady(Message):
         return isinstance(message, SnapshotReady)
 
 
+class OriginReady(SnapshotReady):
+    """The session that this one branches from was read, to be looked at while the branch's engine starts."""
+
+    def can_replace(self, message: Message) -> bool:
+        """Return whether the other is an older one."""
+        return isinstance(message, OriginReady)
+
+
 class ViewChanged(Message):
     """The cursor, the layer or the snapshot has changed and the panels are to be drawn."""
 

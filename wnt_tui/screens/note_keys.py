@@ -29,6 +29,7 @@ class NoteKeys(_Base):
     cursor: Cursor
     commander: Commander
     palette: Palette
+    shows_origin: bool
     _marking: int = 0
     _hits_told: int | None = None
 
@@ -64,7 +65,7 @@ class NoteKeys(_Base):
 
     def action_mark(self) -> None:
         """Ask for a note on the cursor's step."""
-        if self.snapshot is None or not self.snapshot.rows:
+        if self.snapshot is None or not self.snapshot.rows or self.shows_origin:
             self.footer.say("there is no step to mark yet")
             return
         self._marking = self.cursor.step
@@ -76,7 +77,7 @@ class NoteKeys(_Base):
 
     def action_breakpoints(self) -> None:
         """Lay the breakpoints over the dashboard."""
-        if self.snapshot is None:
+        if self.snapshot is None or self.shows_origin:
             self.footer.say("the engine is still starting", severity="warning")
             return
         from engine.breakpoints import breakpoints_set
