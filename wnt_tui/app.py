@@ -120,6 +120,14 @@ class WntApp(TypeAhead[Farewell]):
         """Draw the whole picture, soon."""
         self.call_later(self.refresh)
 
+    def fail(self, error: Exception) -> None:
+        """End with an error that came up outside of the app's own messages."""
+
+        def raised() -> None:
+            raise error
+
+        self.call_later(raised)
+
     def _fatal_error(self) -> None:
         # Textual's own prints hundreds of lines, local variables included. There is no public place to say it
         # in one sentence; App.panic, which is public, cannot be reached before this.

@@ -56,6 +56,9 @@ class Paced(Protocol):
     def paint_anew(self) -> None:
         """Draw the whole picture."""
 
+    def fail(self, error: Exception) -> None:
+        """End with an error."""
+
 
 class TerminalDriver(LinuxDriver):
     """Textual's driver for Unix terminals; pictures wait until the terminal has taken what is under way.
@@ -154,7 +157,14 @@ class TerminalDriver(LinuxDriver):
         """Have parts written soon, from the app's own thread and after what it is at."""
         if self._open and not self._scheduled and self._events is not None:
             self._scheduled = True
-            self._events.call_soon_threadsafe(self._pump)
+            self._events.call_soon_threadsafe(self._pump_or_fail)
+
+    def _pump_or_fail(self) -> None:
+        # The event loop would only log an error, and the picture would stand still.
+        try:
+            self._pump()
+        except Exception as error:
+            self._paced.fail(error)
 
     def _pump(self) -> None:
         """Write what there is room for."""
