@@ -32,7 +32,6 @@ from wnt_tui.screens.dashboard import Dashboard
 from wnt_tui.themes import Palette, app_theme, depth_of, make_palette
 from wnt_tui.type_ahead import TypeAhead
 from wnt_tui.widgets.header import Header
-from wnt_tui.widgets.line import Line
 
 LINK_SECONDS = 1.0
 """How often it is told whether the link is slow."""
@@ -111,7 +110,7 @@ class WntApp(TypeAhead[Farewell]):
     def first_regions(self) -> tuple[list[Region], list[Region]]:
         """Return what a slow link carries first: the lines about the run, then what a key most likely changes."""
         screen = self.screen
-        lines = [line.region for line in screen.query(Line) if line.is_on_screen]
+        lines = [line.region for line in screen.query("Line, Prompt") if line.is_on_screen]
         # A dialog is a child of its screen; so is all of the dashboard, whose focused panel is enough.
         dialogs = [] if screen is self.dashboard else list(screen.children)
         return lines, [widget.region for widget in (screen.focused, *dialogs) if widget is not None]

@@ -175,7 +175,7 @@ class TerminalDriver(LinuxDriver):
                 self._timer = None
             if not self._open or self._whole:
                 return
-            self._pictures.lines, self._pictures.focused = self._paced.first_regions()
+            self._pictures.arrange(*self._paced.first_regions())
             if urgent := self._flow.room(urgent=True):
                 self._write_part(self._pictures.part(urgent, urgent=True))
             while room := self._flow.room():

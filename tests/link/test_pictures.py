@@ -19,7 +19,7 @@ class Shown:
     def __init__(self) -> None:
         self.now = 0.0
         self.pictures = Pictures(lambda: self.now)
-        self.pictures.lines, self.pictures.focused = [HEADER, FOOTER], [FOCUSED]
+        self.pictures.arrange([HEADER, FOOTER], [FOCUSED])
         self.pictures.fit(40, ROWS)
         self.screen = pyte.Screen(40, ROWS)
         self._stream = pyte.Stream(self.screen)
@@ -105,6 +105,19 @@ def test_what_an_engine_answers_shows_in_the_lines_while_a_picture_is_under_way(
     assert shown.rows("paused") == [0, ROWS - 1]
     shown.finish()
     assert shown.rows("old") == list(range(1, ROWS - 1)), "the panels are still those of one picture"
+
+
+def test_a_dialog_that_opens_does_not_wait_for_the_picture_under_way() -> None:
+    shown = Shown()
+    shown.pictures.take(picture("old"))
+    shown.pictures.begin()
+    shown.part()
+    shown.pictures.take(picture("dialog"))
+    shown.pictures.arrange([], [Region(0, 3, 40, 2)])
+    shown.part()
+    assert shown.rows("dialog") == [3, 4]
+    shown.finish()
+    assert shown.rows("old") == []
 
 
 def test_what_is_urgent_is_what_a_key_changed_in_the_lines() -> None:

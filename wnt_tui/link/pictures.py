@@ -13,7 +13,7 @@ from textual.geometry import Region
 
 from wnt_tui.link.cells import Row, Screen, changes, sequence
 
-EFFECT_SECONDS = 0.5
+EFFECT_SECONDS = 1.0
 """So long after a key the picture under way gives way to the newest: what the key did shows within that."""
 
 ANSWER_SECONDS = 5.0
@@ -39,10 +39,8 @@ class Pictures:
         self._keyed = -ANSWER_SECONDS
         self._effect_to_come = False
         self._size = (1 << 16, 1 << 16)
-        self.lines: Sequence[Region] = ()
-        """Lines that say how things are: written first."""
-        self.focused: Sequence[Region] = ()
-        """What a key most likely changes: written next."""
+        self._lines: Sequence[Region] = ()
+        self._focused: Sequence[Region] = ()
 
     def take(self, data: str) -> str:
         """Take a picture, or a piece of one.
@@ -59,6 +57,17 @@ class Pictures:
         """Note that a key was pressed: its effect is the picture to come."""
         self._keyed = self._clock()
         self._effect_to_come = True
+
+    def arrange(self, lines: Sequence[Region], focused: Sequence[Region]) -> None:
+        """Take what comes first. Where another part of the screen has the keys, the newest picture is begun.
+
+        Args:
+            lines: Lines that say how things are: written first.
+            focused: What a key most likely changes: written next.
+        """
+        if list(focused) != list(self._focused):
+            self.begin()
+        self._lines, self._focused = lines, focused
 
     def fit(self, columns: int, rows: int) -> None:
         """Take the terminal's size: where it changed, what is shown is unknown, and new pictures will come.
@@ -105,12 +114,12 @@ class Pictures:
             self.begin()
             self._effect_to_come = since_key < EFFECT_SECONDS
         elif since_key < ANSWER_SECONDS:
-            self._renew(self.lines)
+            self._renew(self._lines)
         elif urgent:
             return ""
         self._parts += 1
         pieces: list[str] = []
-        for regions in (self.lines,) if urgent else (self.lines, self.focused, self._rest()):
+        for regions in (self._lines,) if urgent else (self._lines, self._focused, self._rest()):
             for y, first, end in self._differences(self._under_way, regions):
                 piece = sequence(y, first, self._under_way[y][first:end])
                 room -= len(piece.encode())
