@@ -10,10 +10,12 @@ import select
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,15 +64,26 @@ def wnt(environment: dict[str, str], tmp_path: Path) -> Run:
     return run
 
 
-@pytest.fixture
-def session(environment: dict[str, str], tmp_path: Path) -> Path:
-    """A finished session of 6 rows."""
-    path = tmp_path / "done.wnt"
+@cache
+def _written() -> bytes:
+    """The bytes of a finished session of 6 rows, written once."""
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; import pretend_engine as p;"
         "from engine.config import RunConfig; p.write_session(Path(sys.argv[2]), RunConfig(depth=3, steps=5), 6)"
     )
-    subprocess.run([sys.executable, "-c", program, str(PRETEND.parent), str(path)], env=environment, check=True)
+    with tempfile.TemporaryDirectory(prefix="wnt-session-") as folder:
+        path = Path(folder) / "done.wnt"
+        variables = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": folder}
+        subprocess.run([sys.executable, "-c", program, str(PRETEND.parent), str(path)], env=variables, check=True)
+        return path.read_bytes()
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Path:
+    """A finished session of 6 rows."""
+    path = tmp_path / "done.wnt"
+    path.write_bytes(_written())
+    path.chmod(0o600)
     return path
 
 
