@@ -23,7 +23,7 @@ from engine.paths import shell_path
 from wnt_tui.collector import INTERVAL_SECONDS, Collector, take_over
 from wnt_tui.driver import TerminalDriver
 from wnt_tui.engine_process import EngineProcess
-from wnt_tui.farewell import Farewell, of_the_others
+from wnt_tui.farewell import Farewell, in_time, of_the_others
 from wnt_tui.hangup import leave_on_hangup
 from wnt_tui.job_control import can_stop, stop_group
 from wnt_tui.keys import KEY_TABLE
@@ -252,6 +252,6 @@ def watch(
         return app.return_code or 1
     others = [session for session in app.branched if session != farewell.session]
     with contextlib.suppress(OSError):
-        for sentence in (farewell.sentence, *of_the_others(others, stop=farewell.stop)):
+        for sentence in (farewell.sentence, *in_time(lambda: of_the_others(others, stop=farewell.stop), farewell.stop)):
             print(sentence, file=sys.stderr if farewell.code else sys.stdout)
     return farewell.code or app.return_code or 0

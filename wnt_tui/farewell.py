@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from engine.session.reader import SessionReader
 
 _PATIENCE = 10.0
 """Seconds in which a waiting engine saves and ends; it does so at once."""
+
+LEAVING_SECONDS = 1.0
 
 _POLL_SECONDS = 0.02
 
@@ -87,6 +90,24 @@ def of_the_others(sessions: Iterable[Path], *, stop: bool) -> list[str]:
         else:
             told.append(left(name, session, engine.state, engine.step))
     return told
+
+
+def in_time(tell: Callable[[], list[str]], stop: bool) -> list[str]:
+    """What is to be told if it can be found in time: who leaves does not wait for a disk that does not answer.
+
+    Args:
+        tell: Finds it.
+        stop: Whether engines are stopped for it, which is waited for.
+
+    Returns:
+        The sentences, none if they could not be found.
+    """
+    told: list[str] = []
+    # A daemon: the interpreter ends without it.
+    finding = threading.Thread(target=lambda: told.extend(tell()), daemon=True)
+    finding.start()
+    finding.join(None if stop else LEAVING_SECONDS)
+    return list(told)
 
 
 def _where(session: Path) -> str:

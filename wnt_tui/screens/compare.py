@@ -105,18 +105,11 @@ class CompareScreen(ListDialog[Path | None]):
         if self._paths:
             options.highlighted = 0
             options.focus()
-        # Off the keyboard's way: a folder may hold hundreds of sessions, on a slow disk.
-        self.run_worker(self._describe, thread=True, exit_on_error=False)
+        self.describe_later(self._described, len(self._paths))
 
-    def _describe(self) -> None:
-        for place, path in enumerate(self._paths):
-            if not self.is_attached:
-                return
-            self.app.call_from_thread(self._replace, place, self._line(path, describe(path)))
-
-    def _replace(self, place: int, line: str) -> None:
-        if self.is_attached:
-            self.query_one(OptionList).replace_option_prompt_at_index(place, self._palette.glyphs.text(line))
+    def _described(self, place: int) -> str:
+        path = self._paths[place]
+        return self._palette.glyphs.text(self._line(path, describe(path)))
 
     def _line(self, path: Path, words: str) -> str:
         sign = "✓ " if path in self._compared else "  "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from textual.await_complete import AwaitComplete
@@ -77,6 +79,27 @@ class ListDialog(Dialog[Answer]):
         place = self.query_one(OptionList).highlighted
         if place is not None:
             self.chosen(place)
+
+    def describe_later(self, line: Callable[[int], str], count: int) -> None:
+        """Put words about the entries into the list as they are found, off the keyboard's way: disks may be slow.
+
+        Args:
+            line: What an entry says; called on another thread.
+            count: How many there are.
+        """
+
+        def find() -> None:
+            for place in range(count):
+                if not self.is_attached:
+                    return
+                self.call_later(self._describe, place, line(place))
+
+        # A daemon and no worker: a read that hangs must not keep the program from ending.
+        threading.Thread(target=find, name="describe", daemon=True).start()
+
+    def _describe(self, place: int, line: str) -> None:
+        for options in self.query(OptionList):
+            options.replace_option_prompt_at_index(place, line)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Answer with what was clicked."""

@@ -58,18 +58,23 @@ class SessionsScreen(ListDialog[Path | None]):
         with Vertical(id="sessions-page") as page:
             page.border_title = glyphs.text("sessions · enter opens · esc closes")
             # markup=False: names come from files.
-            yield OptionList(*(Option(glyphs.text(line)) for line in self._lines()), markup=False)
+            yield OptionList(*(Option(glyphs.text(self._called(path))) for path in self._paths), markup=False)
 
-    def _lines(self) -> list[str]:
-        names = [path.stem for path in self._paths]
+    def _called(self, path: Path) -> str:
         # Living runs come from all folders: two of one name are told apart by where they lie.
-        return [describe(path, as_typed(path) if names.count(path.stem) > 1 else "") for path in self._paths]
+        alike = [each.stem for each in self._paths].count(path.stem) > 1
+        return as_typed(path) if alike else shown_path(path.stem)
+
+    def _described(self, place: int) -> str:
+        path = self._paths[place]
+        return self._palette.glyphs.text(describe(path, self._called(path)))
 
     def on_mount(self) -> None:
         """Begin at the session that is on the screen."""
         options = self.query_one(OptionList)
         options.highlighted = self._paths.index(self._current)
         options.focus()
+        self.describe_later(self._described, len(self._paths))
 
     def chosen(self, place: int) -> None:
         """Open a session.
