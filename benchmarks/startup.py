@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SESSION = ROOT / "sessions" / "example-tanh-200x6-cross_entropy.wnt"
 COLUMNS, ROWS, REPEATS, PATIENCE = 160, 48, 10, 60.0
 COMMAND = [sys.executable, "-P", "-c", "from wnt_tui.cli import main; main()"]
+ASKED = re.compile(rb"\x1b\[(\d+);(\d+)H\x1b\[6n")
 ESCAPES = re.compile(r"\x1b(?:\[[0-9;?<>]*[A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 
 
@@ -60,6 +61,9 @@ def run(command: list[str], shown: Callable[[str], bool] | None, folder: str) ->
         if not read:
             break
         output += read.decode(errors="replace")
+        # As a terminal answers; the next part of a picture waits for it.
+        for row, column in ASKED.findall(read):
+            os.write(terminal, b"\x1b[%s;%sR" % (row, column))
         if shown is not None and not seconds and shown(ESCAPES.sub("", output)):
             seconds = time.perf_counter() - began
             os.write(terminal, b"q")
