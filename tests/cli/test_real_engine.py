@@ -80,9 +80,10 @@ def test_a_run_is_taken_back_to_the_cursor_and_branched_from_there(
 
 
 def test_an_engine_that_cannot_start_is_quoted_and_leaves_no_session(terminal: OpenTerminal, tmp_path: Path) -> None:
-    opened = terminal("--data", "nowhere.npz", "--session", tmp_path / "x.wnt")
+    # More than there are: only who loads the data knows that.
+    opened = terminal("--data", "digits", "--examples", "5000", "--session", tmp_path / "x.wnt")
     assert opened.ends(patience=120) == 1
-    assert "nowhere.npz does not exist" in opened.output
+    assert "--examples is 5000, but digits has 1297" in opened.output
     assert "Traceback" not in opened.output
     assert not (tmp_path / "x.wnt").exists()
 
