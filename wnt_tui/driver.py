@@ -32,6 +32,9 @@ _SYNCHRONIZED = ("\x1b[?2026h", "\x1b[?2026l")
 
 _KEYS = (events.Key, events.Paste, events.MouseDown, events.MouseScrollDown, events.MouseScrollUp)
 
+UNKNOWN = 1 << 16
+"""For the columns or rows of a terminal that does not say: more than there can be."""
+
 LEAVING_SECONDS = 10.0
 """Longest wait for answers when the terminal is given back."""
 
@@ -114,7 +117,8 @@ class TerminalDriver(LinuxDriver):
                 self._write_now(data)
                 self._answer_due = True
             else:
-                self._pictures.fit(*self._size_now())
+                columns, rows = self._size_now()
+                self._pictures.fit(columns or UNKNOWN, rows or UNKNOWN)
                 others = self._pictures.take(data)
                 if others:
                     self._write_now(others)
@@ -139,12 +143,20 @@ class TerminalDriver(LinuxDriver):
         return False
 
     def _size_now(self) -> tuple[int, int]:
-        """Return columns and rows of the terminal; more than there can be where it does not say."""
+        """Return columns and rows of the terminal; 0 where it does not say."""
         try:
             size = os.get_terminal_size(self.fileno)
         except OSError:
-            size = os.terminal_size((0, 0))
-        return size.columns or 1 << 16, size.lines or 1 << 16
+            return 0, 0
+        return size.columns, size.lines
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """Return the size of the picture, in columns and rows.
+
+        Textual asks COLUMNS and LINES first, but these stay what they were when they were exported.
+        """
+        columns, rows = self._size_now()
+        return (columns, rows) if columns and rows else super()._get_terminal_size()
 
     def _write_now(self, data: str) -> None:
         self._flow.wrote(len(data.encode()))

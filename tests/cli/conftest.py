@@ -5,8 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
-import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -20,18 +20,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.screen import Screen
+
 ROOT = Path(__file__).parents[2]
 PRETEND = ROOT / "tests" / "pretend_engine.py"
 COMMAND = [sys.executable, "-P", "-m", "wnt_tui"]
-
-CURSOR_ASKED = re.compile(r"\x1b\[(\d+);(\d+)H\x1b\[6n")
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """Nothing of the user's is read or written."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("WNT_", "XDG_"))}
-    kept.pop("NO_COLOR", None)
+    for name in ("NO_COLOR", "LINES"):
+        kept.pop(name, None)
     return {
         **kept,
         "PYTHONPATH": str(ROOT),
@@ -101,22 +102,26 @@ def live(environment: dict[str, str], tmp_path: Path) -> Iterator[Path]:
     process.wait()
 
 
+def set_size(terminal: int, columns: int, rows: int) -> None:
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
 @dataclass
 class Terminal:
     """A program in a terminal of its own; read what it draws, or hang up."""
 
     process: subprocess.Popen[bytes]
     master: int
+    screen: Screen
     output: str = ""
-    answered: int = 0
 
     def until(self, condition: Callable[[str], object], patience: float = 90.0) -> str:
-        """Read until the output satisfies a condition."""
+        """Read until what is shown satisfies a condition; a picture's bytes are only those of cells that change."""
         deadline = time.monotonic() + patience
-        while not condition(self.output):
-            assert time.monotonic() < deadline, self.output[-2000:]
+        while not condition(shown := self.screen.text()):
+            assert time.monotonic() < deadline, shown
             self.read_on(0.1)
-        return self.output
+        return shown
 
     def ends(self, patience: float = 90.0) -> int:
         """Read on until the program has ended; its exit code."""
@@ -129,6 +134,11 @@ class Terminal:
 
     def press(self, keys: str) -> None:
         os.write(self.master, keys.encode())
+
+    def resize(self, columns: int, rows: int) -> None:
+        set_size(self.master, columns, rows)
+        self.screen.resize(columns, rows)
+        self.process.send_signal(signal.SIGWINCH)
 
     def hang_up(self) -> None:
         os.close(self.master)
@@ -148,9 +158,8 @@ class Terminal:
                 return
             self.output += read.decode(errors="replace")
             # As terminals do: where the cursor stands.
-            for place in CURSOR_ASKED.finditer(self.output, self.answered):
-                os.write(self.master, f"\x1b[{place[1]};{place[2]}R".encode())
-                self.answered = place.end()
+            for row, column, _ in self.screen.read(read):
+                os.write(self.master, f"\x1b[{row};{column}R".encode())
             seconds = 0
 
 
@@ -170,7 +179,7 @@ def terminal(environment: dict[str, str], tmp_path: Path) -> Iterator[OpenTermin
         **more: str,
     ) -> Terminal:
         master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+        set_size(master, *size)
         variables = {name: value for name, value in environment.items() if name != "COLUMNS"} | more
         command = [*COMMAND, *map(str, arguments)]
         if before:
@@ -182,7 +191,7 @@ def terminal(environment: dict[str, str], tmp_path: Path) -> Iterator[OpenTermin
             command, stdin=slave, stdout=slave, stderr=slave, env=variables, cwd=tmp_path, start_new_session=True
         )
         os.close(slave)
-        opened.append(Terminal(process, master))
+        opened.append(Terminal(process, master, Screen(*size)))
         return opened[-1]
 
     yield start

@@ -6,7 +6,6 @@ import fcntl
 import math
 import os
 import pty
-import re
 import select
 import signal
 import struct
@@ -18,14 +17,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import pyte
+from tests.screen import Screen
 
-QUESTION = re.compile(rb"\x1b\[6n")
-UNKNOWN_TO_PYTE = re.compile(
-    r"\x1b\[[<=>?][0-9;:]*[a-zA-Z]|\x1b\[[?0-9;:]*\$p|\x1b\[[0-9;]* q|\x1b[P_^][^\x1b]*\x1b\\"
-    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
-)
-UNFINISHED = re.compile(r"\x1b(?:\[[<=>?0-9;:$ ]*)?$")
 PIECE = 256
 
 Answers = Callable[[int, int, int], list[str]]
@@ -63,8 +56,8 @@ class SlowTerminal:
         self.rate, self.latency, self.answers = rate, latency, answers
         self.master, slave = pty.openpty()
         self._set_size(*size)
-        self.screen = pyte.Screen(*size)
-        self._stream = pyte.Stream(self.screen)
+        self._screen = Screen(*size)
+        self.screen = self._screen.cells
         self.process = subprocess.Popen(
             list(map(str, command)),
             stdin=slave,
@@ -79,8 +72,6 @@ class SlowTerminal:
         self.questions = self.answered = self.most_unanswered = 0
         self.ended: float | None = None
         self._answered_bytes = self._delivered = 0
-        self._text = b""
-        self._unfed = ""
         self._there: deque[tuple[float, bytes]] = deque()
         self._back: deque[tuple[float, bytes, int]] = deque()
         self._lock = threading.RLock()
@@ -104,8 +95,7 @@ class SlowTerminal:
     def resize(self, columns: int, rows: int) -> None:
         with self._lock:
             self._set_size(columns, rows)
-            self.screen.resize(rows, columns)
-            self.screen.reset()
+            self._screen.resize(columns, rows)
         self.process.send_signal(signal.SIGWINCH)
 
     def clear(self) -> None:
@@ -115,7 +105,7 @@ class SlowTerminal:
 
     def shown(self) -> str:
         with self._lock:
-            return "\n".join(self.screen.display)
+            return self._screen.text()
 
     def picture(self) -> list[list[tuple[str, str, str, bool, bool, bool]]]:
         """Every cell with its colours."""
@@ -182,32 +172,9 @@ class SlowTerminal:
             self.most_unanswered = max(self.most_unanswered, len(self.output) - self._answered_bytes)
 
     def _show(self, data: bytes) -> None:
-        self._text += data
-        while question := QUESTION.search(self._text):
-            self._feed(self._text[: question.start()])
-            self._text = self._text[question.end() :]
-            self.questions += 1
-            before = self._delivered + len(data) - len(self._text)
-            row, column = self.screen.cursor.y + 1, self.screen.cursor.x + 1
-            for answer in self.answers(self.questions, row, column):
-                self._back.append((time.monotonic() + self.latency, answer.encode(), before))
-        # The beginning of a character or of a sequence is kept for the next piece.
-        keep = next((n for n in range(1, 24) if self._text[-n : len(self._text) - n + 1] == b"\x1b"), 0)
-        keep = keep if UNFINISHED.search(self._text[-keep:].decode(errors="replace")) else 0
-        if not keep:
-            keep = next((n for n in (1, 2, 3) if _begins_character(self._text[-n:])), 0)
-        self._feed(self._text[: len(self._text) - keep])
-        self._text = self._text[len(self._text) - keep :]
         self._delivered += len(data)
-
-    def _feed(self, data: bytes) -> None:
-        self._stream.feed(UNKNOWN_TO_PYTE.sub("", data.decode(errors="replace")))
-
-
-def _begins_character(tail: bytes) -> bool:
-    """Whether these bytes are a UTF-8 character that is not complete."""
-    try:
-        tail.decode()
-    except UnicodeDecodeError as error:
-        return error.reason == "unexpected end of data" and error.start == 0
-    return False
+        for question in self._screen.read(data):
+            self.questions += 1
+            before = self._delivered - question.after
+            for answer in self.answers(self.questions, question.row, question.column):
+                self._back.append((time.monotonic() + self.latency, answer.encode(), before))
