@@ -25,7 +25,9 @@ from engine.paths import existing_path, named_path, shown_path
 from engine.signals import Interrupted, exit_code, raised
 
 if TYPE_CHECKING:
+    from engine.run import RunContext
     from engine.session.liveness import EngineLock
+    from engine.worker import Outcome
 
 _DIVERGED = 3
 
@@ -58,9 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return int(_COMMANDS[options.command](options))
     except WntError as error:
-        if options.debug:
-            traceback.print_exc()
-        print(f"wnt-tui: {error}", file=sys.stderr)
+        _tell(error, options)
         return error.exit_code
     except Interrupted as interrupted:
         return exit_code(interrupted.number)
@@ -69,6 +69,12 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         print(f"wnt-tui: {out_of_memory()}", file=sys.stderr)
         return 1
+
+
+def _tell(error: WntError, options: argparse.Namespace) -> None:
+    if options.debug:
+        traceback.print_exception(error)
+    print(f"wnt-tui: {error}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -124,21 +130,22 @@ def _run_locked(options: argparse.Namespace, lock: EngineLock) -> int:
 
     live = options.command == "live"
     report = progress.Silent() if live else progress.Lines(sys.stderr, options.session)
-    with Stopping(report, live=live) as stopping:
-        context = runs.RunContext(live, report, stopping, lock)
-        try:
-            if options.resume:
-                outcome = runs.resume_session(options.session, context, steps=options.steps)
-            elif options.branch is not None:
-                changes = json.loads(options.changes)
-                outcome = runs.branch_session(options.branch, options.step, changes, options.session, context)
-            else:
-                config = RunConfig.from_json(options.config, origin="--config")
-                outcome = runs.run_session(config, options.session, context)
-            report.say(progress.ending(outcome, options.session))
-        finally:
-            report.close()
-        asked = stopping.number
+    stopping = Stopping(report, live=live)
+    try:
+        with stopping:
+            context = runs.RunContext(live, report, stopping, lock)
+            try:
+                outcome = _outcome(options, context)
+                stopping.over()
+                report.say(progress.ending(outcome, options.session))
+            finally:
+                report.close()
+            asked = stopping.number
+    except WntError as error:
+        if stopping.number is None:
+            raise
+        _tell(error, options)
+        raise Interrupted(stopping.number) from None
     if not live:
         if options.plot:
             from engine.plots import print_plots
@@ -148,6 +155,18 @@ def _run_locked(options: argparse.Namespace, lock: EngineLock) -> int:
     if outcome.state == "stopped" and asked is not None:
         raise Interrupted(asked)
     return _DIVERGED if outcome.state == "diverged" else 0
+
+
+def _outcome(options: argparse.Namespace, context: RunContext) -> Outcome:
+    from engine import run as runs
+
+    if options.resume:
+        return runs.resume_session(options.session, context, steps=options.steps)
+    if options.branch is not None:
+        changes = json.loads(options.changes)
+        return runs.branch_session(options.branch, options.step, changes, options.session, context)
+    config = RunConfig.from_json(options.config, origin="--config")
+    return runs.run_session(config, options.session, context)
 
 
 def _verify(options: argparse.Namespace) -> int:

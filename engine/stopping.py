@@ -59,7 +59,9 @@ class Stopping:
         self._lock: EngineLock | None = None
         self._engine: Engine | None = None
         self._writer: SessionWriter | None = None
+        self._mutex = threading.Lock()
         self._ended = threading.Event()
+        self._ending_now = False
         self._asked_at = 0.0
         self.number: int | None = None
         """The signal that asked for the end, or None."""
@@ -85,7 +87,7 @@ class Stopping:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ended.set()
+        self.over()
         if self._pipe is None:
             return
         signal.set_wakeup_fd(self._wakeup)
@@ -111,6 +113,17 @@ class Stopping:
         self._engine, self._writer = engine, writer
         if self.number is not None:
             engine.request_stop(self._reason())
+
+    def over(self) -> None:
+        """Say that the run has come to its end: from now on no signal ends the process in another way.
+
+        It does not return where one is ending it already: whatever the run was told then, an error of a session that
+        was given up for one, is neither how it ended nor its exit code.
+        """
+        with self._mutex:
+            self._ended.set()
+        if self._ending_now:
+            threading.Event().wait()
 
     def check(self) -> None:
         """Give a run that is being prepared up if a signal has asked for that.
@@ -145,18 +158,26 @@ class Stopping:
 
     def _insist(self) -> None:
         """End the process where it does not end in order in time."""
-        if self._ended.wait(_PATIENCE_PREPARING) or (self._writer is None and self._end_now()):
+        if self._ended.wait(_PATIENCE_PREPARING):
             return
-        if not self._ended.wait(_PATIENCE - _PATIENCE_PREPARING):
-            self._end_now()
+        if self._writer is not None:
+            self._ended.wait(_PATIENCE - _PATIENCE_PREPARING)
+        self._end_now()
 
-    def _end_now(self) -> bool:
+    def _end_now(self) -> None:
+        """End the process, unless the run has come to its end."""
         assert self.number is not None
-        # On a thread: a disk that hangs, or a terminal that takes nothing, must not keep it from ending.
-        last = threading.Thread(target=self._say_what_is_saved, name="last-words", daemon=True)
-        last.start()
-        last.join(3 * _LAST_WORDS)
-        os._exit(signals.exit_code(self.number))
+        with self._mutex:
+            if self._ended.is_set():
+                return
+            self._ending_now = True
+        try:
+            # On a thread: a disk that hangs, or a terminal that takes nothing, must not keep it from ending.
+            last = threading.Thread(target=self._say_what_is_saved, name="last-words", daemon=True)
+            last.start()
+            last.join(3 * _LAST_WORDS)
+        finally:
+            os._exit(signals.exit_code(self.number))
 
     def _say_what_is_saved(self) -> None:
         from engine.session.living import unregister

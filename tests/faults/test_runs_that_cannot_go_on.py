@@ -6,6 +6,8 @@ import os
 import re
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing, contextmanager
 
@@ -13,13 +15,28 @@ import pytest
 
 from engine.errors import SessionError
 from engine.session import SessionReader, send, wait
-from tests.engine_process.engines import ENDLESS, EngineProcess, ask, run_arguments, state, until
+from tests.engine_process.engines import ENDLESS, EngineProcess, ask, engine_run, run_arguments, state, until
 from tests.faults.test_disk_and_clock import small_disk
 from wnt_tui.cli.listing import as_table, as_text
 from wnt_tui.summary import summary_of
 
 ENDED_SECONDS = 5.0
 """Within which a signal ends a run, whatever it waits for."""
+
+ERROR_WHILE_A_SIGNAL_ENDS = """
+import os, signal, threading, time
+from engine.stopping import Stopping
+ending = threading.Event()
+class Lock:
+    def release(self):
+        ending.set()
+        time.sleep(0.5)
+with Stopping() as stopping:
+    stopping.preparing(Lock())
+    os.kill(os.getpid(), signal.SIGTERM)
+    ending.wait()
+    raise RuntimeError("what the writer was given up for")
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -149,3 +166,20 @@ def test_an_engine_that_has_died_is_shown_with_its_last_sign_of_life(tmp_path):
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     assert re.search(r"died, last sign of life \d\d:\d\d", said(path))
+
+
+def test_no_error_raised_while_a_signal_ends_the_process_takes_the_place_of_its_exit_code():
+    command = [sys.executable, "-c", ERROR_WHILE_A_SIGNAL_ENDS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (143, "")
+
+
+def test_an_error_after_a_signal_is_said_and_the_exit_code_is_that_of_the_signal(tmp_path, monkeypatch):
+    def failing(_config, _path, context):
+        os.kill(os.getpid(), signal.SIGTERM)
+        until(lambda: context.stopping.number)
+        raise SessionError("Recording failed.")
+
+    monkeypatch.setattr("engine.run.run_session", failing)
+    done = engine_run("run", *run_arguments(tmp_path / "run.wnt"))
+    assert (done.returncode, done.stderr) == (143, "wnt-tui: Recording failed.\n")
