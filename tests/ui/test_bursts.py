@@ -148,7 +148,7 @@ async def test_bursts_of_keys_end_no_live_view(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(200, 215))
+@pytest.mark.parametrize("seed", range(200, 212))
 @pytest.mark.parametrize("size", [(80, 24), (160, 48)])
 async def test_many_bursts_of_keys_end_nothing(
     watching: Callable[..., Any], others: list[Path], seed: int, size: tuple[int, int]

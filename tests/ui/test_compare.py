@@ -104,7 +104,7 @@ async def test_a_branch_is_offered_its_parent_first(
 async def test_a_living_session_that_is_compared_is_followed(
     watching: Any, ended: Path, live: Callable[..., Any]
 ) -> None:
-    engine = live(rows=5, state="running")
+    engine = live(rows=5, state="running", steps=100_000)  # it is killed before it ends
     async with watching(ended, engine.path, size=(160, 48)) as w:
         await both(w)
         before = w.dashboard.others[0].last_step
