@@ -104,7 +104,7 @@ async def test_q_leaves_and_the_engine_goes_on(watching: Any, live: Start) -> No
 
 
 async def test_capital_q_stops_the_engine_saves_and_leaves(watching: Any, live: Start) -> None:
-    engine = live(state="running")
+    engine = live(state="running", steps=100_000)
     async with watching(engine.path) as w:
         await w.press("Q")
         await w.until(lambda: w.app.return_value is not None)

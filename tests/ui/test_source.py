@@ -114,7 +114,7 @@ def test_snapshots_that_were_handed_out_never_change(pretend: ModuleType, tmp_pa
 def test_versions_grow_and_equal_versions_are_never_delivered_twice(
     live: Callable[..., object], tmp_path: Path
 ) -> None:
-    live(rows=3, state="running", interval=0.04)
+    live(rows=3, state="running", interval=0.04, steps=100_000)
     with Listener(tmp_path / "live.wnt") as heard:
         heard.until(lambda: len(heard.snapshots) >= 4)
     versions = [snapshot.version for snapshot in heard.snapshots]
