@@ -10,6 +10,7 @@ if __name__ == "__main__":
 
     signals.use_defaults(held="--lock" in sys.argv)  # its file is to be removed first
     streams.prepare()
+    streams.leave_at_exit()
 
 import argparse
 import json
@@ -229,4 +230,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
 }
 
 if __name__ == "__main__":
-    signals.end(streams.finish(main()))
+    try:
+        code = main()
+    except SystemExit as usage:  # argparse's
+        code = usage.code if isinstance(usage.code, int) else 1
+    signals.end(streams.finish(code))

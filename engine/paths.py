@@ -80,12 +80,22 @@ def named_path(text: str | os.PathLike[str]) -> Path:
         The path; where there is no such user, ``~user`` is a name like any other.
     """
     path = Path(text)
-    if os.fspath(text).startswith("~"):  # and not ./~name, which pathlib would take for the same
+    # A Path has lost the difference between ~name, a home, and ./~name, a name: only text can mean a home.
+    if isinstance(text, str) and text.startswith("~"):
         with contextlib.suppress(RuntimeError):  # no such user, or one without a home
             path = path.expanduser()
-    path = path.absolute()
+    if not path.is_absolute():
+        path = Path(_working_folder(), path)
     # POSIX lets a path begin with exactly two slashes and mean something else; no system that we run on does.
     return Path(f"/{str(path).lstrip('/')}")
+
+
+def _working_folder() -> str:
+    """The folder that relative paths begin at; of one that has been removed, what the shell knows it as."""
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return os.environ.get("PWD") or os.sep
 
 
 def existing_path(text: str | os.PathLike[str]) -> Path:

@@ -161,7 +161,7 @@ def branch_session(parent: Path, step: int, changes: Mapping[str, Any], path: Pa
 def _require_threads(recorded: RecordedRun) -> None:
     """Refuse to go on with a run on other threads than it was recorded with: its rows would be rounded otherwise."""
     then, now = recorded_threads(recorded.meta), threads()
-    if recorded.last >= 0 and then is not None and then != now:
+    if recorded.last >= 0 and then is not None and not then.agrees(now):
         raise SessionError(
             f"{recorded.name} was recorded with {then}, here it would be {now}: its rows would be rounded otherwise.",
             f"`wnt-tui branch {shell_path(recorded.reader.path)} --step {recorded.last}` goes on in a new session.",

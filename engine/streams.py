@@ -6,6 +6,7 @@ it can; that something was lost is told once, at the end, and by the exit code.
 
 from __future__ import annotations
 
+import atexit
 import errno
 import io
 import os
@@ -35,6 +36,7 @@ class _Output(io.FileIO):
 
 
 _outputs: dict[str, _Output] = {}
+_exit_code = 1
 
 
 def prepare() -> None:
@@ -54,6 +56,21 @@ def prepare() -> None:
     sys.stderr = _forgiving("stderr", 2, sys.stderr)
 
 
+def leave_at_exit() -> None:
+    """Have this process end right after what is done at exit; call it before anything heavy is imported.
+
+    The interpreter's own end, which would follow, stops threads wherever they are: in the midst of torch's code that
+    aborts the process, and its exit code is lost. The code is that of :func:`finish`, 1 if an error came before it.
+    """
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(_exit_code)
+
+
 def finish(code: int) -> int:
     """Write out what is still held, and say what was lost.
 
@@ -64,13 +81,15 @@ def finish(code: int) -> int:
         The exit code: 1 in place of 0 where standard output could not be written. Whoever closed the pipe has read
         enough: that is no failure.
     """
+    global _exit_code
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     output = _outputs.get("stdout")
-    if output is None or output.failure is None or output.failure.errno == errno.EPIPE:
-        return code
-    print(f"wnt-tui: Cannot write to standard output: {output.failure.strerror}.", file=sys.stderr, flush=True)
-    return code or 1
+    if output is not None and output.failure is not None and output.failure.errno != errno.EPIPE:
+        print(f"wnt-tui: Cannot write to standard output: {output.failure.strerror}.", file=sys.stderr, flush=True)
+        code = code or 1
+    _exit_code = code
+    return code
 
 
 def lost() -> bool:

@@ -19,15 +19,19 @@ class Threads:
 
     Attributes:
         torch: Of torch's operations, and of the BLAS that it brings.
-        blas: Of the BLAS below numpy and scipy.
+        blas: Of the BLAS below numpy and scipy; None where a session does not say it.
     """
 
     torch: int
-    blas: int
+    blas: int | None
 
     def __str__(self) -> str:
         told = f"{self.torch} thread{'s' if self.torch != 1 else ''}"
-        return told if self.torch == self.blas else f"{told}, {self.blas} in numpy's BLAS"
+        return told if self.blas in {None, self.torch} else f"{told}, {self.blas} in numpy's BLAS"
+
+    def agrees(self, other: Threads) -> bool:
+        """Return whether the counts are the same, as far as both are known."""
+        return self.torch == other.torch and (None in {self.blas, other.blas} or self.blas == other.blas)
 
     def as_meta(self) -> dict[str, str]:
         """Return what a session's ``meta`` says of it."""
@@ -35,49 +39,43 @@ class Threads:
 
 
 def threads() -> Threads:
-    """The counts of this process now.
-
-    Returns:
-        The counts.
-    """
-    return Threads(
-        torch.get_num_threads(), max((pool["num_threads"] for pool in _blas().info()), default=torch.get_num_threads())
-    )
+    """The counts of this process now."""
+    blas = max((pool["num_threads"] for pool in _blas().info()), default=torch.get_num_threads())
+    return Threads(torch.get_num_threads(), blas)
 
 
 def recorded_threads(meta: Mapping[str, str]) -> Threads | None:
     """The counts that a run was recorded with.
 
     Args:
-        meta: What its session says of it. Where that does not name BLAS's threads, they are taken to be as many as
-            torch's, as they are unless somebody has set them apart.
+        meta: What its session says of it.
 
     Returns:
         The counts, None where they are not recorded or make no sense.
     """
-    told = meta.get("threads", "")
-    blas = meta.get("blas_threads", told)
-    if not (told.isdecimal() and blas.isdecimal()):
+    told, blas = meta.get("threads", ""), meta.get("blas_threads")
+    if not (told.isdecimal() and (blas is None or blas.isdecimal())):
         return None
-    counts = Threads(int(told), int(blas))
-    return counts if counts.torch >= 1 and counts.blas >= 1 else None
+    counts = Threads(int(told), None if blas is None else int(blas))
+    return counts if counts.torch >= 1 and counts.blas != 0 else None
 
 
 def use_threads(wanted: Threads) -> bool:
     """Compute on other counts from now on, in the whole process.
 
     Args:
-        wanted: The counts.
+        wanted: The counts; where that of BLAS is not known, its threads stay as they are.
 
     Returns:
         Whether it could be done: more threads than cores can be, unreasonably many cannot.
     """
-    if max(wanted.torch, wanted.blas) > _MOST:
+    if max(wanted.torch, wanted.blas or 1) > _MOST:
         return False
-    if threads() != wanted:
+    if not threads().agrees(wanted):
         torch.set_num_threads(wanted.torch)
-        threadpool_limits(limits=wanted.blas, user_api="blas")
-    return threads() == wanted
+        if wanted.blas is not None:
+            threadpool_limits(limits=wanted.blas, user_api="blas")
+    return threads().agrees(wanted)
 
 
 def blas_builds() -> str:

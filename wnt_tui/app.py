@@ -105,7 +105,8 @@ class WntApp(TypeAhead[Farewell]):
 
     def _tell_of_link(self) -> None:
         if self.dashboard is not None and self.dashboard.complete:
-            self.dashboard.query_one(Header).link = self.link.told()
+            driver = self._driver
+            self.dashboard.query_one(Header).link = driver.link_told() if isinstance(driver, TerminalDriver) else ""
 
     def first_regions(self) -> tuple[list[Region], list[Region]]:
         """Return what a slow link carries first: the lines about the run, then what a key most likely changes."""

@@ -124,6 +124,12 @@ class TerminalDriver(LinuxDriver):
                     self._write_now(others)
                 self._schedule()
 
+    def link_told(self) -> str:
+        """Return what a user should know of the link, see :meth:`Link.told`."""
+        with self._lock:  # answers come on the input thread
+            told: str = self._flow.told()
+            return told
+
     def flush(self) -> None:
         """Ask for an answer to what was written; Textual calls it after every picture."""
         super().flush()
@@ -286,7 +292,7 @@ class TerminalDriver(LinuxDriver):
         """Take the terminal; what it shows is unknown."""
         with self._lock:
             self._flow.restart()
-            self._pictures.forget_shown()
+            self._pictures.forget()
             self._whole = False
             self._begun = False
         super().start_application_mode()  # type: ignore[no-untyped-call]  # Textual's has no types

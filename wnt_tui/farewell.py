@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import WntError
-from engine.paths import shell_path
+from engine.paths import named_path, shell_path
 from engine.session.liveness import engine_alive, viewer_attached
 from engine.session.reader import SessionReader
 
@@ -112,7 +112,7 @@ def in_time(tell: Callable[[], list[str]], stop: bool) -> list[str]:
 
 def _where(session: Path) -> str:
     """Return a session as a shell takes it."""
-    return shell_path(os.path.relpath(session) if session.is_relative_to(Path.cwd()) else session)
+    return shell_path(os.path.relpath(session) if session.is_relative_to(named_path(".")) else session)
 
 
 def _stopped(session: Path) -> bool:

@@ -116,7 +116,7 @@ def as_typed(path: Path) -> str:
     """Return a path as one may type it: only the name in the sessions folder, else from here."""
     if real_path(path.parent) == real_path(sessions_folder()):
         return shown_path(path.stem)
-    here, path = Path.cwd(), named_path(path)
+    here, path = named_path("."), named_path(path)
     return shown_path(path.relative_to(here) if path.is_relative_to(here) else path)
 
 

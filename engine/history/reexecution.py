@@ -65,7 +65,9 @@ def _of_data(recorded: RecordedRun) -> str:
     if is_data_file(recorded.config.data):
         other = f"`wnt-tui branch {shell_path(recorded.reader.path)} --step 0 --data FILE` begins on others"
         return f"Put the data of the run at {recorded.config.data}; {other}."
-    return "WNT_DATA_DIR says where CIFAR-10 lies, `wnt-tui data download cifar10` gets it."
+    if recorded.meta.get("data", recorded.config.data) in {"auto", "cifar10"}:
+        return "WNT_DATA_DIR says where CIFAR-10 lies, `wnt-tui data download cifar10` gets it."
+    return "The libraries that make these data are others now; `pip install -c constraints.txt .` gets the tested ones."
 
 
 @dataclass(slots=True)

@@ -126,8 +126,9 @@ class Backlog:
     def check(self) -> None:
         """Notice a write that takes too long; to be called every now and then from outside, since it cannot."""
         with self._more:
-            if self._attempt is not None:
-                began, size = self._attempt
+            attempt = self._attempt  # the writing thread clears it without the mutex
+            if attempt is not None and self._failure is None:
+                began, size = attempt
                 if time.monotonic() - began > _PATIENCE + size / _SLOWEST_DISK:
                     self._obstacle = f"Recording waits: the disk does not answer ({self._path})."
                     self._block("the disk does not answer")

@@ -75,6 +75,27 @@ class Beat:
         return self.time if age > (SILENT_AFTER if here else SILENT_AFTER_ELSEWHERE) else None
 
 
+def read_lock_file(lock: Path, size: int, offset: int = 0) -> bytes:
+    """A part of a lock file; a pipe that another user has left in its place is not waited for, no link is followed.
+
+    Args:
+        lock: The lock file.
+        size: Bytes to read.
+        offset: Where they begin.
+
+    Returns:
+        The bytes, fewer at the file's end.
+
+    Raises:
+        OSError: There is no file that can be read.
+    """
+    descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        return os.pread(descriptor, size, offset)
+    finally:
+        os.close(descriptor)
+
+
 def read_beat(lock: Path) -> Beat | None:
     """Read the newest beat.
 
@@ -86,10 +107,7 @@ def read_beat(lock: Path) -> Beat | None:
     """
     for _ in range(2):  # once more where it was being written
         try:
-            # Not waited for where a stranger has left a pipe there, and no link is followed.
-            with os.fdopen(os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-                file.seek(AT)
-                said = json.loads(file.read(ROOM))
+            said = json.loads(read_lock_file(lock, ROOM, AT))
             beat = Beat(
                 float(said["time"]), float(said["uptime"]), str(said["machine"]),
                 _finite(said.get("since")), _finite(said.get("blocked_since")),
@@ -134,7 +152,12 @@ class Heartbeat:
 
     def _run(self) -> None:
         while not self._stopped.wait(INTERVAL):
-            self._beat(self._signs())
+            # Whatever asking for more meets, the engine goes on, and that is what is said.
+            try:
+                signs = self._signs()
+            except Exception:
+                signs = Signs()
+            self._beat(signs)
 
     def _beat(self, signs: Signs) -> None:
         beat = Beat(round(time.time(), 3), round(time.monotonic(), 3), _machine(), signs.since, signs.blocked_since)

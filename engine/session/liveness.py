@@ -19,7 +19,7 @@ from typing import Self
 
 from engine.errors import SessionError
 from engine.paths import real_path, shell_path
-from engine.session.heartbeat import AT, ROOM, Heartbeat
+from engine.session.heartbeat import AT, ROOM, Heartbeat, read_lock_file
 
 ASK_OWNER = "Ask its owner to `wnt-tui copy` it for you."
 
@@ -305,7 +305,7 @@ def _inherited(path: Path, descriptor: int) -> int | None:
 def _open_file(path: Path, access: int) -> int:
     """Return a descriptor of a file that all users share, made if there is none.
 
-    A link, or a pipe, that a stranger has left in a shared folder is not followed and not waited for.
+    A link, or a pipe, that another user has left in a shared folder is not followed and not waited for.
     """
     flags = access | os.O_NOFOLLOW | os.O_NONBLOCK
     # Not with O_CREAT at once: some systems refuse that for somebody else's file in a shared folder.
@@ -387,9 +387,7 @@ def _held(path: Path, kind: int) -> bool | None:
 def _holder(path: Path) -> str:
     """Return whom the lock file names, in brackets, for people."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(descriptor, encoding="utf-8", errors="replace") as file:
-            pid, _, host = file.read(AT).splitlines()[0].partition(" ")
+        pid, _, host = read_lock_file(path, AT).decode(errors="replace").splitlines()[0].partition(" ")
     except (OSError, IndexError):
         return ""
     return f" (process {pid} on {host})" if pid.isdigit() and host.isprintable() else ""

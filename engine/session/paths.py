@@ -47,7 +47,7 @@ def resolve_session(text: str | Path) -> Path:
     """
     given, folder = Path(text), sessions_folder()
     trouble = directory = None
-    for base in (named_path(given), folder / given):
+    for base in (named_path(text), folder / given):
         for path in (base, base.with_name(base.name + SUFFIX) if base.name else base):
             path = existing_path(path)
             try:

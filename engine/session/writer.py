@@ -198,11 +198,6 @@ class SessionWriter:
         return self._last_step
 
     @property
-    def saved_step(self) -> int:
-        """The newest step that is in the file, −1 before the first."""
-        return self._backlog.saved_step
-
-    @property
     def trouble(self) -> str | None:
         """What keeps the thread from writing, in one sentence, or None."""
         return self._backlog.trouble

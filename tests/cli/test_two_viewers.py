@@ -55,7 +55,7 @@ def test_two_viewers_share_an_engine_and_a_killed_one_leaves_its_command_done_on
     until(lambda: path.exists() and state(path)[0] == "running")
     other = terminal("attach", path, size=(80, 24))
     for viewer in (first, other):
-        viewer.until(lambda text: "live  running" in text)
+        viewer.until(lambda text: "live running" in text)
 
     # What one asks for both see.
     first.press(" ")

@@ -155,17 +155,6 @@ def test_nothing_is_written_beyond_a_terminal_that_became_smaller() -> None:
     assert max(len(line.rstrip()) for line in _displayed(text)) == 30
 
 
-def test_what_the_terminal_shows_may_be_forgotten_then_all_is_written_again() -> None:
-    shown = Shown()
-    shown.pictures.take(picture("word"))
-    shown.pictures.begin()
-    shown.finish()
-    shown.screen.reset()
-    shown.pictures.forget_shown()
-    shown.finish()
-    assert shown.rows("word") == list(range(ROWS))
-
-
 def _displayed(text: str) -> list[str]:
     screen = pyte.Screen(40, ROWS)
     pyte.Stream(screen).feed(text)

@@ -21,7 +21,7 @@ async def test_a_paused_engine_is_said_to_live_and_to_be_paused(
     watching: Any, live: Start, size: tuple[int, int]
 ) -> None:
     async with watching(live().path, size=size) as w:
-        assert "live  paused" in w.line("#header")
+        assert "live paused" in w.line("#header")
         assert "step 37/80" in w.line("#header")
         assert "following" in w.line("#timeline")
         assert "space resume" in w.line("#footer")
@@ -152,7 +152,7 @@ async def test_until_the_session_appears_the_screen_says_that_the_engine_starts(
         await w.press("space")
         assert "still starting" in w.line("#footer")
         live(rows=3)
-        await w.until(lambda: "live  paused" in w.line("#header"))
+        await w.until(lambda: "live paused" in w.line("#header"))
 
 
 async def test_a_missing_session_ends_the_app_with_a_sentence(watching: Any, tmp_path: Path) -> None:

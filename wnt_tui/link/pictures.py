@@ -80,10 +80,6 @@ class Pictures:
             self._size = (columns, rows)
             self.forget()
 
-    def forget_shown(self) -> None:
-        """Take it that the terminal may show anything."""
-        self._shown = []
-
     def forget(self) -> None:
         """Forget every picture: a new one will come."""
         self._wanted.clear()

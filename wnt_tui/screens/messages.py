@@ -24,15 +24,11 @@ class SnapshotReady(Message):
 
     def can_replace(self, message: Message) -> bool:
         """Return whether the other is an older snapshot that is still waiting: it is superfluous."""
-        return isinstance(message, SnapshotReady)
+        return type(message) is type(self)
 
 
 class OriginReady(SnapshotReady):
     """The session that this one branches from was read, to be looked at while the branch's engine starts."""
-
-    def can_replace(self, message: Message) -> bool:
-        """Return whether the other is an older one."""
-        return isinstance(message, OriginReady)
 
 
 class ViewChanged(Message):

@@ -29,7 +29,7 @@ ROOMY = 120
 
 
 def state_phrase(snapshot: Snapshot) -> str:
-    """Return the engine's state in words: ``live  running``, ``engine died at step 37``."""
+    """Return the engine's state in words: ``live running``, ``engine died at step 37``."""
     engine = snapshot.engine
     if engine.state == "died":
         seen = "" if engine.silent_since is None else f", last sign of life {clock(engine.silent_since)}"
@@ -39,14 +39,14 @@ def state_phrase(snapshot: Snapshot) -> str:
     if engine.silent_since is not None:
         return hindrance(engine)
     if engine.state == "finished":
-        return "live  finished, waiting"
+        return "live finished, waiting"
     if snapshot.engine_behind:
-        return f"live  rewound to {engine.step}"
+        return f"live rewound to {engine.step}"
     if engine.state == "running" and engine.message:
-        return "live  executing again"
+        return "live executing again"
     if engine.blocked_since is None and (hindered := hindrance(engine)):
-        return hindered.replace("live ", "live  ")
-    return f"live  {engine.state}"
+        return hindered
+    return f"live {engine.state}"
 
 
 def progress_parts(snapshot: Snapshot) -> list[str]:
