@@ -106,7 +106,8 @@ def in_time(tell: Callable[[], list[str]], stop: bool) -> list[str]:
     # A daemon: the interpreter ends without it.
     finding = threading.Thread(target=lambda: told.extend(tell()), daemon=True)
     finding.start()
-    finding.join(None if stop else LEAVING_SECONDS)
+    # An engine that is stopped has its own patience; the reads around it have as much as those of who only leaves.
+    finding.join(LEAVING_SECONDS + (_PATIENCE if stop else 0.0))
     return list(told)
 
 

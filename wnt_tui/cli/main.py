@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import textwrap
 import traceback
@@ -48,7 +49,7 @@ def invoke(arguments: list[str]) -> int:
     Returns:
         The exit code: 0 done, 1 failed, 2 usage, 3 diverged.
     """
-    debug = "--debug" in arguments
+    debug = "--debug" in arguments or bool(os.environ.get("WNT_DEBUG"))
     try:
         result: Any = cli.main(args=arguments, prog_name="wnt-tui", standalone_mode=False)
         return result if isinstance(result, int) else 0
@@ -70,7 +71,7 @@ def invoke(arguments: list[str]) -> int:
         reason = str(error).strip().splitlines()
         kind = type(error).__name__
         told = f"{kind}: {reason[0]}" if reason else kind
-        return _complain(f"Something unforeseen went wrong ({told}).", "--debug shows where.", 1)
+        return _complain(f"Something unforeseen went wrong ({told}).", "WNT_DEBUG=1 in the environment shows where.", 1)
 
 
 def _complain(sentence: str, way_out: str, code: int, excerpt: str = "") -> int:

@@ -301,6 +301,9 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
             return
         header = self.query_one(Header)
         header.waiting = f"starting engine… {time.monotonic() - self._opened:.0f} s"
+        if self.shows_origin and self._origin is not None and self.snapshot is not None:
+            parent = shown_path(self._origin.path.stem)
+            header.waiting += f" · below: {parent}, to step {self.snapshot.last_step}"
         if engine.ended:
             told = self.snapshot.engine.message if self.snapshot is not None else ""
             self.leave(1, f"The engine ended before the first step: {told or engine.last_words()}")

@@ -118,7 +118,10 @@ class EngineKeys(_Base):
 
     def branch_question(self) -> Question | None:
         """Return the question behind b: which options a branch from the cursor's step changes."""
-        if self.snapshot is None or not self.snapshot.rows or self.shows_origin:
+        if self.shows_origin:
+            self.footer.say("the engine is still starting", severity="warning")
+            return None
+        if self.snapshot is None or not self.snapshot.rows:
             self.footer.say("there is no step yet to branch from", severity="warning")
             return None
         from wnt_tui.branching import Branching, parse_changes

@@ -65,7 +65,10 @@ class NoteKeys(_Base):
 
     def action_mark(self) -> None:
         """Ask for a note on the cursor's step."""
-        if self.snapshot is None or not self.snapshot.rows or self.shows_origin:
+        if self.shows_origin:
+            self.footer.say("the engine is still starting", severity="warning")
+            return
+        if self.snapshot is None or not self.snapshot.rows:
             self.footer.say("there is no step to mark yet")
             return
         self._marking = self.cursor.step
