@@ -8,7 +8,7 @@ if __name__ == "__main__":
     # Before anything heavy is imported.
     from engine import signals, streams
 
-    signals.use_defaults(held="--lock" in sys.argv)  # its file is to be removed first
+    signals.use_defaults(held=sys.argv[1:2] in (["run"], ["live"]))  # the lock's file is to be removed first
     streams.prepare()
     streams.leave_at_exit()
 
@@ -23,9 +23,10 @@ from engine.config import RunConfig
 from engine.errors import WntError
 from engine.memory import is_out_of_memory, out_of_memory
 from engine.paths import existing_path, named_path, shown_path
-from engine.signals import Interrupted, exit_code, raised
+from engine.signals import Interrupted, ending_with, exit_code, raised
 
 if TYPE_CHECKING:
+    from engine.progress import Report
     from engine.run import RunContext
     from engine.session.liveness import EngineLock
     from engine.worker import Outcome
@@ -114,23 +115,31 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from engine.progress import Lines, Silent
     from engine.session.liveness import EngineLock
-    from engine.signals import ending_with
+    from engine.stopping import not_begun
+
+    report = Silent() if options.command == "live" else Lines(sys.stderr, options.session)
+
+    def give_back(number: int) -> None:
+        lock.release()
+        if options.resume:
+            report.say(not_begun(number, options.session))
 
     # Held, or taken, before anything else is tried: whatever ends the process from here on gives it back.
     with EngineLock(options.session, options.lock) as lock:
-        ending_with(lock.release)
+        ending_with(give_back)
         lock.heartbeat()
-        return _run_locked(options, lock)
+        return _run_locked(options, lock, report)
 
 
-def _run_locked(options: argparse.Namespace, lock: EngineLock) -> int:
+def _run_locked(options: argparse.Namespace, lock: EngineLock, report: Report) -> int:
     from engine import progress
     from engine import run as runs
     from engine.stopping import Stopping
 
     live = options.command == "live"
-    report = progress.Silent() if live else progress.Lines(sys.stderr, options.session)
+    ending_with(lambda _number: lock.release())  # after the run "before it began" would be wrong
     stopping = Stopping(report, live=live)
     try:
         with stopping:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 from engine.catalogue.certainty import resolved
 from engine.paths import shell_path, shown_path
 from engine.record import Event, StepRecord
-from engine.session.reader import SessionReader
 
 if TYPE_CHECKING:
     from engine.worker import Outcome
@@ -151,15 +150,15 @@ class Lines:
         self._name_session()
         if event.kind == "break":
             self._broke_at = event.step
-            way_on = f" Waiting: `wnt-tui resume {shell_path(self._session)}` goes on."
-            then = way_on if self._waits_at_hits(event.step) else ""
-            self._line(f"breakpoint at step {event.step}: {event.message}{then}", bell=True)
+            self._line(f"breakpoint at step {event.step}: {event.message}", bell=True)
+        elif event.kind == "pause" and event.step == self._broke_at:  # of the reason the breakpoint's line has told
+            self._line(f"Waiting at step {event.step}: `wnt-tui resume {shell_path(self._session)}` goes on.")
         elif event.kind == "blocked":
             saved = event.data.get("saved")
             kept = f"Rows up to step {saved} are saved" if isinstance(saved, int) and saved >= 0 else "No row is saved"
             then = "it goes on by itself when that is over, and Ctrl+C or SIGTERM ends it."
             self._line(f"{_clock()} {event.message} {kept}; {then}")
-        elif event.kind != "pause" or event.step != self._broke_at:  # of that the breakpoint's line has told
+        else:
             self._line(f"{_clock()} step {event.step}: {event.message}")
 
     def say(self, sentence: str) -> None:
@@ -191,11 +190,6 @@ class Lines:
             return seconds >= 0.1
         enough = step - self._last_step >= _EVERY_SHARE * limit
         return (seconds >= _EVERY_SECONDS and enough) or seconds >= _AT_LEAST_EVERY_SECONDS
-
-    def _waits_at_hits(self, step: int) -> bool:
-        with SessionReader(self._session) as reader:
-            config = reader.config()
-            return config.on_break == "pause" and step < config.steps
 
     def _line(self, text: str, *, bell: bool = False) -> None:
         clear = "\r\x1b[2K" if self._terminal else ""

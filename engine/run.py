@@ -88,7 +88,7 @@ def resume_session(path: Path, context: RunContext, *, steps: int | None) -> Out
         SessionError: It cannot go on, or it is not the run that was recorded.
         UsageError: It has gone that far already.
     """
-    with _locked(path, context) as lock, SessionReader(path) as reader:
+    with _locked(path, context, resumed=True) as lock, SessionReader(path) as reader:
         # From here on this engine counts as living and is sent commands; it takes seconds before it can obey them.
         newest_command = reader.newest_command()
         recorded = RecordedRun(reader)
@@ -240,10 +240,10 @@ def drive(
 
 
 @contextlib.contextmanager
-def _locked(path: Path, context: RunContext) -> Generator[EngineLock]:
+def _locked(path: Path, context: RunContext, *, resumed: bool = False) -> Generator[EngineLock]:
     """Hold a session's lock; a signal that comes before the run has begun gives it back."""
     with contextlib.nullcontext(context.lock) if context.lock is not None else EngineLock(path) as lock:
-        context.stopping.preparing(lock)
+        context.stopping.preparing(lock, resumed=resumed)
         yield lock
 
 

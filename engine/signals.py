@@ -10,8 +10,14 @@ from collections.abc import Callable, Generator
 from types import FrameType
 from typing import NoReturn
 
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""What asks any program to end."""
+_ELSEWHERE = (signal.SIGPWR,) if hasattr(signal, "SIGPWR") else ()
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2, signal.SIGXCPU, *_ELSEWHERE)
+"""What asks a process to end: people, shells, systemd, Slurm, the limit on CPU time, a power failure."""
+
+CHECKPOINT = signal.SIGUSR1
+"""What has a run keep a checkpoint and go on."""
+
+_HANDLED = (*ENDING, CHECKPOINT)
 
 
 class Interrupted(BaseException):
@@ -34,25 +40,30 @@ def use_defaults(*, held: bool = False) -> None:
     ignored. A signal that :func:`held_back` has kept for this process arrives now.
 
     Args:
-        held: Go on holding signals back, until :func:`ending_with` says what is to be done first.
+        held: Hold signals back instead: :data:`ENDING` until :func:`ending_with` says what is to be done first,
+            :data:`CHECKPOINT` until :func:`release_checkpoint` is called.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if not held:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+    signal.pthread_sigmask(signal.SIG_BLOCK if held else signal.SIG_UNBLOCK, _HANDLED)
 
 
-def ending_with(cleanup: Callable[[], None]) -> None:
+def release_checkpoint() -> None:
+    """Hold :data:`CHECKPOINT` back no longer: there is a handler for it now."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {CHECKPOINT})
+
+
+def ending_with(cleanup: Callable[[int], None]) -> None:
     """Have a signal end this process as it does by default, but only after something has been taken back.
 
     Nothing is raised, so that it is safe while something heavy is imported. It holds until other handlers are set.
 
     Args:
-        cleanup: What is to be done first.
+        cleanup: What is to be done first; it is given the signal's number.
     """
 
     def end(number: int, _frame: FrameType | None) -> None:
-        cleanup()
+        cleanup(number)
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
@@ -69,7 +80,7 @@ def held_back() -> Generator[None]:
     A blocked signal stays blocked in a child and through exec, so that a starting interpreter, which would answer
     with a traceback, never sees it.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
     try:
         yield
     finally:

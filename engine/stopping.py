@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,20 +23,13 @@ if TYPE_CHECKING:
     from engine.session import EngineLock, SessionWriter
     from engine.worker import Engine
 
-_ELSEWHERE = (signal.SIGPWR,) if hasattr(signal, "SIGPWR") else ()
-IN_ORDER = (*signals.ENDING, signal.SIGUSR2, signal.SIGXCPU, *_ELSEWHERE)
-"""What ends a run in order: people, shells, systemd, Slurm, the limit on CPU time, a power failure."""
-
-CHECKPOINT = signal.SIGUSR1
-"""What has a run keep a checkpoint and go on."""
-
 _PATIENCE = 3.0
 """Seconds in which the step at hand may be finished and saved."""
 
 _PATIENCE_PREPARING = 1.0
 """Seconds in which a run that has not begun may be given up in order."""
 
-_LAST_WORDS = 0.4
+_FINAL_SECONDS = 0.4
 """Seconds in which what is queued is written and told of, after that."""
 
 _ONE_PRESS = 0.3
@@ -57,6 +51,8 @@ class Stopping:
         self._pipe: tuple[int, int] | None = None
         self._wakeup = -1
         self._lock: EngineLock | None = None
+        self._resumed = False
+        self._checkpoint_wanted = False
         self._engine: Engine | None = None
         self._writer: SessionWriter | None = None
         self._mutex = threading.Lock()
@@ -73,7 +69,7 @@ class Stopping:
         for descriptor in self._pipe:
             os.set_blocking(descriptor, descriptor == self._pipe[0])
         self._wakeup = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
-        for number in (*IN_ORDER, CHECKPOINT):
+        for number in (*signals.ENDING, signals.CHECKPOINT):
             self._before[number] = signal.getsignal(number)
             if self._live and number in {signal.SIGINT, signal.SIGHUP}:
                 signal.signal(number, signal.SIG_IGN)
@@ -82,6 +78,7 @@ class Stopping:
             elif self._before[number] is not signal.SIG_IGN or number == signal.SIGINT:
                 signal.signal(number, _leave_it_to_the_thread)
         threading.Thread(target=self._watch, args=(self._pipe[0],), name="signals", daemon=True).start()
+        signals.release_checkpoint()
         return self
 
     def __exit__(
@@ -92,16 +89,18 @@ class Stopping:
             return
         signal.set_wakeup_fd(self._wakeup)
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            if number != signals.CHECKPOINT or handler is not signal.SIG_DFL:  # asked for too late, it ends nothing
+                signal.signal(number, handler)
         os.close(self._pipe[1])  # ends the thread, which closes the other end
 
-    def preparing(self, lock: EngineLock) -> None:
+    def preparing(self, lock: EngineLock, *, resumed: bool = False) -> None:
         """Say that a run is being prepared, of which nothing but its lock is there yet.
 
         Args:
             lock: Given back if the process has to be ended.
+            resumed: Whether its session is there, and stays as it is until the run begins.
         """
-        self._lock = lock
+        self._lock, self._resumed = lock, resumed
 
     def running(self, engine: Engine, writer: SessionWriter) -> None:
         """Say that a run has begun: from now on it is stopped in order.
@@ -113,6 +112,8 @@ class Stopping:
         self._engine, self._writer = engine, writer
         if self.number is not None:
             engine.request_stop(self._reason())
+        if self._checkpoint_wanted:
+            engine.request_checkpoint()
 
     def over(self) -> None:
         """Say that the run has come to its end: from now on no signal ends the process in another way.
@@ -132,6 +133,7 @@ class Stopping:
             Interrupted: It has.
         """
         if self.number is not None:
+            self._say_it_is_unchanged()
             raise signals.Interrupted(self.number)
 
     def _watch(self, pipe: int) -> None:
@@ -141,14 +143,15 @@ class Stopping:
         os.close(pipe)
 
     def _on(self, number: int) -> None:
-        if number == CHECKPOINT:
+        if number == signals.CHECKPOINT:
+            self._checkpoint_wanted = True
             if self._engine is not None:
                 self._engine.request_checkpoint()
         elif self.number is None:
             self.number, self._asked_at = number, time.monotonic()
             if self._engine is not None:
                 self._engine.request_stop(self._reason())
-            threading.Thread(target=self._insist, name="insist", daemon=True).start()
+            threading.Thread(target=self._enforce, name="enforce", daemon=True).start()
         elif number == signal.SIGINT and time.monotonic() - self._asked_at > _ONE_PRESS:
             self._end_now()
 
@@ -156,7 +159,7 @@ class Stopping:
         assert self.number is not None
         return f"Stopped by {signal.Signals(self.number).name}."
 
-    def _insist(self) -> None:
+    def _enforce(self) -> None:
         """End the process where it does not end in order in time."""
         if self._ended.wait(_PATIENCE_PREPARING):
             return
@@ -173,11 +176,15 @@ class Stopping:
             self._ending_now = True
         try:
             # On a thread: a disk that hangs, or a terminal that takes nothing, must not keep it from ending.
-            last = threading.Thread(target=self._say_what_is_saved, name="last-words", daemon=True)
+            last = threading.Thread(target=self._say_what_is_saved, name="end now", daemon=True)
             last.start()
-            last.join(3 * _LAST_WORDS)
+            last.join(3 * _FINAL_SECONDS)
         finally:
             os._exit(signals.exit_code(self.number))
+
+    def _say_it_is_unchanged(self) -> None:
+        if self._resumed and self._report is not None and self._lock is not None and self.number is not None:
+            self._report.say(not_begun(self.number, self._lock.session))
 
     def _say_what_is_saved(self) -> None:
         from engine.session.living import unregister
@@ -185,7 +192,7 @@ class Stopping:
         if self._writer is not None:
             writer, reason = self._writer, self._reason()
             trouble, put = writer.trouble or "", writer.last_step
-            saved = writer.abandon(f"{reason} It was in the midst of a step.", _LAST_WORDS)
+            saved = writer.abandon(f"{reason} It was in the midst of a step.", _FINAL_SECONDS)
             kept = (
                 f"Rows up to step {saved} are saved in {shown_path(writer.path)}" if saved >= 0 else "No row is saved"
             )
@@ -193,9 +200,24 @@ class Stopping:
             if self._report is not None:
                 self._report.say(f"{reason} {kept}{gone}")
             unregister(writer.path)
+        else:
+            self._say_it_is_unchanged()
         if self._lock is not None:
             with contextlib.suppress(OSError):
                 self._lock.release()
+
+
+def not_begun(number: int, session: Path) -> str:
+    """What a signal has done to a run that was to go on and had not begun.
+
+    Args:
+        number: The signal.
+        session: The run's session.
+
+    Returns:
+        A sentence.
+    """
+    return f"Stopped by {signal.Signals(number).name} before it began; {shown_path(session)} is as it was."
 
 
 def _leave_it_to_the_thread(_number: int, _frame: FrameType | None) -> None:

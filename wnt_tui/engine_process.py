@@ -73,7 +73,7 @@ def ask_engine(*arguments: str) -> subprocess.CompletedProcess[str]:
     command, environment, pipe = engine_command(*arguments), engine_environment(), subprocess.PIPE
     with signals.held_back():
         process = subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
-        signals.ending_with(process.kill)
+        signals.ending_with(lambda _number: process.kill())
     said, complained = process.communicate()
     return subprocess.CompletedProcess(command, process.returncode, said, complained)
 
@@ -112,7 +112,7 @@ class EngineProcess:
             if self.ended and self.log.stat().st_size == 0:
                 self.log.unlink()
 
-    def last_words(self) -> str:
+    def reason_of_end(self) -> str:
         """Return the last sentence of its log, for the person who wonders why it ended."""
         said = last_sentence(self.log, self.log_begins)
         return said or f"It ended with exit code {self.process.poll()} and said nothing."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 
 from engine.session.rows import EngineRow
@@ -49,13 +48,6 @@ def blocked_phrase(engine: EngineView) -> str:
     if not engine.alive or engine.blocked_since is None or engine.silent_since is not None:
         return ""
     return f"recording blocked since {clock(engine.blocked_since)}"
-
-
-def way_on(row: EngineRow) -> str:
-    """Return how an engine of this machine that gives no sign of life may be made to go on; else an empty sentence."""
-    if not row.alive or row.silent_since is None or row.host != socket.gethostname():
-        return ""
-    return f"Where process {row.pid} was stopped, `kill -CONT {row.pid}` lets it go on."
 
 
 def hindrance(engine: EngineView) -> str:

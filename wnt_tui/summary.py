@@ -11,7 +11,8 @@ from engine.errors import WntError
 from engine.paths import named_path, printable, real_path, shown_path
 from engine.session.paths import sessions_folder
 from engine.session.reader import SessionReader
-from wnt_tui.engine_state import engine_view, goes_on, hindrance, way_on
+from engine.session.remedy import remedy
+from wnt_tui.engine_state import engine_view, goes_on, hindrance
 from wnt_tui.wording import branch_phrase, run_summary
 
 RECENT_STEPS = 20
@@ -105,7 +106,7 @@ def summary_of(path: Path) -> Summary:
             planned=config.steps,
             loss=float(columns["loss"][-1]) if step.size else math.nan,
             speed=(step.size - 1) / elapsed if elapsed > 0 and (goes_on(engine) or not engine.alive) else math.nan,
-            message=engine.message or way_on(row),
+            message=engine.message or remedy(row),
             branch=branch_phrase(reader.meta()),
             hindrance=hindrance(engine),
             since=engine.silent_since or engine.blocked_since or engine.paused_since or engine.busy_since,

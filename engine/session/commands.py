@@ -14,6 +14,7 @@ from engine.session.guest import insert_row
 from engine.session.liveness import engine_alive
 from engine.session.opening import primary_code, sentence_of
 from engine.session.reader import SessionReader
+from engine.session.remedy import remedy
 from engine.session.rows import Argument, CommandAnswer
 from engine.session.vocabulary import check_arguments
 
@@ -101,12 +102,12 @@ def _require_going_on(reader: SessionReader, *, sent: bool) -> None:
     if engine.silent_since is not None:
         raise SessionError(
             f"{name}: its engine has given no sign of life since {_clock(engine.silent_since)}.",
-            f"{waits}Where process {engine.pid} was stopped, `kill -CONT {engine.pid}` lets it go on.",
+            waits + remedy(engine),
         )
     if engine.blocked_since is not None:
         raise SessionError(
             f"{name}: its recording has been blocked since {_clock(engine.blocked_since)}, and so are its answers.",
-            f"It goes on when the disk does; `kill {engine.pid}` ends it with the rows that are saved.",
+            remedy(engine),
         )
 
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine import RunConfig
+from engine import RunConfig, signals
 from engine.__main__ import main as engine_main
 from engine.session import CommandAnswer, EngineRow, SessionReader, ViewerMark, send, wait
 
@@ -95,7 +95,7 @@ def _be_engine(arguments: list[str], environment: dict[str, str], folder: str, l
 def engine_run(*arguments: str | Path | int) -> subprocess.CompletedProcess[str]:
     """``python -m engine …`` without a process of its own, which would spend seconds on importing torch."""
     given = list(map(str, arguments))
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    handlers = {number: signal.getsignal(number) for number in (*signals.ENDING, signals.CHECKPOINT)}
     out, err = io.StringIO(), io.StringIO()
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import RunConfig, progress
+from engine import RunConfig, progress, signals
 from engine.record import Event
 from engine.run import RunContext, branch_session, resume_session, run_session
 from engine.session import SessionReader, SessionWriter, ViewerMark, put_mark, send, wait
@@ -25,7 +25,7 @@ from tests.engine_process.test_engine_process import command_and_wait, engine, l
 def own_state(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     # An engine in this process takes signals over.
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    handlers = {number: signal.getsignal(number) for number in (*signals.ENDING, signals.CHECKPOINT)}
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)

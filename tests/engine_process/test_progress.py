@@ -11,7 +11,15 @@ import pytest
 
 from engine import progress
 from engine.record import Event, StepRecord
-from tests.engine_process.engines import branch_arguments, engine_run, run_arguments
+from tests.engine_process.engines import (
+    EngineProcess,
+    branch_arguments,
+    engine_run,
+    recorded,
+    run_arguments,
+    state,
+    until,
+)
 
 STEPS = 1_000_000
 
@@ -75,6 +83,30 @@ def test_a_pipe_that_nobody_reads_holds_nothing_up_and_gets_every_event_once_it_
     reader.join(60)
     os.close(reading)
     assert "the last one" in received.getvalue()
+
+
+def test_a_breakpoint_is_told_of_and_that_the_run_waits_there_whatever_became_of_the_file(tmp_path):
+    stream = io.StringIO()
+    lines = progress.Lines(stream, tmp_path / "moved.wnt")
+    lines.event(Event(5, "break", "step >= 5"))
+    assert "Waiting" not in stream.getvalue()
+    lines.event(Event(5, "pause", "Paused by a breakpoint: step >= 5"))
+    told = stream.getvalue().splitlines()[-2:]
+    assert told[0] == "breakpoint at step 5: step >= 5"
+    assert told[1].startswith("Waiting at step 5: `wnt-tui resume ")
+
+
+def test_a_run_that_goes_on_beyond_its_own_steps_says_that_it_waits_at_a_breakpoint(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    path = tmp_path / "run.wnt"
+    recorded(path, steps=4, breakpoints=("step >= 5",))
+    process = EngineProcess("run", "--resume", "--session", path, "--steps", 20)
+    try:
+        until(lambda: state(path).state == "paused")
+        until(lambda: "Waiting at step 5: `wnt-tui resume " in process.told())
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture

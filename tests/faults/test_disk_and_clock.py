@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine import RunConfig, Trainer
+from engine import RunConfig, Trainer, signals
 from engine import run as runs
 from engine.errors import DeviceError
 from engine.history.verify import verify
@@ -165,7 +165,7 @@ def test_full_device_memory_is_an_ordinary_end_with_a_sentence(tmp_path, monkeyp
 
 @pytest.fixture(autouse=True)
 def signals_as_before():
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    handlers = {number: signal.getsignal(number) for number in (*signals.ENDING, signals.CHECKPOINT)}
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)

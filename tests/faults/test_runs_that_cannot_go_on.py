@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import pytest
 
 from engine.errors import SessionError
 from engine.session import SessionReader, send, wait
+from engine.session.remedy import remedy
 from tests.engine_process.engines import ENDLESS, EngineProcess, ask, engine_run, run_arguments, state, until
 from tests.faults.test_disk_and_clock import small_disk
 from wnt_tui.cli.listing import as_table, as_text
@@ -157,6 +159,19 @@ def test_an_engine_that_was_stopped_gives_no_sign_of_life_and_goes_on_when_it_ma
         process.send_signal(signal.SIGCONT)
         until(lambda: re.search(r"live paused since \d\d:\d\d", said(path)))
         assert wait(path, number, timeout=60).state == "done"  # what was sent has waited for it
+
+
+def test_only_an_engine_of_this_machine_is_named_by_its_process(tmp_path):
+    path = tmp_path / "run.wnt"
+    with engine(*run_arguments(path, steps=ENDLESS)):
+        until(lambda: path.exists() and state(path).step > 3)
+        own = state(path)
+    assert remedy(own) == ""
+    for troubled in (replace(own, silent_since=time.time()), replace(own, blocked_since=time.time())):
+        assert re.search(rf"`kill (-CONT )?{own.pid}`", remedy(troubled))
+        elsewhere = remedy(replace(troubled, host="elsewhere"))
+        assert elsewhere
+        assert "kill" not in elsewhere
 
 
 def test_an_engine_that_has_died_is_shown_with_its_last_sign_of_life(tmp_path):

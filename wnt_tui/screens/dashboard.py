@@ -291,7 +291,7 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
             self.footer.say(str(message.error), severity="error", lasting=True)
 
     def _await_engine(self) -> None:
-        """Say that the engine is starting, and leave with its last words if it dies before the first row."""
+        """Say that the engine is starting, and leave with its last sentence if it dies before the first row."""
         engine = self.engine_process
         if engine is not None and engine.ended and self.leaving:
             nothing = f"{shown_path(self.path.stem)} was stopped before its first step: nothing was recorded."
@@ -306,7 +306,7 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
             header.waiting += f" · below: {parent}, to step {self.snapshot.last_step}"
         if engine.ended:
             told = self.snapshot.engine.message if self.snapshot is not None else ""
-            self.leave(1, f"The engine ended before the first step: {told or engine.last_words()}")
+            self.leave(1, f"The engine ended before the first step: {told or engine.reason_of_end()}")
 
     # Keys: time
 
