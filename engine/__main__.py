@@ -115,11 +115,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from engine.progress import Lines, Silent
+    from engine.progress import Lines, Report
     from engine.session.liveness import EngineLock
     from engine.stopping import not_begun
 
-    report = Silent() if options.command == "live" else Lines(sys.stderr, options.session)
+    report = Report() if options.command == "live" else Lines(sys.stderr, options.session)
 
     def give_back(number: int) -> None:
         lock.release()

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from engine.catalogue.certainty import resolved
 from engine.paths import shell_path, shown_path
@@ -30,8 +30,11 @@ _MOST_HELD = 1000
 _CLOSING_SECONDS = 0.5
 
 
-class Report(Protocol):
-    """Where a run tells how it is going; events may come from any thread."""
+class Report:
+    """Where a run tells how it is going; this one says nothing: viewers read the session.
+
+    Events may come from any thread.
+    """
 
     def row(self, record: StepRecord, limit: int) -> None:
         """Take a row.
@@ -40,7 +43,6 @@ class Report(Protocol):
             record: The row.
             limit: The step that the run goes to.
         """
-        ...
 
     def event(self, event: Event) -> None:
         """Take an event that is recorded in the session.
@@ -48,7 +50,6 @@ class Report(Protocol):
         Args:
             event: What happened.
         """
-        ...
 
     def say(self, sentence: str) -> None:
         """Take a sentence about the run as a whole.
@@ -56,43 +57,12 @@ class Report(Protocol):
         Args:
             sentence: What to tell.
         """
-        ...
 
     def close(self) -> None:
         """Tell what has not been told yet."""
-        ...
 
 
-class Silent:
-    """Says nothing: viewers read the session."""
-
-    def row(self, record: StepRecord, limit: int) -> None:
-        """Take a row.
-
-        Args:
-            record: The row.
-            limit: The step that the run goes to.
-        """
-
-    def event(self, event: Event) -> None:
-        """Take an event.
-
-        Args:
-            event: What happened.
-        """
-
-    def say(self, sentence: str) -> None:
-        """Take a sentence.
-
-        Args:
-            sentence: What to tell.
-        """
-
-    def close(self) -> None:
-        """Nothing to close."""
-
-
-class Lines:
+class Lines(Report):
     """Progress on a stream: a line rewritten in place on a terminal, else a line now and then; and every event.
 
     A stream that has gone (a closed terminal) is not the run's concern: it trains on without a word. Nor does it wait

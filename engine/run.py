@@ -17,7 +17,7 @@ from engine.history.recorded import RecordedRun
 from engine.history.reexecution import prepare
 from engine.memory import is_out_of_memory, out_of_memory
 from engine.paths import shell_path
-from engine.progress import Report, Silent
+from engine.progress import Report
 from engine.provenance import differing, provenance
 from engine.record import Event
 from engine.session import EngineLock, SessionReader, SessionWriter, register, unregister
@@ -41,7 +41,7 @@ class RunContext:
     """
 
     live: bool
-    report: Report = field(default_factory=Silent)
+    report: Report = field(default_factory=Report)
     stopping: Stopping = field(default_factory=Stopping)
     lock: EngineLock | None = None
 

@@ -25,7 +25,7 @@ class _Output(io.FileIO):
         if self.failure is not None:
             return size
         try:
-            written = super().write(data)  # type: ignore[arg-type]
+            written = super().write(data)  # type: ignore[arg-type]  # likewise
             if written is None:  # somebody else made it non-blocking
                 select.select([], [self], [])
                 return 0

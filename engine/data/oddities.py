@@ -58,9 +58,9 @@ def _labels(source: Source, y_train: Labels, y_test: Labels) -> Iterable[str]:
         yield f"All {len(y_train)} training images have label {y_train[0]}."
     unseen = ~np.isin(y_test, y_train)
     if unseen.any() and not set(y_test[unseen].tolist()) <= there:
-        strange = set(y_test[unseen].tolist()) - there
-        count = int(np.isin(y_test, list(strange)).sum())
-        yield f"{_images(count, 'test')} a label that no training image has: {_some(strange)}."
+        unknown = set(y_test[unseen].tolist()) - there
+        count = int(np.isin(y_test, list(unknown)).sum())
+        yield f"{_images(count, 'test')} a label that no training image has: {_some(unknown)}."
 
 
 def _scales(x_train: NDArray[Any], train: Array, x_test: NDArray[Any], test: Array) -> Iterable[str]:
@@ -87,9 +87,9 @@ def _copies(train: Array, y_train: Labels, test: Array) -> Iterable[str]:
         yield f"All {len(train)} training images are the same."
     elif copies:
         yield f"{_images(copies, 'training')} the same pixels as another one: the tangent kernel is singular."
-    torn = sum(len(found) > 1 for found in labels.values())
-    if torn:
-        yield f"{_images(torn, 'training')} copies with another label: no network fits both."
+    contradicted = sum(len(found) > 1 for found in labels.values())
+    if contradicted:
+        yield f"{_images(contradicted, 'training')} copies with another label: no network fits both."
     known = sum(_digest(row) in labels for row in test)
     if known:
         yield f"{_images(known, 'test')} the same pixels as a training image."

@@ -28,7 +28,7 @@ def gram_bound(initial_lambda_min: FloatOrArray, change: FloatOrArray | float) -
     """λ_min(G_0) − ‖ΔG‖ (Eq. 13 with A = G), negative when vacuous.
 
     Args:
-        initial_lambda_min: λ_min(G_0).
+        initial_lambda_min: λ_min(G_0), or what it is at least.
         change: ‖G_t − G_0‖ in a norm that bounds the spectral norm from above.
 
     Returns:
@@ -98,7 +98,7 @@ def ladder(
     ‖·‖₂ ≤ ‖·‖_F: where a spectral norm was found loosely, the Frobenius norm takes its place.
 
     Args:
-        initial_lambda_min: λ_min(G_0).
+        initial_lambda_min: λ_min(G_0), or what it is at least.
         gram_op: ‖G_t − G_0‖₂.
         gram_fro: ‖G_t − G_0‖_F.
         features_op: ‖F_t − F_0‖₂.

@@ -88,9 +88,19 @@ _EQ13 = (
     _rung("eq13_fro", "Weyl, with a norm that is never smaller."),
     _rung("eq13_features", "Weyl for singular values, with a norm that is never smaller."),
     _rung("eq13_weights", "Weyl for singular values, with what the weights' distance allows F to move.", "‖W‖₂"),
-    _ordered("eq13_order_gram", "eq13_fro", "eq13_op", "‖ΔG‖₂ ≤ ‖ΔG‖_F."),
+    _ordered(
+        "eq13_order_gram",
+        "eq13_fro",
+        "eq13_op",
+        "‖ΔG‖₂ ≤ ‖ΔG‖_F; holds by construction since the smaller of both is taken for ‖ΔG‖₂.",
+    ),
     _ordered("eq13_order_weights", "eq13_weights", "eq13_features", "‖ΔF‖_F ≤ D/√width.", "‖W‖₂"),
-    _ordered("eq13_order_features", "eq13_features", "eq13_features_op", "‖ΔF‖₂ ≤ ‖ΔF‖_F."),
+    _ordered(
+        "eq13_order_features",
+        "eq13_features",
+        "eq13_features_op",
+        "‖ΔF‖₂ ≤ ‖ΔF‖_F; holds by construction since the smaller of both is taken for ‖ΔF‖₂.",
+    ),
 )
 
 _KERNEL = (

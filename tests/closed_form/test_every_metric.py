@@ -224,7 +224,7 @@ class _Slow:
         self._observer.before_update(lr)
 
     def remember(self, *args: object) -> None:
-        self._observer.remember(*args)  # type: ignore[attr-defined]
+        self._observer.remember(*args)  # type: ignore[attr-defined]  # handed through as it is
 
 
 @pytest.mark.parametrize("case", ["relu-mse", "tanh-renormalize-bias-mse_logits"])
