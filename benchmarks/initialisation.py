@@ -15,9 +15,9 @@ os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as the engine process sets it
 
 import torch
 
-from engine.measure.layers import LayerMeasures
+from engine.measure.layer_measures import LayerMeasures
 from engine.measure.row_norms import row_norms
-from engine.network import forward, initialise
+from engine.model.mlp import forward, initialise
 
 
 def peak() -> int:

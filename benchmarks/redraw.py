@@ -13,7 +13,7 @@ import numpy as np
 
 from wnt_tui.charts.lines import LineChart, Series, draw_lines
 from wnt_tui.charts.raster import DASHES
-from wnt_tui.themes import make_palette
+from wnt_tui.theme.themes import make_palette
 
 CHARTS, SERIES, POINTS, REPEATS = 9, 4, 5_000, 30
 

@@ -28,9 +28,9 @@ from engine.config import RunConfig
 from engine.record import Event, StepRecord
 from engine.session import EngineLock, SessionReader, SessionWriter
 from wnt_tui.app import WntApp
-from wnt_tui.collector import take_over
 from wnt_tui.panels.widget import PanelWidget
 from wnt_tui.screens.dashboard import Dashboard
+from wnt_tui.terminal.garbage import take_over
 
 PARTS = 20
 """The recording is timed in so many equal parts."""

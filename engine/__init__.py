@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.config import RunConfig
-    from engine.trainer import StepRecord, Trainer
+    from engine.training.trainer import StepRecord, Trainer
 
 __all__ = ["RunConfig", "StepRecord", "Trainer", "__version__"]
 
@@ -21,7 +21,7 @@ __version__ = "0.2.0"
 
 # Values are strings, not import statements: import-linter counts lazy imports too, and the viewer, which
 # imports engine.session, must not reach torch through this file.
-_HOME = {"RunConfig": "engine.config", "StepRecord": "engine.trainer", "Trainer": "engine.trainer"}
+_HOME = {"RunConfig": "engine.config", "StepRecord": "engine.training.trainer", "Trainer": "engine.training.trainer"}
 
 
 def __getattr__(name: str) -> Any:

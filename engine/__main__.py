@@ -20,16 +20,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from engine.config import RunConfig
+from engine.device.memory import is_out_of_memory, out_of_memory
 from engine.errors import WntError
-from engine.memory import is_out_of_memory, out_of_memory
 from engine.paths import existing_path, named_path, shown_path
 from engine.signals import Interrupted, ending_with, exit_code, raised
 
 if TYPE_CHECKING:
-    from engine.progress import Report
-    from engine.run import RunContext
+    from engine.runner.progress import Report
+    from engine.runner.run import RunContext
+    from engine.runner.worker import Outcome
     from engine.session.liveness import EngineLock
-    from engine.worker import Outcome
 
 _DIVERGED = 3
 
@@ -115,9 +115,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from engine.progress import Lines, Report
+    from engine.runner.progress import Lines, Report
+    from engine.runner.stopping import not_begun
     from engine.session.liveness import EngineLock
-    from engine.stopping import not_begun
 
     report = Report() if options.command == "live" else Lines(sys.stderr, options.session)
 
@@ -134,9 +134,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _run_locked(options: argparse.Namespace, lock: EngineLock, report: Report) -> int:
-    from engine import progress
-    from engine import run as runs
-    from engine.stopping import Stopping
+    from engine.runner import progress
+    from engine.runner import run as runs
+    from engine.runner.stopping import Stopping
 
     live = options.command == "live"
     ending_with(lambda _number: lock.release())  # after the run "before it began" would be wrong
@@ -158,7 +158,7 @@ def _run_locked(options: argparse.Namespace, lock: EngineLock, report: Report) -
         raise Interrupted(stopping.number) from None
     if not live:
         if options.plot:
-            from engine.plots import print_plots
+            from engine.runner.plots import print_plots
 
             print_plots(options.session, sys.stderr)
         print(json.dumps(progress.summary(outcome, options.session), ensure_ascii=False))
@@ -168,7 +168,7 @@ def _run_locked(options: argparse.Namespace, lock: EngineLock, report: Report) -
 
 
 def _outcome(options: argparse.Namespace, context: RunContext) -> Outcome:
-    from engine import run as runs
+    from engine.runner import run as runs
 
     if options.resume:
         return runs.resume_session(options.session, context, steps=options.steps)
@@ -181,7 +181,7 @@ def _outcome(options: argparse.Namespace, context: RunContext) -> Outcome:
 
 def _verify(options: argparse.Namespace) -> int:
     from engine.history.verify import verify
-    from engine.progress import Way
+    from engine.runner.progress import Way
 
     way = Way(sys.stderr)
     try:
@@ -197,7 +197,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _weights(options: argparse.Namespace) -> int:
     from engine.history.weights import write_weights
-    from engine.progress import Way
+    from engine.runner.progress import Way
 
     way = Way(sys.stderr)
     try:
@@ -223,7 +223,7 @@ def _data(options: argparse.Namespace) -> int:
 
 
 def _doctor(_options: argparse.Namespace) -> int:
-    from engine.doctor import report
+    from engine.environment import report
 
     print(json.dumps(report(), ensure_ascii=False, indent=1))
     return 0

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.annotations import ANNOTATING_COMMANDS, Annotations, hits_of
 from engine.catalogue import LAYER_COLUMNS, LAYER_METRICS, STEP_METRICS
 from engine.config import RunConfig
 from engine.record import Event, StepRecord
+from engine.runner.annotations import ANNOTATING_COMMANDS, Annotations, hits_of
 from engine.session.liveness import EngineLock
 from engine.session.writer import SessionWriter
 

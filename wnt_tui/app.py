@@ -20,17 +20,17 @@ from textual.screen import Screen
 
 from engine.errors import WntError
 from engine.paths import shell_path
-from wnt_tui.collector import INTERVAL_SECONDS, Collector, take_over
-from wnt_tui.driver import TerminalDriver
-from wnt_tui.engine_process import EngineProcess
-from wnt_tui.farewell import Farewell, in_time, of_the_others
-from wnt_tui.hangup import leave_on_hangup
-from wnt_tui.job_control import can_stop, stop_group
 from wnt_tui.keys import KEY_TABLE
-from wnt_tui.link.flow import Link
+from wnt_tui.process.engine_process import EngineProcess
+from wnt_tui.process.exit_message import Farewell, in_time, of_the_others
 from wnt_tui.screens.dashboard import Dashboard
-from wnt_tui.themes import Palette, app_theme, depth_of, make_palette
-from wnt_tui.type_ahead import TypeAhead
+from wnt_tui.terminal.driver import TerminalDriver
+from wnt_tui.terminal.flow import Link
+from wnt_tui.terminal.garbage import INTERVAL_SECONDS, Collector, take_over
+from wnt_tui.terminal.hangup import leave_on_hangup
+from wnt_tui.terminal.job_control import can_stop, stop_group
+from wnt_tui.terminal.type_ahead import TypeAhead
+from wnt_tui.theme.themes import Palette, app_theme, depth_of, make_palette
 from wnt_tui.widgets.header import Header
 
 LINK_SECONDS = 1.0
@@ -182,8 +182,8 @@ class WntApp(TypeAhead[Farewell]):
 
     def on_dashboard_branch_wanted(self, message: Dashboard.BranchWanted) -> None:
         """Start an engine on a branch and show it in its parent's place; the parent's engine goes on as it is."""
-        from wnt_tui.branching import branch_arguments, branch_place
-        from wnt_tui.engine_process import start_engine
+        from wnt_tui.process.branching import branch_arguments, branch_place
+        from wnt_tui.process.engine_process import start_engine
 
         wanted = message.branching
         dashboard = self.dashboard

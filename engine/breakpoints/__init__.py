@@ -11,7 +11,7 @@ from __future__ import annotations
 from engine.breakpoints.conditions import Breakpoint
 from engine.breakpoints.errors import BreakpointError
 from engine.breakpoints.grammar import LONGEST_CONDITION, MOST_BREAKPOINTS, parse, parse_all
-from engine.breakpoints.history import SetBreakpoint, breakpoints_set
+from engine.breakpoints.hits import SetBreakpoint, breakpoints_set
 
 __all__ = [
     "LONGEST_CONDITION",

@@ -13,8 +13,8 @@ from engine.breakpoints.conditions import Breakpoint
 from engine.breakpoints.evaluation import Finding, RowNumbers, evaluate
 from engine.breakpoints.grammar import MOST_BREAKPOINTS, parse, parse_all
 from engine.catalogue import LAYER_METRICS
+from engine.catalogue.numerals import told_apart
 from engine.errors import UsageError
-from engine.numerals import told_apart
 from engine.record import Event, StepRecord
 
 _FIXED = tuple(entry.name for entry in LAYER_METRICS if entry.scope == "initial")

@@ -10,9 +10,9 @@ from __future__ import annotations
 import difflib
 
 from engine.catalogue.kinds import REFINEMENTS, Refinement, kind_in_run
-from engine.catalogue.layers import LAYER_METRICS, layer_range
+from engine.catalogue.layer_metrics import LAYER_METRICS, layer_range
 from engine.catalogue.metric import Cost, Kind, MeasuredIn, Metric, Scope
-from engine.catalogue.steps import STEP_METRICS
+from engine.catalogue.step_metrics import STEP_METRICS
 from engine.errors import UsageError
 
 __all__ = [

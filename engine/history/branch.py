@@ -29,10 +29,10 @@ from engine.history.encoding import encode, read_checkpoint
 from engine.history.recorded import ORIGIN, RecordedRun
 from engine.history.reexecution import Rerun, prepare
 from engine.paths import real_path, shown_path
-from engine.provenance import provenance
 from engine.record import Event, StepRecord
 from engine.session.writer import Observers, SessionWriter
-from engine.trainer import Trainer
+from engine.training.provenance import provenance
+from engine.training.trainer import Trainer
 
 
 @dataclass(frozen=True, slots=True)

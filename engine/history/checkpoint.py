@@ -8,7 +8,7 @@ from torch import Tensor
 
 from engine.measure.carried import Carried
 from engine.record import StepRecord
-from engine.trainer import Trainer
+from engine.training.trainer import Trainer
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Checkpoint:
 
     Attributes:
         step: The row's step.
-        parameters: W_1 … W_L, then b_1 … b_L if there are any, as :class:`engine.network.Network` shapes them.
+        parameters: W_1 … W_L, then b_1 … b_L if there are any, as :class:`engine.model.mlp.Network` shapes them.
         carried: What measuring hands on to the next row; None for parameters that a run begins from.
     """
 

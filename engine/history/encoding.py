@@ -20,7 +20,7 @@ from engine.measure.carried import Carried
 from engine.session.reader import SessionReader
 from engine.session.rows import ROLLING, Tensor
 from engine.theory.ledger import LEDGER
-from engine.trainer import Trainer
+from engine.training.trainer import Trainer
 
 _NUMPY: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 _NAMES = {torch.float32: "F32", torch.float64: "F64"}

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from engine.config import RunConfig, is_data_file
 from engine.data import DataSet
+from engine.device.threads import recorded_threads, use_threads
 from engine.errors import DataError, SessionError
 from engine.history.checkpoint import Checkpoint, put_back
 from engine.history.comparison import Difference, differences
@@ -17,8 +18,7 @@ from engine.history.encoding import read_checkpoint
 from engine.history.recorded import RecordedRun
 from engine.paths import shell_path
 from engine.record import StepRecord
-from engine.threads import recorded_threads, use_threads
-from engine.trainer import Trainer
+from engine.training.trainer import Trainer
 
 # A checkpoint whose loss is that far from its row's is not of this run; another machine's rounding is far closer.
 _FOREIGN = 1e-2

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.device.threads import threads
 from engine.errors import SessionError
 from engine.history.comparison import Difference
 from engine.history.recorded import RecordedRun
 from engine.history.reexecution import Rerun, prepare
-from engine.provenance import differing, provenance, unrecorded
 from engine.session.reader import SessionReader
-from engine.threads import threads
+from engine.training.provenance import differing, provenance, unrecorded
 
 _FROM_CHECKPOINT = "the checkpoint of step {step}"
 _FROM_START = "step 0"

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from engine.device.transfer import Transfer
 from engine.measure.hessian import HessianOperator
 from engine.measure.krylov import Sweep, launch
 from engine.measure.lanczos import extreme_eigenpair
 from engine.measure.warm_start import WarmStart
-from engine.network import Network
-from engine.training_pass import TrainingPass
-from engine.transfer import Transfer
+from engine.model.mlp import Network
+from engine.model.training_pass import TrainingPass
 
 # The eigenvalue's error is at most the residual, and of the order of its square over the spectral gap: 3·10⁻² in the
 # residual is below a percent in the value.

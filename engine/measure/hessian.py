@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from engine.losses import LossRows
-from engine.network import Forward, Network, activation_curvature, row_scale_transpose
+from engine.model.loss import LossRows
+from engine.model.mlp import Forward, Network, activation_curvature, row_scale_transpose
 
 
 class HessianOperator:

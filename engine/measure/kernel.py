@@ -18,10 +18,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.device.transfer import to_device, to_host
 from engine.measure.gram import host_gram
 from engine.measure.layer_threads import LayerThreads
-from engine.network import Forward, Network, backward_signals, row_scale_transpose
-from engine.transfer import to_device, to_host
+from engine.model.mlp import Forward, Network, backward_signals, row_scale_transpose
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.losses import LossRows
+from engine.device.transfer import Arrival, Transfer
 from engine.measure.extremes import GramExtremes
 from engine.measure.kernel import TangentKernel
 from engine.measure.krylov import Sweep, launch
 from engine.measure.lanczos import Operator, RitzPair, extreme_eigenpair
 from engine.measure.layer_threads import LayerThreads
 from engine.measure.warm_start import WarmStart
+from engine.model.loss import LossRows
 from engine.theory.conditioning import at_least_zero, log10_condition
-from engine.transfer import Arrival, Transfer
 
 End = Literal["largest", "smallest"]
 

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.transfer import Arrival, Transfer, to_device
+from engine.device.transfer import Arrival, Transfer, to_device
 
 
 @dataclass(frozen=True, slots=True)

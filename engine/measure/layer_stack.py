@@ -15,11 +15,11 @@ import math
 import torch
 from torch import Tensor
 
+from engine.device.transfer import Arrival, Host, Transfer, to_host
 from engine.measure.extremes import DENSE_NORM_BELOW, probe
 from engine.measure.krylov import Sweep, launch, normal_products
 from engine.measure.layer_features import Moved
 from engine.theory.gershgorin import Gershgorin
-from engine.transfer import Arrival, Host, Transfer, to_host
 
 _TOLERANCE = 1e-2
 # Fewer than the least order: no basis is ever full.

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.measure.row_norms import RowNorms
-from engine.network import Network
-from engine.theory.losses import LOSSES
+from engine.model.mlp import Network
+from engine.theory.loss_constants import LOSSES
 from engine.theory.recursion import (
     OutputConstants,
     lipschitz_bound,

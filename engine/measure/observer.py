@@ -14,25 +14,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import RunConfig
-from engine.device import Stopwatch
+from engine.device.resolve import Stopwatch
+from engine.device.transfer import Arrival, Transfer, runs_ahead
 from engine.measure.carried import Carried
 from engine.measure.curvature import HessianCurvature
 from engine.measure.kernel import TangentKernel
 from engine.measure.kernel_spectrum import KernelSpectrum, layer_traces, trace_shares
-from engine.measure.layers import LayerMeasures
+from engine.measure.layer_measures import LayerMeasures
 from engine.measure.network_bounds import NetworkBounds
 from engine.measure.risk import risk_bounds
 from engine.measure.row_norms import RowNorms, row_norms, row_norms_from, stacked_row_norms
 from engine.measure.schedule import NOTHING, TASKS, Schedule, Work, seconds_of
 from engine.measure.trajectory import Trajectory
 from engine.measure.violations import Violations
-from engine.network import Network
+from engine.model.mlp import Network
+from engine.model.training_pass import TestPass, TrainingPass
 from engine.record import Event
 from engine.theory.inequality import Row
 from engine.theory.infinite_width import infinite_kernel_lines, infinite_width_lines
 from engine.theory.polyak_lojasiewicz import pl_constant, pl_samplewise
-from engine.training_pass import TestPass, TrainingPass
-from engine.transfer import Arrival, Transfer, runs_ahead
 
 
 @dataclass(frozen=True, slots=True)

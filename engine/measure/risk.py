@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from engine.config import RunConfig
+from engine.model.training_pass import TestPass, TrainingPass
 from engine.theory.generalization import generalization_bound, generalization_floor, stability_beta
-from engine.theory.losses import LOSSES
+from engine.theory.loss_constants import LOSSES
 from engine.theory.polyak_lojasiewicz import pl_constant
-from engine.training_pass import TestPass, TrainingPass
 
 
 def risk_bounds(

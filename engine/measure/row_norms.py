@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.network import Forward
+from engine.model.mlp import Forward
 
 Array = NDArray[np.float64]
 

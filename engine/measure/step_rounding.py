@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from engine.device.transfer import Arrival, Transfer
 from engine.measure.carried import Numbers
 from engine.measure.row_norms import RowNorms, squared_norm
-from engine.network import Network
+from engine.model.mlp import Network
+from engine.model.training_pass import TrainingPass
 from engine.theory.step_resolution import (
     loss_rounding,
     slope_rounding,
     smoothness_step_resolution,
     update_rounding,
 )
-from engine.training_pass import TrainingPass
-from engine.transfer import Arrival, Transfer
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from engine.device.transfer import Arrival, Transfer
 from engine.measure.carried import Numbers
 from engine.measure.row_norms import RowNorms, total_square
 from engine.measure.step_rounding import StepRounding
-from engine.network import Network
+from engine.model.mlp import Network
+from engine.model.training_pass import TrainingPass
 from engine.theory import predictions
 from engine.theory.polyak_lojasiewicz import pl_constant
-from engine.training_pass import TrainingPass
-from engine.transfer import Arrival, Transfer
 
 
 @dataclass(frozen=True, slots=True)

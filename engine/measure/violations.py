@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.numerals import significant, told_apart
+from engine.catalogue.numerals import significant, told_apart
 from engine.record import Event
 from engine.theory.inequality import Inequality, InequalityKind, Row, Term
 from engine.theory.ledger import LEDGER

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from engine.device.transfer import Arrival, Transfer
 from engine.measure.lanczos import is_read_from_memory
 from engine.measure.layer_threads import LayerThreads
 from engine.measure.norm_bound import NormBound, frobenius_upper
-from engine.measure.queued_looks import LateLooks, queue_looks
+from engine.measure.pending_norms import LateLooks, queue_looks
 from engine.measure.row_norms import squared_norm
-from engine.transfer import Arrival, Transfer
 
 WEIGHTS_LOOSE = 1e-2
 """A bound on ‖W‖₂ is found anew when it may be too large by this share."""

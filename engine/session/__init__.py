@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from engine.session.export import export_csv, export_json
     from engine.session.liveness import EngineLock, ViewerMark, engine_alive, viewer_attached
     from engine.session.living import living_sessions, register, unregister
+    from engine.session.locations import list_sessions, resolve_session, sessions_folder
     from engine.session.marks import mark_event, put_mark
-    from engine.session.paths import list_sessions, resolve_session, sessions_folder
     from engine.session.reader import SessionReader
     from engine.session.reservation import reserve_session
     from engine.session.rows import (
@@ -83,16 +83,16 @@ _HOME = {
     "engine_alive": "liveness",
     "export_csv": "export",
     "export_json": "export",
-    "list_sessions": "paths",
+    "list_sessions": "locations",
     "living_sessions": "living",
     "mark_event": "marks",
     "plain_text": "text",
     "put_mark": "marks",
     "register": "living",
     "reserve_session": "reservation",
-    "resolve_session": "paths",
+    "resolve_session": "locations",
     "send": "commands",
-    "sessions_folder": "paths",
+    "sessions_folder": "locations",
     "unregister": "living",
     "viewer_attached": "liveness",
     "wait": "commands",

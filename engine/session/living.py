@@ -18,7 +18,7 @@ from pathlib import Path
 import platformdirs
 
 from engine.session.liveness import engine_alive
-from engine.session.paths import APPLICATION
+from engine.session.locations import APPLICATION
 
 _LONGEST_ENTRY = 65_536
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.catalogue import LAYER_COLUMNS, STEP_COLUMNS
 from engine.record import Event, StepRecord
-from engine.session.extremes import BlockExtremes, insert_extremes, unfinished_block
+from engine.session.block_extremes import BlockExtremes, insert_extremes, unfinished_block
 from engine.session.rows import ROLLING, CommandState, Tensor
 from engine.session.schema import EVENT_COLUMNS, insert_into, quoted
 

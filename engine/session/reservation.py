@@ -16,8 +16,8 @@ from engine.errors import SessionError
 from engine.paths import beside_links, existing_path, is_folder, shell_path
 from engine.session.filesystem import side_files
 from engine.session.liveness import EngineLock, lock_path
+from engine.session.locations import SUFFIX, sessions_folder
 from engine.session.opening import LONGEST_PATH
-from engine.session.paths import SUFFIX, sessions_folder
 
 _LONGEST_FRESH = 120
 _LONGEST_NAME = 220

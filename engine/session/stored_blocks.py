@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.recent import Recent
 from engine.session.cells import sound_rows
 from engine.session.columns import in_place, present
+from engine.session.recent import Recent
 from engine.session.schema import extreme_columns, listed
 
 Array = NDArray[np.float64]

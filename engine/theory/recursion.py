@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine.theory.activation import NormalizedActivation
-from engine.theory.losses import LossConstants
+from engine.theory.loss_constants import LossConstants
 
 Array = NDArray[np.float64]
 

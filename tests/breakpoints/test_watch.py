@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.annotations import Annotations, hits_of
 from engine.breakpoints import BreakpointError, breakpoints_set, parse
 from engine.breakpoints.evaluation import RowNumbers, evaluate
 from engine.breakpoints.watch import BreakpointWatch
 from engine.config import RunConfig
 from engine.errors import ConfigError, UsageError
 from engine.record import Event, StepRecord
+from engine.runner.annotations import Annotations, hits_of
 from engine.session import SessionReader, SessionWriter
 
 NAN = math.nan

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wnt_tui.charts.axes import Axis, fit_axis, place_columns, place_rows, widened
-from wnt_tui.glyphs import ASCII, UNICODE
+from wnt_tui.theme.glyphs import ASCII, UNICODE
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True, width=64)
 POSITIVE = st.floats(min_value=5e-324, max_value=1.7e308)

@@ -2,8 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wnt_tui.charts.canvas import Canvas
-from wnt_tui.glyphs import ASCII, UNICODE
-from wnt_tui.themes import make_palette
+from wnt_tui.theme.glyphs import ASCII, UNICODE
+from wnt_tui.theme.themes import make_palette
 
 PALETTE = make_palette()
 

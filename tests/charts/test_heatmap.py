@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wnt_tui.charts.heatmap import HeatMap, column_values, draw_heatmap, layer_rows
-from wnt_tui.themes import make_palette
+from wnt_tui.theme.themes import make_palette
 
 PALETTES = [
     make_palette(depth, ascii_only=plain) for depth in ("truecolor", "256", "16", "mono") for plain in (False, True)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from engine.session.schema import LARGEST_STEP
 from wnt_tui.charts.lines import LineChart, Reference, Series, draw_lines
 from wnt_tui.charts.raster import DASHES
-from wnt_tui.themes import make_palette
+from wnt_tui.theme.themes import make_palette
 
 PALETTES = [
     make_palette(depth, ascii_only=plain) for depth in ("truecolor", "256", "16", "mono") for plain in (False, True)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.numerals import short, significant, told_apart
-from wnt_tui.charts.number import marked, seconds
+from engine.catalogue.numerals import short, significant, told_apart
+from wnt_tui.charts.number_format import marked, seconds
 
 
 @pytest.mark.parametrize(

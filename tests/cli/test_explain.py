@@ -12,7 +12,7 @@ from engine.catalogue.explanation import KIND_WORDS, explain, explain_metric
 from engine.config import RunConfig
 from engine.theory.ledger import LEDGER
 from wnt_tui.cli.look_up import explanation, listing
-from wnt_tui.panels.help import entry_help
+from wnt_tui.panels.help_text import entry_help
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

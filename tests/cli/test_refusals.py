@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.device_name import device_number
+from engine.device.name import device_number
 from engine.errors import DeviceError
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

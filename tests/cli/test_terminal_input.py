@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from textual import events
 
-from wnt_tui.terminal_input import LONGEST_PASTE, TerminalInput
+from wnt_tui.terminal.input import LONGEST_PASTE, TerminalInput
 
 OpenTerminal = Callable[..., Any]
 Make = Callable[[random.Random], bytes]
@@ -21,7 +21,7 @@ SCREENS = (b"", b"?", b"s", b"c", b"B", b":", b"\x10", b"g", b"b", b"m", b"\r")
 """Keys that open the help, the lists, the breakpoints, the palette and the prompts, and maximise a panel."""
 
 WITHOUT_ENGINES = """
-import wnt_tui.engine_process as processes
+import wnt_tui.process.engine_process as processes
 from engine.errors import SessionError
 def refuse(*arguments, **options): raise SessionError("No engine is started here.")
 processes.start_engine = refuse

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine import losses
-from engine.network import Network, backward_signals, forward, initialise, parameter_gradients
-from engine.training_pass import TrainingPass
-from engine.transfer import Transfer
+from engine.device.transfer import Transfer
+from engine.model import loss as losses
+from engine.model.mlp import Network, backward_signals, forward, initialise, parameter_gradients
+from engine.model.training_pass import TrainingPass
 
 CASES = list(itertools.product(["relu", "tanh"], [False, True], [False, True]))
 LOSSES = ["mse", "mse_logits", "cross_entropy"]

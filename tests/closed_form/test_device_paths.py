@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from engine.device.transfer import Transfer, fetch, to_host
 from engine.measure.gram import device_gram, feature_gram, host_gram
 from engine.measure.kernel import TangentKernel, sum_of_products
+from engine.measure.layer_measures import LayerMeasures
 from engine.measure.layer_threads import LayerThreads
-from engine.measure.layers import LayerMeasures
 from engine.measure.row_norms import row_norms
-from engine.transfer import Transfer, fetch, to_host
 from tests.closed_form.small_networks import small
 from tests.rounding import rounding
 

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from engine.catalogue import CATALOGUE, LAYER_COLUMNS, STEP_COLUMNS
-from engine.network import initialise
+from engine.model.mlp import initialise
 from engine.record import StepRecord
 from tests.closed_form.brute_force import EPS, LAYER, STEP, Row
 from tests.closed_form.cases import Observed, observe, observed, trainer
@@ -184,7 +184,7 @@ def test_lemmas_1_and_10_predict_with_the_dense_hessian_of_the_row_before() -> N
 
 def test_what_a_step_costs_and_what_measuring_costs_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = {"now": 0.0}
-    monkeypatch.setattr("engine.trainer.time.perf_counter", lambda: clock["now"])
+    monkeypatch.setattr("engine.training.trainer.time.perf_counter", lambda: clock["now"])
     running = trainer(CASES["tanh-mse"])
 
     def taking(seconds: float, owner: object, name: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from engine.measure.row_norms import row_norms, squared_norm, total_square
-from engine.network import Forward
+from engine.model.mlp import Forward
 from tests.closed_form.small_networks import small
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from engine.catalogue import LAYER_COLUMNS, LAYER_METRICS
 from engine.measure.gram import feature_gram
 from engine.measure.kernel import TangentKernel
-from engine.network import forward, initialise
+from engine.model.mlp import forward, initialise
 from engine.theory.dual import cosines_of, nngp, ntk
 from engine.theory.infinite_width import definition6_line, infinite_kernel_lines, infinite_width_lines, lemma12_line
 from tests.rounding import rounding

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine import losses
+from engine.device.transfer import Transfer
 from engine.measure.gram import feature_gram
 from engine.measure.kernel import TangentKernel
 from engine.measure.kernel_spectrum import _ROUNDING, KernelSpectrum, _noise, trace_shares
-from engine.network import forward, initialise
-from engine.transfer import Transfer
+from engine.model import loss as losses
+from engine.model.mlp import forward, initialise
 from tests.closed_form.small_networks import CASES, dense_jacobian, small
 from tests.rounding import rounding
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine.device.transfer import Transfer
 from engine.measure.krylov import Sweep, launch, normal_products
 from engine.measure.lanczos import extreme_eigenpair
-from engine.transfer import Transfer
 from tests.rounding import rounding
 
 

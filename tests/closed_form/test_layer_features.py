@@ -9,7 +9,7 @@ import pytest
 
 from engine.measure.gram import host_gram
 from engine.measure.layer_features import LayerFeatures, Moved
-from engine.measure.layers import LayerMeasures
+from engine.measure.layer_measures import LayerMeasures
 from engine.measure.row_norms import row_norms
 from tests.closed_form.small_networks import small
 from tests.rounding import rounding

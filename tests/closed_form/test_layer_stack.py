@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from engine.device.transfer import Transfer
 from engine.measure import layer_stack
 from engine.measure.gram import device_gram
 from engine.measure.lanczos import RitzPair, extreme_eigenpair
 from engine.measure.layer_features import LayerFeatures, Moved
 from engine.measure.layer_stack import LayerStack, discs_of
 from engine.theory.gershgorin import gershgorin
-from engine.transfer import Transfer
 from tests.rounding import rounding
 
 

@@ -254,7 +254,7 @@ def test_the_segments_smoothness_bounds_the_hessian_at_every_point_of_the_ball(l
 
 def test_over_a_ball_the_loss_gradient_is_bounded_by_its_supremum_or_by_how_far_outputs_move():
     from engine.theory.activation import TANH
-    from engine.theory.losses import LOSSES
+    from engine.theory.loss_constants import LOSSES
 
     constants = output_constants([1.0, 2.0], [[1.0], [1.5]], TANH, radius=0.1)
     J = float(constants.lipschitz[0])

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from engine.theory.losses import CROSS_ENTROPY, LOSSES, MSE, MSE_LOGITS
+from engine.theory.loss_constants import CROSS_ENTROPY, LOSSES, MSE, MSE_LOGITS
 from tests.rounding import rounding
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.losses import evaluate
+from engine.model.loss import evaluate
 from tests.closed_form.small_networks import LOSSES
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from engine import losses
 from engine.measure.gram import feature_gram
 from engine.measure.hessian import HessianOperator
 from engine.measure.kernel import TangentKernel
 from engine.measure.row_norms import row_norms
-from engine.network import Network, backward_signals, forward, parameter_gradients
+from engine.model import loss as losses
+from engine.model.mlp import Network, backward_signals, forward, parameter_gradients
 from engine.theory.activation import TANH
 from tests.rounding import rounding
 

@@ -8,7 +8,7 @@ import torch
 from engine.measure.hessian import HessianOperator
 from engine.measure.lanczos import extreme_eigenpair
 from engine.measure.row_norms import row_norms
-from engine.network import row_scale, row_scale_transpose
+from engine.model.mlp import row_scale, row_scale_transpose
 from tests.closed_form.small_networks import CASES, LOSSES, dense_hessian, small
 from tests.rounding import rounding
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.func import hessian, jacrev
 
 from engine.theory.activation import RELU, TANH, NormalizedActivation
-from engine.theory.losses import LOSSES
+from engine.theory.loss_constants import LOSSES
 from engine.theory.recursion import (
     OutputConstants,
     layer_constants,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine import transfer as module
-from engine.transfer import Transfer, fetch, runs_ahead, to_device
+from engine.device import transfer as module
+from engine.device.transfer import Transfer, fetch, runs_ahead, to_device
 
 
 def test_the_first_that_is_read_brings_all_that_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from engine import RunConfig, Trainer
+from engine.device.transfer import Transfer
 from engine.measure import norm_bound, weight_norms
 from engine.measure.lanczos import extreme_eigenpair
 from engine.measure.layer_threads import LayerThreads
 from engine.measure.norm_bound import NormBound
-from engine.measure.queued_looks import queue_looks
+from engine.measure.pending_norms import queue_looks
 from engine.measure.weight_norms import WeightNorms
-from engine.transfer import Transfer
 from tests.rounding import rounding
 
 

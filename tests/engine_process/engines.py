@@ -26,7 +26,9 @@ PATIENCE = 60.0
 ENDLESS = 10_000_000
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["pytest", "engine.__main__", "engine.run", "engine.progress", "engine.data.gaussian"])
+_FORKS.set_forkserver_preload(
+    ["pytest", "engine.__main__", "engine.runner.run", "engine.runner.progress", "engine.data.gaussian"]
+)
 _LOGS = tempfile.TemporaryDirectory(prefix="wnt-engines-")
 
 

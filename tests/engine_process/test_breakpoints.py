@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import RunConfig, progress, signals
+from engine import RunConfig, signals
 from engine.record import Event
-from engine.run import RunContext, branch_session, resume_session, run_session
+from engine.runner import progress
+from engine.runner.run import RunContext, branch_session, resume_session, run_session
+from engine.runner.worker import Outcome
 from engine.session import SessionReader, SessionWriter, ViewerMark, put_mark, send, wait
-from engine.worker import Outcome
 from tests.engine_process.engines import PATIENCE, SMALL, until
 from tests.engine_process.test_engine_process import command_and_wait, engine, live
 

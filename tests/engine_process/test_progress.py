@@ -9,8 +9,8 @@ import threading
 import numpy as np
 import pytest
 
-from engine import progress
 from engine.record import Event, StepRecord
+from engine.runner import progress
 from tests.engine_process.engines import (
     EngineProcess,
     branch_arguments,

@@ -9,10 +9,10 @@ from contextlib import closing
 
 import pytest
 
-from engine import run, worker
-from engine.history import keeping
+from engine.history import checkpoint_policy as keeping
 from engine.history.reexecution import prepare
 from engine.history.verify import verify
+from engine.runner import run, worker
 from engine.session import EngineLock, SessionReader, engine_alive, send, wait
 from tests.engine_process.engines import (
     ENDLESS,

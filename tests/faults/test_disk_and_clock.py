@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from engine import RunConfig, Trainer, signals
-from engine import run as runs
 from engine.errors import DeviceError
 from engine.history.verify import verify
+from engine.runner import run as runs
 from engine.session import SessionReader
 from tests.engine_process.engines import (
     ENDLESS,

@@ -20,14 +20,14 @@ from engine.session.remedy import remedy
 from tests.engine_process.engines import ENDLESS, EngineProcess, ask, engine_run, run_arguments, state, until
 from tests.faults.test_disk_and_clock import small_disk
 from wnt_tui.cli.listing import as_table, as_text
-from wnt_tui.summary import summary_of
+from wnt_tui.session.summary import summary_of
 
 ENDED_SECONDS = 5.0
 """Within which a signal ends a run, whatever it waits for."""
 
 ERROR_WHILE_A_SIGNAL_ENDS = """
 import os, signal, threading, time
-from engine.stopping import Stopping
+from engine.runner.stopping import Stopping
 ending = threading.Event()
 class Lock:
     def release(self):
@@ -202,6 +202,6 @@ def test_an_error_after_a_signal_is_said_and_the_exit_code_is_that_of_the_signal
         until(lambda: context.stopping.number)
         raise SessionError("Recording failed.")
 
-    monkeypatch.setattr("engine.run.run_session", failing)
+    monkeypatch.setattr("engine.runner.run.run_session", failing)
     done = engine_run("run", *run_arguments(tmp_path / "run.wnt"))
     assert (done.returncode, done.stderr) == (143, "wnt-tui: Recording failed.\n")

@@ -10,8 +10,8 @@ from torch import Tensor
 from engine import RunConfig, Trainer
 from engine.history.checkpoint import parameters_of, take
 from engine.history.encoding import encode
-from engine.provenance import provenance
 from engine.session import SessionWriter
+from engine.training.provenance import provenance
 
 SMALL = {"width": 20, "depth": 3, "examples": 16, "data": "gaussian", "device": "cpu", "steps": 12, "lr": 0.05}
 

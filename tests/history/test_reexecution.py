@@ -16,7 +16,7 @@ from engine.history.recorded import RecordedRun
 from engine.history.reexecution import Rerun, prepare
 from engine.history.verify import verify
 from engine.history.weights import write_weights
-from engine.run import RunContext, resume_session
+from engine.runner.run import RunContext, resume_session
 from engine.session import SessionReader
 from tests.history.recording import KINDS, record_run, small
 

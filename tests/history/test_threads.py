@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from engine.device.threads import Threads, recorded_threads, threads, use_threads
 from engine.errors import SessionError
 from engine.history.recorded import RecordedRun
 from engine.history.reexecution import prepare
 from engine.history.verify import verify
-from engine.provenance import SURROUNDINGS, differing, unrecorded
-from engine.run import RunContext, resume_session
+from engine.runner.run import RunContext, resume_session
 from engine.session import SessionReader
-from engine.threads import Threads, recorded_threads, threads, use_threads
+from engine.training.provenance import SURROUNDINGS, differing, unrecorded
 from tests.history.recording import record_run, small
 
 ONE, TWO, APART = Threads(1, 1), Threads(2, 2), Threads(2, 1)

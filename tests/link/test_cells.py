@@ -4,7 +4,7 @@ import pyte
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wnt_tui.link.cells import Screen, changes, sequence, transition
+from wnt_tui.terminal.cells import Screen, changes, sequence, transition
 
 CODES = [
     "1",

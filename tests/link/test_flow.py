@@ -6,7 +6,7 @@ from collections import deque
 
 import pytest
 
-from wnt_tui.link.flow import SILENT_RATE, WINDOW_MAX, Link
+from wnt_tui.terminal.flow import SILENT_RATE, WINDOW_MAX, Link
 
 ASKED = re.compile(r"\x1b\[(\d+);(\d+)H\x1b\[6n")
 

@@ -3,7 +3,7 @@
 import pyte
 from textual.geometry import Region
 
-from wnt_tui.link.pictures import ANSWER_SECONDS, EFFECT_SECONDS, Pictures
+from wnt_tui.terminal.pictures import ANSWER_SECONDS, EFFECT_SECONDS, Pictures
 
 ROWS = 10
 HEADER, FOOTER, FOCUSED = Region(0, 0, 40, 1), Region(0, ROWS - 1, 40, 1), Region(20, 4, 20, 2)

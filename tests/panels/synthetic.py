@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.catalogue import LAYER_COLUMNS, LAYER_METRICS, STEP_COLUMNS
 from engine.config import RunConfig
 from engine.record import Event
-from wnt_tui.snapshot import EngineView, LayerBand, PanelView, Snapshot
+from wnt_tui.session.snapshot import EngineView, LayerBand, PanelView, Snapshot
 
 Array = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.panels.synthetic import realistic
 from tests.panels.test_panels import panel, text_of, view_of
-from wnt_tui.charts.number import written
+from wnt_tui.charts.number_format import written
 from wnt_tui.panels.base import step_series
 from wnt_tui.widgets.numbers import Figures, figures
 

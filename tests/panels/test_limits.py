@@ -12,7 +12,7 @@ from engine.config import RunConfig
 from tests.panels.synthetic import MemoryLayers, realistic, view_of
 from wnt_tui.panels import ALL_PANELS
 from wnt_tui.panels.base import moment
-from wnt_tui.themes import make_palette
+from wnt_tui.theme.themes import make_palette
 from wnt_tui.widgets.numbers import Figures, figures
 
 PALETTE = make_palette()

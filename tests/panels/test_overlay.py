@@ -15,8 +15,8 @@ from wnt_tui.panels import ALL_PANELS
 from wnt_tui.panels.base import Panel
 from wnt_tui.panels.ledger_compared import differences
 from wnt_tui.panels.overlay import _DASHES, LETTERS, sessions_of
-from wnt_tui.snapshot import PanelView, Snapshot
-from wnt_tui.themes import Palette, make_palette
+from wnt_tui.session.snapshot import PanelView, Snapshot
+from wnt_tui.theme.themes import Palette, make_palette
 
 SIZES = [(51, 13), (78, 17), (24, 8), (9, 3), (1, 1)]
 PALETTES = [make_palette("truecolor"), make_palette("mono"), make_palette("16", ascii_only=True)]

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from engine.catalogue.numerals import significant
 from engine.config import RunConfig
-from engine.numerals import significant
 from engine.theory import pairings, predictions
 from engine.theory.pairings import ESTIMATORS
 from tests.panels.synthetic import empty, only, realistic, view_of
-from wnt_tui.charts.number import marked
+from wnt_tui.charts.number_format import marked
 from wnt_tui.panels import ALL_PANELS
 from wnt_tui.panels.pairing import (
     ESTIMATOR_NAMES,
@@ -23,7 +23,7 @@ from wnt_tui.panels.pairing import (
     predicted_series,
     ratio_series,
 )
-from wnt_tui.themes import make_palette
+from wnt_tui.theme.themes import make_palette
 
 PALETTE = make_palette()
 LOSS, PREDICTION = ALL_PANELS[0], ALL_PANELS[6]

@@ -11,7 +11,7 @@ from engine.theory.ledger import LEDGER
 from tests.panels.synthetic import empty, filled, only, realistic, running, view_of
 from wnt_tui.panels import ALL_PANELS
 from wnt_tui.panels.checks import checks
-from wnt_tui.themes import make_palette
+from wnt_tui.theme.themes import make_palette
 
 PALETTE = make_palette()
 PLAIN = make_palette("mono", ascii_only=True)

@@ -18,7 +18,7 @@ from wnt_tui.panels import ALL_PANELS, reduction
 from wnt_tui.panels.base import step_series
 from wnt_tui.panels.pairing import lemma13_words
 from wnt_tui.panels.reduction import derived, reduced, window
-from wnt_tui.themes import make_palette
+from wnt_tui.theme.themes import make_palette
 
 VALUES = st.floats(-1e6, 1e6) | st.sampled_from([np.nan, np.inf, -np.inf, 0.0])
 

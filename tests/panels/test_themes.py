@@ -3,7 +3,7 @@ from itertools import combinations, pairwise
 import pytest
 from rich.color import Color
 
-from wnt_tui.themes import app_theme, depth_of, make_palette
+from wnt_tui.theme.themes import app_theme, depth_of, make_palette
 
 
 def luminance(colour: Color) -> float:

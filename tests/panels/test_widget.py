@@ -7,7 +7,7 @@ from textual.containers import Container
 from tests.panels.synthetic import realistic
 from wnt_tui.panels import ALL_PANELS
 from wnt_tui.panels.widget import PanelWidget
-from wnt_tui.themes import app_theme, make_palette
+from wnt_tui.theme.themes import app_theme, make_palette
 
 
 class Nine(App[None]):

@@ -14,11 +14,11 @@ from engine import RunConfig, Trainer
 from engine.catalogue.certainty import resolved
 from engine.data import DataSet
 from engine.data.preprocess import prepare
+from engine.device.transfer import Transfer
 from engine.measure.gram import feature_gram, spectrum
 from engine.record import StepRecord
 from engine.theory.conditioning import log10_condition
 from engine.theory.gershgorin import gershgorin
-from engine.transfer import Transfer
 from tests.closed_form.problems import sphere
 from tests.rounding import rounding
 

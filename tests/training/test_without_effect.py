@@ -3,9 +3,9 @@
 import pytest
 
 from engine.config import RunConfig
-from engine.run import notices
-from engine.trainer import Trainer
-from engine.without_effect import without_effect
+from engine.runner.run import notices
+from engine.runner.without_effect import without_effect
+from engine.training.trainer import Trainer
 
 
 @pytest.mark.parametrize(

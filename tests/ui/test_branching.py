@@ -11,10 +11,10 @@ import pytest
 from engine.config import RunConfig
 from engine.errors import SessionError, UsageError
 from tests.panels.synthetic import realistic
-from wnt_tui.branching import branch_arguments, branch_place, parse_changes
-from wnt_tui.snapshot import EngineView, Snapshot
+from wnt_tui.process.branching import branch_arguments, branch_place, parse_changes
+from wnt_tui.session.snapshot import EngineView, Snapshot
+from wnt_tui.theme.wording import branch_phrase
 from wnt_tui.widgets.header import state_phrase
-from wnt_tui.wording import branch_phrase
 
 
 @pytest.mark.parametrize(

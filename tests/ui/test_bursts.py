@@ -15,7 +15,7 @@ from textual.screen import Screen
 from engine.config import RunConfig
 from engine.errors import SessionError
 from tests.ui.conftest import LiveEngine, Watching
-from wnt_tui.screens.breakpoints import BreakpointsScreen
+from wnt_tui.screens.breakpoint_dialog import BreakpointsScreen
 from wnt_tui.screens.compare import CompareScreen
 from wnt_tui.screens.dashboard import Dashboard
 from wnt_tui.screens.help import HelpScreen
@@ -44,7 +44,7 @@ def no_engines(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: object, **_options: object) -> None:
         raise SessionError("No engine is started here.")
 
-    monkeypatch.setattr("wnt_tui.engine_process.start_engine", refuse)
+    monkeypatch.setattr("wnt_tui.process.engine_process.start_engine", refuse)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from wnt_tui.collector import LONGEST_SECONDS, OLDER_EVERY, REST_SECONDS, YOUNG_SECONDS, Collector, take_over
+from wnt_tui.terminal.garbage import LONGEST_SECONDS, OLDER_EVERY, REST_SECONDS, YOUNG_SECONDS, Collector, take_over
 
 
 class Clock:
@@ -75,7 +75,7 @@ def test_much_garbage_is_collected_though_no_picture_has_changed(monkeypatch: py
     changed = clock.now
     clock.now += 10.0
     assert collector.tick(changed) is None
-    monkeypatch.setattr("wnt_tui.collector.MANY_OBJECTS", gc.get_count()[0])
+    monkeypatch.setattr("wnt_tui.terminal.garbage.MANY_OBJECTS", gc.get_count()[0])
     kept = [[] for _ in range(100)]
     assert collector.tick(changed) == 2
     assert len(kept) == 100

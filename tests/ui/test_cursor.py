@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wnt_tui.cursor import MIN_WINDOW, Cursor
+from wnt_tui.session.cursor import MIN_WINDOW, Cursor
 
 
 def test_a_following_cursor_moves_with_the_newest_row() -> None:

@@ -4,7 +4,7 @@ from wnt_tui.keys import KEY_TABLE, bindings, footer_keys
 from wnt_tui.panels import ALL_PANELS
 from wnt_tui.screens.dashboard import Dashboard
 from wnt_tui.screens.help import key_help
-from wnt_tui.themes import make_palette
+from wnt_tui.theme.themes import make_palette
 
 
 def test_no_key_does_two_things() -> None:

@@ -12,8 +12,8 @@ import pytest
 from engine.config import RunConfig
 from engine.record import Event
 from tests.panels.synthetic import empty, realistic
-from wnt_tui.snapshot import Snapshot
-from wnt_tui.wording import run_summary
+from wnt_tui.session.snapshot import Snapshot
+from wnt_tui.theme.wording import run_summary
 
 
 def changed(rates: list[float], *events: Event) -> Snapshot:

@@ -13,8 +13,8 @@ import pytest
 from textual.widgets import OptionList
 
 from engine.session import SessionReader, ViewerMark, engine_alive
-from wnt_tui.engine_process import EngineProcess
-from wnt_tui.farewell import of_the_others
+from wnt_tui.process.engine_process import EngineProcess
+from wnt_tui.process.exit_message import of_the_others
 from wnt_tui.screens.dashboard import Dashboard
 from wnt_tui.screens.sessions import SessionsScreen
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.session import SessionReader, engine_alive
-from wnt_tui.engine_process import EngineProcess
+from wnt_tui.process.engine_process import EngineProcess
 
 Start = Callable[..., Any]
 

@@ -15,7 +15,7 @@ from engine.record import Event
 from engine.session import SessionReader
 from wnt_tui.app import WntApp
 from wnt_tui.panels.ledger import breakpoint_words
-from wnt_tui.screens.breakpoints import BreakpointsScreen, MetricNames, described
+from wnt_tui.screens.breakpoint_dialog import BreakpointsScreen, MetricNames, described
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from engine.config import RunConfig
 from engine.session import EngineLock
-from wnt_tui.engine_process import EngineProcess
+from wnt_tui.process.engine_process import EngineProcess
 
 
 async def test_a_branch_shows_its_parents_rows_while_its_engine_starts(
@@ -27,7 +27,7 @@ async def test_a_branch_shows_its_parents_rows_while_its_engine_starts(
         idle = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
         return EngineProcess(idle, session.with_name(session.name + ".log"))
 
-    monkeypatch.setattr("wnt_tui.engine_process.start_engine", start)
+    monkeypatch.setattr("wnt_tui.process.engine_process.start_engine", start)
     async with watching(ended, size=(160, 48)) as w:
         await w.press("g", "1", "2", "enter", "b", "enter")
         await w.until(lambda: w.app.engines and w.dashboard.snapshot is not None and w.dashboard.path == started[0])

@@ -12,10 +12,10 @@ from engine.config import RunConfig
 from engine.errors import WntError
 from engine.session.liveness import EngineLock
 from engine.session.writer import SessionWriter
-from wnt_tui.layer_cache import LayerCache
-from wnt_tui.rows import GrowingRows
-from wnt_tui.snapshot import LayerBand, Snapshot
-from wnt_tui.source import Deliveries, SessionSource
+from wnt_tui.session.growing_rows import GrowingRows
+from wnt_tui.session.layer_cache import LayerCache
+from wnt_tui.session.snapshot import LayerBand, Snapshot
+from wnt_tui.session.source import Deliveries, SessionSource
 
 PATIENCE = 60.0
 NAME = "log10_cond"
@@ -89,7 +89,7 @@ def test_a_learning_rate_changed_at_the_newest_row_is_seen_in_that_row(pretend: 
 
 
 def test_a_long_session_appears_at_once_and_fills_up(ended: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wnt_tui.source.ROWS_A_READ", 20)
+    monkeypatch.setattr("wnt_tui.session.source.ROWS_A_READ", 20)
     with Listener(ended) as heard:
         heard.until(lambda: heard.snapshots and heard.snapshots[-1].rows == 81)
     assert [snapshot.rows for snapshot in heard.snapshots] == [20, 40, 60, 80, 81]
@@ -178,7 +178,7 @@ def test_after_its_source_has_closed_a_snapshot_still_answers_at_once(
     with Listener(ended) as heard:
         heard.until(lambda: heard.snapshots)
     layers = heard.snapshots[-1].layers
-    monkeypatch.setattr("wnt_tui.layer_cache.PATIENCE_SECONDS", PATIENCE)  # what it would take if it waited
+    monkeypatch.setattr("wnt_tui.session.layer_cache.PATIENCE_SECONDS", PATIENCE)  # what it would take if it waited
     began = time.monotonic()
     layers.at(7)
     layers.bands(NAMES, 0, 33, 10)

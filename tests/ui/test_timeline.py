@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.record import Event
-from wnt_tui.cursor import Cursor
+from wnt_tui.session.cursor import Cursor
 from wnt_tui.widgets.timeline import column_of, draw_line, step_at
 
 CURSOR = Cursor().extended(0, 40, 80)

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from engine.config import RunConfig
-from wnt_tui.wording import duration, file_size, rate, run_summary, short_number
+from wnt_tui.theme.wording import duration, file_size, rate, run_summary, short_number
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.numerals import significant
-from wnt_tui.glyphs import Glyphs
+from engine.catalogue.numerals import significant
+from wnt_tui.theme.glyphs import Glyphs
 
 Array = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from wnt_tui.themes import Palette
+from wnt_tui.theme.themes import Palette
 
 _SPACE = 32
 

@@ -10,10 +10,10 @@ from rich.color import Color
 from rich.style import Style
 from textual.strip import Strip
 
-from engine.numerals import significant
+from engine.catalogue.numerals import significant
 from wnt_tui.charts.axes import Axis, cell_of, fit_axis, place_columns
 from wnt_tui.charts.canvas import Canvas
-from wnt_tui.themes import Palette
+from wnt_tui.theme.themes import Palette
 
 Array = NDArray[np.float64]
 

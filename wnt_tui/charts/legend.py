@@ -9,7 +9,7 @@ from rich.style import Style
 
 from wnt_tui.charts.canvas import Canvas
 from wnt_tui.charts.raster import Dash, dash_sample
-from wnt_tui.themes import Palette
+from wnt_tui.theme.themes import Palette
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from wnt_tui.charts.axes import Axis, cell_of, fit_axis, place_columns, place_ro
 from wnt_tui.charts.canvas import Canvas
 from wnt_tui.charts.legend import Entry, draw_legend, series_entry
 from wnt_tui.charts.raster import Dash, braille, cells_of, dots, spans
-from wnt_tui.glyphs import Glyphs
-from wnt_tui.themes import Palette
+from wnt_tui.theme.glyphs import Glyphs
+from wnt_tui.theme.themes import Palette
 
 Array = NDArray[np.float64]
 

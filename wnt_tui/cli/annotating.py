@@ -27,9 +27,9 @@ def break_(session: Path, condition: str | None, clear: bool, as_json: bool) -> 
 
 def _list(session: Path, *, as_json: bool) -> None:
     from engine.breakpoints import breakpoints_set
-    from engine.session import SessionReader, paths
+    from engine.session import SessionReader, locations
 
-    with SessionReader(paths.resolve_session(session)) as reader:
+    with SessionReader(locations.resolve_session(session)) as reader:
         events = [row.event for row in reader.all_events()]
         found = breakpoints_set(reader.config().breakpoints, events)
     if as_json:
@@ -50,9 +50,9 @@ def _list(session: Path, *, as_json: bool) -> None:
 @json_option
 def mark(session: Path, note: str, step: int | None, as_json: bool) -> None:
     """Mark a step with a note, in a living or a finished session."""
-    from engine.session import SessionReader, engine_alive, paths, put_mark
+    from engine.session import SessionReader, engine_alive, locations, put_mark
 
-    path = paths.resolve_session(session)
+    path = locations.resolve_session(session)
     if step is None:
         with SessionReader(path) as reader:
             step = max(reader.last_step(), 0)

@@ -49,9 +49,9 @@ def tell_engine(session: Path, name: str, arguments: Mapping[str, int | float | 
     Returns:
         0 if the engine has done it, 1 if it refused or has not answered in time.
     """
-    from engine.session import commands, paths
+    from engine.session import commands, locations
 
-    path = paths.resolve_session(session)
+    path = locations.resolve_session(session)
     number = commands.send(path, name, arguments, sender="command line")
     answer = commands.wait(path, number, timeout=WAIT_SECONDS)
     if as_json:
@@ -68,14 +68,14 @@ def tell_engine(session: Path, name: str, arguments: Mapping[str, int | float | 
 @json_option
 def status(session: Path, as_json: bool) -> None:
     """State, step, loss and speed of a session."""
-    from engine.session import paths
+    from engine.session import locations
     from wnt_tui.cli.screen import import_numpy
 
     import_numpy()
     from wnt_tui.cli.listing import as_text
-    from wnt_tui.summary import summary_of
+    from wnt_tui.session.summary import summary_of
 
-    summary = summary_of(paths.resolve_session(session))
+    summary = summary_of(locations.resolve_session(session))
     click.echo(json.dumps(summary.as_dict(), ensure_ascii=False) if as_json else as_text(summary))
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import click
 
 import engine
-from wnt_tui.wording import file_size
+from wnt_tui.theme.wording import file_size
 
 Verdict = Literal["ok", "note", "bad"]
 SIGNS: dict[Verdict, tuple[str, str]] = {"ok": ("✓", "green"), "note": ("!", "yellow"), "bad": ("✗", "red")}
@@ -115,7 +115,7 @@ def _engine(says: Mapping[str, Any]) -> list[Finding]:
 
 
 def _terminal(environment: Mapping[str, str]) -> list[Finding]:
-    from wnt_tui.terminal import COMPACT_COLUMNS, COMPACT_ROWS, too_small
+    from wnt_tui.terminal.requirements import COMPACT_COLUMNS, COMPACT_ROWS, too_small
 
     found = []
     if sys.stdout.isatty():
@@ -145,7 +145,7 @@ def _colour(environment: Mapping[str, str]) -> Finding:
 
 def _disk() -> list[Finding]:
     from engine.paths import is_folder, real_path, shown_path
-    from engine.session.paths import sessions_folder
+    from engine.session.locations import sessions_folder
 
     folder = real_path(sessions_folder())
     shown = shown_path(folder)

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from engine.paths import shown_path
-from wnt_tui.summary import Summary, as_typed
-from wnt_tui.wording import duration, rate
+from wnt_tui.session.summary import Summary, as_typed
+from wnt_tui.theme.wording import duration, rate
 
 LONGEST_ALIGNED = 60
 """Characters up to which a column of a listing is as wide as its longest cell."""

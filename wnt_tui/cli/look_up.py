@@ -12,7 +12,7 @@ import click
 from engine.catalogue import CATALOGUE
 from wnt_tui.cli.group import SectionedCommand, finish
 from wnt_tui.cli.path_types import FOLDER
-from wnt_tui.engine_process import ask_engine, become_engine
+from wnt_tui.process.engine_process import ask_engine, become_engine
 
 
 @click.command(cls=SectionedCommand)

@@ -11,7 +11,7 @@ from engine.errors import SessionError
 from engine.paths import existing_path, real_path
 from engine.session.liveness import EngineLock
 from engine.session.living import living_sessions
-from engine.session.paths import list_sessions
+from engine.session.locations import list_sessions
 from engine.session.reader import SessionReader
 from wnt_tui.cli.options import RunRequest
 
@@ -29,7 +29,7 @@ def session_for(request: RunRequest) -> EngineLock:
         WntError: The data or the device are not there, or nothing can be recorded at that place.
     """
     from engine.data.presence import require_data
-    from engine.device_name import require_driver
+    from engine.device.name import require_driver
     from engine.session.reservation import reserve_session
 
     # Said now, and not by an engine that takes seconds to start, beneath a screen that shows nothing.

@@ -9,7 +9,7 @@ import click
 from engine import signals
 from wnt_tui.cli.group import SectionedCommand
 from wnt_tui.cli.options import request_from, run_option_list
-from wnt_tui.engine_process import become_engine
+from wnt_tui.process.engine_process import become_engine
 
 
 @click.command(cls=SectionedCommand, params=run_option_list())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 from wnt_tui.cli.group import finish
 
 if TYPE_CHECKING:
-    from wnt_tui.engine_process import EngineProcess
+    from wnt_tui.process.engine_process import EngineProcess
 
 _BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 

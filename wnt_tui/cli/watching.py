@@ -27,8 +27,8 @@ debug_option = click.option("--debug", is_flag=True, help="Show tracebacks.")
 def live(**given: Any) -> None:
     """Start a run and watch it; leaving the screen (q) leaves the engine running."""
     from wnt_tui.cli.places import session_for
-    from wnt_tui.engine_process import start_engine
-    from wnt_tui.terminal import require_terminal
+    from wnt_tui.process.engine_process import start_engine
+    from wnt_tui.terminal.requirements import require_terminal
 
     request = request_from(given)
     require_terminal(WITHOUT_TERMINAL_LIVE)
@@ -47,11 +47,11 @@ def attach(session: Path | None, debug: bool) -> None:
 
     The list has all living runs, also of other folders, newest first; esc stays with the newest.
     """
-    from engine.session import paths
+    from engine.session import locations
     from wnt_tui.cli.places import living
-    from wnt_tui.terminal import require_terminal
+    from wnt_tui.terminal.requirements import require_terminal
 
-    found = living() if session is None else [paths.resolve_session(session)]
+    found = living() if session is None else [locations.resolve_session(session)]
     require_terminal(WITHOUT_TERMINAL_REPLAY)
     show(found, choose=True, debug=debug)
 
@@ -61,11 +61,11 @@ def attach(session: Path | None, debug: bool) -> None:
 @debug_option
 def replay(sessions: tuple[Path, ...], debug: bool) -> None:
     """Look at a recorded session, step by step, or compare several."""
-    from engine.session import paths
-    from wnt_tui.terminal import require_terminal
+    from engine.session import locations
+    from wnt_tui.terminal.requirements import require_terminal
 
     # Each once, however it was spelled: a session is not compared with itself.
-    found = list(dict.fromkeys(paths.resolve_session(session) for session in sessions))
+    found = list(dict.fromkeys(locations.resolve_session(session) for session in sessions))
     require_terminal(WITHOUT_TERMINAL_REPLAY)
     prepare()
     from wnt_tui.cli.places import require_readable
@@ -83,7 +83,7 @@ def list_sessions(folder: Path | None, as_json: bool) -> None:
     import_numpy()
     from wnt_tui.cli.listing import as_table
     from wnt_tui.cli.places import sessions_in
-    from wnt_tui.summary import summary_or_trouble
+    from wnt_tui.session.summary import summary_or_trouble
 
     summaries = [summary_or_trouble(path) for path in sessions_in(folder)]
     if as_json:

@@ -16,13 +16,13 @@ from engine.catalogue import LAYER_METRICS, Kind, kind_in_run, metric
 from engine.catalogue.certainty import UNCERTAINTIES, Sign, certain, resolved, sign_of
 from engine.config import RunConfig
 from wnt_tui.charts.lines import Reference, Series
-from wnt_tui.charts.number import written
+from wnt_tui.charts.number_format import written
 from wnt_tui.charts.raster import Dash
-from wnt_tui.glyphs import UNICODE, Glyphs
 from wnt_tui.panels.overlay import Axis, MainLine, compared_parts, draw_compared
 from wnt_tui.panels.reduction import STRETCHES_A_CELL, derived, reduced, window
-from wnt_tui.snapshot import PanelView, Snapshot
-from wnt_tui.themes import Palette
+from wnt_tui.session.snapshot import PanelView, Snapshot
+from wnt_tui.theme.glyphs import UNICODE, Glyphs
+from wnt_tui.theme.themes import Palette
 
 Array = NDArray[np.float64]
 
@@ -140,7 +140,7 @@ class Panel(ABC):
         Returns:
             Text made from ``about``, the catalogue and the ledger.
         """
-        from wnt_tui.panels.help import panel_help
+        from wnt_tui.panels.help_text import panel_help
 
         return panel_help(f"{self.number} {self.title}", self.about, self.metrics + self.inequalities, config)
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from engine.numerals import told_apart
+from engine.catalogue.numerals import told_apart
 from engine.theory.ledger import LEDGER, Inequality, InequalityKind, Row, Term
 from wnt_tui.panels.base import moment
 from wnt_tui.panels.reduction import derived
-from wnt_tui.snapshot import PanelView
+from wnt_tui.session.snapshot import PanelView
 
 Verdict = Literal["holds", "vacuous", "violated", "exceeded", "missed"]
 """What fails is ``violated`` if it is a theorem, ``exceeded`` if an assumption, ``missed`` if an estimate."""

@@ -7,16 +7,16 @@ from numpy.typing import NDArray
 from textual.strip import Strip
 
 from engine.catalogue.certainty import resolved
-from engine.numerals import significant
+from engine.catalogue.numerals import significant
 from engine.theory.conditioning import log10_condition
 from engine.theory.random_matrix import condition_number
 from wnt_tui.charts.lines import LineChart, Series, draw_lines
-from wnt_tui.charts.number import written
+from wnt_tui.charts.number_format import written
 from wnt_tui.panels.base import Moment, Panel, first_moment, kind_of, moment, why_empty
 from wnt_tui.panels.overlay import MainLine
 from wnt_tui.panels.words import rank_deficient, rank_words, unresolved_layers
-from wnt_tui.snapshot import PanelView
-from wnt_tui.themes import Palette
+from wnt_tui.session.snapshot import PanelView
+from wnt_tui.theme.themes import Palette
 
 Array = NDArray[np.float64]
 

@@ -8,13 +8,13 @@ import numpy as np
 from textual.strip import Strip
 
 from wnt_tui.charts.lines import LineChart, Series, draw_lines
-from wnt_tui.charts.number import marked, written
+from wnt_tui.charts.number_format import marked, written
 from wnt_tui.charts.raster import Dash
 from wnt_tui.panels.base import Panel, bound_of, kind_of, moment, why_empty
 from wnt_tui.panels.overlay import MainLine
 from wnt_tui.panels.words import rank_deficient, rank_words, unresolved_layers
-from wnt_tui.snapshot import LayerBand, PanelView
-from wnt_tui.themes import Palette
+from wnt_tui.session.snapshot import LayerBand, PanelView
+from wnt_tui.theme.themes import Palette
 
 # Metric, name in the legend, colour, dash; weakest first, so that the strongest is drawn on top.
 _RUNGS: tuple[tuple[str, str, int, Dash], ...] = (

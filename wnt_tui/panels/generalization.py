@@ -7,13 +7,13 @@ import math
 import numpy as np
 from textual.strip import Strip
 
-from engine.numerals import short, significant
+from engine.catalogue.numerals import short, significant
 from wnt_tui.charts.canvas import Canvas
 from wnt_tui.charts.lines import LineChart, Reference, draw_lines
 from wnt_tui.panels.base import Panel, at_cursor, kind_of, step_series, why_empty
 from wnt_tui.panels.overlay import MainLine
-from wnt_tui.snapshot import PanelView
-from wnt_tui.themes import Palette
+from wnt_tui.session.snapshot import PanelView
+from wnt_tui.theme.themes import Palette
 
 
 class GeneralizationPanel(Panel):

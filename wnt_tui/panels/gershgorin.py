@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from textual.strip import Strip
 
-from engine.numerals import significant
+from engine.catalogue.numerals import significant
 from wnt_tui.charts.lines import LineChart, Series, draw_lines
 from wnt_tui.panels.base import Panel, kind_of, moment, why_empty
 from wnt_tui.panels.overlay import MainLine
 from wnt_tui.panels.words import layer_ranges
-from wnt_tui.snapshot import PanelView
-from wnt_tui.themes import Palette
+from wnt_tui.session.snapshot import PanelView
+from wnt_tui.theme.themes import Palette
 
 
 class GershgorinPanel(Panel):

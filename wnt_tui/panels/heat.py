@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 from textual.strip import Strip
 
-from engine.numerals import MISSING, significant
+from engine.catalogue.numerals import MISSING, significant
 from wnt_tui.charts.heatmap import HeatMap, draw_heatmap
 from wnt_tui.charts.lines import Series
 from wnt_tui.panels.base import Panel, kind_of, moment, resolution_limit, why_empty
 from wnt_tui.panels.overlay import LETTERS, MainLine, sessions_of
 from wnt_tui.panels.words import rank_deficient, rank_words, unresolved_layers
-from wnt_tui.snapshot import PanelView
-from wnt_tui.themes import Palette
+from wnt_tui.session.snapshot import PanelView
+from wnt_tui.theme.themes import Palette
 
 
 class HeatPanel(Panel):

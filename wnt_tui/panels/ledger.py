@@ -8,17 +8,17 @@ from rich.style import Style
 from textual.strip import Strip
 
 from engine.breakpoints import breakpoints_set
-from engine.numerals import significant
+from engine.catalogue.numerals import significant
 from engine.record import Event
 from engine.theory.ledger import LEDGER
 from wnt_tui.charts.canvas import Canvas
-from wnt_tui.charts.number import seconds
+from wnt_tui.charts.number_format import seconds
 from wnt_tui.panels.base import Panel, why_empty
 from wnt_tui.panels.checks import FAILING, Check, Verdict, checked_step, checks
 from wnt_tui.panels.ledger_compared import differences, draw_ledger
 from wnt_tui.panels.overlay import sessions_of
-from wnt_tui.snapshot import PanelView
-from wnt_tui.themes import Palette
+from wnt_tui.session.snapshot import PanelView
+from wnt_tui.theme.themes import Palette
 
 _MARKS: dict[Verdict, tuple[str, str, str]] = {
     "holds": ("✓", "+", "good"),

@@ -6,16 +6,16 @@ from dataclasses import fields
 
 from textual.strip import Strip
 
+from engine.catalogue.numerals import significant
 from engine.config import RunConfig, option_flag
-from engine.numerals import significant
 from engine.session.text import plain_text
 from wnt_tui.charts.canvas import Canvas
-from wnt_tui.charts.number import seconds
+from wnt_tui.charts.number_format import seconds
 from wnt_tui.panels.checks import checks
 from wnt_tui.panels.overlay import LETTERS, sessions_of
-from wnt_tui.snapshot import PanelView, Snapshot
-from wnt_tui.themes import Palette
-from wnt_tui.wording import short_number
+from wnt_tui.session.snapshot import PanelView, Snapshot
+from wnt_tui.theme.themes import Palette
+from wnt_tui.theme.wording import short_number
 
 _NAME_WIDTH = 12
 _CELL_WIDTH = 9

@@ -14,8 +14,8 @@ from wnt_tui.panels.pairing import (
     pairing_at_cursor,
     predicted_series,
 )
-from wnt_tui.snapshot import PanelView
-from wnt_tui.themes import Palette
+from wnt_tui.session.snapshot import PanelView
+from wnt_tui.theme.themes import Palette
 
 
 class LossPanel(Panel):

@@ -14,11 +14,11 @@ from textual.strip import Strip
 
 from engine.catalogue import Kind
 from engine.catalogue.certainty import Sign
-from engine.numerals import MISSING, significant
+from engine.catalogue.numerals import MISSING, significant
 from wnt_tui.charts.lines import LineChart, Reference, Series, draw_lines
 from wnt_tui.charts.raster import Dash
-from wnt_tui.snapshot import PanelView
-from wnt_tui.themes import Palette
+from wnt_tui.session.snapshot import PanelView
+from wnt_tui.theme.themes import Palette
 
 LETTERS = "ABCDEF"
 """Names of the sessions that are compared; there are no more than these."""

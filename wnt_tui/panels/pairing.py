@@ -12,11 +12,11 @@ from engine.catalogue import metric
 from engine.theory import pairings
 from engine.theory.pairings import STORED, Estimator, Formula, Pairing
 from wnt_tui.charts.lines import Series
-from wnt_tui.charts.number import marked
+from wnt_tui.charts.number_format import marked
 from wnt_tui.charts.raster import Dash
 from wnt_tui.panels.base import at_cursor, row_series, rows_in_view, step_series
 from wnt_tui.panels.reduction import derived
-from wnt_tui.snapshot import PanelView
+from wnt_tui.session.snapshot import PanelView
 
 Array = NDArray[np.float64]
 

@@ -8,8 +8,8 @@ from wnt_tui.charts.lines import LineChart, Reference, draw_lines
 from wnt_tui.panels.base import Panel, at_cursor, step_series, why_empty
 from wnt_tui.panels.overlay import MainLine
 from wnt_tui.panels.pairing import estimator_note, pairing_at_cursor, ratio_series
-from wnt_tui.snapshot import PanelView
-from wnt_tui.themes import Palette
+from wnt_tui.session.snapshot import PanelView
+from wnt_tui.theme.themes import Palette
 
 
 class PredictionPanel(Panel):

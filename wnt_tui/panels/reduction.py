@@ -13,8 +13,8 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.recent import Recent
-from wnt_tui.snapshot import Snapshot
+from engine.session.recent import Recent
+from wnt_tui.session.snapshot import Snapshot
 
 Array = NDArray[np.float64]
 Value = TypeVar("Value")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from textual.strip import Strip
 
-from engine.numerals import short
+from engine.catalogue.numerals import short
 from wnt_tui.charts.lines import LineChart, Reference, Series, draw_lines
 from wnt_tui.panels.base import Panel, at_cursor, bound_of, kind_of, step_series, why_empty
 from wnt_tui.panels.overlay import MainLine
-from wnt_tui.snapshot import PanelView
-from wnt_tui.themes import Palette
+from wnt_tui.session.snapshot import PanelView
+from wnt_tui.theme.themes import Palette
 
 
 class SmoothnessPanel(Panel):

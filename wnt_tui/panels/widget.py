@@ -13,8 +13,8 @@ from textual.widget import Widget
 
 from engine.theory.pairings import Estimator
 from wnt_tui.panels.base import Panel
-from wnt_tui.snapshot import PanelView, Snapshot
-from wnt_tui.themes import Palette
+from wnt_tui.session.snapshot import PanelView, Snapshot
+from wnt_tui.theme.themes import Palette
 
 _Key = tuple[object, ...]
 

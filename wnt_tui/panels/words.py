@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from engine.catalogue.certainty import resolved
 from wnt_tui.panels.base import Moment, moment
-from wnt_tui.snapshot import PanelView
+from wnt_tui.session.snapshot import PanelView
 
 
 def layer_ranges(chosen: NDArray[np.bool_]) -> str:

@@ -16,10 +16,10 @@ from textual.widgets.option_list import Option
 from engine.errors import SessionError
 from engine.paths import existing_path, real_path, shown_path
 from engine.session.living import living_sessions
-from engine.session.paths import list_sessions
+from engine.session.locations import list_sessions
 from wnt_tui.screens.dialog import ListDialog, dialog_key
 from wnt_tui.screens.sessions import describe
-from wnt_tui.themes import Palette
+from wnt_tui.theme.themes import Palette
 
 MOST_OFFERED = 200
 

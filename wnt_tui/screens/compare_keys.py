@@ -11,9 +11,9 @@ from textual.message import Message
 
 from wnt_tui.panels.overlay import LETTERS
 from wnt_tui.screens.messages import CompanionReady, CompanionTrouble
-from wnt_tui.snapshot import Snapshot
-from wnt_tui.source import Deliveries, SessionSource
-from wnt_tui.themes import Palette
+from wnt_tui.session.snapshot import Snapshot
+from wnt_tui.session.source import Deliveries, SessionSource
+from wnt_tui.theme.themes import Palette
 from wnt_tui.widgets.compared import ComparedLine
 from wnt_tui.widgets.footer import Footer
 

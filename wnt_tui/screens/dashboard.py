@@ -17,21 +17,21 @@ from textual.widgets import Static
 
 from engine.paths import shown_path
 from engine.theory.pairings import ESTIMATORS, Estimator
-from wnt_tui.commander import Commander
-from wnt_tui.cursor import Cursor
-from wnt_tui.engine_process import EngineProcess
 from wnt_tui.keys import PROMPT_KEYS, bindings, prompt_bindings
 from wnt_tui.panels import ALL_PANELS
 from wnt_tui.panels.pairing import ESTIMATOR_NAMES
 from wnt_tui.panels.widget import PanelWidget
+from wnt_tui.process.command_sender import Commander
+from wnt_tui.process.engine_process import EngineProcess
 from wnt_tui.screens.compare_keys import CompareKeys
 from wnt_tui.screens.engine_keys import EngineKeys
 from wnt_tui.screens.messages import CommandAnswered, OriginReady, SnapshotReady, SourceTrouble, ViewChanged
 from wnt_tui.screens.note_keys import NoteKeys
-from wnt_tui.snapshot import Snapshot
-from wnt_tui.source import Deliveries, SessionSource
-from wnt_tui.terminal import COMPACT_COLUMNS, COMPACT_ROWS, MIN_COLUMNS, MIN_ROWS, too_small
-from wnt_tui.themes import Palette
+from wnt_tui.session.cursor import Cursor
+from wnt_tui.session.snapshot import Snapshot
+from wnt_tui.session.source import Deliveries, SessionSource
+from wnt_tui.terminal.requirements import COMPACT_COLUMNS, COMPACT_ROWS, MIN_COLUMNS, MIN_ROWS, too_small
+from wnt_tui.theme.themes import Palette
 from wnt_tui.widgets.compared import ComparedLine
 from wnt_tui.widgets.footer import Footer
 from wnt_tui.widgets.header import Header
@@ -40,7 +40,7 @@ from wnt_tui.widgets.prompt import Prompt, Question, whole_number
 from wnt_tui.widgets.timeline import Timeline
 
 if TYPE_CHECKING:
-    from wnt_tui.branching import Branching
+    from wnt_tui.process.branching import Branching
 
 STARTUP_TICK = 0.1
 """How often a started engine that has not written anything yet is looked after."""

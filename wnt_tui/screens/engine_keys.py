@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.paths import shown_path
-from wnt_tui.commander import Commander
-from wnt_tui.cursor import Cursor
-from wnt_tui.engine_process import EngineProcess
-from wnt_tui.farewell import Farewell, left, saved
+from wnt_tui.process.command_sender import Commander
+from wnt_tui.process.engine_process import EngineProcess
+from wnt_tui.process.exit_message import Farewell, left, saved
 from wnt_tui.screens.messages import CommandAnswered
-from wnt_tui.snapshot import Snapshot
+from wnt_tui.session.cursor import Cursor
+from wnt_tui.session.snapshot import Snapshot
+from wnt_tui.theme.wording import short_number
 from wnt_tui.widgets.footer import Footer
 from wnt_tui.widgets.prompt import Question, count_of_steps, learning_rate
-from wnt_tui.wording import short_number
 
 if TYPE_CHECKING:
     from textual.screen import Screen
 
-    from wnt_tui.branching import Branching
+    from wnt_tui.process.branching import Branching
 
     _Base = Screen[None]
 else:
@@ -124,7 +124,7 @@ class EngineKeys(_Base):
         if self.snapshot is None or not self.snapshot.rows:
             self.footer.say("there is no step yet to branch from", severity="warning")
             return None
-        from wnt_tui.branching import Branching, parse_changes
+        from wnt_tui.process.branching import Branching, parse_changes
 
         step = self.cursor.step
 
@@ -138,7 +138,7 @@ class EngineKeys(_Base):
         """The question behind L; where the engine was taken back another rate is another run: a branch."""
         if not snapshot.engine_behind:
             return Question("lr", f"learning rate (now {short_number(self._learning_rate())})", learning_rate)
-        from wnt_tui.branching import Branching
+        from wnt_tui.process.branching import Branching
 
         step = snapshot.engine.step
 

@@ -15,7 +15,7 @@ from engine.config import RunConfig
 from wnt_tui.keys import GROUP_TITLES, KEY_TABLE
 from wnt_tui.panels.base import Panel
 from wnt_tui.screens.dialog import Dialog, dialog_key
-from wnt_tui.themes import Palette
+from wnt_tui.theme.themes import Palette
 
 
 def key_help(palette: Palette) -> Text:

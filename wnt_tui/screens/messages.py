@@ -7,8 +7,8 @@ from pathlib import Path
 from textual.message import Message
 
 from engine.errors import WntError
-from wnt_tui.commander import Outcome
-from wnt_tui.snapshot import Snapshot
+from wnt_tui.process.command_sender import Outcome
+from wnt_tui.session.snapshot import Snapshot
 
 
 class SnapshotReady(Message):

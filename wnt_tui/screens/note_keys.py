@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.session.text import plain_text
-from wnt_tui.commander import Commander
-from wnt_tui.cursor import Cursor
-from wnt_tui.snapshot import Snapshot
-from wnt_tui.themes import Palette
+from wnt_tui.process.command_sender import Commander
+from wnt_tui.session.cursor import Cursor
+from wnt_tui.session.snapshot import Snapshot
+from wnt_tui.theme.themes import Palette
 from wnt_tui.widgets.footer import Footer
 from wnt_tui.widgets.prompt import Question
 
 if TYPE_CHECKING:
     from textual.screen import Screen
 
-    from wnt_tui.screens.breakpoints import Change
+    from wnt_tui.screens.breakpoint_dialog import Change
 
     _Base = Screen[None]
 else:
@@ -84,7 +84,7 @@ class NoteKeys(_Base):
             self.footer.say("the engine is still starting", severity="warning")
             return
         from engine.breakpoints import breakpoints_set
-        from wnt_tui.screens.breakpoints import BreakpointsScreen
+        from wnt_tui.screens.breakpoint_dialog import BreakpointsScreen
 
         config = self.snapshot.config
         found = breakpoints_set(config.breakpoints, self.snapshot.events)

@@ -14,8 +14,8 @@ from textual.widgets.option_list import Option
 
 from engine.paths import shown_path
 from wnt_tui.screens.dialog import ListDialog, dialog_key
-from wnt_tui.summary import as_typed, summary_or_trouble
-from wnt_tui.themes import Palette
+from wnt_tui.session.summary import as_typed, summary_or_trouble
+from wnt_tui.theme.themes import Palette
 
 
 def describe(path: Path, name: str = "") -> str:

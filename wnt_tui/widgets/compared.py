@@ -7,7 +7,7 @@ from textual.reactive import reactive
 
 from wnt_tui.panels.ledger_compared import differences
 from wnt_tui.panels.overlay import LETTERS
-from wnt_tui.snapshot import Snapshot
+from wnt_tui.session.snapshot import Snapshot
 from wnt_tui.widgets.line import Line
 
 

@@ -7,11 +7,11 @@ import math
 from rich.text import Text
 from textual.reactive import reactive
 
-from wnt_tui.engine_state import blocked_phrase, goes_on, hindrance
-from wnt_tui.pace import seconds_left, steps_per_second
-from wnt_tui.snapshot import Snapshot
+from wnt_tui.session.engine_state import blocked_phrase, goes_on, hindrance
+from wnt_tui.session.snapshot import Snapshot
+from wnt_tui.session.speed import seconds_left, steps_per_second
+from wnt_tui.theme.wording import branch_phrase, clock, duration, rate, run_summary
 from wnt_tui.widgets.line import Line
-from wnt_tui.wording import branch_phrase, clock, duration, rate, run_summary
 
 STATE_SIGNS: dict[str, tuple[str, str, str]] = {
     "starting": ("◌", "o", "warn"),

@@ -8,7 +8,7 @@ from rich.style import Style
 from rich.text import Text
 from textual.widget import Widget
 
-from wnt_tui.themes import Palette
+from wnt_tui.theme.themes import Palette
 
 
 class Line(Widget):

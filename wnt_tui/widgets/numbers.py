@@ -13,8 +13,8 @@ from textual.message import Message
 from textual.reactive import reactive
 
 from engine.catalogue import kind_in_run, metric
-from wnt_tui.charts.number import written
-from wnt_tui.snapshot import Snapshot
+from wnt_tui.charts.number_format import written
+from wnt_tui.session.snapshot import Snapshot
 from wnt_tui.widgets.line import Line
 
 STEP_FIGURES = (

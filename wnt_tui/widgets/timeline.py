@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.reactive import reactive
 
 from engine.record import Event
-from wnt_tui.cursor import Cursor
+from wnt_tui.session.cursor import Cursor
 from wnt_tui.widgets.line import Line
 
 EVENT_MARKS: dict[str, tuple[str, str, str, int]] = {

@@ -14,13 +14,13 @@ from engine.breakpoints import breakpoints_set
 from engine.errors import WntError
 from engine.session import SessionReader
 from wnt_tui.panels import ALL_PANELS
-from wnt_tui.screens.breakpoints import described
+from wnt_tui.screens.breakpoint_dialog import described
 from wnt_tui.screens.compare import parent_path
-from wnt_tui.snapshot import EngineView, LayerBand, PanelView, Snapshot
-from wnt_tui.summary import summary_of
-from wnt_tui.themes import make_palette
+from wnt_tui.session.snapshot import EngineView, LayerBand, PanelView, Snapshot
+from wnt_tui.session.summary import summary_of
+from wnt_tui.theme.themes import make_palette
+from wnt_tui.theme.wording import run_summary
 from wnt_tui.widgets.header import progress_parts, state_phrase
-from wnt_tui.wording import run_summary
 
 PALETTE = make_palette()
 _REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -85,7 +85,7 @@ def _look(reader: SessionReader, *, draw: bool) -> None:
     _refuse_unsafe(shown)
     if not draw:
         return
-    state = EngineView(engine.alive, engine.state, engine.message, engine.device, engine.blocked_since)
+    state = EngineView(engine.alive, engine.state, engine.message, engine.device.resolve, engine.blocked_since)
     snapshot = Snapshot(
         reader.name, config, meta, meta.get("data_name", ""), state, step, columns, Layers(reader),
         tuple(sorted(events, key=lambda event: event.step)), 1,

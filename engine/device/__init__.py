@@ -1,0 +1,1 @@
+"""Devices: which one is used, its memory, and how numbers leave it."""

@@ -1,0 +1,143 @@
+"""Where tensors live: resolving ``--device``, making results repeatable there, and taking the time of work there."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import torch
+
+from engine.device.name import device_number
+from engine.errors import DeviceError
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedDevice:
+    """A usable device.
+
+    Attributes:
+        device: For torch.
+        label: For people: ``cpu (2 threads)``, ``cuda:0 NVIDIA H200``.
+        notice: A sentence if the choice deserves one, else empty.
+    """
+
+    device: torch.device
+    label: str
+    notice: str = ""
+
+
+def resolve_device(name: str) -> ResolvedDevice:
+    """Turn ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` into a device that works.
+
+    Args:
+        name: What was asked for.
+
+    Returns:
+        The device.
+
+    Raises:
+        DeviceError: The name is unknown, or the device is missing or its driver unusable. ``auto`` raises too where
+            a GPU is visible to this torch and cannot be used: a silent CPU would cost somebody a night.
+    """
+    if name == "cpu":
+        return _cpu()
+    if name == "auto":
+        problem = _cuda_problem()
+        if problem is None:
+            return _cuda(0)
+        gpu_present = Path("/proc/driver/nvidia/version").exists()
+        if gpu_present and torch.version.cuda is not None:
+            raise DeviceError(
+                f"There is a GPU but torch cannot use it: {problem}", "Use --device cpu to go on without."
+            )
+        notice = "An NVIDIA GPU is present, but this torch was built without CUDA: running on the CPU."
+        return _cpu(notice if gpu_present else "")
+    number = device_number(name) or 0
+    problem = _cuda_problem()
+    if problem is not None:
+        raise DeviceError(f"--device {name} cannot be used: {problem}", "Use --device cpu or auto.")
+    if number >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise DeviceError(f"--device {name} does not exist: there are {count} CUDA devices.", "They count from 0.")
+    return _cuda(number)
+
+
+def make_deterministic() -> None:
+    """Ask for bit-repeatable kernels and full float32 products (TF32 off).
+
+    Must run before the first CUDA call: cuBLAS reads its workspace setting once.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_float32_matmul_precision("highest")
+    torch.use_deterministic_algorithms(True)
+    # Or else every new tensor would be filled with NaN first; nothing here is read before it is written.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a property of a module
+
+
+class Stopwatch:
+    """Takes the time of work on a device; a context manager.
+
+    On a GPU, where work is queued, events mark its beginning and end in the queue, so that nothing waits.
+
+    Args:
+        device: The device.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._began = self._ended = 0.0
+        self._marks: list[torch.cuda.Event] = []
+
+    def __enter__(self) -> Self:
+        self._mark()
+        self._began = time.perf_counter()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._ended = time.perf_counter()
+        self._mark()
+
+    def seconds(self) -> float:
+        """What the work took.
+
+        Returns:
+            Seconds; on a GPU the device must have been waited for since the work was queued.
+        """
+        if self._marks:
+            first, last = self._marks
+            return float(first.elapsed_time(last)) / 1e3
+        return self._ended - self._began
+
+    def _mark(self) -> None:
+        if self._device.type == "cuda":
+            mark = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]  # torch has not typed it
+            mark.record(torch.cuda.current_stream(self._device))
+            self._marks.append(mark)
+
+
+def _cpu(notice: str = "") -> ResolvedDevice:
+    threads = torch.get_num_threads()
+    return ResolvedDevice(torch.device("cpu"), f"cpu · {threads} thread{'s' if threads != 1 else ''}", notice)
+
+
+def _cuda(index: int) -> ResolvedDevice:
+    return ResolvedDevice(torch.device("cuda", index), f"cuda:{index} {torch.cuda.get_device_name(index)}")
+
+
+def _cuda_problem() -> str | None:
+    """Why CUDA cannot be used, in torch's own words, or None if it can."""
+    if torch.version.cuda is None:
+        return "this torch was built without CUDA."
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            if torch.cuda.is_available():
+                torch.cuda.init()  # type: ignore[no-untyped-call]  # torch has not typed it
+                return None
+        except RuntimeError as error:
+            return str(error).splitlines()[0]
+    return str(caught[0].message).splitlines()[0] if caught else "no CUDA device was found."

@@ -1,0 +1,1 @@
+"""The model: parameters, the pass that training makes, and the losses."""

@@ -1,0 +1,82 @@
+"""What one pass of training leaves for the measurements: nothing they read is computed twice.
+
+Its numbers are read from the row's transfer (:mod:`engine.device.transfer`):
+the first that is read waits for the device.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from engine.device.transfer import Arrival
+from engine.model.loss import LossRows
+from engine.model.mlp import Forward
+
+
+@dataclass(frozen=True, slots=True)
+class LossNumbers:
+    """What a pass says of the loss.
+
+    Attributes:
+        numbers: The mean loss, the share of examples classified rightly, the largest loss of one example; float64.
+    """
+
+    numbers: Arrival
+
+    @property
+    def loss(self) -> float:
+        """Mean loss."""
+        return float(self.numbers.array()[0])
+
+    @property
+    def accuracy(self) -> float:
+        """Share of examples classified rightly."""
+        return float(self.numbers.array()[1])
+
+    @property
+    def largest(self) -> float:
+        """Largest loss of one example."""
+        return float(self.numbers.array()[2])
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPass(LossNumbers):
+    """The forward and backward pass at θ_k; its mean loss is f(θ_k).
+
+    Attributes:
+        numbers: After those of the loss ‖∇f(θ_k)‖², and ‖∂f/∂θ‖_F of every parameter in the order of ``gradients``.
+        run: Activations, slopes, row scales, logits.
+        rows: The loss example by example, with its derivatives in the logits.
+        signals: δ_1 … δ_L of single examples (not divided by n), (n, w) … (n, k).
+        gradients: ∂f/∂θ in the order of ``Network.parameters``.
+    """
+
+    run: Forward
+    rows: LossRows
+    signals: list[Tensor]
+    gradients: list[Tensor]
+
+    @property
+    def grad_norm(self) -> float:
+        """‖∇f(θ_k)‖."""
+        return math.sqrt(float(self.numbers.array()[3]))
+
+    @property
+    def gradient_norms(self) -> list[float]:
+        """‖∂f/∂θ‖_F of every parameter."""
+        return [float(norm) for norm in self.numbers.array()[4:]]
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether loss and gradient are finite: if not, the run has diverged."""
+        return math.isfinite(self.loss) and math.isfinite(self.grad_norm)
+
+
+class TestPass(LossNumbers):
+    """The test set at θ_k."""
+
+    __slots__ = ()
+    __test__ = False  # not a test case, whatever its name suggests to pytest

@@ -1,0 +1,276 @@
+"""What a headless run says while it runs, and its summary when it is done."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import select
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from engine.catalogue.certainty import resolved
+from engine.paths import shell_path, shown_path
+from engine.record import Event, StepRecord
+
+if TYPE_CHECKING:
+    from engine.runner.worker import Outcome
+
+_EVERY_SECONDS = 5.0
+_EVERY_SHARE = 0.01
+_AT_LEAST_EVERY_SECONDS = 600.0
+"""Where progress is no terminal's it comes every five seconds, but not before another hundredth of the steps is done,
+and every ten minutes in any case: some hundred lines, however long the run."""
+
+_MOST_HELD = 1000
+"""Lines that wait for a terminal or pipe that takes nothing; then the oldest are given up."""
+
+_CLOSING_SECONDS = 0.5
+
+
+class Report:
+    """Where a run tells how it is going; this one says nothing: viewers read the session.
+
+    Events may come from any thread.
+    """
+
+    def row(self, record: StepRecord, limit: int) -> None:
+        """Take a row.
+
+        Args:
+            record: The row.
+            limit: The step that the run goes to.
+        """
+
+    def event(self, event: Event) -> None:
+        """Take an event that is recorded in the session.
+
+        Args:
+            event: What happened.
+        """
+
+    def say(self, sentence: str) -> None:
+        """Take a sentence about the run as a whole.
+
+        Args:
+            sentence: What to tell.
+        """
+
+    def close(self) -> None:
+        """Tell what has not been told yet."""
+
+
+class Lines(Report):
+    """Progress on a stream: a line rewritten in place on a terminal, else a line now and then; and every event.
+
+    A stream that has gone (a closed terminal) is not the run's concern: it trains on without a word. Nor does it wait
+    for one that takes nothing (a stopped terminal, a pager): progress is left out, events are told once it does.
+
+    Args:
+        stream: Usually standard error.
+        session: Named before the first row.
+    """
+
+    def __init__(self, stream: TextIO, session: Path) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
+        self._began = time.monotonic()
+        self._last = -math.inf
+        self._last_step = 0
+        self._first_step: int | None = None
+        self._broke_at = -1
+        self._named = False
+        self._session = session
+        self._mutex = threading.Lock()
+        self._held: deque[str] = deque(maxlen=_MOST_HELD)
+        self._progress_shown = False
+
+    def row(self, record: StepRecord, limit: int) -> None:
+        """Tell of a row.
+
+        Args:
+            record: The row.
+            limit: The step that the run goes to.
+        """
+        now = time.monotonic()
+        final = record.step >= limit
+        if self._first_step is None:
+            self._first_step, self._began = record.step, now
+        self._name_session()
+        if not (final or self._due(record.step, limit, now - self._last)):
+            return
+        self._last, self._last_step = now, record.step
+        done = record.step - self._first_step
+        rate = done / (now - self._began) if done else 0.0
+        left = f" · {(limit - record.step) / rate:.0f} s left" if rate and not final else ""
+        loss, accuracy = record.values.get("loss", math.nan), record.values.get("accuracy", math.nan)
+        text = f"step {record.step}/{limit} · loss {loss:.6g} · accuracy {accuracy:.1%} · {rate:.1f}/s{left}"
+        self._write(f"\r\x1b[2K{text}" if self._terminal else f"{text}\n", progress=not final)
+
+    def event(self, event: Event) -> None:
+        """Tell of an event, except where it is told otherwise: a run's end, marks and checkpoints asked for.
+
+        Args:
+            event: What happened.
+        """
+        if event.kind in {"finished", "stopped", "mark", "checkpoint"}:
+            return
+        self._name_session()
+        if event.kind == "break":
+            self._broke_at = event.step
+            self._line(f"breakpoint at step {event.step}: {event.message}", bell=True)
+        elif event.kind == "pause" and event.step == self._broke_at:  # of the reason the breakpoint's line has told
+            self._line(f"Waiting at step {event.step}: `wnt-tui resume {shell_path(self._session)}` goes on.")
+        elif event.kind == "blocked":
+            saved = event.data.get("saved")
+            kept = f"Rows up to step {saved} are saved" if isinstance(saved, int) and saved >= 0 else "No row is saved"
+            then = "it goes on by itself when that is over, and Ctrl+C or SIGTERM ends it."
+            self._line(f"{_clock()} {event.message} {kept}; {then}")
+        else:
+            self._line(f"{_clock()} step {event.step}: {event.message}")
+
+    def say(self, sentence: str) -> None:
+        """Tell a sentence.
+
+        Args:
+            sentence: What to tell.
+        """
+        self._line(sentence)
+
+    def close(self) -> None:
+        """End the line; what the stream has not taken yet is given half a second."""
+        with self._mutex:
+            unfinished = self._terminal and self._progress_shown
+        if unfinished:
+            self._write("\n")
+        deadline = time.monotonic() + _CLOSING_SECONDS
+        while self._held and time.monotonic() < deadline:
+            time.sleep(0.01)
+            self._write("")
+
+    def _name_session(self) -> None:
+        if not self._named:
+            self._named = True
+            self._write(f"recording {shown_path(self._session)}\n")
+
+    def _due(self, step: int, limit: int, seconds: float) -> bool:
+        if self._terminal:
+            return seconds >= 0.1
+        enough = step - self._last_step >= _EVERY_SHARE * limit
+        return (seconds >= _EVERY_SECONDS and enough) or seconds >= _AT_LEAST_EVERY_SECONDS
+
+    def _line(self, text: str, *, bell: bool = False) -> None:
+        clear = "\r\x1b[2K" if self._terminal else ""
+        self._write(f"{clear}{text}\n" + ("\a" if bell and self._terminal else ""))
+
+    def _write(self, text: str, *, progress: bool = False) -> None:
+        with self._mutex, contextlib.suppress(OSError, ValueError):
+            takes = _takes_text(self._stream)
+            if text and (takes or not progress):
+                self._held.append(text)
+                self._progress_shown = not text.endswith(("\n", "\a"))
+            while takes and self._held:
+                self._stream.write(self._held.popleft())
+                self._stream.flush()
+                takes = _takes_text(self._stream)
+
+
+def _takes_text(stream: TextIO) -> bool:
+    """Return whether a stream takes a line now, without waiting for somebody to read."""
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError):  # no file
+        return True
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(0))
+
+
+def _clock() -> str:
+    return time.strftime("%H:%M:%S")
+
+
+class Way:
+    """How far re-execution has come, on a terminal; elsewhere nothing is said.
+
+    Args:
+        stream: Usually standard error.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
+        self._told = -math.inf
+
+    def at(self, step: int, goal: int) -> None:
+        """Tell of a step.
+
+        Args:
+            step: The step.
+            goal: The step that is gone to.
+        """
+        now = time.monotonic()
+        if self._terminal and (now - self._told > 0.1 or step >= goal):
+            self._told = now
+            self._write(f"\r\x1b[2Kexecuting again: step {step}/{goal}")
+
+    def close(self) -> None:
+        """Take the line away."""
+        if self._terminal:
+            self._write("\r\x1b[2K")
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+            self._stream.flush()
+
+
+def ending(outcome: Outcome, session: Path) -> str:
+    """How a run ended and what is there now, in a sentence or two.
+
+    Args:
+        outcome: How it ended.
+        session: Its file.
+
+    Returns:
+        The sentences.
+    """
+    rows = f"{outcome.rows} row{'s' if outcome.rows != 1 else ''}, to step {outcome.step},"
+    more = f" `wnt-tui resume {shell_path(session)}` goes on." if outcome.state == "stopped" else ""
+    return f"{outcome.message} {rows} saved in {shown_path(session)}.{more}"
+
+
+def summary(outcome: Outcome, session: Path) -> dict[str, Any]:
+    """The JSON summary of a run: how it ended and the last row's main numbers.
+
+    Args:
+        outcome: How it ended.
+        session: Its file.
+
+    Returns:
+        JSON-compatible; a number that was not computed or is not finite is null. Beside numbers that may be only a
+        bound stands whether they are resolved.
+    """
+    last = outcome.last
+    values = last.values if last is not None else {}
+    names = ("loss", "accuracy", "test_loss", "test_accuracy", "grad_norm", "pl", "smoothness_hessian")
+    conditioning = last.layers.get("log10_cond") if last is not None else None
+    return {
+        "session": shown_path(session),
+        "state": outcome.state,
+        "message": outcome.message,
+        "step": outcome.step,
+        "rows": outcome.rows,
+        **{name: _finite(values.get(name, math.nan)) for name in names},
+        "smoothness_hessian_resolved": (
+            bool(resolved("smoothness_hessian", values)) if "smoothness_hessian" in values else None
+        ),
+        "log10_cond": None if conditioning is None else [_finite(float(v)) for v in conditioning[:-1]],
+        "log10_cond_resolved": resolved("log10_cond", last.layers)[:-1].tolist() if last and last.layers else None,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

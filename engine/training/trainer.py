@@ -1,0 +1,284 @@
+"""Full-batch gradient descent, one row at a time.
+
+Row k describes θ_k before the update to θ_{k+1}. The pass that yields the gradient is the pass that every measurement
+reads; measuring never touches the parameters, so that training is bit-identical whatever is measured.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine.config import RunConfig
+from engine.data import DataSet, load
+from engine.device.resolve import Stopwatch, make_deterministic, resolve_device
+from engine.device.transfer import Transfer
+from engine.errors import ConfigError
+from engine.measure.carried import Carried
+from engine.measure.observer import Observer
+from engine.measure.row_norms import squared_norm
+from engine.measure.schedule import NOTHING, Schedule, Work
+from engine.model import loss as losses
+from engine.model.mlp import Network, backward_signals, forward, initialise, logits, parameter_gradients
+from engine.model.training_pass import TestPass, TrainingPass
+from engine.record import Event, StepRecord
+
+__all__ = ["StepRecord", "Trainer"]
+
+_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensors:
+    """A data set on the device."""
+
+    x_train: Tensor
+    y_train: Tensor
+    x_test: Tensor
+    y_test: Tensor
+
+
+class Trainer:
+    """One run: data, network, its training and its measurements.
+
+    As a library: ``for record in Trainer(RunConfig(width=200)).run(): print(record["loss"])``. For control between
+    steps call :meth:`observe` and :meth:`advance` in turn.
+
+    Args:
+        config: What to run.
+        data: A data set to use instead of loading ``config.data``.
+
+    Raises:
+        DataError: The data cannot be had.
+        DeviceError: The device cannot be used.
+    """
+
+    def __init__(self, config: RunConfig, data: DataSet | None = None) -> None:
+        make_deterministic()
+        self.config = config
+        self.resolved = resolve_device(config.device)
+        self.data = load(config) if data is None else data
+        self.device = self.resolved.device
+        dtype = _DTYPES[config.dtype]
+        self._tensors = _Tensors(
+            torch.as_tensor(self.data.x_train).to(self.device, dtype),
+            torch.as_tensor(self.data.y_train).to(self.device),
+            torch.as_tensor(self.data.x_test).to(self.device, dtype),
+            torch.as_tensor(self.data.y_test).to(self.device),
+        )
+        self.network: Network = initialise(
+            inputs=self.data.x_train.shape[1],
+            width=config.width,
+            depth=config.depth,
+            classes=self.data.classes,
+            activation=config.activation,
+            renormalize=config.renormalize,
+            bias=config.bias,
+            seed=config.seed,
+            device=self.device,
+            dtype=dtype,
+        )
+        self.step = self._origin = 0
+        self.lr = config.lr
+        self.diverged = False
+        self._schedule = Schedule(config.measure, config.budget)
+        self._observer = Observer(config, self.network, self.data.x_train, self._schedule)
+        self._gradients: list[Tensor] | None = None
+        self._updating = Stopwatch(self.device)
+        self._training_seconds = 0.0  # since the row measured last, as far as it is known
+
+    @property
+    def observed(self) -> bool:
+        """Whether the row of the current step has been observed, so that :meth:`advance` may follow."""
+        return self._gradients is not None
+
+    def begin_at(self, step: int, parameters: Sequence[Tensor]) -> None:
+        """Begin somewhere else than at θ_0: what measurements relate to initialisation then relates to that row.
+
+        Args:
+            step: The first row's step.
+            parameters: Its parameters, in the order of ``Network.parameters``.
+
+        Raises:
+            ConfigError: Something has been observed already.
+        """
+        if self.observed or self.step != self._origin:
+            raise ConfigError("A run that is under way cannot begin somewhere else.")
+        self._load(parameters)
+        self.step = self._origin = step
+
+    def carried(self) -> Carried:
+        """What measuring hands on from the row observed last to the next; vectors are not copied."""
+        return self._observer.carried()
+
+    def restore(self, step: int, parameters: Sequence[Tensor], carried: Carried) -> StepRecord:
+        """Be where the run was after it had observed a row, to go on from there with :meth:`advance`.
+
+        Args:
+            step: The row's step.
+            parameters: θ of that row, in the order of ``Network.parameters``.
+            carried: What :meth:`carried` gave after that row.
+
+        Returns:
+            Loss, accuracy and gradient norm as the pass at θ gives them: those of the row, if θ is right.
+
+        Raises:
+            ConfigError: This trainer has not observed its first row, with which later rows are compared.
+        """
+        if not self.observed and self.step == self._origin:
+            raise ConfigError(f"Step {self._origin} has not been observed.", "Call observe() first.")
+        self._observer.before_update(self.lr)  # keeps θ_0 where that has not been done yet
+        self._load(parameters)
+        current = self._pass(Transfer())
+        self._observer.restore(carried, current)
+        self._gradients, self._updating, self.step = current.gradients, Stopwatch(self.device), step
+        self.diverged = not current.is_finite
+        return StepRecord(step, _training_values(current), {})
+
+    def _load(self, parameters: Sequence[Tensor]) -> None:
+        for parameter, value in zip(self.network.parameters(), parameters, strict=True):
+            parameter.copy_(value)
+
+    def set_lr(self, lr: float) -> None:
+        """Change the learning rate of the updates from the current step on.
+
+        Args:
+            lr: Finite and positive.
+
+        Raises:
+            ConfigError: It is not.
+        """
+        self.lr = replace(self.config, lr=lr).lr
+
+    def observe(self, *, final: bool = False, recorded: Work | None = None) -> StepRecord:
+        """Run the pass at θ_k and measure it: row k.
+
+        Args:
+            final: Whether no update will follow, which leaves the row's lr empty and has everything measured.
+            recorded: What the row measured where it has been recorded before; None leaves that to the configuration.
+
+        Returns:
+            The row. ``self.diverged`` is set when the loss or its gradient is not finite.
+
+        Raises:
+            ConfigError: The row of this step has been observed already.
+        """
+        if self._gradients is not None:
+            raise ConfigError(f"Step {self.step} has been observed already.", "Call advance() first.")
+        began = time.perf_counter()
+        # All of a row's work on the device is queued before anything is read: the first number waits for all of it.
+        transfer = Transfer()
+        with Stopwatch(self.device) as passing:
+            current = self._pass(transfer)
+        work, test = self._work(final, recorded), None
+        with Stopwatch(self.device) as testing:
+            if work.measured:
+                test = self._test_pass(transfer)
+        self._observer.launch(current, transfer, work)
+        self._gradients = current.gradients
+        self.diverged = not current.is_finite
+        step_seconds = self._updating.seconds() + passing.seconds()
+        self._training_seconds += step_seconds
+        values = _training_values(current) | {"step_seconds": step_seconds}
+        if not (final or self.diverged):
+            values["lr"] = self.lr
+        layers: dict[str, NDArray[np.float64]] = {}
+        events: tuple[Event, ...] = ()
+        # A diverged row has nothing left to measure: every quantity would be infinite or undefined.
+        if not self.diverged:
+            measured = self._observer.observe(self.step, current, test)
+            if measured.values:
+                taken = time.perf_counter() - began - passing.seconds() - testing.seconds()
+                self._schedule.charge(taken)
+                values |= measured.values | {"measure_seconds": taken}
+            if work.measured:
+                self._training_seconds = step_seconds
+            layers, events = measured.layers, measured.events
+        self._observer.remember(current, values)
+        if self.diverged:
+            events = (self._divergence(current),)
+        transfer.close()
+        # NaN means "not computed" in a record: what was computed and is NaN is told by the divergence event.
+        return StepRecord(self.step, {k: v for k, v in values.items() if not math.isnan(v)}, layers, events)
+
+    def advance(self) -> None:
+        """Update θ_k to θ_{k+1} with the gradient of the row observed last.
+
+        Raises:
+            ConfigError: The current step has not been observed.
+        """
+        if self._gradients is None:
+            raise ConfigError(f"Step {self.step} has not been observed.", "Call observe() first.")
+        with Stopwatch(self.device) as self._updating:
+            self._observer.before_update(self.lr)
+            for parameter, gradient in zip(self.network.parameters(), self._gradients, strict=True):
+                parameter.add_(gradient, alpha=-self.lr)
+        self._gradients = None
+        self.step += 1
+
+    def run(self) -> Iterator[StepRecord]:
+        """Train for ``config.steps`` updates.
+
+        Yields:
+            Rows 0 … ``config.steps``, or until the run diverges: the diverged row is the last.
+        """
+        while True:
+            final = self.step >= self.config.steps
+            yield self.observe(final=final)
+            if final or self.diverged:
+                return
+            self.advance()
+
+    def _pass(self, transfer: Transfer) -> TrainingPass:
+        x, y = self._tensors.x_train, self._tensors.y_train
+        run = forward(self.network, x)
+        loss = losses.evaluate(self.config.loss, run.output, y)
+        signals = backward_signals(self.network, run, loss.gradient.to(x.dtype))
+        gradients = parameter_gradients(self.network, run, signals)
+        squares = torch.stack([squared_norm(gradient) for gradient in gradients])
+        numbers = [loss.values.mean(), _accuracy(run.output, y), loss.values.max(), squares.sum()]
+        arriving = transfer.add(torch.cat([torch.stack(numbers), squares.sqrt()]))
+        return TrainingPass(arriving, run, loss, signals, gradients)
+
+    def _work(self, final: bool, recorded: Work | None) -> Work:
+        """What the row of the current step measures."""
+        if self.config.measure == "none":
+            return NOTHING
+        if recorded is not None:
+            return self._schedule.again(recorded)
+        first = self.step == self._origin
+        regular = first or self.step % self.config.every == 0
+        return self._schedule.due(self._training_seconds, regular=regular, whole=first or final)
+
+    def _test_pass(self, transfer: Transfer) -> TestPass | None:
+        x, y = self._tensors.x_test, self._tensors.y_test
+        if x.shape[0] == 0:
+            return None
+        output = logits(self.network, x)
+        rows = losses.values(self.config.loss, output, y)
+        return TestPass(transfer.add(torch.stack([rows.mean(), _accuracy(output, y), rows.max()])))
+
+    def _divergence(self, current: TrainingPass) -> Event:
+        what = "loss" if not math.isfinite(current.loss) else "gradient"
+        number = current.loss if what == "loss" else current.grad_norm
+        return Event(
+            self.step,
+            "diverged",
+            f"Diverged at step {self.step}: the {what} is {number}.",
+            data={"loss": str(current.loss), "grad_norm": str(current.grad_norm)},
+        )
+
+
+def _training_values(current: TrainingPass) -> dict[str, float]:
+    return {"loss": current.loss, "accuracy": current.accuracy, "grad_norm": current.grad_norm}
+
+
+def _accuracy(output: Tensor, labels: Tensor) -> Tensor:
+    return (output.argmax(dim=1) == labels).to(torch.float64).mean()

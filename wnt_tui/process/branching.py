@@ -1,0 +1,129 @@
+"""A branch as the viewer asks for it: options as they are typed, the file it goes to, the engine that makes it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from engine.config import RunConfig, absolute_paths, option_flag
+from engine.data.presence import require_source
+from engine.device.name import require_driver
+from engine.errors import WntError
+from engine.history.changes import changed_config
+from engine.history.recorded import RecordedRun
+from engine.session.liveness import EngineLock
+from engine.session.reader import SessionReader
+from engine.session.reservation import reserve_session
+
+_TRUTH = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Branching:
+    """A branch that somebody wants.
+
+    Attributes:
+        parent: The session to branch from.
+        step: Where.
+        changes: Options that change, by name.
+    """
+
+    parent: Path
+    step: int
+    changes: Mapping[str, Any]
+
+
+def branch_place(parent: Path, step: int, changes: Mapping[str, Any], asked: Path | None = None) -> EngineLock:
+    """The file that a branch records in; what cannot be is refused here, where a sentence can still be read.
+
+    Args:
+        parent: The session to branch from.
+        step: Where.
+        changes: Options that change, by name.
+        asked: What ``--session`` said; None is a fresh name beside the parent, or in the usual place.
+
+    Returns:
+        The lock, which this process holds, of an absolute path at which there is nothing.
+    """
+    with SessionReader(parent) as reader:
+        recorded = RecordedRun(reader)
+        recorded.require(step)
+        config = changed_config(recorded, step, changes)
+    require_driver(config.device)
+    require_source(config)
+    beside = parent.parent if asked is None and os.access(parent.parent, os.W_OK | os.X_OK) else asked
+    return reserve_session(config, beside)
+
+
+def branch_arguments(parent: Path, step: int, changes: Mapping[str, Any]) -> list[str]:
+    """What tells an engine to branch.
+
+    Args:
+        parent: The session to branch from.
+        step: Where.
+        changes: Options that change, by name.
+
+    Returns:
+        Arguments for ``python -m engine run`` and ``live``, beside the session and its lock.
+    """
+    words = json.dumps(dict(changes), ensure_ascii=False)
+    return ["--branch", str(parent), "--step", str(step), "--changes", words]
+
+
+def parse_changes(parent: Path, step: int, text: str) -> dict[str, Any]:
+    """Options as somebody types them: ``lr=0.005 break="pl < 1e-4"``; nothing at all changes nothing.
+
+    Args:
+        parent: The session to branch from.
+        step: Where.
+        text: What was typed.
+
+    Returns:
+        Values by name of option.
+
+    Raises:
+        ValueError: It makes no sense; the sentence says why.
+    """
+    hints = get_type_hints(RunConfig)
+    known = {option_flag(spec.name)[2:]: spec.name for spec in fields(RunConfig)}
+    changes: dict[str, Any] = {}
+    for word in _words(text):
+        flag, sign, value = word.partition("=")
+        name = known.get(flag.lstrip("-").replace("_", "-"), "")
+        if not sign or not name:
+            raise ValueError(f"{word!r} is no option: type, for example, lr=0.005 steps=200.")
+        changes[name] = _value(name, value, hints[name])
+    changes = absolute_paths(changes)
+    try:
+        with SessionReader(parent) as reader:
+            changed_config(RecordedRun(reader), step, changes)
+    except WntError as error:
+        raise ValueError(error.message) from None
+    return changes
+
+
+def _words(text: str) -> list[str]:
+    """Split as a shell does: a breakpoint has spaces in it."""
+    try:
+        return shlex.split(text)
+    except ValueError:
+        raise ValueError("A quotation mark is not closed.") from None
+
+
+def _value(name: str, text: str, hint: Any) -> Any:
+    if get_origin(hint) is not None and str in map(type, get_args(hint)):
+        return text  # one of some words, which RunConfig knows
+    kind = next((kind for kind in (get_args(hint) or (hint,)) if kind is not type(None)), str)
+    if kind is bool:
+        if text.lower() not in _TRUTH:
+            raise ValueError(f"{name} takes true or false, not {text!r}.")
+        return _TRUTH[text.lower()]
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"{name} takes a number, not {text!r}.") from None

@@ -1,0 +1,1 @@
+"""A session as the viewer sees it: immutable snapshots, the cursor over them, their summary."""
