@@ -133,7 +133,7 @@ def test_text_from_the_file_cannot_command_the_terminal(tmp_path):
         for row in reader.events():
             shown += [row.event.message, *row.event.data.keys(), *map(str, row.event.data.values())]
         engine = reader.engine()
-        shown += [engine.message, engine.device.resolve, engine.host, engine.state]
+        shown += [engine.message, engine.device, engine.host, engine.state]
         for command in reader.commands():
             shown += [command.name, command.sender, command.reply]
     assert reader.config().data == "[2J"

@@ -18,16 +18,16 @@ COMMAND_SECTIONS: dict[str, dict[str, str]] = {
     "Run without a screen": {"run": "running"},
     "Control a running engine": {
         "pause": "control",
-        "resume": "history",
+        "resume": "time_travel",
         "step": "control",
-        "checkpoint": "history",
+        "checkpoint": "time_travel",
         "stop": "control",
         "status": "control",
         "break": "annotating",
     },
     "Note on a session": {"mark": "annotating"},
-    "Go back": {"branch": "history", "verify": "history"},
-    "Take results along": {"export": "results", "weights": "history", "copy": "results"},
+    "Go back": {"branch": "time_travel", "verify": "time_travel"},
+    "Take results along": {"export": "results", "weights": "time_travel", "copy": "results"},
     "Look up": {"explain": "look_up", "data": "look_up", "doctor": "look_up"},
 }
 """Commands by heading, each with the module of this package that has it: it is imported when the command is used."""

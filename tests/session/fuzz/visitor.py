@@ -85,7 +85,7 @@ def _look(reader: SessionReader, *, draw: bool) -> None:
     _refuse_unsafe(shown)
     if not draw:
         return
-    state = EngineView(engine.alive, engine.state, engine.message, engine.device.resolve, engine.blocked_since)
+    state = EngineView(engine.alive, engine.state, engine.message, engine.device, engine.blocked_since)
     snapshot = Snapshot(
         reader.name, config, meta, meta.get("data_name", ""), state, step, columns, Layers(reader),
         tuple(sorted(events, key=lambda event: event.step)), 1,
