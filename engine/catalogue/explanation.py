@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from engine.catalogue import CATALOGUE
 from engine.catalogue.certainty import CONDITION_NUMBERS, UNCERTAIN, Sign, resolution_of, sign_of
-from engine.catalogue.kinds import kind_in_run, refinements
+from engine.catalogue.kinds import Network, kind_in_run, refinements
 from engine.catalogue.metric import Cost, Kind, MeasuredIn, Metric, Scope
-from engine.config import RunConfig
 from engine.errors import UsageError
 from engine.theory.inequality import Inequality, InequalityKind
 from engine.theory.ledger import LEDGER, LEDGER_GROUPS
@@ -65,12 +64,12 @@ class Explanation:
     facts: tuple[tuple[str, str], ...]
 
 
-def explain(name: str, config: RunConfig | None = None) -> Explanation:
+def explain(name: str, network: Network | None = None) -> Explanation:
     """Explain a metric of the catalogue, an inequality of the ledger, or a line of the ledger's panel.
 
     Args:
         name: Its name.
-        config: A run, whose network decides kinds; None for the general case.
+        network: A run's activation and loss, which decide kinds; None for the general case.
 
     Returns:
         The explanation.
@@ -79,7 +78,7 @@ def explain(name: str, config: RunConfig | None = None) -> Explanation:
         UsageError: There is neither a metric nor an inequality of that name; the sentence names the nearest ones.
     """
     if name in CATALOGUE:
-        return explain_metric(CATALOGUE[name], config)
+        return explain_metric(CATALOGUE[name], network)
     if name in LEDGER:
         return explain_inequality(LEDGER[name])
     if name in LEDGER_GROUPS:
@@ -102,19 +101,19 @@ def explain_group(group: str) -> Explanation:
     return Explanation(group, "", "A line of panel 9, the ledger: these inequalities together.", "", facts)
 
 
-def explain_metric(entry: Metric, config: RunConfig | None = None) -> Explanation:
+def explain_metric(entry: Metric, network: Network | None = None) -> Explanation:
     """Explain a metric.
 
     Args:
         entry: The catalogue entry.
-        config: A run, whose network decides its kind; None to tell of all networks.
+        network: A run's activation and loss, which decide its kind; None for the general case.
 
     Returns:
         The explanation.
     """
     facts = [
         ("source", entry.equation or "–"),
-        *_kind_facts(entry, config),
+        *_kind_facts(entry, network),
         ("says nothing", entry.vacuous),
         ("not resolved", _unresolved(entry)),
         ("unit", "dimensionless" if entry.unit == "1" else entry.unit),
@@ -144,10 +143,10 @@ def _unresolved(entry: Metric) -> str:
     return f"{where}; then it is {_CERTAIN[sign]}, shown “{sign}”, and decides breakpoints only as such"
 
 
-def _kind_facts(entry: Metric, config: RunConfig | None) -> list[tuple[str, str]]:
-    if config is not None:
-        kind = kind_in_run(entry, activation=config.activation, loss=config.loss)
-        reasons = [r.why for r in refinements(entry) if r.when & {config.activation, config.loss}]
+def _kind_facts(entry: Metric, network: Network | None) -> list[tuple[str, str]]:
+    if network is not None:
+        kind = kind_in_run(entry, activation=network.activation, loss=network.loss)
+        reasons = [r.why for r in refinements(entry) if r.when & {network.activation, network.loss}]
         return [("kind", KIND_WORDS[kind] + (f" ({reasons[0]})" if reasons else ""))]
     facts = [("kind", KIND_WORDS[entry.kind])]
     for refinement in refinements(entry):

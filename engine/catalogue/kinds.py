@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from engine.catalogue.metric import Kind, Metric
+
+
+class Network(Protocol):
+    """What of a run decides kinds."""
+
+    @property
+    def activation(self) -> str:
+        """Name of the activation."""
+
+    @property
+    def loss(self) -> str:
+        """Name of the loss."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from engine.config import RunConfig
 
 InequalityKind = Literal["theorem", "estimate", "assumption"]
 
@@ -25,19 +23,51 @@ EPSILON = float(np.finfo(np.float64).eps)
 """What spectra are computed in, whatever the training precision."""
 
 
+class Setting(Protocol):
+    """What of a run's configuration the inequalities read."""
+
+    @property
+    def width(self) -> int:
+        """Neurons in every hidden layer."""
+
+    @property
+    def depth(self) -> int:
+        """L, the number of weight matrices."""
+
+    @property
+    def examples(self) -> int:
+        """Training examples n."""
+
+    @property
+    def loss(self) -> str:
+        """Name of the loss."""
+
+    @property
+    def f_star(self) -> float:
+        """f*, the infimum of the loss."""
+
+    @property
+    def delta(self) -> float:
+        """δ, the failure probability of the generalization bound."""
+
+    @property
+    def dtype(self) -> str:
+        """Name of the training precision."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """What a check may read: one row as a session stores it, and the row before.
 
     Attributes:
-        config: The run.
+        config: The run's setting.
         values: Step metrics of the row by catalogue name.
         layers: Layer metrics of the row by catalogue name, each of shape (depth + 1,).
         before: Step metrics of the row one step earlier, its lr being that of the update between them; empty if
             there is none.
     """
 
-    config: RunConfig
+    config: Setting
     values: Mapping[str, float]
     layers: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     before: Mapping[str, float] = field(default_factory=dict)
