@@ -34,7 +34,7 @@ from wnt_tui.theme.themes import Palette, app_theme, depth_of, make_palette
 from wnt_tui.widgets.header import Header
 
 LINK_SECONDS = 1.0
-"""How often it is told whether the link is slow."""
+"""Seconds between two reports of a slow link."""
 
 
 class WntApp(TypeAhead[Farewell]):
@@ -64,7 +64,7 @@ class WntApp(TypeAhead[Farewell]):
     ) -> None:
         self.palette = terminal_palette()
         self.link = Link()
-        self.hurried = False
+        self.hung_up = False
         # Decided before Textual chooses its filters: the one it would take for NO_COLOR otherwise turns the
         # terminal's own colours into black on black.
         super().__init__(driver_class=TerminalDriver, ansi_color=self.palette.name in {"16", "mono"})
@@ -85,7 +85,7 @@ class WntApp(TypeAhead[Farewell]):
         self.register_theme(app_theme(self.palette))
         self.theme = f"wnt-{self.palette.name}"
         self.set_interval(INTERVAL_SECONDS, self._collect)
-        self.set_interval(LINK_SECONDS, self._tell_of_link)
+        self.set_interval(LINK_SECONDS, self._report_link)
         first, *others = self.paths
         compared = () if self._choose else others
         dashboard = Dashboard(
@@ -103,10 +103,10 @@ class WntApp(TypeAhead[Farewell]):
     def _collect(self) -> None:
         self._collector.tick(self.dashboard.changed if self.dashboard is not None else 0.0)
 
-    def _tell_of_link(self) -> None:
+    def _report_link(self) -> None:
         if self.dashboard is not None and self.dashboard.complete:
             driver = self._driver
-            self.dashboard.query_one(Header).link = driver.link_told() if isinstance(driver, TerminalDriver) else ""
+            self.dashboard.query_one(Header).link = driver.link_report() if isinstance(driver, TerminalDriver) else ""
 
     def first_regions(self) -> tuple[list[Region], list[Region]]:
         """Return what a slow link carries first: the lines about the run, then what a key most likely changes."""
@@ -116,7 +116,7 @@ class WntApp(TypeAhead[Farewell]):
         dialogs = [] if screen is self.dashboard else list(screen.children)
         return lines, [widget.region for widget in (screen.focused, *dialogs) if widget is not None]
 
-    def paint_anew(self) -> None:
+    def repaint(self) -> None:
         """Draw the whole picture, soon."""
         self.call_later(self.refresh)
 
@@ -237,7 +237,7 @@ def watch(
 
     def leave(code: int) -> None:
         hung_up.append(code)
-        app.hurried = True
+        app.hung_up = True
         app.call_later(app.exit, Farewell(code, ""))
 
     leave_on_hangup(leave)

@@ -90,10 +90,10 @@ def test_what_a_slow_link_needs_is_told_and_no_more_when_it_is_quick_again() -> 
     wire = Wire(8_000, 0.2)
     wire.write(100)
     wire.stream(10)
-    assert re.fullmatch(r"link 0\.[4-9] s", wire.link.told())
+    assert re.fullmatch(r"link 0\.[4-9] s", wire.link.report())
     wire.rate, wire.latency = 20e6, 0.001
     wire.stream(10)
-    assert wire.link.told() == ""
+    assert wire.link.report() == ""
 
 
 def test_while_an_answer_is_waited_for_the_time_is_told() -> None:
@@ -101,7 +101,7 @@ def test_while_an_answer_is_waited_for_the_time_is_told() -> None:
     wire.write(100)
     wire.stream(3)
     wire.now += 4
-    assert float(wire.link.told().split()[1]) >= 4
+    assert float(wire.link.report().split()[1]) >= 4
 
 
 def test_a_terminal_that_never_answers_gets_a_fixed_rate() -> None:
@@ -110,7 +110,7 @@ def test_a_terminal_that_never_answers_gets_a_fixed_rate() -> None:
     wire.write(100)
     assert wire.stream(0.9) <= WINDOW_MAX, "one window at once"
     assert wire.stream(20) == pytest.approx(20 * SILENT_RATE, rel=0.2)
-    assert wire.link.told() == ""
+    assert wire.link.report() == ""
     assert wire.link.last_answers() == 0.0
     assert wire.link.wait() is not None
 
@@ -120,7 +120,7 @@ def test_answers_that_come_late_make_a_silent_terminal_one_that_answers() -> Non
     wire.write(100)
     wire.stream(10)
     assert not wire.link.silent
-    assert wire.link.told() == "link 3.0 s"
+    assert wire.link.report() == "link 3.0 s"
 
 
 def test_an_answer_that_comes_twice_counts_once() -> None:

@@ -38,25 +38,25 @@ UNKNOWN = 1 << 16
 LEAVING_SECONDS = 10.0
 """Longest wait for answers when the terminal is given back."""
 
-HURRIED_SECONDS = 0.4
+HANGUP_SECONDS = 0.4
 """… where the process is ended soon, see :mod:`wnt_tui.terminal.hangup`."""
 
 
-class Paced(Protocol):
+class TerminalApp(Protocol):
     """The app, as its driver needs it.
 
     Attributes:
         link: The link to the terminal.
-        hurried: Whether the app is to end within a second.
+        hung_up: Whether the terminal is going, and the app ends within a second.
     """
 
     link: Link
-    hurried: bool
+    hung_up: bool
 
     def first_regions(self) -> tuple[list[Region], list[Region]]:
         """Lines that are written first; what a key most likely changes."""
 
-    def paint_anew(self) -> None:
+    def repaint(self) -> None:
         """Draw the whole picture."""
 
     def fail(self, error: Exception) -> None:
@@ -80,8 +80,8 @@ class TerminalDriver(LinuxDriver):
         if ignored:
             signal.signal(signal.SIGTSTP, signal.SIG_IGN)
         self._suspended = False
-        self._paced: Paced = app
-        self._flow = self._paced.link
+        self._terminal_app: TerminalApp = app
+        self._flow = self._terminal_app.link
         self._pictures = Pictures()
         self._lock = threading.RLock()
         self._answered = threading.Condition(self._lock)
@@ -124,11 +124,11 @@ class TerminalDriver(LinuxDriver):
                     self._write_now(others)
                 self._schedule()
 
-    def link_told(self) -> str:
-        """Return what a user should know of the link, see :meth:`Link.told`."""
+    def link_report(self) -> str:
+        """Return what a user should know of the link, see :meth:`Link.report`."""
         with self._lock:  # answers come on the input thread
-            told: str = self._flow.told()
-            return told
+            report: str = self._flow.report()
+            return report
 
     def flush(self) -> None:
         """Ask for an answer to what was written; Textual calls it after every picture."""
@@ -145,7 +145,7 @@ class TerminalDriver(LinuxDriver):
         # What the terminal shows is not known here: a whole picture is needed to go on from.
         self._whole = False
         self._pictures.forget()
-        self._paced.paint_anew()
+        self._terminal_app.repaint()
         return False
 
     def _size_now(self) -> tuple[int, int]:
@@ -182,7 +182,7 @@ class TerminalDriver(LinuxDriver):
         try:
             self._pump()
         except Exception as error:
-            self._paced.fail(error)
+            self._terminal_app.fail(error)
 
     def _pump(self) -> None:
         """Write what there is room for."""
@@ -193,7 +193,7 @@ class TerminalDriver(LinuxDriver):
                 self._timer = None
             if not self._open or self._whole:
                 return
-            self._pictures.arrange(*self._paced.first_regions())
+            self._pictures.arrange(*self._terminal_app.first_regions())
             if urgent := self._flow.room(urgent=True):
                 self._write_part(self._pictures.part(urgent, urgent=True))
             while room := self._flow.room():
@@ -284,7 +284,7 @@ class TerminalDriver(LinuxDriver):
         # In the background it has been stopped again instead.
         self._suspended = not self._begun
         if self._begun:
-            self._paced.paint_anew()
+            self._terminal_app.repaint()
 
     # Beginning and end
 
@@ -312,7 +312,7 @@ class TerminalDriver(LinuxDriver):
                 self._timer.cancel()
             if was_open:
                 # The terminal cannot show the shell before what is under way: waiting for it takes nobody's time.
-                until = time.monotonic() + (HURRIED_SECONDS if self._paced.hurried else LEAVING_SECONDS)
+                until = time.monotonic() + (HANGUP_SECONDS if self._terminal_app.hung_up else LEAVING_SECONDS)
                 while patience := min(self._flow.last_answers(), until - time.monotonic()):
                     if patience < 0 or not self._answered.wait(patience):
                         break

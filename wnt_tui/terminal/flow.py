@@ -43,7 +43,7 @@ SILENT_RATE = 8 * KIB
 LOST_SECONDS = 1.0
 """Answers that are so late, and as late as four of the last ones, are lost; the time doubles until one comes."""
 
-TOLD_SECONDS = 0.3
+SLOW_SECONDS = 0.3
 """A response from which on the link is called slow; until it falls below two thirds of that."""
 
 REPORT_ROW = 2
@@ -97,7 +97,7 @@ class Link:
         self._lost = 0
         # Whether bytes may be under way that are counted no more.
         self._given_up = False
-        self._told = False
+        self._slow = False
         self._wide = False
 
     # What is written and answered
@@ -139,7 +139,7 @@ class Link:
             column: Its column, from 1.
 
         Returns:
-            Whether it told anything: an answer that comes a second time, or too late, does not.
+            Whether it said anything: an answer that comes a second time, or too late, does not.
         """
         if row == 1 and 2 <= column <= REPORT_COLUMNS:
             return False  # F3 with a modifier
@@ -152,7 +152,7 @@ class Link:
             if all(report.column != column for report in self._reports):
                 return False
         else:
-            # A terminal that does not tell where its cursor is: its answers come in order at least.
+            # A terminal that does not report its cursor: its answers come in order at least.
             column = self._reports[0].column
         while True:
             report = self._reports.popleft()
@@ -266,7 +266,7 @@ class Link:
         """Seconds since the terminal was heard of, or was asked if that is later."""
         return now - max(self._reports[0].asked, self._last_heard)
 
-    # What is told
+    # What is reported
 
     @property
     def response(self) -> float:
@@ -274,11 +274,11 @@ class Link:
         waited = self._clock() - self._reports[0].asked if self._reports and self._heard else 0.0
         return max(self._response, waited)
 
-    def told(self) -> str:
+    def report(self) -> str:
         """Return what a user should know of the link: "link 0.4 s" where it is slow, else nothing."""
         response = self.response
-        self._told = response >= (TOLD_SECONDS * 2 / 3 if self._told else TOLD_SECONDS)
-        return f"link {response:.1f} s" if self._told else ""
+        self._slow = response >= (SLOW_SECONDS * 2 / 3 if self._slow else SLOW_SECONDS)
+        return f"link {response:.1f} s" if self._slow else ""
 
     def last_answers(self) -> float:
         """Seconds within which the next answer should come: how long to wait for it when leaving."""
