@@ -14,8 +14,6 @@ Relation = Literal["<", "<=", ">", ">=", "inside", "outside"]
 STEP = "step"
 """The one name that is not in the catalogue: the row's step."""
 
-_SETS = ("none", "core", "all")
-
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -123,7 +121,7 @@ class Breakpoint:
             if reference.name == STEP:
                 continue
             entry = CATALOGUE[reference.name]
-            if _SETS.index(measure) < _SETS.index(entry.measured_in):
+            if not entry.is_measured(measure):
                 raise BreakpointError(
                     self.text,
                     reference.column,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Scope = Literal["step", "layer", "initial"]
 """``step``: one number a step. ``layer``: one a step and layer. ``initial``: one a layer, fixed at step 0."""
@@ -25,6 +25,8 @@ matrices or spectral norms. ``products``: Hessian- or NTK-vector products. ``for
 
 MeasuredIn = Literal["none", "core", "all"]
 """The smallest measurement set that contains the metric (each contains the one before)."""
+
+_SETS: tuple[str, ...] = get_args(MeasuredIn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +64,7 @@ class Metric:
     log: bool = False
     computed: bool = True
     vacuous: str = ""
+
+    def is_measured(self, measure: str) -> bool:
+        """Whether a run with ``--measure MEASURE`` has it."""
+        return _SETS.index(measure) >= _SETS.index(self.measured_in)
