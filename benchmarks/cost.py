@@ -47,7 +47,7 @@ class Activation(nn.Module):
 def network(trainer: Trainer) -> nn.Sequential:
     """The trainer's network as torch modules, with copies of its weights."""
     modules: list[nn.Module] = []
-    for weight in trainer.network.weights:
+    for weight in trainer.model.weights:
         linear = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
         linear.weight.data.copy_(weight)
         modules += [linear, Activation()]

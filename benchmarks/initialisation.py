@@ -17,7 +17,7 @@ import torch
 
 from engine.measure.layer_measures import LayerMeasures
 from engine.measure.row_norms import row_norms
-from engine.model.mlp import forward, initialise
+from engine.model.mlp import initialise
 
 
 def peak() -> int:
@@ -34,19 +34,19 @@ def main() -> None:
     parser.add_argument("--activation", default="relu", choices=["relu", "tanh"])
     arguments = parser.parse_args()
     n, w, depth = arguments.examples, arguments.width, arguments.depth
-    network = initialise(
+    model = initialise(
         inputs=3072, width=w, depth=depth, classes=10, activation=arguments.activation, renormalize=False, bias=False,
         seed=0, device=torch.device("cpu"), dtype=torch.float32,
     )  # fmt: skip
     x = torch.randn(n, 3072, generator=torch.Generator().manual_seed(1))
-    forward(network, x[:8])
+    model.forward(x[:8])
     began = time.perf_counter()
-    run = forward(network, x)
+    run = model.forward(x)
     passing = time.perf_counter() - began
-    kept = sum(t.numel() * t.element_size() for t in (*network.weights, *run.inputs, *run.slopes))
+    kept = sum(t.numel() * t.element_size() for t in (*model.weights, *run.features, *run.slopes))
     before = peak()
-    measures = LayerMeasures(network)
-    norms = row_norms(run, [run.output] * depth)
+    measures = LayerMeasures(model)
+    norms = row_norms(run, [run.logits] * depth)
     began = time.perf_counter()
     rows = measures._feature_rows(run)
     spectra = time.perf_counter() - began

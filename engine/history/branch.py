@@ -135,8 +135,8 @@ def _start(recorded: RecordedRun, step: int, config: RunConfig, made: Mapping[st
     if goes_on:
         return _going_on(parent, config, found)
     trainer = Trainer(config)
-    parameters = tuple(theta.to(trainer.network.weights[0].dtype) for theta in parameters_of(parent.trainer))
-    for theta, own in zip(parameters, trainer.network.parameters(), strict=True):
+    parameters = tuple(theta.to(trainer.model.dtype) for theta in parameters_of(parent.trainer))
+    for theta, own in zip(parameters, trainer.model.parameters.values(), strict=True):
         if theta.shape != own.shape:
             raise UsageError(
                 f"The weights of step {step} have shape {_times(theta)}, these data need {_times(own)}.",

@@ -17,7 +17,7 @@ class Checkpoint:
 
     Attributes:
         step: The row's step.
-        parameters: W_1 … W_L, then b_1 … b_L if there are any, as :class:`engine.model.mlp.Network` shapes them.
+        parameters: In the order of ``Model.parameters``.
         carried: What measuring hands on to the next row; None for parameters that a run begins from.
     """
 
@@ -68,23 +68,9 @@ def parameters_of(trainer: Trainer) -> tuple[Tensor, ...]:
         trainer: The run.
 
     Returns:
-        The parameters in the order of ``Network.parameters``.
+        The parameters in the order of ``Model.parameters``.
     """
-    return tuple(_copied(parameter) for parameter in trainer.network.parameters())
-
-
-def parameter_names(trainer: Trainer) -> list[str]:
-    """Names of the parameters in their order.
-
-    Args:
-        trainer: The run.
-
-    Returns:
-        ``W1`` … ``WL``, then ``b1`` … ``bL`` if there are biases.
-    """
-    depth = trainer.network.depth
-    names = [f"W{layer}" for layer in range(1, depth + 1)]
-    return names if trainer.network.biases is None else names + [f"b{layer}" for layer in range(1, depth + 1)]
+    return tuple(_copied(parameter) for parameter in trainer.model.parameters.values())
 
 
 def _copied(tensor: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 
 from engine.catalogue import STEP_COLUMNS
 from engine.errors import SessionError
-from engine.history.checkpoint import Checkpoint, parameter_names
+from engine.history.checkpoint import Checkpoint
 from engine.measure.carried import Carried
 from engine.session.reader import SessionReader
 from engine.session.rows import ROLLING, Tensor
@@ -40,7 +40,7 @@ def encode(checkpoint: Checkpoint, trainer: Trainer) -> dict[str, Tensor]:
     Returns:
         Tensors by name: ``W1`` …, ``b1`` …, ``carried`` (JSON) and ``carried.NAME``.
     """
-    tensors = dict(zip(parameter_names(trainer), map(_stored, checkpoint.parameters), strict=True))
+    tensors = dict(zip(trainer.model.parameters, map(_stored, checkpoint.parameters), strict=True))
     carried = checkpoint.carried
     if carried is None:
         return tensors
@@ -69,7 +69,7 @@ def read_checkpoint(reader: SessionReader, step: int, trainer: Trainer) -> Check
     Raises:
         SessionError: There is none, or it does not fit the run.
     """
-    parameters = sum(p.numel() * p.element_size() for p in trainer.network.parameters())
+    parameters = sum(p.numel() * p.element_size() for p in trainer.model.parameters.values())
     # Warm starts: two vectors of all parameters, and small ones.
     size = reader.checkpoint_bytes(step)
     if not parameters <= size <= 4 * parameters + _SLACK:
@@ -84,7 +84,7 @@ def read_checkpoint(reader: SessionReader, step: int, trainer: Trainer) -> Check
 def _decoded(step: int, stored: Mapping[str, Tensor], trainer: Trainer) -> Checkpoint:
     left = {name: tensor for name, tensor in stored.items() if name != ROLLING}
     parameters = []
-    for name, like in zip(parameter_names(trainer), trainer.network.parameters(), strict=True):
+    for name, like in trainer.model.parameters.items():
         tensor = left.pop(name)
         if tensor.shape != tuple(like.shape) or tensor.dtype != _NAMES[like.dtype]:
             raise ValueError(f"{name} is {tensor.dtype} of shape {tensor.shape}")
@@ -109,7 +109,7 @@ def _carried(words: Any, stored: Mapping[str, Tensor], trainer: Trainer) -> Carr
     if not set(violations) <= set(LEDGER):
         raise ValueError("it names inequalities that there are not")
     norms = words["weight_norms"]
-    if norms is not None and len(norms) != trainer.network.depth:
+    if norms is not None and len(norms) != trainer.model.depth:
         raise ValueError("it has norms of another depth")
     vectors = {}
     for name, tensor in stored.items():
@@ -133,7 +133,7 @@ def _layer_lengths(trainer: Trainer, name: str) -> set[int]:
     kind, _, rest = name.partition(".")
     if name.endswith((".scalars", ".bounds")):
         return {2}
-    weights, n = trainer.network.weights, trainer.data.x_train.shape[0]
+    weights, n = trainer.model.weights, trainer.data.x_train.shape[0]
     if kind == "weights":
         return {min(weight.shape) for weight in weights}  # which one it is of, the norm sees for itself
     if kind == "stack":
@@ -155,7 +155,7 @@ def _kernel_lengths(trainer: Trainer, name: str) -> set[int]:
 
 # A wrong length would end the run in the middle of a product.
 _LENGTHS: dict[str, Callable[[Trainer, str], set[int]]] = {
-    "curvature": lambda trainer, _name: {sum(p.numel() for p in trainer.network.parameters())},
+    "curvature": lambda trainer, _name: {trainer.model.dimension},
     "kernel": _kernel_lengths,
     "layers": _layer_lengths,
 }

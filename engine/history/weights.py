@@ -8,7 +8,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from engine.history.checkpoint import parameter_names, parameters_of
+from engine.history.checkpoint import parameters_of
 from engine.history.comparison import Difference
 from engine.history.recorded import RecordedRun
 from engine.history.reexecution import Rerun, prepare
@@ -62,7 +62,7 @@ def write_weights(path: Path, step: int, output: Path, told: Callable[[int, int]
         recorded.require(step)
         rerun = Rerun(recorded, prepare(recorded, measure=False))
         found = rerun.seek(step, lambda at: told(at, step))
-        tensors = dict(zip(parameter_names(rerun.trainer), parameters_of(rerun.trainer), strict=True))
+        tensors = dict(zip(rerun.trainer.model.parameters, parameters_of(rerun.trainer), strict=True))
         about = {"session": recorded.name, "step": str(step), "config": recorded.config.to_json()}
         with appearing(output) as draft:
             save_file(tensors, draft, {**about, "exact": str(not found).lower()})

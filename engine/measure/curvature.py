@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from engine.device.transfer import Transfer
-from engine.measure.hessian import HessianOperator
 from engine.measure.krylov import Sweep, launch
 from engine.measure.lanczos import extreme_eigenpair
 from engine.measure.warm_start import WarmStart
-from engine.model.mlp import Network
+from engine.model.base import Product
 from engine.model.training_pass import TrainingPass
 
 # The eigenvalue's error is at most the residual, and of the order of its square over the spectral gap: 3·10⁻² in the
@@ -35,26 +34,24 @@ class HessianCurvature:
         self._room: Tensor | None = None
         self._late: Sweep | None = None
 
-    def launch(self, network: Network, current: TrainingPass, transfer: Transfer) -> None:
+    def launch(self, current: TrainingPass, transfer: Transfer) -> None:
         """Queue the products of a row on the device, to be read by :meth:`measure`; none where nothing is known yet.
 
         Args:
-            network: The network at the row's parameters.
-            current: Its pass.
+            current: The pass at the row's parameters.
             transfer: By what the row's numbers come.
         """
         start = self._start.guess()
         if start is not None:
-            operator, gradient = _problem(network, current)
+            operator, gradient = _problem(current)
             start = torch.add(start, gradient, alpha=_GRADIENT_SHARE)
             self._late = launch(lambda v: operator(v[0])[None], start[None], _AHEAD_PRODUCTS, transfer)
 
-    def measure(self, network: Network, current: TrainingPass) -> dict[str, float]:
+    def measure(self, current: TrainingPass) -> dict[str, float]:
         """Measure a row.
 
         Args:
-            network: The network at the row's parameters.
-            current: Its pass.
+            current: The pass at the row's parameters.
 
         Returns:
             ``smoothness_hessian``, a Ritz value and so a lower estimate, and its residual. Cost: Hessian products, of
@@ -65,9 +62,9 @@ class HessianCurvature:
         if late is not None and pair is not None:
             self._start.found(late.vectors([pair])[0])
             return {"smoothness_hessian": pair.value, "smoothness_hessian_residual": pair.residual}
-        return self._search(*_problem(network, current))
+        return self._search(*_problem(current))
 
-    def _search(self, operator: HessianOperator, gradient: Tensor) -> dict[str, float]:
+    def _search(self, operator: Product, gradient: Tensor) -> dict[str, float]:
         start, tolerance, most = self._start.guess(), _TOLERANCE, _WARM_PRODUCTS
         if start is None:
             tolerance, most = min(_COLD_TOLERANCE, _TOLERANCE), _MAX_PRODUCTS
@@ -101,9 +98,9 @@ class HessianCurvature:
         self._late = None
 
 
-def _problem(network: Network, current: TrainingPass) -> tuple[HessianOperator, Tensor]:
+def _problem(current: TrainingPass) -> tuple[Product, Tensor]:
     """The Hessian, and the gradient's direction."""
     # The gradient has a share of all top eigenvectors: one that overtakes the one that is followed is seen by it.
-    gradient = torch.cat([part.reshape(-1) for part in current.gradients])
+    gradient = torch.cat([part.reshape(-1) for part in current.gradients.values()])
     gradient /= torch.linalg.vector_norm(gradient).clamp(min=torch.finfo(gradient.dtype).tiny)
-    return HessianOperator(network, current.run, current.signals, current.rows), gradient
+    return current.run.hessian_product(current.signals, current.rows), gradient

@@ -6,6 +6,7 @@ Row m holds G^m (0 ≤ m ≤ L−1) and W_m (1 ≤ m ≤ L); arrays have shape (
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ from engine.measure.layer_stack import LayerStack
 from engine.measure.layer_threads import LayerThreads
 from engine.measure.row_norms import RowNorms, squared_norm
 from engine.measure.weight_norms import WeightNorms
-from engine.model.mlp import Forward, Network
+from engine.model.base import Model, Pass
 from engine.theory.eigenvalue_bounds import feature_distance, ladder
 from engine.theory.gershgorin import Gershgorin, gershgorin
 
@@ -33,26 +34,26 @@ class _Initial:
     features_fro: list[float]
     activations: Array | None  # ‖u_l(0)‖ of rows, l = 1 … L−1, under renormalisation
     lambda_min: list[float]  # the certified lower end: what starts from it is to be a lower bound
-    parameters: list[Tensor] | None = None
+    parameters: dict[str, Tensor] | None = None
 
 
 class LayerMeasures:
     """The layers' table of a row, with what it carries from row to row: warm starts and the initial pass.
 
     Args:
-        network: The network in training; read only.
+        model: The model in training; read only.
         keep_grams: Whether to keep the Gram matrices of the row measured last in ``grams``.
     """
 
-    def __init__(self, network: Network, *, keep_grams: bool = False) -> None:
-        self._network = network
+    def __init__(self, model: Model, *, keep_grams: bool = False) -> None:
+        self._model = model
         self._keep_grams = keep_grams
         self.grams: list[Tensor] = []
         self._initial: _Initial | None = None
         self._input: LayerRow | None = None  # the input never changes, so neither does anything of G⁰
-        self._layers = [LayerFeatures() for _ in range(network.depth)]
+        self._layers = [LayerFeatures() for _ in range(model.depth)]
         self._threads = LayerThreads()
-        self._weights = WeightNorms(network.weights, self._threads)
+        self._weights = WeightNorms(model.weights, self._threads)
         self._distance = 0.0
         self._stack = LayerStack()
         self._queues = False  # whether rows are launched
@@ -61,7 +62,7 @@ class LayerMeasures:
         self._bias_changes: Arrival | None = None
         self._bias_shifts: list[float] = []
 
-    def launch(self, run: Forward, transfer: Transfer) -> None:
+    def launch(self, run: Pass, transfer: Transfer) -> None:
         """Queue on the device what the layers of a pass need, to be read by :meth:`measure`.
 
         Args:
@@ -71,19 +72,19 @@ class LayerMeasures:
         self._queues = True
         first = 0 if self._input is None else 1
         # Hidden layers are of one shape: together they take as many launches as one.
-        hidden = torch.stack(run.inputs[1:])
+        hidden = torch.stack(run.features[1:])
         hidden_grams = device_gram(hidden)
-        grams = [*map(device_gram, run.inputs[first:1]), *hidden_grams]
+        grams = [*map(device_gram, run.features[first:1]), *hidden_grams]
         self._arriving = [transfer.add(gram) for gram in grams]
         self._stack.launch(hidden_grams, hidden, transfer)
         if self._keep_grams:
             self.grams = [*self.grams[:first], *grams]
-        depth, initial = self._network.depth, self._initial
+        initial = self._initial
         then = None if initial is None else initial.parameters
-        self._weights.launch(None if then is None else then[:depth], transfer)
+        self._weights.launch(None if then is None else self._weights_of(then), transfer)
         self._bias_changes = None if then is None else transfer.add(self._bias_squares(then))
 
-    def measure(self, run: Forward, norms: RowNorms) -> dict[str, NDArray[np.float64]]:
+    def measure(self, run: Pass, norms: RowNorms) -> dict[str, NDArray[np.float64]]:
         """Measure all layers of a pass. The first call must be at θ_0.
 
         Args:
@@ -94,7 +95,7 @@ class LayerMeasures:
             Layer metrics by catalogue name. Cost: O(L(n²·width + n³)) with the constants of
             :mod:`engine.measure.extremes`, and one pass over the weights once they have moved.
         """
-        depth = self._network.depth
+        depth = self._model.depth
         table: dict[str, NDArray[np.float64]] = {}
 
         def put(name: str, m: int, value: float) -> None:
@@ -117,7 +118,7 @@ class LayerMeasures:
             put("gersh_upper", m, discs.upper)
         if self._initial is None:
             fro = [math.sqrt(float((of * of).sum())) for of in norms.features]
-            self._initial = _Initial(run.inputs, fro, norms.activations, table["lambda_min_lower"][:depth].tolist())
+            self._initial = _Initial(run.features, fro, norms.activations, table["lambda_min_lower"][:depth].tolist())
         weight_norms = self._weights.norms()
         distances = self._weight_distances()
         for m in range(depth):
@@ -131,7 +132,7 @@ class LayerMeasures:
                 gram_fro=moved.gram_fro,
                 features_op=moved.features_op,
                 features_fro=moved.features_fro,
-                weights=distance / math.sqrt(run.inputs[m].shape[1]),
+                weights=distance / math.sqrt(run.features[m].shape[1]),
             )
             for name, value in rungs.items():
                 put(name, m, value)
@@ -146,7 +147,7 @@ class LayerMeasures:
             lengths: ‖ηg_l‖_F of W_1 … W_L.
         """
         if self._initial is not None and self._initial.parameters is None:
-            self._initial.parameters = [parameter.clone() for parameter in self._network.parameters()]
+            self._initial.parameters = {name: value.clone() for name, value in self._model.parameters.items()}
             self._keep_initial(self._initial.features[1:])
             self._initial.features = []
         self._weights.moved(lengths)
@@ -173,32 +174,32 @@ class LayerMeasures:
         """
         return self._distance
 
-    def _feature_rows(self, run: Forward) -> list[LayerRow]:
+    def _feature_rows(self, run: Pass) -> list[LayerRow]:
         """All layers, one thread each."""
         if self._arriving is not None:
             arriving, self._arriving = self._arriving, None
             return self._read_rows(run, [arrival.array().astype(np.float64, copy=False) for arrival in arriving])
         if self._input is None:
-            ((self._input, gram),) = self._on_host(self._layers[:1], run.inputs[:1])
+            ((self._input, gram),) = self._on_host(self._layers[:1], run.features[:1])
             self.grams = [gram] if gram is not None else []
-        found = self._on_host(self._layers[1:], run.inputs[1:])
+        found = self._on_host(self._layers[1:], run.features[1:])
         self.grams[1:] = [gram for _, gram in found if gram is not None]
         return [self._input, *(row for row, _ in found)]
 
-    def _read_rows(self, run: Forward, grams: list[Array]) -> list[LayerRow]:
+    def _read_rows(self, run: Pass, grams: list[Array]) -> list[LayerRow]:
         """All layers of a row that was queued."""
         if self._input is None:
             gram, *grams = grams
-            self._input = self._layers[0].complete(gram, run.inputs[0].shape[1], gershgorin(gram), Moved())
+            self._input = self._layers[0].complete(gram, run.features[0].shape[1], gershgorin(gram), Moved())
 
         def measure(item: tuple[int, Array, Gershgorin, Moved | None]) -> LayerRow:
             m, gram, discs, moved = item
-            layer, a = self._layers[m], run.inputs[m]
+            layer, a = self._layers[m], run.features[m]
             if moved is None:
                 moved = layer.moved(gram, self._stack.features(m - 1, a))
             return layer.complete(gram, a.shape[1], discs, moved)
 
-        items = zip(range(1, self._network.depth), grams, self._stack.discs(), self._stack.moved(), strict=True)
+        items = zip(range(1, self._model.depth), grams, self._stack.discs(), self._stack.moved(), strict=True)
         return [self._input, *self._threads.map(measure, list(items))]
 
     def _on_host(self, layers: list[LayerFeatures], features: list[Tensor]) -> list[tuple[LayerRow, Tensor | None]]:
@@ -214,41 +215,46 @@ class LayerMeasures:
 
     def _weight_distances(self) -> list[float]:
         """‖W_l − W_l(0)‖₂, l = 1 … L; and the distance of all parameters, kept for :meth:`parameter_distance`."""
-        depth, initial = self._network.depth, self._initial
+        depth, initial = self._model.depth, self._initial
         if initial is None or initial.parameters is None:
             return [0.0] * depth
-        distances, squares = self._weights.distances(initial.parameters[:depth])
+        distances, squares = self._weights.distances(self._weights_of(initial.parameters))
         arriving = self._bias_changes or Transfer().add(self._bias_squares(initial.parameters))
         self._bias_shifts = np.sqrt(arriving.array()).tolist()
         self._distance = math.sqrt(sum(squares) + float(arriving.array().sum()))
         self._bias_changes = None
         return distances
 
-    def _bias_squares(self, initial: list[Tensor]) -> Tensor:
+    def _weights_of(self, parameters: Mapping[str, Tensor]) -> list[Tensor]:
+        return [parameters[site.weight] for site in self._model.sites]
+
+    def _bias_squares(self, initial: Mapping[str, Tensor]) -> Tensor:
         """‖b_l − b_l(0)‖², l = 1 … L; nothing without biases."""
-        depth, biases = self._network.depth, self._network.biases or []
-        changes = [squared_norm(now - then) for now, then in zip(biases, initial[depth:], strict=True)]
-        return torch.stack(changes) if changes else initial[0].new_empty(0, dtype=torch.float64)
+        names = [site.bias for site in self._model.sites if site.bias is not None]
+        changes = [squared_norm(self._model.parameters[name] - initial[name]) for name in names]
+        return torch.stack(changes) if changes else self._model.weights[0].new_empty(0, dtype=torch.float64)
 
     def _feature_distances(
-        self, run: Forward, norms: RowNorms, weight_norms: list[float], distances: list[float]
+        self, run: Pass, norms: RowNorms, weight_norms: list[float], distances: list[float]
     ) -> list[float]:
         """D_0 … D_{L−1}: bounds on ‖A_m − A_m(0)‖_F from the weights alone (THEORY's recursion for Eq. 13)."""
-        initial = self._initial
+        initial, chain, depth = self._initial, run.chain, self._model.depth
         assert initial is not None
-        network, n = self._network, run.output.shape[0]
+        if chain is None:
+            return [math.nan] * depth
+        n = run.logits.shape[0]
         bounds = [0.0]
-        for index in range(network.depth - 1):
+        for index in range(depth - 1):
             shift = math.sqrt(n) * self._bias_shifts[index] if self._bias_shifts else 0.0
             stretch = 1.0
             if norms.activations is not None and initial.activations is not None:
                 total = norms.activations[index] + initial.activations[index]
                 with np.errstate(divide="ignore"):
-                    stretch = float(np.max(2.0 * math.sqrt(run.inputs[index + 1].shape[1]) / total))
+                    stretch = float(np.max(2.0 * math.sqrt(run.features[index + 1].shape[1]) / total))
             bounds.append(
                 feature_distance(
                     bounds[-1],
-                    p1=network.activation.p1,
+                    p1=chain.activation.p1,
                     weight_norm=weight_norms[index],
                     weight_distance=distances[index],
                     initial_features_fro=initial.features_fro[index],

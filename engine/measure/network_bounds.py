@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.measure.row_norms import RowNorms
-from engine.model.mlp import Network
+from engine.model.base import Chain
 from engine.theory.loss_constants import LOSSES
 from engine.theory.recursion import (
     OutputConstants,
@@ -23,16 +23,15 @@ class NetworkBounds:
     It keeps those norms and no tensor, so that the ball may be asked for when the learning rate of the step is known.
 
     Args:
-        network: The network at the row's parameters.
-        norms: Row norms of its pass.
+        chain: The description of the row's pass.
+        norms: Row norms of the pass.
         weight_norms: ‖W_l‖₂ from above, at index l of an array of shape (depth + 1,).
         loss: Name of the loss.
     """
 
-    def __init__(self, network: Network, norms: RowNorms, weight_norms: NDArray[np.float64], loss: str) -> None:
+    def __init__(self, chain: Chain, norms: RowNorms, weight_norms: NDArray[np.float64], loss: str) -> None:
         self._loss = LOSSES[loss]
-        self._activation = network.activation
-        self._bias = network.biases is not None
+        self._activation, self._bias = chain.activation, chain.bias
         self._weight_norms = [float(norm) for norm in weight_norms[1:]]
         self._feature_norms = list(norms.features)
         self._activation_norms = None if norms.activations is None else list(norms.activations)

@@ -27,7 +27,7 @@ from engine.measure.row_norms import RowNorms, row_norms, row_norms_from, stacke
 from engine.measure.schedule import NOTHING, TASKS, Schedule, Work, seconds_of
 from engine.measure.trajectory import Trajectory
 from engine.measure.violations import Violations
-from engine.model.mlp import Network
+from engine.model.base import Model
 from engine.model.training_pass import TestPass, TrainingPass
 from engine.record import Event
 from engine.theory.inequality import Row
@@ -55,19 +55,19 @@ class Observer:
 
     Args:
         config: What is to be measured, and with which f*, δ.
-        network: The network in training; read only.
+        model: The model in training; read only.
         x_train: The prepared training inputs, (n, d), for the infinite-width lines.
         schedule: Times the tasks.
     """
 
-    def __init__(self, config: RunConfig, network: Network, x_train: NDArray[np.float64], schedule: Schedule) -> None:
+    def __init__(self, config: RunConfig, model: Model, x_train: NDArray[np.float64], schedule: Schedule) -> None:
         self._config = config
-        self._network = network
+        self._model = model
         self._x_train = x_train
-        self._layers = LayerMeasures(network, keep_grams=config.measure == "all")
+        self._layers = LayerMeasures(model, keep_grams=config.measure == "all")
         self._curvature = HessianCurvature()
         self._kernel = KernelSpectrum()
-        self._trajectory = Trajectory(config.f_star, network)
+        self._trajectory = Trajectory(config.f_star, model)
         self._violations = Violations()
         self._schedule = schedule
         # Of the row that has been launched: what it measures, and what that took on the device.
@@ -95,7 +95,7 @@ class Observer:
             return
         self._norms = transfer.add(stacked_row_norms(current.run, current.signals))
         self._trajectory.launch(current, transfer)
-        device = current.run.output.device
+        device = current.run.logits.device
         if not runs_ahead(device):
             return
         for task in work.tasks:
@@ -103,9 +103,9 @@ class Observer:
                 if task == "layers":
                     self._layers.launch(current.run, transfer)
                 elif task == "curvature":
-                    self._curvature.launch(self._network, current, transfer)
+                    self._curvature.launch(current, transfer)
                 else:
-                    kernel = TangentKernel(self._network, current.run, self._layers.grams)
+                    kernel = TangentKernel(current.run, self._layers.grams)
                     self._kernel.launch(kernel, current.rows, self._config.loss, transfer)
                     self._traces = transfer.add(layer_traces(kernel))
 
@@ -131,7 +131,7 @@ class Observer:
         if not self._work.measured:
             row = Row(config, transition | {"loss": f, "grad_norm": g}, {}, self._before)
             return Measured(transition, {}, self._violations.check(step, row))
-        squares = norms.sample_gradients(bias=config.bias)
+        squares = norms.sample_gradients()
         sample_norm = math.sqrt(float(squares.max()))
         values = {
             "sample_grad_norm_max": sample_norm,
@@ -153,18 +153,18 @@ class Observer:
                     layers |= self._layers.measure(current.run, norms)
                     values["distance_init"] = self._layers.parameter_distance()
                 elif task == "curvature":
-                    values |= self._curvature.measure(self._network, current)
+                    values |= self._curvature.measure(current)
                 else:
-                    kernel = TangentKernel(self._network, current.run, self._layers.grams)
+                    kernel = TangentKernel(current.run, self._layers.grams)
                     values |= self._kernel.measure(kernel, current.rows, config.loss, g)
                     layers["ntk_trace_share"] = trace_shares(kernel, self._traces)
         values |= self._schedule.seconds()
         values["lipschitz_bound"] = math.nan
-        if "weight_norm" in layers:
-            self._bounds = NetworkBounds(self._network, norms, layers["weight_norm"], config.loss)
+        if "weight_norm" in layers and current.run.chain is not None:
+            self._bounds = NetworkBounds(current.run.chain, norms, layers["weight_norm"], config.loss)
             values |= self._bounds.at_theta()
         values |= risk_bounds(config, current, test, sample_norm, values["lipschitz_bound"])
-        if self._starts:
+        if self._starts and current.run.chain is not None:
             layers |= self._infinite_width()
         row = Row(config, values | {"loss": f, "grad_norm": g}, layers, self._before)
         events = self._violations.check(step, row)
@@ -178,7 +178,7 @@ class Observer:
             measured: Its values, empty if it is not measured.
         """
         self._trajectory.remember(current, measured)
-        self._gradient_norms = current.gradient_norms[: self._network.depth]
+        self._gradient_norms = [current.gradient_norms[site.weight] for site in self._model.sites]
         self._before = dict(measured)
         self._starts = False
 
@@ -216,13 +216,13 @@ class Observer:
         self._curvature.restore(carried.part("curvature"))
         self._kernel.restore(carried.part("kernel"))
         self._layers.restore(carried.part("layers"))
-        self._gradient_norms = current.gradient_norms[: self._network.depth]
+        self._gradient_norms = [current.gradient_norms[site.weight] for site in self._model.sites]
         self._before = dict(carried.before)
         self._bounds = None
-        if carried.weight_norms is not None:
+        if carried.weight_norms is not None and current.run.chain is not None:
             weight_norms = np.array([math.nan, *carried.weight_norms])
             rows = row_norms(current.run, current.signals)
-            self._bounds = NetworkBounds(self._network, rows, weight_norms, config.loss)
+            self._bounds = NetworkBounds(current.run.chain, rows, weight_norms, config.loss)
 
     def before_update(self, lr: float) -> None:
         """Tell that θ is about to move.

@@ -28,7 +28,7 @@ def risk_bounds(
     Returns:
         Step metrics; all but ``loss_bound`` NaN for n = 1.
     """
-    n, delta = current.run.output.shape[0], config.delta
+    n, delta = current.run.logits.shape[0], config.delta
     bound = LOSSES[config.loss].bound
     if bound is None:
         bound = max(current.largest, test.largest if test is not None else -math.inf)

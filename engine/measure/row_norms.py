@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.model.mlp import Forward
+from engine.model.base import Pass
 
 Array = NDArray[np.float64]
 
@@ -26,29 +26,24 @@ class RowNorms:
         features: ‖a_{0,i}‖ … ‖a_{L−1,i}‖, (L, n).
         signals: ‖δ_{1,i}‖ … ‖δ_{L,i}‖ of single examples (not divided by n), (L, n); the last are ‖∂ℓ_i/∂o_i‖.
         logits: ‖o_i‖, (n,).
+        biases: 1 for every site that has a bias, else 0, (L, 1).
         activations: ‖u_{1,i}‖ … ‖u_{L−1,i}‖ before renormalisation, (L − 1, n), or None without it.
     """
 
     features: Array
     signals: Array
     logits: Array
+    biases: Array
     activations: Array | None
 
-    def sample_gradients(self, *, bias: bool) -> Array:
-        """‖∇ℓ_i‖² of every example.
-
-        Args:
-            bias: Whether the network has biases.
-
-        Returns:
-            Shape (n,).
-        """
+    def sample_gradients(self) -> Array:
+        """‖∇ℓ_i‖² of every example, (n,)."""
         with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges: ∞·0 is not known
-            squares: Array = ((self.features**2 + (1.0 if bias else 0.0)) * self.signals**2).sum(axis=0)
+            squares: Array = ((self.features**2 + self.biases) * self.signals**2).sum(axis=0)
         return squares
 
 
-def row_norms(run: Forward, signals: list[Tensor]) -> RowNorms:
+def row_norms(run: Pass, signals: list[Tensor]) -> RowNorms:
     """The norms of a pass, read at once.
 
     Args:
@@ -61,7 +56,7 @@ def row_norms(run: Forward, signals: list[Tensor]) -> RowNorms:
     return row_norms_from(stacked_row_norms(run, signals).cpu().numpy(), run)
 
 
-def stacked_row_norms(run: Forward, signals: list[Tensor]) -> Tensor:
+def stacked_row_norms(run: Pass, signals: list[Tensor]) -> Tensor:
     """The norms of a pass, where it lives.
 
     They are taken in the training precision, in which the rows themselves are known.
@@ -73,12 +68,12 @@ def stacked_row_norms(run: Forward, signals: list[Tensor]) -> Tensor:
     Returns:
         For :func:`row_norms_from`: norms of features, signals and logits, and ν of rows where they are renormalised.
     """
-    scales = [] if run.scales is None else [scale.flatten() for scale in run.scales]
-    rows = [torch.linalg.vector_norm(row, dim=-1) for row in (*run.inputs, *signals, run.output)]
+    rows = [torch.linalg.vector_norm(row, dim=-1) for row in (*run.features, *signals, run.logits)]
+    scales = [scale.flatten() for scale in _scales(run)]
     return torch.stack([*rows, *scales])
 
 
-def row_norms_from(stacked: NDArray[np.floating], run: Forward) -> RowNorms:
+def row_norms_from(stacked: NDArray[np.floating], run: Pass) -> RowNorms:
     """Norms that have arrived on the host.
 
     Args:
@@ -89,14 +84,19 @@ def row_norms_from(stacked: NDArray[np.floating], run: Forward) -> RowNorms:
         The norms.
     """
     host = stacked.astype(np.float64)
-    depth = len(run.inputs)
+    depth = len(run.features)
     scales, activations = host[2 * depth + 1 :], None
-    if run.scales is not None:
-        widths = np.array([[a.shape[1]] for a in run.inputs[1:]])
+    if len(scales):
+        widths = np.array([[a.shape[1]] for a in run.features[1:]])
         with np.errstate(divide="ignore"):
             # ν = √width/‖u‖, and 0 for a row without direction.
             activations = np.where(scales > 0, np.sqrt(widths) / scales, 0.0)
-    return RowNorms(host[:depth], host[depth : 2 * depth], host[2 * depth], activations)
+    biases = np.array([[float(site.bias is not None)] for site in run.model.sites])
+    return RowNorms(host[:depth], host[depth : 2 * depth], host[2 * depth], biases, activations)
+
+
+def _scales(run: Pass) -> list[Tensor]:
+    return [] if run.chain is None else run.chain.scales or []
 
 
 def squared_norm(tensor: Tensor) -> Tensor:

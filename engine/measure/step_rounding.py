@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.device.transfer import Arrival, Transfer
 from engine.measure.carried import Numbers
 from engine.measure.row_norms import RowNorms, squared_norm
-from engine.model.mlp import Network
+from engine.model.base import Model
 from engine.model.training_pass import TrainingPass
 from engine.theory.step_resolution import (
     loss_rounding,
@@ -34,17 +34,17 @@ _UNKNOWN = _Known(math.nan, math.nan)
 
 
 class StepRounding:
-    """Follows a run from row to row; of rows whose norms are not known it is told only that they were left.
+    """Follows a run from row to row, measured or not. The forward pass of a model that is no chain is not resolved.
 
     Args:
-        network: The network in training; read only.
+        model: The model in training; read only.
     """
 
-    def __init__(self, network: Network) -> None:
-        self._network = network
-        self._epsilon = torch.finfo(network.weights[0].dtype).eps
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._epsilon = torch.finfo(model.dtype).eps
         self._initial: Arrival | None = None
-        self._norms: NDArray[np.float64] = np.zeros(len(network.parameters()))  # ‖θ_p‖_F, at most
+        self._norms: NDArray[np.float64] = np.zeros(len(model.parameters))  # ‖θ_p‖_F, at most
         self._before, self._now = _UNKNOWN, _UNKNOWN
         # ‖g_p‖ at the row before and at this one.
         self._gradients: NDArray[np.float64] = np.zeros(len(self._norms))
@@ -56,7 +56,8 @@ class StepRounding:
         Args:
             transfer: By what the row's numbers come.
         """
-        self._initial = transfer.add(torch.stack([squared_norm(parameter) for parameter in self._network.parameters()]))
+        squares = [squared_norm(parameter) for parameter in self._model.parameters.values()]
+        self._initial = transfer.add(torch.stack(squares))
 
     def at(self, current: TrainingPass, norms: RowNorms) -> None:
         """Take a row whose norms are known.
@@ -65,19 +66,22 @@ class StepRounding:
             current: The pass at the row.
             norms: Norms of its examples' rows. Cost: O(n·depth).
         """
-        network = self._network
+        model, chain = self._model, current.run.chain
         if self._initial is not None:
             self._norms, self._initial = np.sqrt(self._initial.array()).astype(np.float64), None
+        self._gradients_now = np.array(list(current.gradient_norms.values()))
+        if chain is None:
+            return
         features = norms.features[1:] if norms.activations is None else norms.activations
         outputs = np.vstack([features, norms.logits[None]])
-        fan_out, fan_in = zip(*(weight.shape for weight in network.weights), strict=True)
+        fan_out, fan_in = zip(*(weight.shape for weight in model.weights), strict=True)
         slopes = 0.0
-        if network.activation.name == "tanh":
-            weights, p1 = self._norms[: network.depth], network.activation.p1
+        if not chain.activation.piecewise_linear:
+            of = dict(zip(model.parameters, self._norms, strict=True))
+            weights, p1 = [of[site.weight] for site in model.sites], chain.activation.p1
             slopes = slope_rounding(norms.signals, norms.features, weights, p1, current.grad_norm, self._epsilon)
         rounding = loss_rounding(norms.signals, outputs, fan_in, fan_out, current.loss, self._epsilon)
         self._now = _Known(rounding, slopes)
-        self._gradients_now = np.array(current.gradient_norms)
 
     def resolution(
         self, *, lr: float, grad_norm: float, losses: tuple[float, float], smoothness: float, largest: float
@@ -99,7 +103,7 @@ class StepRounding:
             # A loss that is larger is rounded more, and by no more than in proportion.
             more = max(1.0, losses[0] / losses[1]) if losses[1] > 0.0 else 1.0
             then = _Known(now.loss * more, now.slopes)
-        sizes = [parameter.numel() for parameter in self._network.parameters()]
+        sizes = [parameter.numel() for parameter in self._model.parameters.values()]
         steepest = np.maximum(self._gradients, self._gradients_now)
         update = update_rounding(self._gradients, steepest, self._norms, sizes, lr, self._epsilon)
         # A gradient that is off leads somewhere else, where the loss is another one.
@@ -122,7 +126,7 @@ class StepRounding:
             current: The pass at the row.
         """
         self._before, self._now = self._now, _UNKNOWN
-        self._gradients = np.array(current.gradient_norms)
+        self._gradients = np.array(list(current.gradient_norms.values()))
 
     def moved(self, lr: float) -> None:
         """Tell that θ moves: no norm grows by more than its part of the step.
@@ -152,4 +156,4 @@ class StepRounding:
         self._before = _Known(state.get("rounding", math.nan), state.get("slopes", math.nan))
         self._now, self._initial = _UNKNOWN, None
         self._norms = np.array([state.get(f"norm.{p}", norm) for p, norm in enumerate(self._norms)])
-        self._gradients = np.array(current.gradient_norms)
+        self._gradients = np.array(list(current.gradient_norms.values()))

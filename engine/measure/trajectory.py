@@ -12,7 +12,7 @@ from engine.device.transfer import Arrival, Transfer
 from engine.measure.carried import Numbers
 from engine.measure.row_norms import RowNorms, total_square
 from engine.measure.step_rounding import StepRounding
-from engine.model.mlp import Network
+from engine.model.base import Model
 from engine.model.training_pass import TrainingPass
 from engine.theory import predictions
 from engine.theory.polyak_lojasiewicz import pl_constant
@@ -24,7 +24,7 @@ class _Row:
 
     loss: float
     grad_norm: float
-    gradients: list[Tensor]
+    gradients: dict[str, Tensor]
     smoothness_step: float
     smoothness_hessian: float
 
@@ -34,12 +34,12 @@ class Trajectory:
 
     Args:
         f_star: Infimum f* of the loss.
-        network: The network in training; read only.
+        model: The model in training; read only.
     """
 
-    def __init__(self, f_star: float, network: Network) -> None:
+    def __init__(self, f_star: float, model: Model) -> None:
         self._f_star = f_star
-        self._rounding = StepRounding(network)
+        self._rounding = StepRounding(model)
         self._previous: _Row | None = None
         self._gradient_change: Arrival | None = None  # ‖∇f_k − ∇f_{k−1}‖²
         self._lr = math.nan
@@ -58,8 +58,8 @@ class Trajectory:
         if before is None:
             self._rounding.launch(transfer)
         else:
-            pairs = zip(current.gradients, before.gradients, strict=True)
-            self._gradient_change = transfer.add(total_square(now - then for now, then in pairs))
+            changes = (now - before.gradients[name] for name, now in current.gradients.items())
+            self._gradient_change = transfer.add(total_square(changes))
 
     def transition(self, current: TrainingPass, norms: RowNorms) -> dict[str, float]:
         """The quantities of the transition that led to this row, which has been launched.

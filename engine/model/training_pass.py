@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from engine.device.transfer import Arrival
+from engine.model.base import Pass
 from engine.model.loss import LossRows
-from engine.model.mlp import Forward
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +48,16 @@ class TrainingPass(LossNumbers):
 
     Attributes:
         numbers: After those of the loss ‖∇f(θ_k)‖², and ‖∂f/∂θ‖_F of every parameter in the order of ``gradients``.
-        run: Activations, slopes, row scales, logits.
+        run: Features of the sites, and logits.
         rows: The loss example by example, with its derivatives in the logits.
         signals: δ_1 … δ_L of single examples (not divided by n), (n, w) … (n, k).
-        gradients: ∂f/∂θ in the order of ``Network.parameters``.
+        gradients: ∂f/∂θ by parameter, in the order of ``Model.parameters``.
     """
 
-    run: Forward
+    run: Pass
     rows: LossRows
     signals: list[Tensor]
-    gradients: list[Tensor]
+    gradients: dict[str, Tensor]
 
     @property
     def grad_norm(self) -> float:
@@ -65,9 +65,9 @@ class TrainingPass(LossNumbers):
         return math.sqrt(float(self.numbers.array()[3]))
 
     @property
-    def gradient_norms(self) -> list[float]:
-        """‖∂f/∂θ‖_F of every parameter."""
-        return [float(norm) for norm in self.numbers.array()[4:]]
+    def gradient_norms(self) -> dict[str, float]:
+        """‖∂f/∂θ‖_F by parameter."""
+        return dict(zip(self.gradients, self.numbers.array()[4:].tolist(), strict=True))
 
     @property
     def is_finite(self) -> bool:

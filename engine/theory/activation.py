@@ -40,6 +40,11 @@ class NormalizedActivation:
     p1: float
     p2: float | None
 
+    @property
+    def piecewise_linear(self) -> bool:
+        """Whether φ̄'' vanishes but for kinks, where it is not defined."""
+        return self.p2 is None
+
     def __call__(self, t: ArrayLike) -> Array:
         """φ̄ entrywise.
 

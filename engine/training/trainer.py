@@ -26,7 +26,8 @@ from engine.measure.observer import Observer
 from engine.measure.row_norms import squared_norm
 from engine.measure.schedule import NOTHING, Schedule, Work
 from engine.model import loss as losses
-from engine.model.mlp import Network, backward_signals, forward, initialise, logits, parameter_gradients
+from engine.model.base import Model
+from engine.model.mlp import initialise
 from engine.model.training_pass import TestPass, TrainingPass
 from engine.record import Event, StepRecord
 
@@ -54,13 +55,15 @@ class Trainer:
     Args:
         config: What to run.
         data: A data set to use instead of loading ``config.data``.
+        model: A model to train instead of the fully connected network of the configuration, on the run's device and in
+            its precision.
 
     Raises:
         DataError: The data cannot be had.
         DeviceError: The device cannot be used.
     """
 
-    def __init__(self, config: RunConfig, data: DataSet | None = None) -> None:
+    def __init__(self, config: RunConfig, data: DataSet | None = None, model: Model | None = None) -> None:
         make_deterministic()
         self.config = config
         self.resolved = resolve_device(config.device)
@@ -73,7 +76,7 @@ class Trainer:
             torch.as_tensor(self.data.x_test).to(self.device, dtype),
             torch.as_tensor(self.data.y_test).to(self.device),
         )
-        self.network: Network = initialise(
+        self.model: Model = model or initialise(
             inputs=self.data.x_train.shape[1],
             width=config.width,
             depth=config.depth,
@@ -89,8 +92,8 @@ class Trainer:
         self.lr = config.lr
         self.diverged = False
         self._schedule = Schedule(config.measure, config.budget)
-        self._observer = Observer(config, self.network, self.data.x_train, self._schedule)
-        self._gradients: list[Tensor] | None = None
+        self._observer = Observer(config, self.model, self.data.x_train, self._schedule)
+        self._gradients: dict[str, Tensor] | None = None
         self._updating = Stopwatch(self.device)
         self._training_seconds = 0.0  # since the row measured last, as far as it is known
 
@@ -104,7 +107,7 @@ class Trainer:
 
         Args:
             step: The first row's step.
-            parameters: Its parameters, in the order of ``Network.parameters``.
+            parameters: Its parameters, in the order of ``Model.parameters``.
 
         Raises:
             ConfigError: Something has been observed already.
@@ -123,7 +126,7 @@ class Trainer:
 
         Args:
             step: The row's step.
-            parameters: θ of that row, in the order of ``Network.parameters``.
+            parameters: θ of that row, in the order of ``Model.parameters``.
             carried: What :meth:`carried` gave after that row.
 
         Returns:
@@ -143,7 +146,7 @@ class Trainer:
         return StepRecord(step, _training_values(current), {})
 
     def _load(self, parameters: Sequence[Tensor]) -> None:
-        for parameter, value in zip(self.network.parameters(), parameters, strict=True):
+        for parameter, value in zip(self.model.parameters.values(), parameters, strict=True):
             parameter.copy_(value)
 
     def set_lr(self, lr: float) -> None:
@@ -218,8 +221,8 @@ class Trainer:
             raise ConfigError(f"Step {self.step} has not been observed.", "Call observe() first.")
         with Stopwatch(self.device) as self._updating:
             self._observer.before_update(self.lr)
-            for parameter, gradient in zip(self.network.parameters(), self._gradients, strict=True):
-                parameter.add_(gradient, alpha=-self.lr)
+            for name, gradient in self._gradients.items():
+                self.model.parameters[name].add_(gradient, alpha=-self.lr)
         self._gradients = None
         self.step += 1
 
@@ -238,12 +241,12 @@ class Trainer:
 
     def _pass(self, transfer: Transfer) -> TrainingPass:
         x, y = self._tensors.x_train, self._tensors.y_train
-        run = forward(self.network, x)
-        loss = losses.evaluate(self.config.loss, run.output, y)
-        signals = backward_signals(self.network, run, loss.gradient.to(x.dtype))
-        gradients = parameter_gradients(self.network, run, signals)
-        squares = torch.stack([squared_norm(gradient) for gradient in gradients])
-        numbers = [loss.values.mean(), _accuracy(run.output, y), loss.values.max(), squares.sum()]
+        run = self.model.forward(x)
+        loss = losses.evaluate(self.config.loss, run.logits, y)
+        signals = run.backward(loss.gradient.to(x.dtype))
+        gradients = run.gradients(signals)
+        squares = torch.stack([squared_norm(gradient) for gradient in gradients.values()])
+        numbers = [loss.values.mean(), _accuracy(run.logits, y), loss.values.max(), squares.sum()]
         arriving = transfer.add(torch.cat([torch.stack(numbers), squares.sqrt()]))
         return TrainingPass(arriving, run, loss, signals, gradients)
 
@@ -261,7 +264,7 @@ class Trainer:
         x, y = self._tensors.x_test, self._tensors.y_test
         if x.shape[0] == 0:
             return None
-        output = logits(self.network, x)
+        output = self.model.logits(x)
         rows = losses.values(self.config.loss, output, y)
         return TestPass(transfer.add(torch.stack([rows.mean(), _accuracy(output, y), rows.max()])))
 

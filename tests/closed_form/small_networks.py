@@ -13,7 +13,7 @@ from torch import Tensor
 
 from engine.device.transfer import Transfer
 from engine.model import loss as losses
-from engine.model.mlp import Network, backward_signals, forward, initialise, parameter_gradients
+from engine.model.mlp import MLP, initialise
 from engine.model.training_pass import TrainingPass
 
 CASES = list(itertools.product(["relu", "tanh"], [False, True], [False, True]))
@@ -22,26 +22,26 @@ LOSSES = ["mse", "mse_logits", "cross_entropy"]
 
 @dataclass(frozen=True)
 class Small:
-    network: Network
+    model: MLP
     x: Tensor
     y: Tensor
     loss: str
 
     def output(self, flat: Tensor, x: Tensor | None = None) -> Tensor:
         """Logits as a function of the flattened parameters, by the definition."""
-        shapes = [p.shape for p in self.network.parameters()]
+        shapes = [p.shape for p in self.model.parameters.values()]
         parts = [p.view(s) for p, s in zip(flat.split([s.numel() for s in shapes]), shapes, strict=True)]
-        depth, act = self.network.depth, self.network.activation
+        depth, act = self.model.depth, self.model.activation
         a = self.x if x is None else x
         for m in range(depth):
             h = a @ parts[m].T
-            if self.network.biases is not None:
+            if self.model.biases:
                 h = h + parts[depth + m]
             if m == depth - 1:
                 return h
             phi = torch.relu(h) if act.name == "relu" else torch.tanh(h)
             a = act.scale * phi + act.offset
-            if self.network.renormalize:
+            if self.model.renormalize:
                 a = a * (a.shape[1] ** 0.5 / a.norm(dim=1, keepdim=True))
         raise AssertionError
 
@@ -57,17 +57,17 @@ class Small:
         return self.sample_losses(flat).mean()
 
     def flat(self) -> Tensor:
-        return torch.cat([p.reshape(-1) for p in self.network.parameters()])
+        return torch.cat([p.reshape(-1) for p in self.model.parameters.values()])
 
     def training_pass(self) -> TrainingPass:
-        run = forward(self.network, self.x)
-        rows = losses.evaluate(self.loss, run.output, self.y)
-        signals = backward_signals(self.network, run, rows.gradient)
-        gradients = parameter_gradients(self.network, run, signals)
-        flat = torch.cat([g.reshape(-1) for g in gradients])
+        run = self.model.forward(self.x)
+        rows = losses.evaluate(self.loss, run.logits, self.y)
+        signals = run.backward(rows.gradient)
+        gradients = run.gradients(signals)
+        flat = torch.cat([g.reshape(-1) for g in gradients.values()])
         accuracy = (self.output(self.flat()).argmax(1) == self.y).double().mean()
         numbers = [rows.values.mean(), accuracy, rows.values.max(), flat.square().sum()]
-        norms = [gradient.norm() for gradient in gradients]
+        norms = [gradient.norm() for gradient in gradients.values()]
         return TrainingPass(Transfer().add(torch.stack([*numbers, *norms])), run, rows, signals, gradients)
 
 
@@ -84,7 +84,7 @@ def small(
     classes: int = 3,
     seed: int = 1,
 ) -> Small:
-    network = initialise(
+    model = initialise(
         inputs=d,
         width=width,
         depth=depth,
@@ -97,12 +97,12 @@ def small(
         dtype=torch.float64,
     )
     generator = torch.Generator().manual_seed(seed + 100)
-    if network.biases is not None:
-        network.biases = [0.3 * torch.randn(b.shape, generator=generator, dtype=b.dtype) for b in network.biases]
+    for shift in model.biases:
+        shift.copy_(0.3 * torch.randn(shift.shape, generator=generator, dtype=shift.dtype))
     x = torch.randn(n, d, generator=generator, dtype=torch.float64)
     x = x * (d**0.5 / x.norm(dim=1, keepdim=True))
     y = torch.randint(classes, (n,), generator=generator)
-    return Small(network, x, y, loss)
+    return Small(model, x, y, loss)
 
 
 def dense_hessian(case: Small) -> Tensor:

@@ -105,8 +105,8 @@ def test_layers_are_decided_one_by_one():
 def test_a_kernel_whose_rank_is_below_its_order_is_known_to_be_singular(n, width, bias, singular):
     case = small("tanh", False, bias, "mse", n=n, d=5, width=width, depth=3, classes=4)
     found = case.training_pass()
-    grams = [a @ a.T / a.shape[1] for a in found.run.inputs]
-    kernel = TangentKernel(case.network, found.run, grams)
+    grams = [a @ a.T / a.shape[1] for a in found.run.features]
+    kernel = TangentKernel(found.run, grams)
     values = np.linalg.eigvalsh(kernel.dense().numpy())
     assert kernel.is_singular == singular
     # The converse does not hold: a kernel of full rank by this count may still be singular.

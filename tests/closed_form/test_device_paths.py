@@ -50,7 +50,7 @@ def test_tensors_of_any_shape_and_type_arrive_as_they_were():
 def test_the_compressed_kernel_is_the_same_sum_over_layers(renormalize):
     case = small("tanh", renormalize, True)
     found = case.training_pass()
-    kernel = TangentKernel(case.network, found.run, [feature_gram(a) for a in found.run.inputs])
+    kernel = TangentKernel(found.run, [feature_gram(a) for a in found.run.features])
     rng = np.random.default_rng(0)
     symmetric = [a + a.T for a in rng.normal(size=(3, 6, 6))]
     signals = list(rng.normal(size=(3, 6, 4)))
@@ -76,7 +76,7 @@ def test_layers_that_are_queued_first_are_measured_as_layers_one_by_one(keep):
     case = small("tanh", True, True, n=9, depth=4)
     found = case.training_pass()
     norms = row_norms(found.run, found.signals)
-    one_by_one, queued = (LayerMeasures(case.network, keep_grams=keep) for _ in range(2))
+    one_by_one, queued = (LayerMeasures(case.model, keep_grams=keep) for _ in range(2))
     for _ in range(3):
         expected = one_by_one.measure(found.run, norms)
         transfer = Transfer()
@@ -89,8 +89,8 @@ def test_layers_that_are_queued_first_are_measured_as_layers_one_by_one(keep):
         for gram, other in zip(queued.grams, one_by_one.grams, strict=True):
             torch.testing.assert_close(gram, other, rtol=0, atol=rounding(7) * float(other.max()))
         for measures in (one_by_one, queued):
-            measures.before_update(found.gradient_norms[:4])
-        for parameter, gradient in zip(case.network.parameters(), found.gradients, strict=True):
+            measures.before_update(list(found.gradient_norms.values())[:4])
+        for parameter, gradient in zip(case.model.parameters.values(), found.gradients.values(), strict=True):
             parameter.sub_(gradient)
         found = case.training_pass()
         norms = row_norms(found.run, found.signals)
@@ -99,7 +99,7 @@ def test_layers_that_are_queued_first_are_measured_as_layers_one_by_one(keep):
 def test_layers_large_enough_to_be_followed_together_have_moved_by_what_they_have():
     case = small("tanh", n=130, d=150, width=200, depth=4)
     case.x.add_(1.0)  # examples have something in common, as those of a data set
-    measures, began = LayerMeasures(case.network), case.training_pass().run.inputs
+    measures, began = LayerMeasures(case.model), case.training_pass().run.features
     for row in range(3):
         found = case.training_pass()
         measures.launch(found.run, Transfer())
@@ -108,7 +108,7 @@ def test_layers_large_enough_to_be_followed_together_have_moved_by_what_they_hav
             assert table["lambda_max_residual"][:4].tolist() == [0.0] * 4  # dense: no layer has a past, nor another's
         for m in (1, 2, 3) if row else ():
             assert measures._stack.moved()[m - 1] is not None
-            now, then = found.run.inputs[m].numpy(), began[m].numpy()
+            now, then = found.run.features[m].numpy(), began[m].numpy()
             change, features = host_gram(now) - host_gram(then), (now - then) / 200**0.5
             sigma = np.linalg.svd(then / 200**0.5, compute_uv=False)[-1]
             # The rungs solved for what they take off; spectral norms are found to a hundredth of their squares.
@@ -119,6 +119,6 @@ def test_layers_large_enough_to_be_followed_together_have_moved_by_what_they_hav
             features_fro = sigma - np.sqrt(table["eq13_features"][m])
             assert features_fro == pytest.approx(np.linalg.norm(features), rel=1e-9)
             assert 1 - 1e-9 <= features_op / np.linalg.norm(features, 2) <= 1.006
-        measures.before_update([1e-3 * norm for norm in found.gradient_norms])
-        for parameter, gradient in zip(case.network.parameters(), found.gradients, strict=True):
+        measures.before_update([1e-3 * norm for norm in found.gradient_norms.values()])
+        for parameter, gradient in zip(case.model.parameters.values(), found.gradients.values(), strict=True):
             parameter.sub_(1e-3 * gradient)

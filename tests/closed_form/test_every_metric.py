@@ -230,7 +230,7 @@ class _Slow:
 @pytest.mark.parametrize("case", ["relu-mse", "tanh-renormalize-bias-mse_logits"])
 def test_a_network_starts_from_the_weights_that_the_definition_draws(case: str) -> None:
     problem = CASES[case]
-    network = initialise(
+    model = initialise(
         inputs=problem.x.shape[1],
         width=problem.width,
         depth=problem.depth,
@@ -242,7 +242,7 @@ def test_a_network_starts_from_the_weights_that_the_definition_draws(case: str) 
         device=torch.device("cpu"),
         dtype=torch.float64,
     )
-    flat = torch.cat([p.reshape(-1) for p in network.parameters()])
+    flat = torch.cat([p.reshape(-1) for p in model.parameters.values()])
     torch.testing.assert_close(flat, problem.start, rtol=4 * EPS, atol=0.0)
 
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from engine.measure.row_norms import row_norms, squared_norm, total_square
-from engine.model.mlp import Forward
+from engine.model.mlp import MLP, MLPPass
+from engine.theory.activation import TANH
 from tests.closed_form.small_networks import small
 
 
@@ -15,9 +16,9 @@ from tests.closed_form.small_networks import small
 def test_norms_of_features_are_those_before_they_were_rescaled(activation):
     case = small(activation, True, True, depth=4)
     found = case.training_pass()
-    norms, act = row_norms(found.run, found.signals), case.network.activation
+    norms, act = row_norms(found.run, found.signals), case.model.activation
     for m in (1, 2, 3):
-        h = found.run.inputs[m - 1] @ case.network.weights[m - 1].T + case.network.biases[m - 1]
+        h = found.run.features[m - 1] @ case.model.weights[m - 1].T + case.model.biases[m - 1]
         u = act.scale * (torch.relu(h) if activation == "relu" else torch.tanh(h)) + act.offset
         assert norms.activations[m - 1] == pytest.approx(u.norm(dim=1).numpy(), rel=1e-12)
 
@@ -27,7 +28,7 @@ def test_rows_have_the_norms_of_the_pass_layer_by_layer(renormalize):
     case = small("tanh", renormalize, False, depth=4)
     found = case.training_pass()
     norms = row_norms(found.run, found.signals)
-    for m, (a, delta) in enumerate(zip(found.run.inputs, found.signals, strict=True)):
+    for m, (a, delta) in enumerate(zip(found.run.features, found.signals, strict=True)):
         assert norms.features[m] == pytest.approx(np.linalg.norm(a.numpy(), axis=1), rel=1e-12)
         assert norms.signals[m] == pytest.approx(np.linalg.norm(delta.numpy(), axis=1), rel=1e-12)
     assert (norms.activations is None) == (not renormalize)
@@ -37,7 +38,8 @@ def test_a_row_without_direction_has_norm_zero():
     a = torch.tensor([[2.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]], dtype=torch.float64)
     scales = torch.tensor([[4.0], [0.0]], dtype=torch.float64)
     signals = [torch.ones(2, 4, dtype=torch.float64), torch.ones(2, 3, dtype=torch.float64)]
-    run = Forward([a, a], [torch.ones_like(a)], [scales], torch.zeros(2, 3, dtype=torch.float64))
+    model = MLP([torch.zeros(4, 4), torch.zeros(3, 4)], None, TANH, renormalize=True)
+    run = MLPPass(model, [a, a], [torch.ones_like(a)], [scales], torch.zeros(2, 3, dtype=torch.float64))
     assert row_norms(run, signals).activations.tolist() == [[0.5, 0.0]]
 
 

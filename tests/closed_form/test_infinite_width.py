@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from engine.catalogue import LAYER_COLUMNS, LAYER_METRICS
 from engine.measure.gram import feature_gram
 from engine.measure.kernel import TangentKernel
-from engine.model.mlp import forward, initialise
+from engine.model.mlp import initialise
 from engine.theory.dual import cosines_of, nngp, ntk
 from engine.theory.infinite_width import definition6_line, infinite_kernel_lines, infinite_width_lines, lemma12_line
 from tests.rounding import rounding
@@ -148,7 +148,7 @@ def _kernel_error(width: int, activation: str, *, bias: bool, renormalize: bool)
     x *= np.sqrt(d) / np.linalg.norm(x, axis=1, keepdims=True)
     errors = []
     for seed in range(4):
-        network = initialise(
+        model = initialise(
             inputs=d,
             width=width,
             depth=depth,
@@ -160,8 +160,8 @@ def _kernel_error(width: int, activation: str, *, bias: bool, renormalize: bool)
             device=torch.device("cpu"),
             dtype=torch.float64,
         )
-        run = forward(network, torch.as_tensor(x))
-        kernel = TangentKernel(network, run, [feature_gram(a) for a in run.inputs]).dense()
+        run = model.forward(torch.as_tensor(x))
+        kernel = TangentKernel(run, [feature_gram(a) for a in run.features]).dense()
         found = torch.linalg.eigvalsh(kernel)
         lines = infinite_kernel_lines(x, activation, depth, width, bias=bias)
         low, high = (float(lines[name][depth - 1]) for name in _KERNEL)

@@ -16,7 +16,7 @@ from tests.rounding import rounding
 
 def kernel_of(case):
     found = case.training_pass()
-    return TangentKernel(case.network, found.run, [feature_gram(a) for a in found.run.inputs]), found
+    return TangentKernel(found.run, [feature_gram(a) for a in found.run.features]), found
 
 
 @pytest.mark.parametrize(("activation", "renormalize", "bias"), CASES)
@@ -36,9 +36,9 @@ def test_layer_traces_are_those_of_the_jacobians_column_blocks_and_shares_add_up
     case = small(activation, renormalize, bias)
     jacobian = dense_jacobian(case)
     kernel, _ = kernel_of(case)
-    sizes = [p.numel() for p in case.network.parameters()]
+    sizes = [p.numel() for p in case.model.parameters.values()]
     squares = torch.stack([block.square().sum() for block in jacobian.split(sizes, dim=1)])
-    depth = case.network.depth
+    depth = case.model.depth
     expected = squares[:depth] + (squares[depth:] if bias else 0.0)
     torch.testing.assert_close(kernel.layer_traces(), expected, rtol=1e-10, atol=0.0)
     shares = trace_shares(kernel)
@@ -85,7 +85,7 @@ def test_gauss_newton_is_that_of_the_jacobian_and_the_logit_hessian(activation, 
     kernel, found = kernel_of(case)
     jacobian = dense_jacobian(case)
     n, k = kernel.shape
-    p = torch.softmax(found.run.output, dim=1)
+    p = torch.softmax(found.run.logits, dim=1)
     total = torch.zeros(jacobian.shape[1], jacobian.shape[1], dtype=torch.float64)
     for i in range(n):
         s = torch.diag(p[i]) - torch.outer(p[i], p[i])
@@ -101,7 +101,7 @@ def test_one_linear_layer_has_the_kernel_of_its_inputs():
     # Eq. 11 for o = Wx: K = XXᵀ ⊗ I. The network needs a hidden layer, so the layer's own term is looked at.
     case = small("tanh", n=4, width=9, depth=2)
     kernel, found = kernel_of(case)
-    features = found.run.inputs[-1]
+    features = found.run.features[-1]
     last = torch.kron(features @ features.T, torch.eye(3, dtype=torch.float64))
     rest = kernel.dense() - last
     # The other layers' terms are positive semidefinite.
@@ -117,8 +117,8 @@ def test_the_mu_chain_holds_for_mse_on_logits(changes):
     mu = float((r * kernel(r)).sum()) / (n * float(r.square().sum()))
     assert mu == pytest.approx(found.grad_norm**2 / (2 * found.loss))
     dense = torch.linalg.eigvalsh(kernel.dense())
-    features = torch.linalg.eigvalsh(feature_gram(found.run.inputs[-1]))
-    width = found.run.inputs[-1].shape[1]
+    features = torch.linalg.eigvalsh(feature_gram(found.run.features[-1]))
+    width = found.run.features[-1].shape[1]
     slack = rounding(width) * float(dense[-1]) / n
     assert width * float(features[0]) / n <= float(dense[0]) / n + slack
     assert float(dense[0]) / n - slack <= mu <= float(dense[-1]) / n + slack
@@ -135,5 +135,5 @@ def test_followed_values_stay_within_their_residuals_of_the_spectrum():
         slack = rounding(20) * float(dense[-1])
         assert float((dense - values["ntk_lambda_min"]).abs().min()) <= values["ntk_residual"] + slack
         assert float((dense - values["ntk_lambda_max"]).abs().min()) <= values["ntk_lambda_max_residual"] + slack
-        for weight, gradient in zip(case.network.weights, found.gradients, strict=True):
+        for weight, gradient in zip(case.model.weights, found.gradients.values(), strict=True):
             weight -= 0.05 * gradient

@@ -15,7 +15,7 @@ from engine.measure.gram import feature_gram
 from engine.measure.kernel import TangentKernel
 from engine.measure.kernel_spectrum import _ROUNDING, KernelSpectrum, _noise, trace_shares
 from engine.model import loss as losses
-from engine.model.mlp import forward, initialise
+from engine.model.mlp import initialise
 from tests.closed_form.small_networks import CASES, dense_jacobian, small
 from tests.rounding import rounding
 
@@ -32,7 +32,7 @@ def test_with_one_product_each_end_is_the_best_of_the_start_the_gradient_and_the
     for seed in range(4):
         case = small(activation, renormalize, bias, seed=seed)
         found = case.training_pass()
-        kernel = TangentKernel(case.network, found.run, [feature_gram(a) for a in found.run.inputs])
+        kernel = TangentKernel(found.run, [feature_gram(a) for a in found.run.features])
         jacobian = dense_jacobian(case)
         dense, (n, k) = jacobian @ jacobian.T, kernel.shape
         isometry = torch.kron(torch.eye(n, dtype=torch.float64), torch.full((k, 1), k**-0.5, dtype=torch.float64))
@@ -50,7 +50,7 @@ def test_with_one_product_each_end_is_the_best_of_the_start_the_gradient_and_the
 def test_a_gradient_counts_for_what_its_quotient_is(share, known):
     case = small("tanh", loss="mse_logits")
     found = case.training_pass()
-    kernel = TangentKernel(case.network, found.run, [feature_gram(a) for a in found.run.inputs])
+    kernel = TangentKernel(found.run, [feature_gram(a) for a in found.run.features])
     dense, (n, k) = kernel.dense(), kernel.shape
     mode = torch.linalg.eigh(kernel.compressed()).eigenvectors[:, -1, None].expand(n, k).reshape(-1)
     best = max(quotient(dense, mode), quotient(dense, _noise(mode)))
@@ -70,12 +70,12 @@ def test_a_gradient_counts_for_what_its_quotient_is(share, known):
 def test_with_one_class_the_extremes_are_those_of_the_compressed_kernel():
     case = small("tanh", loss="mse_logits", classes=1)
     found = case.training_pass()
-    kernel = TangentKernel(case.network, found.run, [feature_gram(a) for a in found.run.inputs])
+    kernel = TangentKernel(found.run, [feature_gram(a) for a in found.run.features])
     values = KernelSpectrum(largest_tolerance=1e-13, smallest_tolerance=1e-13).measure(
         kernel, found.rows, "mse_logits", found.grad_norm
     )
     for end in ("min", "max"):
-        slack = rounding(case.network.weights[0].shape[0]) * values["pntk_lambda_max"]
+        slack = rounding(case.model.weights[0].shape[0]) * values["pntk_lambda_max"]
         assert values[f"ntk_lambda_{end}"] == pytest.approx(values[f"pntk_lambda_{end}"], rel=0, abs=slack)
 
 
@@ -83,7 +83,7 @@ def test_where_nothing_is_left_to_learn_the_compressed_modes_are_witnesses_still
     case = small("tanh", loss="mse_logits")
     found = case.training_pass()
     found.rows.gradient.zero_()
-    kernel = TangentKernel(case.network, found.run, [feature_gram(a) for a in found.run.inputs])
+    kernel = TangentKernel(found.run, [feature_gram(a) for a in found.run.features])
     values = KernelSpectrum(largest_tolerance=1e-12, smallest_tolerance=1e-12).measure(
         kernel, found.rows, "mse_logits", 0.0
     )
@@ -100,7 +100,7 @@ def test_where_nothing_is_left_to_learn_the_compressed_modes_are_witnesses_still
 def test_a_small_gradient_is_as_good_a_witness_as_a_large_one(scale):
     case = small("tanh", loss="mse_logits")
     found = case.training_pass()
-    kernel = TangentKernel(case.network, found.run, [feature_gram(a) for a in found.run.inputs])
+    kernel = TangentKernel(found.run, [feature_gram(a) for a in found.run.features])
     dense = kernel.dense()
     top = torch.linalg.eigh(dense).eigenvectors[:, -1]
     found.rows.gradient.copy_(scale * top.view(kernel.shape))
@@ -112,7 +112,7 @@ def test_conditioning_of_a_singular_kernel_stops_at_the_resolution_of_its_order(
     case = small("tanh", n=8)
     case.x[1] = case.x[0]
     found = case.training_pass()
-    kernel = TangentKernel(case.network, found.run, [feature_gram(a) for a in found.run.inputs])
+    kernel = TangentKernel(found.run, [feature_gram(a) for a in found.run.features])
     n, k = kernel.shape
     null = torch.zeros(n, k, dtype=torch.float64)
     null[0, 0], null[1, 0] = 1.0, -1.0  # two equal examples
@@ -148,7 +148,7 @@ def test_shares_are_those_of_traces_of_any_size_and_not_defined_for_a_kernel_of_
 def test_random_signs_estimate_the_traces_and_are_exact_in_the_mean(activation, renormalize, bias):
     case = small(activation, renormalize, bias)
     found = case.training_pass()
-    kernel = TangentKernel(case.network, found.run, [feature_gram(a) for a in found.run.inputs])
+    kernel = TangentKernel(found.run, [feature_gram(a) for a in found.run.features])
     n, k = kernel.shape
     # All patterns of one example's signs: cross terms cancel, whatever the other examples have.
     patterns = torch.tensor(list(itertools.product([-1.0, 1.0], repeat=k)), dtype=torch.float64)
@@ -160,7 +160,7 @@ def test_random_signs_estimate_the_traces_and_are_exact_in_the_mean(activation, 
 def test_shares_of_many_examples_are_estimated_to_a_few_percent_and_the_same_at_each_call():
     case = small("relu", n=80, width=60, depth=4)
     found = case.training_pass()
-    kernel = TangentKernel(case.network, found.run, [feature_gram(a) for a in found.run.inputs])
+    kernel = TangentKernel(found.run, [feature_gram(a) for a in found.run.features])
     shares, exact = trace_shares(kernel), kernel.layer_traces().numpy()
     np.testing.assert_allclose(shares[1:], exact / exact.sum(), rtol=0.05)
     assert not np.array_equal(shares[1:], exact / exact.sum())
@@ -175,13 +175,13 @@ def test_products_are_made_in_float32_only_where_the_smallest_eigenvalue_stands_
     x = torch.randn(6, 40, generator=generator)
     if not conditioned:
         x[1] = x[0] + 1e-3 * x[2]
-    network = initialise(
+    model = initialise(
         inputs=40, width=50, depth=3, classes=2, activation="tanh", renormalize=False, bias=False, seed=0,
         device=torch.device("cpu"), dtype=torch.float32,
     )  # fmt: skip
-    run = forward(network, x)
-    rows = losses.evaluate("mse", run.output, torch.tensor([0, 1, 0, 1, 0, 1]))
-    kernel = TangentKernel(network, run, [feature_gram(a) for a in run.inputs])
+    run = model.forward(x)
+    rows = losses.evaluate("mse", run.logits, torch.tensor([0, 1, 0, 1, 0, 1]))
+    kernel = TangentKernel(run, [feature_gram(a) for a in run.features])
     used = []
     original = TangentKernel.__call__
     monkeypatch.setattr(TangentKernel, "__call__", lambda self, v: used.append(v.dtype) or original(self, v))
@@ -205,7 +205,7 @@ def test_products_are_made_in_float32_only_where_the_smallest_eigenvalue_stands_
 def test_a_product_in_float32_is_off_by_no_more_than_is_said():
     case = small("relu", n=30, width=60, depth=5)
     found = case.training_pass()
-    kernel = TangentKernel(case.network, found.run, [feature_gram(a) for a in found.run.inputs])
+    kernel = TangentKernel(found.run, [feature_gram(a) for a in found.run.features])
     v = torch.randn(kernel.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     off = float((kernel(v) - kernel(v.float()).double()).norm()) / float(v.norm())
     assert 0.0 < off <= _ROUNDING * 2.0**-23 * float(torch.linalg.eigvalsh(kernel.dense())[-1])
@@ -223,12 +223,12 @@ def test_products_that_are_queued_find_what_as_many_products_one_by_one_find(
     )
     for row in range(4):
         found = case.training_pass()
-        kernel = TangentKernel(case.network, found.run, [feature_gram(a) for a in found.run.inputs])
+        kernel = TangentKernel(found.run, [feature_gram(a) for a in found.run.features])
         expected = one_by_one.measure(kernel, found.rows, loss, found.grad_norm)
         queued.launch(kernel, found.rows, loss, Transfer())
         values = queued.measure(kernel, found.rows, loss, found.grad_norm)
         assert set(values) == set(expected)
         for name, value in values.items():
             assert value == pytest.approx(expected[name], rel=1e-7, abs=1e-11 * values["ntk_lambda_max"]), (row, name)
-        for parameter, gradient in zip(case.network.parameters(), found.gradients, strict=True):
+        for parameter, gradient in zip(case.model.parameters.values(), found.gradients.values(), strict=True):
             parameter.sub_(0.5 * gradient)

@@ -68,11 +68,11 @@ def test_what_is_carried_is_all_that_is_needed() -> None:
 
 def test_parameters_have_moved_from_where_they_began_and_not_from_zero() -> None:
     case = small("tanh", bias=True)  # whose biases are not 0 to begin with
-    measures, began = LayerMeasures(case.network), case.flat()
+    measures, began = LayerMeasures(case.model), case.flat()
     for _ in range(3):
         found = case.training_pass()
         measures.measure(found.run, row_norms(found.run, found.signals))
         assert measures.parameter_distance() == pytest.approx(float((case.flat() - began).norm()), rel=1e-12)
-        measures.before_update(found.gradient_norms[: case.network.depth])
-        for parameter, gradient in zip(case.network.parameters(), found.gradients, strict=True):
+        measures.before_update(list(found.gradient_norms.values())[: case.model.depth])
+        for parameter, gradient in zip(case.model.parameters.values(), found.gradients.values(), strict=True):
             parameter.sub_(gradient)

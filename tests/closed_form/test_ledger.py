@@ -234,9 +234,9 @@ def test_the_segments_smoothness_bounds_the_hessian_at_every_point_of_the_ball(l
     from engine.measure.row_norms import row_norms
 
     case = small("tanh", renormalize, bias, loss, n=3, d=3, width=4, depth=3, classes=2)
-    norms = np.array([math.nan, *(float(torch.linalg.matrix_norm(w, 2)) for w in case.network.weights)])
+    norms = np.array([math.nan, *(float(torch.linalg.matrix_norm(w, 2)) for w in case.model.weights)])
     found = case.training_pass()
-    bounds = NetworkBounds(case.network, row_norms(found.run, found.signals), norms, loss)
+    bounds = NetworkBounds(found.run.chain, row_norms(found.run, found.signals), norms, loss)
     generator = torch.Generator().manual_seed(3)
     theta = case.flat()
     for radius in (0.0, 0.01, 0.2):

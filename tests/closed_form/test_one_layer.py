@@ -7,11 +7,10 @@ import pytest
 import torch
 
 from engine.measure.gram import feature_gram
-from engine.measure.hessian import HessianOperator
 from engine.measure.kernel import TangentKernel
 from engine.measure.row_norms import row_norms
 from engine.model import loss as losses
-from engine.model.mlp import Network, backward_signals, forward, parameter_gradients
+from engine.model.mlp import MLP
 from engine.theory.activation import TANH
 from tests.rounding import rounding
 
@@ -23,10 +22,10 @@ def layer(bias: bool):
     weight = torch.tensor(rng.normal(size=(K, D)))
     shift = torch.tensor(rng.normal(size=K)) if bias else None
     x, y = torch.tensor(rng.normal(size=(N, D))), torch.tensor(rng.integers(0, K, size=N))
-    network = Network([weight], None if shift is None else [shift], TANH, renormalize=False)
+    model = MLP([weight], None if shift is None else [shift], TANH, renormalize=False)
     # With a bias the input has one more coordinate, always 1.
     extended = torch.cat([x, torch.ones(N, 1, dtype=x.dtype)], dim=1) if bias else x
-    return network, x, y, extended, forward(network, x)
+    return model, x, y, extended, model.forward(x)
 
 
 def in_the_engines_order(matrix: torch.Tensor, bias: bool) -> torch.Tensor:
@@ -40,9 +39,9 @@ def in_the_engines_order(matrix: torch.Tensor, bias: bool) -> torch.Tensor:
 
 @pytest.mark.parametrize("bias", [False, True])
 def test_the_tangent_kernel_is_that_of_the_inputs_for_every_class_alike(bias: bool) -> None:
-    network, x, _, extended, run = layer(bias)
+    _, x, _, extended, run = layer(bias)
     expected = torch.kron(extended @ extended.T, torch.eye(K, dtype=torch.float64))
-    kernel = TangentKernel(network, run, [feature_gram(x)])
+    kernel = TangentKernel(run, [feature_gram(x)])
     slack = rounding(D + 1) * float(expected.max())
     torch.testing.assert_close(kernel.dense(), expected, rtol=0, atol=slack)
     torch.testing.assert_close(kernel.compressed(), extended @ extended.T, rtol=0, atol=slack)
@@ -55,15 +54,15 @@ def test_the_tangent_kernel_is_that_of_the_inputs_for_every_class_alike(bias: bo
 @pytest.mark.parametrize("loss", ["mse_logits", "cross_entropy"])
 def test_the_hessian_of_linear_and_of_softmax_regression_is_the_closed_form(loss: str, bias: bool) -> None:
     """(1/n) Σ_i C_i ⊗ x_i x_iᵀ, C = I for least squares and diag p − ppᵀ for softmax regression."""
-    network, _, y, extended, run = layer(bias)
-    rows = losses.evaluate(loss, run.output, y)
-    operator = HessianOperator(network, run, backward_signals(network, run, rows.gradient), rows)
+    model, _, y, extended, run = layer(bias)
+    rows = losses.evaluate(loss, run.logits, y)
+    product = run.hessian_product(run.backward(rows.gradient), rows)
     expected = torch.zeros(K * extended.shape[1], K * extended.shape[1], dtype=torch.float64)
     for i in range(N):
-        p = torch.exp(run.output[i]) / torch.exp(run.output[i]).sum()
+        p = torch.exp(run.logits[i]) / torch.exp(run.logits[i]).sum()
         C = torch.eye(K, dtype=p.dtype) if loss == "mse_logits" else torch.diag(p) - torch.outer(p, p)
         expected += torch.kron(C, torch.outer(extended[i], extended[i])) / N
-    found = torch.stack([operator(v) for v in torch.eye(operator.dimension, dtype=torch.float64)])
+    found = torch.stack([product(v) for v in torch.eye(model.dimension, dtype=torch.float64)])
     torch.testing.assert_close(
         found, in_the_engines_order(expected, bias), rtol=0, atol=rounding(N * D) * float(expected.max())
     )
@@ -71,17 +70,17 @@ def test_the_hessian_of_linear_and_of_softmax_regression_is_the_closed_form(loss
 
 @pytest.mark.parametrize("bias", [False, True])
 def test_gradients_of_softmax_regression_are_those_of_the_textbook(bias: bool) -> None:
-    network, _, y, extended, run = layer(bias)
-    rows = losses.evaluate("cross_entropy", run.output, y)
-    signals = backward_signals(network, run, rows.gradient)
-    p = torch.softmax(run.output, dim=1)
+    _, _, y, extended, run = layer(bias)
+    rows = losses.evaluate("cross_entropy", run.logits, y)
+    signals = run.backward(rows.gradient)
+    p = torch.softmax(run.logits, dim=1)
     residual = p - torch.eye(K, dtype=p.dtype)[y]
     whole = residual.T @ extended / N
-    found = parameter_gradients(network, run, signals)
+    found = run.gradients(signals)
     slack = rounding(N) * float(extended.abs().max())
-    torch.testing.assert_close(found[0], whole[:, :D], rtol=0, atol=slack)
+    torch.testing.assert_close(found["W1"], whole[:, :D], rtol=0, atol=slack)
     if bias:
-        torch.testing.assert_close(found[1], whole[:, D], rtol=0, atol=slack)
+        torch.testing.assert_close(found["b1"], whole[:, D], rtol=0, atol=slack)
     squares = residual.square().sum(dim=1) * extended.square().sum(dim=1)
-    found_squares = torch.from_numpy(row_norms(run, signals).sample_gradients(bias=bias))
+    found_squares = torch.from_numpy(row_norms(run, signals).sample_gradients())
     torch.testing.assert_close(found_squares, squares, rtol=rounding(D + K), atol=0.0)

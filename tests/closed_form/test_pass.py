@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.measure.hessian import HessianOperator
 from engine.measure.lanczos import extreme_eigenpair
 from engine.measure.row_norms import row_norms
-from engine.model.mlp import row_scale, row_scale_transpose
+from engine.model.renormalisation import row_scale, row_scale_derivative
 from tests.closed_form.small_networks import CASES, LOSSES, dense_hessian, small
 from tests.rounding import rounding
 
@@ -22,7 +21,9 @@ def test_loss_and_gradient_are_those_of_the_definition(activation, renormalize, 
     (expected,) = torch.autograd.grad(value, flat)
     found = case.training_pass()
     assert found.loss == pytest.approx(float(value.detach()), rel=1e-12)
-    torch.testing.assert_close(torch.cat([g.reshape(-1) for g in found.gradients]), expected, rtol=1e-10, atol=1e-13)
+    torch.testing.assert_close(
+        torch.cat([g.reshape(-1) for g in found.gradients.values()]), expected, rtol=1e-10, atol=1e-13
+    )
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -31,7 +32,7 @@ def test_sample_gradient_norms_are_those_of_single_examples(activation, renormal
     case = small(activation, renormalize, bias, loss)
     jacobian = torch.autograd.functional.jacobian(case.sample_losses, case.flat())
     found = case.training_pass()
-    squares = torch.from_numpy(row_norms(found.run, found.signals).sample_gradients(bias=bias))
+    squares = torch.from_numpy(row_norms(found.run, found.signals).sample_gradients())
     torch.testing.assert_close(squares, jacobian.square().sum(dim=1), rtol=1e-10, atol=1e-13)
 
 
@@ -41,8 +42,8 @@ def test_hessian_products_are_those_of_the_dense_hessian(activation, renormalize
     case = small(activation, renormalize, bias, loss)
     dense = dense_hessian(case)
     found = case.training_pass()
-    operator = HessianOperator(case.network, found.run, found.signals, found.rows)
-    assert operator.dimension == dense.shape[0]
+    operator = found.run.hessian_product(found.signals, found.rows)
+    assert case.model.dimension == dense.shape[0]
     columns = torch.stack([operator(v) for v in torch.eye(dense.shape[0], dtype=torch.float64)])
     torch.testing.assert_close(columns, dense, rtol=1e-9, atol=1e-12)
 
@@ -52,8 +53,8 @@ def test_the_largest_hessian_eigenvalue_is_the_dense_one_even_where_a_negative_o
     case = small("tanh", False, True, loss)
     dense = torch.linalg.eigvalsh(dense_hessian(case))
     found = case.training_pass()
-    operator = HessianOperator(case.network, found.run, found.signals, found.rows)
-    start = torch.cat([g.reshape(-1) for g in found.gradients])
+    operator = found.run.hessian_product(found.signals, found.rows)
+    start = torch.cat([g.reshape(-1) for g in found.gradients.values()])
     for which, expected in (("largest", dense[-1]), ("smallest", dense[0])):
         pair = extreme_eigenpair(operator, start, which, tolerance=1e-10, max_products=500)
         assert pair.value == pytest.approx(float(expected), rel=1e-9)
@@ -72,7 +73,7 @@ def test_the_derivative_of_rescaling_is_nu_times_the_projection_across_the_row_i
     generator = torch.Generator().manual_seed(0)
     u, z = (torch.randn(*batch, 5, 7, generator=generator, dtype=torch.float64) for _ in range(2))
     nu = 7**0.5 / u.norm(dim=-1, keepdim=True)
-    found = row_scale_transpose(nu * u, nu, z)
+    found = row_scale_derivative(nu * u, nu, z)
     slack = rounding(7) * float((nu * z.norm(dim=-1, keepdim=True)).max())
     rows = zip(*(t.reshape(-1, t.shape[-1]) for t in (u, nu, z, found)), strict=True)
     for of, scale, v, product in rows:

@@ -171,7 +171,7 @@ def test_renormalised_features_have_a_unit_diagonal_at_every_layer(
     seed: int, activation: str, renormalize: bool, bias: bool
 ) -> None:
     case = small(activation, renormalize, bias, seed=seed)
-    for a in case.training_pass().run.inputs[1:]:
+    for a in case.training_pass().run.features[1:]:
         diagonal = feature_gram(a).diagonal()
         # A row dead to every neuron of ReLU has u = offset ≠ 0, so each row has a direction.
         if renormalize:
@@ -194,7 +194,7 @@ def test_leaving_out_an_example_interlaces_both_kernels(
     seed: int, activation: str, renormalize: bool, bias: bool
 ) -> None:
     case = small(activation, renormalize, bias, seed=seed, n=5)
-    gram = feature_gram(case.training_pass().run.inputs[-1])
+    gram = feature_gram(case.training_pass().run.features[-1])
     jacobian = dense_jacobian(case)
     for whole, without in ((gram, gram[1:, 1:]), (jacobian @ jacobian.T, jacobian[1:] @ jacobian[1:].T)):
         outer, inner = torch.linalg.eigvalsh(whole), torch.linalg.eigvalsh(without)

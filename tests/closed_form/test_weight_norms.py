@@ -162,14 +162,14 @@ def test_along_a_run_a_bound_grows_by_just_what_the_update_has_moved_the_weights
     )
     trainer = Trainer(config)
     trainer.observe()
-    before = [weight.clone() for weight in trainer.network.weights]
+    before = [weight.clone() for weight in trainer.model.weights]
 
     def uppers() -> list[float]:
         return [float(trainer.carried().vectors[f"layers.weights.norm.{index}.bounds"][0]) for index in range(3)]
 
     then = uppers()
     trainer.advance()
-    lengths = [float((now - was).norm()) for now, was in zip(trainer.network.weights, before, strict=True)]
+    lengths = [float((now - was).norm()) for now, was in zip(trainer.model.weights, before, strict=True)]
     assert [now - was for now, was in zip(uppers(), then, strict=True)] == pytest.approx(lengths, rel=1e-9)
 
 

@@ -48,7 +48,7 @@ def test_rows_after_a_checkpoint_are_those_of_the_run_that_was_not_interrupted(t
         for _ in range(3):
             found += rerun.forward()[1]
     assert found == []
-    for now, then in zip(rerun.trainer.network.parameters(), weights[12], strict=True):
+    for now, then in zip(rerun.trainer.model.parameters.values(), weights[12], strict=True):
         assert torch.equal(now, then)
 
 

@@ -15,7 +15,7 @@ class Activation(nn.Module):
 
     def __init__(self, case: Small) -> None:
         super().__init__()
-        self._activation, self._renormalize = case.network.activation, case.network.renormalize
+        self._activation, self._renormalize = case.model.activation, case.model.renormalize
 
     def forward(self, h: Tensor) -> Tensor:
         raw = torch.relu(h) if self._activation.name == "relu" else torch.tanh(h)
@@ -26,14 +26,14 @@ class Activation(nn.Module):
 def module_of(case: Small) -> nn.Sequential:
     """nn.Linear layers that share their values with the case, in its order."""
     parts: list[nn.Module] = []
-    biases = case.network.biases
-    for index, weight in enumerate(case.network.weights):
+    biases = case.model.biases
+    for index, weight in enumerate(case.model.weights):
         if index:
             parts.append(Activation(case))
-        linear = nn.Linear(weight.shape[1], weight.shape[0], bias=biases is not None, dtype=weight.dtype)
+        linear = nn.Linear(weight.shape[1], weight.shape[0], bias=bool(biases), dtype=weight.dtype)
         with torch.no_grad():
             linear.weight.copy_(weight)
-            if biases is not None:
+            if biases:
                 linear.bias.copy_(biases[index])
         parts.append(linear)
     return nn.Sequential(*parts)

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from engine.measure.gram import feature_gram
-from engine.measure.hessian import HessianOperator
 from engine.measure.kernel import TangentKernel
 from engine.measure.kernel_spectrum import KernelSpectrum
 from tests.closed_form.small_networks import CASES, LOSSES, small
@@ -22,10 +21,10 @@ def test_hessian_products_are_those_of_curvlinops(activation, renormalize, bias,
     module = module_of(case)
     theirs = curvlinops.HessianLinearOperator(module, Loss(loss), parameters_of(module), [(case.x, case.y)])
     found = case.training_pass()
-    ours = HessianOperator(case.network, found.run, found.signals, found.rows)
+    ours = found.run.hessian_product(found.signals, found.rows)
     generator = torch.Generator().manual_seed(0)
     for _ in range(3):
-        v = torch.randn(ours.dimension, generator=generator, dtype=torch.float64)
+        v = torch.randn(case.model.dimension, generator=generator, dtype=torch.float64)
         torch.testing.assert_close(ours(v), theirs @ v, rtol=1e-9, atol=1e-11)
 
 
@@ -38,7 +37,7 @@ def test_the_largest_gauss_newton_eigenvalue_is_that_of_curvlinops(activation, r
     theirs = curvlinops.GGNLinearOperator(module, Loss(loss), parameters_of(module), [(case.x, case.y)])
     dense = theirs @ torch.eye(theirs.shape[1], dtype=torch.float64)
     found = case.training_pass()
-    kernel = TangentKernel(case.network, found.run, [feature_gram(a) for a in found.run.inputs])
+    kernel = TangentKernel(found.run, [feature_gram(a) for a in found.run.features])
     spectrum = KernelSpectrum(largest_tolerance=1e-12, products=200)
     expected = float(torch.linalg.eigvalsh((dense + dense.T) / 2)[-1])
     assert spectrum.measure(kernel, found.rows, loss)["smoothness_ggn"] == pytest.approx(expected, rel=1e-8)

@@ -14,7 +14,7 @@ from tests.oracles.modules import module_of, parameters_of
 
 def dense_kernel(case) -> torch.Tensor:
     found = case.training_pass()
-    return TangentKernel(case.network, found.run, [feature_gram(a) for a in found.run.inputs]).dense()
+    return TangentKernel(found.run, [feature_gram(a) for a in found.run.features]).dense()
 
 
 @pytest.mark.parametrize(("activation", "renormalize", "bias"), CASES)
@@ -37,7 +37,7 @@ def test_the_tangent_kernel_is_that_of_nngeometry(activation, renormalize, bias)
     gram = pytest.importorskip("nngeometry.gram", reason="nngeometry is not installed: pip install wnt-tui[oracles]")
     case = small(activation, renormalize, bias)
     module = module_of(case)
-    assert len(parameters_of(module)) == len(case.network.parameters())
+    assert len(parameters_of(module)) == len(case.model.parameters.values())
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(case.x, case.y), batch_size=len(case.x))
     theirs = gram.GramMatrix(module, loader, function=lambda x, _: module(x)).data  # (k, n, k, n)
     k, n = theirs.shape[:2]

@@ -92,7 +92,7 @@ def test_the_trainer_measures_the_gram_matrices_of_its_features_in_float64_whate
     data = data_set(sphere(np.random.default_rng(0), 12, 40), np.arange(12) % 3)
     trainer = Trainer(RunConfig(width=12, depth=3, examples=12, dtype=dtype, device="cpu", steps=0), data)  # type: ignore[arg-type]
     record = trainer.observe()
-    for m, a in enumerate(trainer._pass(Transfer()).run.inputs):
+    for m, a in enumerate(trainer._pass(Transfer()).run.features):
         sigma = np.linalg.svd(a.double().numpy() / math.sqrt(a.shape[1]), compute_uv=False)
         slack = rounding(a.shape[1]) * sigma[0] ** 2
         assert record.layers["lambda_min"][m] == pytest.approx(sigma[-1] ** 2, rel=1e-9, abs=slack)
@@ -210,7 +210,7 @@ def test_a_gradient_of_exactly_zero_leaves_what_divides_by_it_undefined_and_ever
                   measure=measure, steps=2, device="cpu"),  # type: ignore[arg-type]
         data,
     )  # fmt: skip
-    for weight in trainer.network.weights:
+    for weight in trainer.model.weights:
         weight.zero_()
     with warnings.catch_warnings():
         warnings.simplefilter("error")

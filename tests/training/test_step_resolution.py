@@ -60,11 +60,11 @@ class _Extended:
         self._y = np.eye(trainer.data.classes, dtype=EXTENDED)[trainer.data.y_train]
 
     def theta(self) -> list[np.ndarray]:
-        return [p.double().numpy().astype(EXTENDED) for p in self._trainer.network.parameters()]
+        return [p.double().numpy().astype(EXTENDED) for p in self._trainer.model.parameters.values()]
 
     def __call__(self, theta: list[np.ndarray]) -> tuple[np.longdouble, np.longdouble]:
         """f and ‖∇f‖²."""
-        config, activation = self._config, self._trainer.network.activation
+        config, activation = self._config, self._trainer.model.activation
         depth, scale, offset = config.depth, EXTENDED(activation.scale), EXTENDED(activation.offset)
         weights, biases = theta[:depth], theta[depth:]
         inputs, slopes, scales = [self._x], [], []

@@ -1,0 +1,46 @@
+"""The activations on tensors: φ̄, φ̄' and φ̄'', one entry each. Constants come from :mod:`engine.theory.activation`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.theory.activation import NormalizedActivation
+
+
+@dataclass(frozen=True, slots=True)
+class TensorActivation:
+    """φ as training computes it.
+
+    Attributes:
+        evaluate: h ↦ φ̄(h), φ̄'(h), given φ̄'s constants.
+        curvature: h ↦ φ̄''(h), given the constants; None where it vanishes almost everywhere.
+    """
+
+    evaluate: Callable[[NormalizedActivation, Tensor], tuple[Tensor, Tensor]]
+    curvature: Callable[[NormalizedActivation, Tensor], Tensor] | None
+
+
+def _relu(constants: NormalizedActivation, h: Tensor) -> tuple[Tensor, Tensor]:
+    # The derivative at 0 is taken as 0, as torch does.
+    return torch.relu(h) * constants.scale + constants.offset, (h > 0).to(h.dtype) * constants.scale
+
+
+def _tanh(constants: NormalizedActivation, h: Tensor) -> tuple[Tensor, Tensor]:
+    # Odd, so that there is no offset.
+    t = torch.tanh(h)
+    return t * constants.scale, (1.0 - t * t) * constants.scale
+
+
+def _tanh_curvature(constants: NormalizedActivation, h: Tensor) -> Tensor:
+    t = torch.tanh(h)
+    return -2.0 * constants.scale * t * (1.0 - t * t)
+
+
+TENSOR_ACTIVATIONS: dict[str, TensorActivation] = {
+    "relu": TensorActivation(_relu, None),
+    "tanh": TensorActivation(_tanh, _tanh_curvature),
+}

@@ -1,0 +1,171 @@
+"""The interface of a model: all that training and the measurements know of a network.
+
+A *site* is a place where parameters multiply: h = aWᵀ + b. A pass leaves the features a that enter each site; the
+signals that come back to it are ∂⟨cotangent, logits⟩/∂h. Gradients, kernel and norms follow from the two.
+
+Shapes: n examples, k classes; features (n, fan_in), signals (…, n, fan_out), leading dimensions being batches of
+cotangents. Where a site shares its weights between positions, both have one more dimension: (n, positions, fan_in).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.model.loss import LossRows
+from engine.theory.activation import NormalizedActivation
+
+Product = Callable[[Tensor], Tensor]
+"""A symmetric matrix, as a map of vectors to vectors of the same shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place where parameters multiply.
+
+    Attributes:
+        weight: Name of W, (fan_out, fan_in), among the model's parameters.
+        bias: Name of b, (fan_out,), or None.
+    """
+
+    weight: str
+    bias: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Sites in a row, h_l = a_{l−1}W_lᵀ + b_l and a_l = ν_l φ̄(h_l): what the bounds of Eq. 13 and Lemmas 4 and 9 need.
+
+    Attributes:
+        activation: φ̄ and its constants.
+        bias: Whether there are b_l.
+        scales: ν of the rows of a_1 … a_{L−1}, each (n, 1), 0 for a row of zeros; None without renormalisation.
+    """
+
+    activation: NormalizedActivation
+    bias: bool
+    scales: list[Tensor] | None
+
+
+class Pass(ABC):
+    """A forward pass, and derivatives at its parameters; valid until they are updated.
+
+    Attributes:
+        model: The model that made the pass.
+        features: a of every site, (n, fan_in).
+        logits: The outputs, (n, k).
+        chain: Its description, where the sites are a chain; what bounds chains does not apply to others.
+    """
+
+    __slots__ = ("chain", "features", "logits", "model")
+
+    def __init__(self, model: Model, features: list[Tensor], logits: Tensor, chain: Chain | None) -> None:
+        self.model, self.features, self.logits, self.chain = model, features, logits, chain
+
+    @abstractmethod
+    def backward(self, cotangents: Tensor) -> list[Tensor]:
+        """Jᵀ at the sites: ∂⟨cotangent, logits⟩/∂h of every site and example.
+
+        Args:
+            cotangents: Shape (…, n, k); leading dimensions are batches.
+
+        Returns:
+            Signals, (…, n, fan_out), in the precision of the cotangents.
+        """
+
+    @abstractmethod
+    def gradients(self, signals: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Gradients of the mean over examples.
+
+        Args:
+            signals: Those of single examples (not divided by n), (n, fan_out) each, from :meth:`backward`.
+
+        Returns:
+            ∂f/∂θ by parameter, in the order of ``Model.parameters``.
+        """
+
+    @abstractmethod
+    def hessian_product(self, signals: Sequence[Tensor], loss: LossRows) -> Product:
+        """The map v ↦ ∇²f v, with what all products share computed once.
+
+        Args:
+            signals: δ of single examples, those of the loss.
+            loss: The loss at the pass's logits.
+
+        Returns:
+            Products of vectors of all parameters, (dimension,), in the order of ``Model.parameters``.
+        """
+
+    @abstractmethod
+    def kernel_product(self, grams: Sequence[Tensor]) -> Product:
+        """The map v ↦ Kv = JJᵀv, K the tangent kernel of the logits (Eq. 11).
+
+        Args:
+            grams: aaᵀ/fan_in of every site, (n, n), float64, as they have been measured. A model may do without.
+
+        Returns:
+            Products of cotangents, (n, k), in the precision of the cotangent.
+        """
+
+
+class Model(ABC):
+    """A network. Its parameters are updated in place by training, and by nothing else.
+
+    Attributes:
+        sites: Where its parameters multiply, from the input to the logits.
+    """
+
+    sites: Sequence[Site]
+
+    @property
+    @abstractmethod
+    def parameters(self) -> Mapping[str, Tensor]:
+        """All parameters by name, always in the same order."""
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Pass:
+        """The pass at the present parameters.
+
+        Args:
+            x: Inputs, n in their first dimension.
+
+        Returns:
+            What the backward pass and the measurements read.
+        """
+
+    @abstractmethod
+    def logits(self, x: Tensor) -> Tensor:
+        """The outputs alone, (n, k), with nothing kept: for the test set.
+
+        Args:
+            x: Inputs, n in their first dimension.
+        """
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """The W of every site."""
+        return [self.parameters[site.weight] for site in self.sites]
+
+    @property
+    def biases(self) -> list[Tensor]:
+        """The b of the sites that have one."""
+        return [self.parameters[site.bias] for site in self.sites if site.bias is not None]
+
+    @property
+    def depth(self) -> int:
+        """L, the number of sites."""
+        return len(self.sites)
+
+    @property
+    def dimension(self) -> int:
+        """The number of parameters' entries."""
+        return sum(parameter.numel() for parameter in self.parameters.values())
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The training precision."""
+        return next(iter(self.parameters.values())).dtype
