@@ -8,8 +8,7 @@ breakpoints. What is exported here needs no numpy: options are checked before an
 
 from __future__ import annotations
 
-from engine.breakpoints.conditions import Breakpoint
-from engine.breakpoints.errors import BreakpointError
+from engine.breakpoints.conditions import Breakpoint, BreakpointError
 from engine.breakpoints.grammar import LONGEST_CONDITION, MOST_BREAKPOINTS, parse, parse_all
 from engine.breakpoints.hits import SetBreakpoint, breakpoints_set
 

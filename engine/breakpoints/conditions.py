@@ -1,18 +1,50 @@
-"""What a breakpoint is: its condition, and what a run must have for it to be reached."""
+"""Breakpoints as data: a condition of comparisons between expressions, and for how many rows it must hold.
+
+Every part spells itself: ``str`` gives the canonical text, by which a breakpoint is known.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.breakpoints.errors import BreakpointError
 from engine.catalogue import CATALOGUE, layer_range
+from engine.errors import ConfigError
 
 Quantifier = Literal["any", "all"]
 Relation = Literal["<", "<=", ">", ">=", "inside", "outside"]
+Symbol = Literal["+", "-", "*", "/"]
 
 STEP = "step"
 """The one name that is not in the catalogue: the row's step."""
+
+
+class BreakpointError(ConfigError):
+    """A breakpoint cannot be read, or can never be reached in its run.
+
+    Args:
+        text: The text of the breakpoint.
+        column: Where it goes wrong, from 1.
+        reason: What is wrong there, a phrase.
+        hint: The way out, in one sentence.
+    """
+
+    def __init__(self, text: str, column: int, reason: str, hint: str = "") -> None:
+        super().__init__(f"Breakpoint {text!r}, column {column}: {reason}.", hint)
+        self.text = text
+        self.column = column
+        self.reason = reason
+        self.excerpt = f"{text}\n{' ' * (column - 1)}^"
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number, as it was spelled."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,32 +61,26 @@ class Reference:
     layer: int | Quantifier | None
     column: int
 
-
-Factor = float | Reference
+    def __str__(self) -> str:
+        return self.name if self.layer is None else f"{self.name}[{self.layer}]"
 
 
 @dataclass(frozen=True, slots=True)
-class Expression:
-    """A sum of products of numbers and metrics.
+class Operation:
+    """Two expressions and the sign between them; a sign before a single one leaves ``left`` out."""
 
-    Attributes:
-        terms: Each a sign and its factors, a factor with whether it divides.
-    """
+    symbol: Symbol
+    left: Expression | None
+    right: Expression
 
-    terms: tuple[tuple[float, tuple[tuple[bool, Factor], ...]], ...]
+    def __str__(self) -> str:
+        if self.left is None:
+            return f"{self.symbol}{self.right}"
+        space = " " if self.symbol in "+-" else ""
+        return f"{self.left}{space}{self.symbol}{space}{self.right}"
 
-    @property
-    def references(self) -> tuple[Reference, ...]:
-        """The metrics in it."""
-        return tuple(factor for _, factors in self.terms for _, factor in factors if isinstance(factor, Reference))
 
-    @property
-    def constant(self) -> float | None:
-        """The number that it is, None where it is more than one number."""
-        if len(self.terms) != 1 or len(self.terms[0][1]) != 1:
-            return None
-        sign, ((_, factor),) = self.terms[0]
-        return None if isinstance(factor, Reference) else sign * factor
+Expression = Number | Reference | Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +88,39 @@ class Comparison:
     """Two sides and what is to hold between them.
 
     Attributes:
-        left: What is looked at.
+        left: The left side.
         relation: How it is compared.
-        right: With what; of an interval its lower end.
+        right: The right side; of an interval its lower end.
         upper: Upper end of an interval, else None.
-        quantifier: Whether one layer is enough; None where no layers are quantified over.
     """
 
     left: Expression
     relation: Relation
     right: Expression
-    upper: Expression | None
-    quantifier: Quantifier | None
+    upper: Expression | None = None
+
+    def __str__(self) -> str:
+        if self.upper is None:
+            return f"{self.left} {self.relation} {self.right}"
+        # "2." before ".." would read as 2 and ".5".
+        return f"{self.left} {self.relation} {str(self.right).removesuffix('.')}..{self.upper}"
 
     @property
     def references(self) -> tuple[Reference, ...]:
-        """The metrics in it."""
-        sides = (self.left, self.right, *([self.upper] if self.upper is not None else []))
-        return tuple(reference for side in sides for reference in side.references)
+        """The metrics in it, from left to right."""
+        return references(self.left) + references(self.right) + references(self.upper)
+
+    @property
+    def quantifier(self) -> Quantifier | None:
+        """Whether one layer is enough; None where no layers are quantified over."""
+        return next((found.layer for found in self.references if isinstance(found.layer, str)), None)
+
+
+def references(side: Expression | None) -> tuple[Reference, ...]:
+    """The metrics in an expression, from left to right."""
+    if isinstance(side, Operation):
+        return references(side.left) + references(side.right)
+    return (side,) if isinstance(side, Reference) else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,47 +133,42 @@ class Diverging:
 
     references: tuple[Reference, ...] = ()
 
+    def __str__(self) -> str:
+        return "diverging"
+
 
 @dataclass(frozen=True, slots=True)
 class Breakpoint:
-    """A condition and for how many measured rows in a row it must hold.
+    """A condition and for how many measured rows in a row it must hold, at least 1."""
 
-    Attributes:
-        text: Its canonical text, by which it is known.
-        condition: The condition.
-        rows: Rows, at least 1.
-    """
-
-    text: str
     condition: Comparison | Diverging
     rows: int = 1
+
+    @property
+    def text(self) -> str:
+        """Its canonical text."""
+        return f"{self.condition}" + (f" for {self.rows}" if self.rows > 1 else "")
 
     def check(self, *, depth: int, measure: str) -> None:
         """Refuse what can never be reached in a run.
 
         Args:
             depth: Number of weight matrices.
-            measure: What is measured.
+            measure: The measurement set.
 
         Raises:
             BreakpointError: A layer that the metric does not have, or a metric that is not measured.
         """
-        for reference in self.condition.references:
-            if reference.name == STEP:
+        for found in self.condition.references:
+            if found.name == STEP:
                 continue
-            entry = CATALOGUE[reference.name]
+            entry, layers = CATALOGUE[found.name], layer_range(found.name, depth)
             if not entry.is_measured(measure):
-                raise BreakpointError(
-                    self.text,
-                    reference.column,
-                    f"{reference.name} is not measured with --measure {measure}",
-                    f"It is measured with --measure {entry.measured_in}.",
-                )
-            layers = layer_range(reference.name, depth)
-            if isinstance(reference.layer, int) and reference.layer not in layers:
-                raise BreakpointError(
-                    self.text,
-                    reference.column,
-                    f"{reference.name} has no layer {reference.layer} at --depth {depth}",
-                    f"It has layers {layers[0]} to {layers[-1]}.",
-                )
+                reason = f"{found.name} is not measured with --measure {measure}"
+                hint = f"It is measured with --measure {entry.measured_in}."
+            elif isinstance(found.layer, int) and found.layer not in layers:
+                reason = f"{found.name} has no layer {found.layer} at --depth {depth}"
+                hint = f"It has layers {layers[0]} to {layers[-1]}."
+            else:
+                continue
+            raise BreakpointError(self.text, found.column, reason, hint)

@@ -1,4 +1,4 @@
-"""Reading a breakpoint from text; every complaint points at a column.
+"""Breakpoints read from text; every complaint points at a column.
 
 ::
 
@@ -11,62 +11,56 @@
 
 Metrics are those of the catalogue. ``log10_cond[3] > 4 for 5``, ``smoothness_hessian > 2/lr``,
 ``ratio_descent outside 0.8..1.2``, ``eq13_op[any] <= 0``, ``lambda_min[all] < 0.5*infinite_lambda_min[all]``.
-Nothing is evaluated but these; texts are short, so nothing in them can be deep or slow.
+
+Python's own parser reads a condition, as a chain of comparisons: each word is first replaced by an operator of the
+same length. Only the nodes of this grammar are taken from its tree, and nothing is ever evaluated by Python.
 """
 
 from __future__ import annotations
 
+import ast
 import difflib
+import keyword
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Literal, NoReturn, cast
+from itertools import pairwise
+from typing import NoReturn, cast
 
 from engine.breakpoints.conditions import (
     STEP,
     Breakpoint,
+    BreakpointError,
     Comparison,
     Diverging,
     Expression,
-    Factor,
+    Number,
+    Operation,
     Quantifier,
     Reference,
     Relation,
+    Symbol,
 )
-from engine.breakpoints.errors import BreakpointError
 from engine.catalogue import CATALOGUE
 from engine.errors import ConfigError
 
 LONGEST_CONDITION = 200
-"""Characters of one breakpoint."""
+"""Characters of one breakpoint: nothing so short is deep or slow to parse."""
 
 MOST_BREAKPOINTS = 50
-"""Breakpoints of one run: each is looked at at every row."""
+"""Breakpoints of one run: each is evaluated at every row."""
 
 MOST_ROWS = 1_000_000
 
-_TOKENS = re.compile(
-    r"(?P<space>\s+)"
-    r"|(?P<number>(?:\d+(?:\.\d+|\.(?!\.))?|\.\d+)(?:[eE][+-]?\d+)?)"
-    r"|(?P<name>[A-Za-z_][A-Za-z_0-9]*)"
-    r"|(?P<sign>\.\.|<=|>=|[<>≤≥+\-*/\[\]])",
+_PIECES = re.compile(
+    r"(?P<number>(?:\d+(?:\.\d+|\.(?!\.))?|\.\d+)(?:[eE][+-]?\d+)?)"
+    r"|(?P<name>[A-Za-z_]\w*)"
+    r"|(?P<foreign>\*\*|//)"
+    r"|(?P<sign>\.\.|<=|>=|[<>+\-*/\[\]]|\s)"
+    r"|(?P<unknown>.)",
     re.ASCII,
 )
-_RELATIONS: dict[str, Relation] = {"<": "<", ">": ">", "<=": "<=", ">=": ">=", "≤": "<=", "≥": ">="}
-_WORDS = frozenset({"for", "inside", "outside", "any", "all", "diverging"})
-
-Kind = Literal["number", "name", "sign", "end"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: Kind
-    text: str
-    column: int
-
-    @property
-    def shown(self) -> str:
-        return "the end" if self.kind == "end" else repr(self.text)
+_PYTHON = {"inside": "  ==  ", "outside": "  !=   ", "..": "<="}
+_SYMBOLS: dict[type[ast.operator], Symbol] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
 
 def parse(text: str) -> Breakpoint:
@@ -82,7 +76,7 @@ def parse(text: str) -> Breakpoint:
         BreakpointError: It is none; the sentence names the column.
     """
     # Columns are those of the canonical text, by which a breakpoint is known from here on.
-    return _Parser(_Parser(text).breakpoint().text).breakpoint()
+    return _read(_read(text).text)
 
 
 def parse_all(texts: Iterable[str]) -> tuple[Breakpoint, ...]:
@@ -104,172 +98,121 @@ def parse_all(texts: Iterable[str]) -> tuple[Breakpoint, ...]:
     return tuple(found.values())
 
 
-class _Parser:
-    """Recursive descent over the tokens of one text."""
-
-    def __init__(self, text: str) -> None:
-        if len(text) > LONGEST_CONDITION:
-            reason = f"longer than {LONGEST_CONDITION} characters"
-            raise BreakpointError(text[:LONGEST_CONDITION] + "…", LONGEST_CONDITION + 1, reason, "Shorten it.")
-        self._text = text
-        self._tokens = list(self._split())
-        self._place = 0
-
-    def breakpoint(self) -> Breakpoint:
-        """Return the whole text as a breakpoint."""
-        condition = self._condition()
-        rows = self._rows() if self._took("for") else 1
-        if self._now.kind != "end":
-            self._fail(f"nothing is expected here, but there is {self._now.shown}", "`for N` may follow a condition.")
-        return Breakpoint(_spelled(self._tokens), condition, rows)
-
-    def _split(self) -> Iterable[_Token]:
-        place = 0
-        while place < len(self._text):
-            found = _TOKENS.match(self._text, place)
-            if found is None:
-                raise BreakpointError(
-                    self._text,
-                    place + 1,
-                    f"{self._text[place]!r} means nothing here",
-                    "Conditions are made of metrics, numbers, + - * / and <, <=, >, >=, inside, outside.",
-                )
-            if found.lastgroup != "space":
-                yield _Token(cast("Kind", found.lastgroup), found.group(), place + 1)
-            place = found.end()
-        yield _Token("end", "", len(self._text.rstrip()) + 1)
-
-    @property
-    def _now(self) -> _Token:
-        return self._tokens[self._place]
-
-    def _take(self) -> _Token:
-        token = self._now
-        self._place += token.kind != "end"
-        return token
-
-    def _took(self, text: str) -> bool:
-        if self._now.kind != "end" and self._now.text == text:
-            self._place += 1
-            return True
-        return False
-
-    def _fail(self, reason: str, hint: str = "", token: _Token | None = None) -> NoReturn:
-        raise BreakpointError(self._text, (token or self._now).column, reason, hint)
-
-    def _condition(self) -> Comparison | Diverging:
-        if self._took("diverging"):
-            return Diverging()
-        left = self._sum()
-        relation = self._now
-        if relation.text in {"inside", "outside"}:
-            self._take()
-            begins = self._now
-            low = self._sum()
-            if not self._took(".."):
-                self._fail(f"'..' is expected, not {self._now.shown}", f"As in `{relation.text} 0.8..1.2`.")
-            high = self._sum()
-            ends = low.constant, high.constant
-            if ends[0] is not None and ends[1] is not None and not ends[0] < ends[1]:
-                self._fail("nothing lies in this interval", "The smaller end comes first.", token=begins)
-            return self._compared(left, cast("Relation", relation.text), low, high)
-        if relation.text not in _RELATIONS:
-            self._fail(
-                f"a comparison is expected, not {relation.shown}", "One of <, <=, >, >=, inside A..B, outside A..B."
+def _read(text: str) -> Breakpoint:
+    text = text.strip().replace("≤", "<=").replace("≥", ">=")
+    if len(text) > LONGEST_CONDITION:
+        reason = f"longer than {LONGEST_CONDITION} characters"
+        raise BreakpointError(text[:LONGEST_CONDITION] + "…", LONGEST_CONDITION + 1, reason, "Shorten it.")
+    source, rows = "", 1
+    for piece in _PIECES.finditer(text):
+        word = piece.group()
+        if piece.lastgroup in {"foreign", "unknown"}:
+            _fail(
+                text,
+                piece.start(),
+                f"{word!r} means nothing here",
+                "Conditions are made of metrics, numbers, + - * / and <, <=, >, >=, inside, outside.",
             )
-        self._take()
-        return self._compared(left, _RELATIONS[relation.text], self._sum(), None)
-
-    def _compared(self, left: Expression, relation: Relation, low: Expression, high: Expression | None) -> Comparison:
-        made = Comparison(left, relation, low, high, None)
-        if not made.references:
-            self._fail(
-                "it compares numbers only", "Name a metric: `wnt-tui explain` lists them.", token=self._tokens[0]
-            )
-        quantified: Reference | None = None
-        for reference in made.references:
-            if isinstance(reference.layer, str):
-                if quantified is not None and quantified.layer != reference.layer:
-                    raise BreakpointError(
-                        self._text,
-                        reference.column,
-                        f"[{reference.layer}] cannot stand beside [{quantified.layer}]",
-                        "Compare layer with layer: the same word everywhere.",
-                    )
-                quantified = reference
-        quantifier = None if quantified is None else cast("Quantifier", quantified.layer)
-        return replace(made, quantifier=quantifier)
-
-    def _sum(self) -> Expression:
-        terms = [(self._sign(), self._product())]
-        while self._now.text in {"+", "-"}:
-            terms.append((self._sign(), self._product()))
-        return Expression(tuple(terms))
-
-    def _sign(self) -> float:
-        if self._took("-"):
-            return -1.0
-        self._took("+")
-        return 1.0
-
-    def _product(self) -> tuple[tuple[bool, Factor], ...]:
-        factors = [(False, self._factor())]
-        while self._now.text in {"*", "/"}:
-            factors.append((self._take().text == "/", self._factor()))
-        return tuple(factors)
-
-    def _factor(self) -> Factor:
-        token = self._take()
-        if token.kind == "number":
-            return float(token.text)
-        if token.kind != "name" or token.text in _WORDS:
-            self._fail(f"a metric or a number is expected, not {token.shown}", token=token)
-        if token.text == STEP:
-            return Reference(STEP, None, token.column)
-        entry = CATALOGUE.get(token.text)
-        if entry is None:
-            near = difflib.get_close_matches(token.text, [*CATALOGUE, "diverging", STEP], n=3, cutoff=0.5)
-            hint = f"Did you mean {' or '.join(near)}?" if near else "`wnt-tui explain` lists them."
-            self._fail(f"there is no metric {token.text!r}", hint, token=token)
-        if entry.scope == "step":
-            if self._now.text == "[":
-                self._fail(f"{token.text} has no layers", f"Write {token.text} alone.")
-            return Reference(token.text, None, token.column)
-        if not self._took("["):
-            self._fail(
-                f"{token.text} has a value a layer",
-                f"Write {token.text}[3], {token.text}[any] or {token.text}[all].",
-            )
-        return Reference(token.text, self._layer(token.text), token.column)
-
-    def _layer(self, name: str) -> int | Quantifier:
-        token = self._take()
-        if token.text not in {"any", "all"} and not (token.kind == "number" and token.text.isdigit()):
-            self._fail(f"a layer is expected, not {token.shown}", f"{name}[3], [any] or [all].", token=token)
-        if not self._took("]"):
-            self._fail(f"']' is expected, not {self._now.shown}")
-        return int(token.text) if token.kind == "number" else cast("Quantifier", token.text)
-
-    def _rows(self) -> int:
-        token = self._take()
-        if token.kind != "number" or not token.text.isdigit() or not 1 <= int(token.text) <= MOST_ROWS:
-            self._fail(
-                f"a number of rows is expected, not {token.shown}", "`for 5`: in five measured rows.", token=token
-            )
-        return int(token.text)
+        if word == "for":
+            rows = _rows(text, piece.end())
+            break
+        if keyword.iskeyword(word):
+            _unknown(text, piece.start(), word)
+        # A whole number may begin with zeros here, in Python it may not.
+        word = str(int(word)).rjust(len(word)) if word.isdigit() else " " if word.isspace() else word
+        source += _PYTHON.get(word, word)
+    try:
+        tree = ast.parse(source, mode="eval").body
+    except SyntaxError as error:
+        if "never closed" in error.msg:
+            _fail(text, (error.offset or 1) - 1, "'[' is not closed", "As in `log10_cond[3]`.")
+        _expected(text, "a metric or a number is", (error.offset or len(source) + 1) - 1)
+    return Breakpoint(_condition(text, tree), rows)
 
 
-def _spelled(tokens: list[_Token]) -> str:
-    """Return the canonical text: single spaces around relations and words, none inside brackets and products."""
-    text = ""
-    for number, token in enumerate(tokens):
-        before = tokens[number - 1] if number else None
-        tight = token.text in {"[", "]", "..", "*", "/"} or before is None or before.text in {"[", "..", "*", "/"}
-        # A sign at the beginning of a sum belongs to what follows it.
-        leading = before is not None and before.text in {"-", "+"} and _begins(tokens, number - 1)
-        text += ("" if tight or leading or token.kind == "end" else " ") + _RELATIONS.get(token.text, token.text)
-    return text
+def _rows(text: str, offset: int) -> int:
+    rows = text[offset:].strip()
+    if not rows.isdecimal() or not 1 <= int(rows) <= MOST_ROWS:
+        _expected(text, "a number of rows is", offset, "`for 5`: in five measured rows.")
+    return int(rows)
 
 
-def _begins(tokens: list[_Token], number: int) -> bool:
-    return number == 0 or tokens[number - 1].text in {*_RELATIONS, "inside", "outside", ".."}
+def _condition(text: str, tree: ast.expr) -> Comparison | Diverging:
+    if isinstance(tree, ast.Name) and tree.id == "diverging":
+        return Diverging()
+    nodes = [tree.left, *tree.comparators] if isinstance(tree, ast.Compare) else [tree]
+    left, *others = (_expression(text, node) for node in nodes)
+    between = [text[before.end_col_offset : after.col_offset].strip() for before, after in pairwise(nodes)]
+    match between, others:
+        case ["<" | "<=" | ">" | ">=" as relation], [right]:
+            found = Comparison(left, cast("Relation", relation), right)
+        case ["inside" | "outside" as relation, ".."], [low, high]:
+            if isinstance(low, Number) and isinstance(high, Number) and not float(low.text) < float(high.text):
+                _fail(text, nodes[1].col_offset, "nothing lies in this interval", "The smaller end comes first.")
+            found = Comparison(left, cast("Relation", relation), low, high)
+        case ["inside" | "outside" as relation, *_], _:
+            _expected(text, "'..' is", nodes[1].end_col_offset, f"As in `{relation} 0.8..1.2`.")
+        case _:
+            place = nodes[min(1, len(between))].end_col_offset
+            _expected(text, "one comparison is", place, "One of <, <=, >, >=, inside A..B, outside A..B.")
+    if not found.references:
+        _fail(text, 0, "it compares numbers only", "Name a metric: `wnt-tui explain` lists them.")
+    for reference in found.references:
+        if isinstance(reference.layer, str) and reference.layer != found.quantifier:
+            reason = f"[{reference.layer}] cannot stand beside [{found.quantifier}]"
+            _fail(text, reference.column - 1, reason, "Compare layer with layer: the same word everywhere.")
+    return found
+
+
+def _expression(text: str, node: ast.expr, *, first: bool = True) -> Expression:
+    """What a node stands for; a sign may only stand before the first operand of a sum."""
+    match node:
+        case ast.Constant(value=int() | float()):
+            return Number(text[node.col_offset : node.end_col_offset])
+        case ast.UnaryOp() if first:
+            operand = _expression(text, node.operand, first=False)
+            sign = cast("Symbol", text[node.col_offset])
+            return Number(f"{sign}{operand}") if isinstance(operand, Number) else Operation(sign, None, operand)
+        case ast.BinOp():
+            left, right = _expression(text, node.left, first=first), _expression(text, node.right, first=False)
+            return Operation(_SYMBOLS[type(node.op)], left, right)
+        case ast.Name(id=name):
+            return _metric(text, node, name, None)
+        case ast.Subscript(value=ast.Name(id=name), slice=layer):
+            return _metric(text, node.value, name, layer)
+    _expected(text, "a metric or a number is", node.col_offset)
+
+
+def _metric(text: str, node: ast.expr, name: str, layer: ast.expr | None) -> Reference:
+    entry, end, column = CATALOGUE.get(name), node.end_col_offset or 0, node.col_offset + 1
+    if entry is None and name != STEP:
+        _unknown(text, node.col_offset, name)
+    if entry is None or entry.scope == "step":
+        if layer is not None:
+            _fail(text, end, f"{name} has no layers", f"Write {name} alone.")
+        return Reference(name, None, column)
+    match layer:
+        case None:
+            _fail(text, end, f"{name} has a value a layer", f"Write {name}[3], {name}[any] or {name}[all].")
+        case ast.Constant(value=int(number)):
+            return Reference(name, number, column)
+        case ast.Name(id="any" | "all" as quantifier):
+            return Reference(name, cast("Quantifier", quantifier), column)
+    _expected(text, "a layer is", layer.col_offset, f"{name}[3], [any] or [all].")
+
+
+def _unknown(text: str, offset: int, name: str) -> NoReturn:
+    near = difflib.get_close_matches(name, [*CATALOGUE, "diverging", STEP], n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "`wnt-tui explain` lists them."
+    _fail(text, offset, f"there is no metric {name!r}", hint)
+
+
+def _expected(text: str, wanted: str, offset: int | None, hint: str = "") -> NoReturn:
+    """Complain of what stands at an offset, or after the spaces there."""
+    found = next((piece for piece in _PIECES.finditer(text, offset or 0) if not piece.group().isspace()), None)
+    shown, place = ("the end", len(text)) if found is None else (repr(found.group()), found.start())
+    _fail(text, place, f"{wanted} expected, not {shown}", hint)
+
+
+def _fail(text: str, offset: int, reason: str, hint: str = "") -> NoReturn:
+    raise BreakpointError(text, offset + 1, reason, hint)
