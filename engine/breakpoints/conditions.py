@@ -20,14 +20,7 @@ STEP = "step"
 
 
 class BreakpointError(ConfigError):
-    """A breakpoint cannot be read, or can never be reached in its run.
-
-    Args:
-        text: The text of the breakpoint.
-        column: Where it goes wrong, from 1.
-        reason: What is wrong there, a phrase.
-        hint: The way out, in one sentence.
-    """
+    """A breakpoint cannot be read, or can never be reached in its run: the column, from 1, and what is wrong there."""
 
     def __init__(self, text: str, column: int, reason: str, hint: str = "") -> None:
         super().__init__(f"Breakpoint {text!r}, column {column}: {reason}.", hint)
@@ -49,13 +42,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A metric, at a layer if it has one a layer.
-
-    Attributes:
-        name: Catalogue name, or ``step``.
-        layer: The layer, a quantifier over layers, or None for a step metric.
-        column: Where it stands in the text, from 1.
-    """
+    """A metric or ``step``; at a layer, or over layers, if it has a value a layer. Columns count from 1."""
 
     name: str
     layer: int | Quantifier | None
@@ -85,14 +72,7 @@ Expression = Number | Reference | Operation
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two sides and what is to hold between them.
-
-    Attributes:
-        left: The left side.
-        relation: How it is compared.
-        right: The right side; of an interval its lower end.
-        upper: Upper end of an interval, else None.
-    """
+    """Two sides and what is to hold between them; of an interval ``right`` is the lower end and ``upper`` the other."""
 
     left: Expression
     relation: Relation
@@ -150,15 +130,7 @@ class Breakpoint:
         return f"{self.condition}" + (f" for {self.rows}" if self.rows > 1 else "")
 
     def check(self, *, depth: int, measure: str) -> None:
-        """Refuse what can never be reached in a run.
-
-        Args:
-            depth: Number of weight matrices.
-            measure: The measurement set.
-
-        Raises:
-            BreakpointError: A layer that the metric does not have, or a metric that is not measured.
-        """
+        """Raise BreakpointError for a layer that a metric lacks at a depth, and for what a set does not measure."""
         for found in self.condition.references:
             if found.name == STEP:
                 continue

@@ -16,13 +16,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Enclosure:
-    """Numbers with the intervals in which they lie, arrays of one shape or of shapes that broadcast.
-
-    Attributes:
-        value: The numbers.
-        low: Lower ends.
-        high: Upper ends.
-    """
+    """Numbers with the lower and upper ends of their intervals: arrays of one shape, or of shapes that broadcast."""
 
     value: Array
     low: Array
@@ -31,6 +25,10 @@ class Enclosure:
     def __add__(self, other: Enclosure) -> Enclosure:
         """The sums."""
         return Enclosure(self.value + other.value, self.low + other.low, self.high + other.high)
+
+    def __sub__(self, other: Enclosure) -> Enclosure:
+        """The differences."""
+        return Enclosure(self.value - other.value, self.low - other.high, self.high - other.low)
 
     def __mul__(self, other: Enclosure) -> Enclosure:
         """The products; 0·∞ is 0, because ∞ stands for arbitrarily large numbers."""
@@ -50,27 +48,13 @@ class Enclosure:
         exact = (self.low == self.high) & (other.low == other.high)
         return Enclosure(value, np.where(exact, value, quotient.low), np.where(exact, value, quotient.high))
 
-    def at(self, place: int) -> Enclosure:
-        """One of the numbers.
-
-        Args:
-            place: Its index.
-
-        Returns:
-            The number, of shape ().
-        """
-        return Enclosure(*(np.asarray(array[place]) for array in (self.value, self.low, self.high)))
+    def at(self, layer: int) -> Enclosure:
+        """One of the numbers, of shape ()."""
+        return Enclosure(*(np.asarray(array[layer]) for array in (self.value, self.low, self.high)))
 
 
 def exactly(value: float) -> Enclosure:
-    """A number without uncertainty.
-
-    Args:
-        value: The number.
-
-    Returns:
-        The interval that holds nothing else, of shape ().
-    """
+    """A number without uncertainty, of shape ()."""
     number = np.asarray(value, dtype=np.float64)
     return Enclosure(number, number, number)
 

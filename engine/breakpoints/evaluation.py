@@ -1,4 +1,4 @@
-"""Whether a condition holds for a row.
+"""Conditions decided for a row.
 
 Numbers of a row are scalars, or vectors over layers where a metric is taken at ``any`` or ``all`` of them; NaN is
 "not computed". A condition is decided by the layers at which all its numbers are known; where there is none it is
@@ -20,50 +20,40 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.breakpoints.conditions import STEP, Comparison, Diverging, Expression, Quantifier, Reference
+from engine.breakpoints.conditions import (
+    STEP,
+    Comparison,
+    Diverging,
+    Expression,
+    Number,
+    Operation,
+    Quantifier,
+    Symbol,
+)
 from engine.breakpoints.enclosure import Enclosure, exactly
 from engine.catalogue.certainty import interval
+from engine.record import StepRecord
 
 Array = NDArray[np.float64]
 Truths = NDArray[np.bool_]
 
-_COMPARE: Mapping[str, Callable[[Array, Array], NDArray[np.bool_]]] = {
+_COMPARE: Mapping[str, Callable[[Array, Array], Truths]] = {
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
     ">=": operator.ge,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class RowNumbers:
-    """What conditions look at.
-
-    Attributes:
-        step: The row's step.
-        values: Step metrics by catalogue name; what is absent was not computed.
-        layers: Layer metrics by catalogue name, each of shape (depth + 1,), NaN where not computed.
-        first_loss: Loss of the run's first row, NaN while it is unknown.
-        examples: n.
-    """
-
-    step: int
-    values: Mapping[str, float]
-    layers: Mapping[str, Array]
-    first_loss: float = math.nan
-    examples: int = 1
+_ARITHMETIC: Mapping[Symbol, Callable[[Enclosure, Enclosure], Enclosure]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A condition decided for a row.
-
-    Attributes:
-        holds: Whether it is true.
-        layer: The layer that decides: of those that hold the one furthest beyond, or None without layers.
-        left: The left side there.
-        right: The right side there; of an interval the end that is nearer.
-    """
+    """Whether a condition holds, and both sides (of an interval the nearer end) at the layer furthest beyond."""
 
     holds: bool
     layer: int | None
@@ -71,31 +61,27 @@ class Finding:
     right: float
 
 
-def evaluate(condition: Comparison | Diverging, row: RowNumbers) -> Finding | None:
-    """Decide a condition for a row.
-
-    Args:
-        condition: The condition.
-        row: The row's numbers.
-
-    Returns:
-        What was found, or None where a number that decides is not known or not certain enough. Cost: some
-        microseconds.
-    """
-    return _diverging(row) if isinstance(condition, Diverging) else _compared(condition, row)
-
-
-def _diverging(row: RowNumbers) -> Finding | None:
-    if math.isnan(row.first_loss):
+def evaluate(
+    condition: Comparison | Diverging, row: StepRecord, *, first_loss: float = math.nan, examples: int = 1
+) -> Finding | None:
+    """A condition decided for a row of a run; None where a number that decides is not known or not certain enough."""
+    if isinstance(condition, Comparison):
+        with np.errstate(all="ignore"):
+            return _compared(condition, row, examples)
+    if math.isnan(first_loss):
         return None
     # A loss that was computed and is NaN is left out of a record.
     loss = row.values.get("loss", math.inf)
-    return Finding(not loss <= row.first_loss, None, loss, row.first_loss)
+    return Finding(not loss <= first_loss, None, loss, first_loss)
 
 
-def _compared(condition: Comparison, row: RowNumbers) -> Finding | None:
-    sides = [_value(side, row) for side in (condition.left, condition.right, condition.upper or condition.right)]
-    left, low, high = _aligned(sides)
+def _compared(condition: Comparison, row: StepRecord, examples: int) -> Finding | None:
+    ends = condition.left, condition.right, condition.upper or condition.right
+    sides = [_value(side, row, examples) for side in ends]
+    # All of one shape, (layers,) or (1,).
+    arrays = np.broadcast_arrays(*(array for side in sides for array in (side.value, side.low, side.high)))
+    flat = [np.atleast_1d(array) for array in arrays]
+    left, low, high = (Enclosure(*flat[place : place + 3]) for place in (0, 3, 6))
     known = ~(np.isnan(left.value) | np.isnan(low.value) | np.isnan(high.value))
     if condition.upper is None:
         true, false = _compare(left, condition.relation, low)
@@ -109,8 +95,7 @@ def _compared(condition: Comparison, row: RowNumbers) -> Finding | None:
     if decided is None:
         return None
     nearer = np.where(np.abs(left.value - high.value) < np.abs(left.value - low.value), high.value, low.value)
-    with np.errstate(invalid="ignore"):
-        beyond = np.nan_to_num(np.abs(left.value - nearer))
+    beyond = np.nan_to_num(np.abs(left.value - nearer))
     candidates = np.flatnonzero(true if decided else false)
     place = int(candidates[np.argmax(beyond[candidates])])
     return Finding(decided, _layer(condition, place), float(left.value[place]), float(nearer[place]))
@@ -125,23 +110,11 @@ def _decide(quantifier: Quantifier | None, true: Truths, false: Truths, known: T
 
 def _compare(left: Enclosure, relation: str, right: Enclosure) -> tuple[Truths, Truths]:
     """Where a comparison is certainly true, and where it is certainly false."""
-    with np.errstate(invalid="ignore"):
-        if relation in {"<", "<="}:
-            true = _COMPARE[relation](left.high, right.low)
-            return true, ~_COMPARE[relation](left.low, right.high) & _ordered(left, right)
-        true = _COMPARE[relation](left.low, right.high)
-        return true, ~_COMPARE[relation](left.high, right.low) & _ordered(left, right)
-
-
-def _ordered(left: Enclosure, right: Enclosure) -> Truths:
-    return ~(np.isnan(left.low) | np.isnan(left.high) | np.isnan(right.low) | np.isnan(right.high))
-
-
-def _aligned(sides: list[Enclosure]) -> list[Enclosure]:
-    """Sides of one shape, (layers,) or (1,)."""
-    arrays = np.broadcast_arrays(*(array for side in sides for array in (side.value, side.low, side.high)))
-    flat = [np.atleast_1d(array) for array in arrays]
-    return [Enclosure(*flat[place : place + 3]) for place in range(0, len(flat), 3)]
+    compare = _COMPARE[relation]
+    if relation in {">", ">="}:
+        left, right = (Enclosure(side.value, side.high, side.low) for side in (left, right))
+    ordered = ~np.isnan([left.low, left.high, right.low, right.high]).any(axis=0)
+    return compare(left.high, right.low), ~compare(left.low, right.high) & ordered
 
 
 def _layer(condition: Comparison, place: int) -> int | None:
@@ -151,28 +124,19 @@ def _layer(condition: Comparison, place: int) -> int | None:
     return layers.pop() if len(layers) == 1 else None
 
 
-def _value(side: Expression, row: RowNumbers) -> Enclosure:
+def _value(side: Expression, row: StepRecord, examples: int) -> Enclosure:
     """A side's number, shape (), or its numbers over layers."""
-    total = exactly(0.0)
-    with np.errstate(all="ignore"):
-        for sign, factors in side.terms:
-            product = exactly(sign)
-            for divides, factor in factors:
-                number = _number(factor, row) if isinstance(factor, Reference) else exactly(factor)
-                product = product / number if divides else product * number
-            total = total + product
-    return total
-
-
-def _number(reference: Reference, row: RowNumbers) -> Enclosure:
-    if reference.name == STEP:
-        return exactly(row.step)
-    if reference.layer is None:
-        return _enclosed(reference.name, row.values, row.examples)
-    layers = _enclosed(reference.name, row.layers, row.examples)
-    if not layers.value.ndim or isinstance(reference.layer, str):
+    if isinstance(side, Number):
+        return exactly(float(side.text))
+    if isinstance(side, Operation):
+        left = exactly(0.0) if side.left is None else _value(side.left, row, examples)
+        return _ARITHMETIC[side.symbol](left, _value(side.right, row, examples))
+    if side.layer is None:
+        return exactly(row.step) if side.name == STEP else _enclosed(side.name, row.values, examples)
+    layers = _enclosed(side.name, row.layers, examples)
+    if not layers.value.ndim or isinstance(side.layer, str):
         return layers
-    return layers.at(reference.layer) if reference.layer < layers.value.size else exactly(math.nan)
+    return layers.at(side.layer) if side.layer < layers.value.size else exactly(math.nan)
 
 
 def _enclosed(name: str, values: Mapping[str, Any], examples: int) -> Enclosure:

@@ -24,7 +24,7 @@ import keyword
 import re
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import NoReturn, cast
+from typing import cast
 
 from engine.breakpoints.conditions import (
     STEP,
@@ -35,7 +35,6 @@ from engine.breakpoints.conditions import (
     Expression,
     Number,
     Operation,
-    Quantifier,
     Reference,
     Relation,
     Symbol,
@@ -52,46 +51,25 @@ MOST_BREAKPOINTS = 50
 MOST_ROWS = 1_000_000
 
 _PIECES = re.compile(
-    r"(?P<number>(?:\d+(?:\.\d+|\.(?!\.))?|\.\d+)(?:[eE][+-]?\d+)?)"
+    r"(?P<foreign>\*\*|//|<<|>>|<>|0[xXbBoO][\da-fA-F]\w*|\d+_\w*)"
+    r"|(?P<number>(?:\d+(?:\.\d+|\.(?!\.))?|\.\d+)(?:[eE][+-]?\d+)?)"
     r"|(?P<name>[A-Za-z_]\w*)"
-    r"|(?P<foreign>\*\*|//)"
     r"|(?P<sign>\.\.|<=|>=|[<>+\-*/\[\]]|\s)"
     r"|(?P<unknown>.)",
     re.ASCII,
 )
-_PYTHON = {"inside": "  ==  ", "outside": "  !=   ", "..": "<="}
+_PYTHON = {"inside": "==    ", "outside": "!=     ", "..": "<="}
 _SYMBOLS: dict[type[ast.operator], Symbol] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
 
 def parse(text: str) -> Breakpoint:
-    """Read a breakpoint.
-
-    Args:
-        text: For example ``log10_cond[3] > 4 for 5``.
-
-    Returns:
-        The breakpoint.
-
-    Raises:
-        BreakpointError: It is none; the sentence names the column.
-    """
+    """The breakpoint that a text spells; BreakpointError with the column of what is wrong where it spells none."""
     # Columns are those of the canonical text, by which a breakpoint is known from here on.
     return _read(_read(text).text)
 
 
 def parse_all(texts: Iterable[str]) -> tuple[Breakpoint, ...]:
-    """Read the breakpoints of a run.
-
-    Args:
-        texts: One each.
-
-    Returns:
-        The breakpoints, each once.
-
-    Raises:
-        BreakpointError: One of them is none.
-        ConfigError: They are too many.
-    """
+    """The breakpoints of a run, each once; ConfigError where a text is none or where they are too many."""
     found = {point.text: point for point in map(parse, texts)}
     if len(found) > MOST_BREAKPOINTS:
         raise ConfigError(f"{len(found)} breakpoints are too many.", f"A run may have {MOST_BREAKPOINTS}.")
@@ -107,33 +85,31 @@ def _read(text: str) -> Breakpoint:
     for piece in _PIECES.finditer(text):
         word = piece.group()
         if piece.lastgroup in {"foreign", "unknown"}:
-            _fail(
-                text,
-                piece.start(),
-                f"{word!r} means nothing here",
-                "Conditions are made of metrics, numbers, + - * / and <, <=, >, >=, inside, outside.",
-            )
+            hint = "Conditions are made of metrics, numbers, + - * / and <, <=, >, >=, inside, outside."
+            raise _fail(text, piece.start(), f"{word!r} means nothing here", hint)
         if word == "for":
             rows = _rows(text, piece.end())
             break
         if keyword.iskeyword(word):
-            _unknown(text, piece.start(), word)
-        # A whole number may begin with zeros here, in Python it may not.
-        word = str(int(word)).rjust(len(word)) if word.isdigit() else " " if word.isspace() else word
-        source += _PYTHON.get(word, word)
+            raise _unknown(text, piece.start(), word)
+        if word.isdigit() and word.startswith("0") and len(word) > 1:
+            word = f"{int(word)}.".ljust(len(word), "0")  # in Python a whole number does not begin with zeros
+        source += " " if word.isspace() else _PYTHON.get(word, word)
     try:
         tree = ast.parse(source, mode="eval").body
     except SyntaxError as error:
+        place = (error.offset or len(source) + 1) - 1
         if "never closed" in error.msg:
-            _fail(text, (error.offset or 1) - 1, "'[' is not closed", "As in `log10_cond[3]`.")
-        _expected(text, "a metric or a number is", (error.offset or len(source) + 1) - 1)
+            raise _fail(text, place, "'[' is not closed", "As in `log10_cond[3]`.") from None
+        after_operand = re.search(r"[\w.\]]\s*$", source[:place])
+        raise _expected(text, f"{'an operator' if after_operand else 'a metric or a number'} is", place) from None
     return Breakpoint(_condition(text, tree), rows)
 
 
 def _rows(text: str, offset: int) -> int:
     rows = text[offset:].strip()
     if not rows.isdecimal() or not 1 <= int(rows) <= MOST_ROWS:
-        _expected(text, "a number of rows is", offset, "`for 5`: in five measured rows.")
+        raise _expected(text, "a number of rows is", offset, "`for 5`: in five measured rows.")
     return int(rows)
 
 
@@ -148,19 +124,20 @@ def _condition(text: str, tree: ast.expr) -> Comparison | Diverging:
             found = Comparison(left, cast("Relation", relation), right)
         case ["inside" | "outside" as relation, ".."], [low, high]:
             if isinstance(low, Number) and isinstance(high, Number) and not float(low.text) < float(high.text):
-                _fail(text, nodes[1].col_offset, "nothing lies in this interval", "The smaller end comes first.")
+                raise _fail(text, nodes[1].col_offset, "nothing lies in this interval", "The smaller end comes first.")
             found = Comparison(left, cast("Relation", relation), low, high)
-        case ["inside" | "outside" as relation, *_], _:
-            _expected(text, "'..' is", nodes[1].end_col_offset, f"As in `{relation} 0.8..1.2`.")
+        case ["inside" | "outside" as relation] | ["inside" | "outside" as relation, "<" | "<=" | ">" | ">=", *_], _:
+            raise _expected(text, "'..' is", nodes[1].end_col_offset, f"As in `{relation} 0.8..1.2`.")
         case _:
-            place = nodes[min(1, len(between))].end_col_offset
-            _expected(text, "one comparison is", place, "One of <, <=, >, >=, inside A..B, outside A..B.")
+            valid = 0 if between[:1] in ([], [".."]) else 1 + (".." in between)
+            hint = "One of <, <=, >, >=, inside A..B, outside A..B."
+            raise _expected(text, "one comparison is", nodes[valid].end_col_offset, hint)
     if not found.references:
-        _fail(text, 0, "it compares numbers only", "Name a metric: `wnt-tui explain` lists them.")
+        raise _fail(text, 0, "it compares numbers only", "Name a metric: `wnt-tui explain` lists them.")
     for reference in found.references:
         if isinstance(reference.layer, str) and reference.layer != found.quantifier:
             reason = f"[{reference.layer}] cannot stand beside [{found.quantifier}]"
-            _fail(text, reference.column - 1, reason, "Compare layer with layer: the same word everywhere.")
+            raise _fail(text, reference.column - 1, reason, "Compare layer with layer: the same word everywhere.")
     return found
 
 
@@ -180,39 +157,41 @@ def _expression(text: str, node: ast.expr, *, first: bool = True) -> Expression:
             return _metric(text, node, name, None)
         case ast.Subscript(value=ast.Name(id=name), slice=layer):
             return _metric(text, node.value, name, layer)
-    _expected(text, "a metric or a number is", node.col_offset)
+    raise _expected(text, "a metric or a number is", node.col_offset)
 
 
 def _metric(text: str, node: ast.expr, name: str, layer: ast.expr | None) -> Reference:
     entry, end, column = CATALOGUE.get(name), node.end_col_offset or 0, node.col_offset + 1
     if entry is None and name != STEP:
-        _unknown(text, node.col_offset, name)
+        raise _unknown(text, node.col_offset, name)
     if entry is None or entry.scope == "step":
         if layer is not None:
-            _fail(text, end, f"{name} has no layers", f"Write {name} alone.")
+            raise _fail(text, end, f"{name} has no layers", f"Write {name} alone.")
         return Reference(name, None, column)
-    match layer:
-        case None:
-            _fail(text, end, f"{name} has a value a layer", f"Write {name}[3], {name}[any] or {name}[all].")
-        case ast.Constant(value=int(number)):
-            return Reference(name, number, column)
-        case ast.Name(id="any" | "all" as quantifier):
-            return Reference(name, cast("Quantifier", quantifier), column)
-    _expected(text, "a layer is", layer.col_offset, f"{name}[3], [any] or [all].")
+    if layer is None:
+        raise _fail(text, end, f"{name} has a value a layer", f"Write {name}[3], {name}[any] or {name}[all].")
+    match text[layer.col_offset : layer.end_col_offset]:
+        case "any" | "all" as quantifier:
+            return Reference(name, quantifier, column)
+        case number if number.isdigit():
+            return Reference(name, int(number), column)
+    raise _expected(text, "a layer is", layer.col_offset, f"{name}[3], [any] or [all].")
 
 
-def _unknown(text: str, offset: int, name: str) -> NoReturn:
+def _unknown(text: str, offset: int, name: str) -> BreakpointError:
+    if name == "diverging":
+        return _fail(text, offset, "diverging stands alone", "As in `diverging for 5`.")
     near = difflib.get_close_matches(name, [*CATALOGUE, "diverging", STEP], n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else "`wnt-tui explain` lists them."
-    _fail(text, offset, f"there is no metric {name!r}", hint)
+    return _fail(text, offset, f"there is no metric {name!r}", hint)
 
 
-def _expected(text: str, wanted: str, offset: int | None, hint: str = "") -> NoReturn:
+def _expected(text: str, wanted: str, offset: int | None, hint: str = "") -> BreakpointError:
     """Complain of what stands at an offset, or after the spaces there."""
     found = next((piece for piece in _PIECES.finditer(text, offset or 0) if not piece.group().isspace()), None)
     shown, place = ("the end", len(text)) if found is None else (repr(found.group()), found.start())
-    _fail(text, place, f"{wanted} expected, not {shown}", hint)
+    return _fail(text, place, f"{wanted} expected, not {shown}", hint)
 
 
-def _fail(text: str, offset: int, reason: str, hint: str = "") -> NoReturn:
-    raise BreakpointError(text, offset + 1, reason, hint)
+def _fail(text: str, offset: int, reason: str, hint: str = "") -> BreakpointError:
+    return BreakpointError(text, offset + 1, reason, hint)

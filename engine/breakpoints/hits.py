@@ -1,4 +1,4 @@
-"""Which breakpoints are set, and where they were hit, as a session's events tell it."""
+"""The breakpoints of a session that are set, and where they were hit, as its events record it."""
 
 from __future__ import annotations
 
@@ -12,35 +12,30 @@ if TYPE_CHECKING:  # at run time it would import numpy, which the command line's
 
 @dataclass(frozen=True, slots=True)
 class SetBreakpoint:
-    """A breakpoint that is set.
-
-    Attributes:
-        text: Its canonical text.
-        hits: The steps at which it was hit, ascending.
-    """
+    """A breakpoint that is set: its canonical text and the steps at which it was hit, ascending."""
 
     text: str
     hits: tuple[int, ...]
 
 
 def breakpoints_set(configured: Iterable[str], events: Iterable[Event]) -> tuple[SetBreakpoint, ...]:
-    """The breakpoints that are set after some events.
+    """The breakpoints that are set after some events, in the order of setting.
 
     Args:
         configured: Those that the run began with.
         events: What happened since, in the order of recording.
 
     Returns:
-        The breakpoints, in the order of setting.
+        The breakpoints; an event that makes no sense changes nothing.
     """
     hits: dict[str, list[int]] = {text: [] for text in configured}
     for event in events:
-        told = event.data
+        data = event.data
         if event.kind == "breakpoint":
-            if isinstance(text := told.get("set"), str):
+            if isinstance(text := data.get("set"), str):
                 hits.setdefault(text, [])
-            elif isinstance(text := told.get("cleared"), str):
+            elif isinstance(text := data.get("cleared"), str):
                 hits.pop(text, None)
-        elif event.kind == "break" and isinstance(text := told.get("breakpoint"), str) and text in hits:
+        elif event.kind == "break" and isinstance(text := data.get("breakpoint"), str) and text in hits:
             hits[text].append(event.step)
     return tuple(SetBreakpoint(text, tuple(sorted(set(steps)))) for text, steps in hits.items())

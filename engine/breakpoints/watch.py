@@ -1,16 +1,16 @@
-"""Follows breakpoints along a run and says when one is hit."""
+"""The breakpoints of a run under way: set, cleared, and hit."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.breakpoints.conditions import Breakpoint
-from engine.breakpoints.evaluation import Finding, RowNumbers, evaluate
+from engine.breakpoints.evaluation import Finding, evaluate
 from engine.breakpoints.grammar import MOST_BREAKPOINTS, parse, parse_all
 from engine.catalogue import LAYER_METRICS
 from engine.catalogue.numerals import told_apart
@@ -21,8 +21,8 @@ _FIXED = tuple(entry.name for entry in LAYER_METRICS if entry.scope == "initial"
 
 
 @dataclass(frozen=True, slots=True)
-class _Progress:
-    """How far a breakpoint is: rows in a row at which it held, the first of them, and whether it was hit by them."""
+class _Count:
+    """Rows in a row at which a condition held, the first of them, and whether they have hit the breakpoint."""
 
     rows: int = 0
     since: int = -1
@@ -40,7 +40,7 @@ class BreakpointWatch:
     Args:
         texts: The breakpoints that the run starts with.
         depth: The network's depth.
-        measure: What is measured.
+        measure: The measurement set.
         examples: n.
 
     Raises:
@@ -49,112 +49,66 @@ class BreakpointWatch:
 
     def __init__(self, texts: Iterable[str], *, depth: int, measure: str, examples: int = 1) -> None:
         self._depth, self._measure, self._examples = depth, measure, examples
-        self._progress: dict[Breakpoint, _Progress] = {}
         self._first_loss = math.nan
         self._fixed: dict[str, NDArray[np.float64]] = {}
-        for point in parse_all(texts):
+        self._counts = {point: _Count() for point in parse_all(texts)}
+        for point in self._counts:
             point.check(depth=depth, measure=measure)
-            self._progress[point] = _Progress()
 
     @property
     def breakpoints(self) -> tuple[Breakpoint, ...]:
         """The breakpoints that are set, in the order of setting."""
-        return tuple(self._progress)
+        return tuple(self._counts)
 
     def set(self, text: str) -> Breakpoint:
-        """Set a breakpoint; it counts from the next row on.
-
-        Args:
-            text: The breakpoint.
-
-        Returns:
-            The breakpoint.
-
-        Raises:
-            BreakpointError: It is none, or can never be reached in this run.
-            UsageError: It is set already, or there are too many.
-        """
+        """Set a breakpoint from the next row on; UsageError where it is none, out of reach, set already or too many."""
         point = parse(text)
         point.check(depth=self._depth, measure=self._measure)
-        if point in self._progress:
+        if point in self._counts:
             raise UsageError(f"Breakpoint `{point.text}` is set already.")
-        if len(self._progress) >= MOST_BREAKPOINTS:
+        if len(self._counts) >= MOST_BREAKPOINTS:
             raise UsageError(f"{MOST_BREAKPOINTS} breakpoints are set, more there cannot be.", "Clear one first.")
-        self._progress[point] = _Progress()
+        self._counts[point] = _Count()
         return point
 
     def clear(self, text: str) -> Breakpoint:
-        """Clear a breakpoint.
-
-        Args:
-            text: Its text; spaces do not matter.
-
-        Returns:
-            What it was.
-
-        Raises:
-            BreakpointError: The text is no breakpoint.
-            UsageError: It is not set.
-        """
+        """Clear a breakpoint by its text, in which spaces do not matter; UsageError where it is not set."""
         point = parse(text)
-        if point not in self._progress:
-            raise UsageError(f"Breakpoint `{point.text}` is not set.", _listed(self._progress))
-        del self._progress[point]
+        if point not in self._counts:
+            texts = ", ".join(f"`{other.text}`" for other in self._counts)
+            raise UsageError(f"Breakpoint `{point.text}` is not set.", f"Set are {texts}." if texts else "None is set.")
+        del self._counts[point]
         return point
 
     def remember_first(self, record: StepRecord) -> None:
-        """Take note of what the first row says of all others, unless one was noted already.
-
-        Args:
-            record: Row 0; of a run that is gone on with, as it was recorded.
-        """
+        """Keep the first row's loss and fixed layer metrics, unless they are kept already."""
         if math.isnan(self._first_loss):
             self._first_loss = record.values.get("loss", math.nan)
-        if not self._fixed:
-            self._fixed = {name: record.layers[name] for name in _FIXED if name in record.layers}
+        self._fixed = self._fixed or {name: record.layers[name] for name in _FIXED if name in record.layers}
 
     def row(self, record: StepRecord) -> tuple[Event, ...]:
-        """Look at a row; rows come in the order of their steps.
-
-        Args:
-            record: The row.
-
-        Returns:
-            An event for each breakpoint that it hits. Cost: some microseconds a breakpoint.
-        """
+        """An event for each breakpoint that a row hits; rows come in the order of their steps."""
         self.remember_first(record)
-        layers = {**record.layers, **self._fixed}
-        numbers = RowNumbers(record.step, record.values, layers, self._first_loss, self._examples)
+        numbers = replace(record, layers={**record.layers, **self._fixed})
         events = []
-        for point, before in self._progress.items():
-            found = evaluate(point.condition, numbers)
+        for point, before in self._counts.items():
+            found = evaluate(point.condition, numbers, first_loss=self._first_loss, examples=self._examples)
             if found is None:
                 continue
-            now = _Progress()
+            now = _Count()
             if found.holds:
-                now = _Progress(before.rows + 1, before.since if before.rows else record.step, before.hit)
-                if now.rows >= point.rows and not before.hit:
-                    now = replace(now, hit=True)
+                rows = before.rows + 1
+                now = _Count(rows, before.since if before.rows else record.step, rows >= point.rows)
+                if now.hit and not before.hit:
                     events.append(_hit(record.step, point, found, now))
-            self._progress[point] = now
+            self._counts[point] = now
         return tuple(events)
 
 
-def _hit(step: int, point: Breakpoint, found: Finding, progress: _Progress) -> Event:
+def _hit(step: int, point: Breakpoint, found: Finding, count: _Count) -> Event:
     where = "" if found.layer is None else f" at layer {found.layer}"
-    since = f", since step {progress.since}" if progress.since != step else ""
+    since = f", since step {count.since}" if count.since != step else ""
     left, right = told_apart(found.left, found.right)
     sentence = f"{point.text}: {left} against {right}{where}{since}."
-    data: Mapping[str, float | int | str | None] = {
-        "breakpoint": point.text,
-        "left": found.left,
-        "right": found.right,
-        "since": progress.since,
-        "rows": progress.rows,
-    }
-    return Event(step, "break", sentence, found.layer, data)
-
-
-def _listed(breakpoints: Iterable[Breakpoint]) -> str:
-    texts = [f"`{point.text}`" for point in breakpoints]
-    return f"Set are {', '.join(texts)}." if texts else "None is set."
+    data: dict[str, float | int | str | None] = {"breakpoint": point.text, "left": found.left, "right": found.right}
+    return Event(step, "break", sentence, found.layer, data | {"since": count.since, "rows": count.rows})

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.breakpoints import parse
 from engine.breakpoints.enclosure import Enclosure, exactly
-from engine.breakpoints.evaluation import RowNumbers, evaluate
+from engine.breakpoints.evaluation import evaluate
 from engine.breakpoints.watch import BreakpointWatch
 from engine.record import StepRecord
 
@@ -24,7 +24,7 @@ KERNEL = {
 
 def holds(text, values=None, layers=None):
     arrays = {name: np.array(cells, dtype=float) for name, cells in (layers or {}).items()}
-    found = evaluate(parse(text).condition, RowNumbers(0, values or {}, arrays, examples=20))
+    found = evaluate(parse(text).condition, StepRecord(0, values or {}, arrays), examples=20)
     return None if found is None else found.holds
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from engine.breakpoints import BreakpointError, breakpoints_set, parse
-from engine.breakpoints.evaluation import RowNumbers, evaluate
+from engine.breakpoints.evaluation import evaluate
 from engine.breakpoints.watch import BreakpointWatch
 from engine.config import RunConfig
 from engine.errors import ConfigError, UsageError
@@ -27,7 +27,7 @@ def row(step: int = 0, layers: Mapping[str, Sequence[float]] | None = None, **va
 
 
 def holds(text: str, record: StepRecord, first_loss: float = NAN) -> bool | None:
-    found = evaluate(parse(text).condition, RowNumbers(record.step, record.values, record.layers, first_loss))
+    found = evaluate(parse(text).condition, record, first_loss=first_loss)
     return None if found is None else found.holds
 
 

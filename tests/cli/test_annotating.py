@@ -33,7 +33,7 @@ def test_breakpoints_of_a_living_engine_are_set_listed_and_cleared(wnt: Run, liv
     assert "set by command line, from step 4 on" in wnt("break", str(live), "pl<1e-4").stdout
     refused = wnt("break", str(live), "pl <> 1")
     assert refused.returncode == 2
-    assert refused.stderr.splitlines()[1:3] == ["    pl <> 1", "        ^"]
+    assert refused.stderr.splitlines()[1:3] == ["    pl <> 1", "       ^"]
     assert wnt("break", str(live)).stdout == "pl < 1e-4\n"
     assert wnt("break", str(live), "pl < 1e-4", "--clear").returncode == 0
     assert json.loads(wnt("break", str(live), "--json").stdout) == []

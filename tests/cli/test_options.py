@@ -99,8 +99,8 @@ def test_breakpoints_are_repeated_as_flags_parted_by_semicolons_in_the_environme
 def test_a_breakpoint_that_is_none_is_pointed_at(started: list[RunConfig], capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["run", "--break", "pl <> 3"]) == 2
     said = capsys.readouterr().err.splitlines()
-    assert "column 5" in said[0]
-    assert said[1:3] == ["    pl <> 3", "        ^"]
+    assert "column 4" in said[0]
+    assert said[1:3] == ["    pl <> 3", "       ^"]
     assert started == []
 
 

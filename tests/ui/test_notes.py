@@ -120,7 +120,7 @@ async def test_what_is_wrong_with_a_breakpoint_is_pointed_at_and_can_be_mended(
     engine = live(rows=3)
     async with watching(engine.path) as w:
         for text, column, words in [
-            ("pl <> 3", 5, "column 5"),
+            ("pl <> 3", 4, "column 4"),
             ("log10_cond[3]  >  4 for x", 25, "number of rows"),
             ("log10_cond[9]>4", 1, "layers 0 to 8"),
         ]:
