@@ -35,7 +35,7 @@ ESCAPES = re.compile(r"\x1b(?:\[[0-9;?<>]*[A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\)
 
 def picture(text: str) -> bool:
     """Whether all panels are drawn, and the header says how the run has ended."""
-    return "ended" in text and all(f"{panel.number} {panel.title}" in text for panel in ALL_PANELS)
+    return "ended" in text and all(f"{panel.key} {panel.title}" in text for panel in ALL_PANELS)
 
 
 def run(command: list[str], shown: Callable[[str], bool] | None, folder: str) -> tuple[float, float]:

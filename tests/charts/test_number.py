@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.catalogue.numerals import short, significant, told_apart
-from wnt_tui.charts.number_format import marked, seconds
+from wnt_tui.charts.number_format import seconds, signed
 
 
 @pytest.mark.parametrize(
@@ -31,11 +31,11 @@ def test_a_number_is_never_wider_than_eleven_cells(value):
 
 
 def test_kinds_are_marked():
-    assert marked("L", 12.6, "estimate") == "L 12.6 est"
-    assert marked("L", 310.0, "upper") == "L ≤ 310"
-    assert marked("λ", 0.02, "lower") == "λ ≥ 0.0200"
-    assert marked("μ", 0.5, "exact", 2) == "μ 0.50"
-    assert marked("f̂", math.nan, "heuristic") == "f̂ —"
+    assert signed(12.6, "estimate") == "12.6 est"
+    assert signed(310.0, "upper") == "≤ 310"
+    assert signed(0.02, "lower") == "≥ 0.0200"
+    assert signed(0.5, "exact", 2) == "0.50"
+    assert signed(math.nan, "heuristic") == "—"
 
 
 @pytest.mark.parametrize(

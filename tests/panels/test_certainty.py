@@ -9,8 +9,8 @@ import pytest
 
 from tests.panels.synthetic import realistic
 from tests.panels.test_panels import panel, text_of, view_of
-from wnt_tui.charts.number_format import written
-from wnt_tui.panels.base import step_series
+from wnt_tui.charts.number_format import value_text
+from wnt_tui.panels.series import Line, step_series
 from wnt_tui.widgets.numbers import Figures, figures
 
 
@@ -23,17 +23,17 @@ def changed(**columns):
 @pytest.mark.parametrize(
     ("name", "values", "text"),
     [
-        ("ntk_log10_cond", {"ntk_log10_cond": 4.0}, "κ 4.00 est"),
-        ("ntk_log10_cond", {"ntk_log10_cond": 4.0, "ntk_lambda_min": 1.0, "ntk_residual": 2.0}, "κ ≥ 4.00"),
-        ("ntk_lambda_min", {"ntk_lambda_min": 1.0, "ntk_residual": 2.0}, "κ ≤ 2.00"),
-        ("smoothness_hessian", {"smoothness_hessian": 1.0, "smoothness_hessian_residual": 2.0}, "κ ≥ 1.00"),
-        ("smoothness_step", {"smoothness_step": 1.0, "smoothness_step_resolution": 2.0}, "κ 1.00 ± 2.0"),
-        ("smoothness_step", {"smoothness_step": 1.0, "smoothness_step_resolution": 0.5}, "κ 1.00 est"),
-        ("ntk_lambda_min", {}, "κ —"),
+        ("ntk_log10_cond", {"ntk_log10_cond": 4.0}, "4.00 est"),
+        ("ntk_log10_cond", {"ntk_log10_cond": 4.0, "ntk_lambda_min": 1.0, "ntk_residual": 2.0}, "≥ 4.00"),
+        ("ntk_lambda_min", {"ntk_lambda_min": 1.0, "ntk_residual": 2.0}, "≤ 2.00"),
+        ("smoothness_hessian", {"smoothness_hessian": 1.0, "smoothness_hessian_residual": 2.0}, "≥ 1.00"),
+        ("smoothness_step", {"smoothness_step": 1.0, "smoothness_step_resolution": 2.0}, "1.00 ± 2.0"),
+        ("smoothness_step", {"smoothness_step": 1.0, "smoothness_step_resolution": 0.5}, "1.00 est"),
+        ("ntk_lambda_min", {}, "—"),
     ],
 )
 def test_a_number_is_written_with_what_is_certain_of_it(name, values, text):
-    assert written(name, "κ", values, "estimate", examples=20) == text
+    assert value_text(name, values, "estimate", examples=20) == text
 
 
 def test_a_kernel_that_is_not_resolved_has_a_lower_bound_in_the_panel_and_among_the_key_numbers():
@@ -59,7 +59,7 @@ def test_a_step_smoothness_below_its_resolution_is_written_with_it_and_not_drawn
     coarse = changed(smoothness_step=2.0, smoothness_step_resolution=3.0, **nothing)
     assert "L_step 2.00 ± 3.0" in panel(6).subtitle(view_of(coarse, width=100))
     fine = changed(smoothness_step=2.0, smoothness_step_resolution=1.0, **nothing)
-    drawn = [step_series(view_of(snapshot), "smoothness_step", "step", 3).y for snapshot in (coarse, fine)]
+    drawn = [step_series(view_of(snapshot), Line("smoothness_step", "step")).y for snapshot in (coarse, fine)]
     assert [bool(np.isfinite(line).any()) for line in drawn] == [False, True]
 
 

@@ -11,7 +11,7 @@ from engine.catalogue import LAYER_METRICS
 from engine.config import RunConfig
 from tests.panels.synthetic import MemoryLayers, realistic, view_of
 from wnt_tui.panels import ALL_PANELS
-from wnt_tui.panels.base import moment
+from wnt_tui.panels.moment import moment
 from wnt_tui.theme.themes import make_palette
 from wnt_tui.widgets.numbers import Figures, figures
 
@@ -96,11 +96,9 @@ def test_the_random_matrix_line_is_drawn_for_fewer_examples_than_neurons_only():
         assert "random matrix" not in text_of(2, view_of(realistic(81, config)))
 
 
-def test_the_random_matrix_line_is_kappa_of_gaussian_features_at_hidden_layers(monkeypatch):
-    seen = []
-    monkeypatch.setattr("wnt_tui.panels.conditioning.draw_lines", lambda chart, *_: seen.append(chart) or [])
-    text_of(2, view_of(realistic(81, RunConfig(activation="tanh", width=500, examples=250))))
-    line = next(series for series in seen[0].series if series.name == "random matrix")
+def test_the_random_matrix_line_is_kappa_of_gaussian_features_at_hidden_layers():
+    view = view_of(realistic(81, RunConfig(activation="tanh", width=500, examples=250)))
+    line = next(series for series in panel(2).series(view) if series.name == "random matrix")
     kappa = ((500**0.5 + 250**0.5) / (500**0.5 - 250**0.5)) ** 2
     np.testing.assert_allclose(line.y, np.log10(kappa))
     np.testing.assert_array_equal(line.x, np.arange(1, 9))

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 import pytest
 
 from engine.config import RunConfig
 from tests.panels.synthetic import empty, filled, realistic, view_of
-from wnt_tui.charts.raster import DASHES
 from wnt_tui.panels import ALL_PANELS
-from wnt_tui.panels.base import Panel
 from wnt_tui.panels.ledger_compared import differences
-from wnt_tui.panels.overlay import _DASHES, LETTERS, sessions_of
+from wnt_tui.panels.overlay import LETTERS, overlaid, sessions_of
+from wnt_tui.panels.panel import Panel
 from wnt_tui.session.snapshot import PanelView, Snapshot
 from wnt_tui.theme.themes import Palette, make_palette
 
@@ -27,7 +25,7 @@ def named(snapshot: Snapshot, name: str) -> Snapshot:
 
 
 def text(panel: Panel, view: PanelView) -> str:
-    return "\n".join(strip.text for strip in panel.picture(view, PALETTES[0]))
+    return "\n".join(strip.text for strip in panel.draw(view, PALETTES[0]))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +42,7 @@ def test_every_panel_fills_its_size_with_any_number_of_sessions(panel: Panel, co
     for row, (width, height) in enumerate(SIZES):
         cursor = (0, 15, 80)[(row + count // 2) % 3]
         view = view_of(snapshots[0], width, height, cursor=cursor, others=tuple(snapshots[:count]))
-        strips = panel.picture(view, palette)
+        strips = panel.draw(view, palette)
         assert [strip.cell_length for strip in strips] == [width] * height
         assert len(panel.subtitle(view)) <= max(width - 4, 0)
 
@@ -87,13 +85,14 @@ def test_a_lower_bound_and_an_estimate_are_marked_for_each_session() -> None:
     assert " heur" in ALL_PANELS[6].subtitle(view)
 
 
-def test_lines_of_up_to_three_sessions_differ_by_dash_and_more_by_their_markers() -> None:
-    for count in (2, 3):
-        dashes = [dashes[place] for dashes in _DASHES for place in range(count)]
-        assert all(DASHES[one] != DASHES[other] for one, other in combinations(dashes, 2))
-    assert len(set(_DASHES[0])) == len(LETTERS)
+@pytest.mark.parametrize("count", range(1, len(LETTERS) + 1))
+def test_lines_differ_by_dash_and_sessions_by_their_markers(count: int) -> None:
+    views = sessions_of(view_of(realistic(), others=(realistic(),) * (count - 1)))
+    series, _ = overlaid(views, [ALL_PANELS[0].compared(one) for one in views], "step")
+    assert len({line.dash for line in series}) == len(series)
+    assert len({line.name for line in series}) == len(series)
     markers = PALETTES[1].glyphs.markers
-    assert len(set(markers[: len(LETTERS)])) == len(LETTERS)
+    assert len({markers[line.color] for line in series}) == count
 
 
 def test_maps_share_their_colours() -> None:
@@ -110,9 +109,3 @@ def test_options_that_differ_are_listed_and_equal_ones_are_not() -> None:
     assert differences([first, other]) == [("lr", [".01", ".5"]), ("break", ["none", "pl < 1"])]
     assert differences([first, first]) == []
     assert "same options" in text(ALL_PANELS[8], view_of(first, others=(named(first, "other"),)))
-
-
-def test_one_session_alone_is_drawn_as_ever() -> None:
-    view = view_of(realistic())
-    for panel in ALL_PANELS:
-        assert panel.picture(view, PALETTES[0]) == panel.draw(view, PALETTES[0])

@@ -11,22 +11,17 @@ import pytest
 from engine.catalogue.numerals import significant
 from engine.config import RunConfig
 from engine.theory import pairings, predictions
-from engine.theory.pairings import ESTIMATORS
+from engine.theory.pairings import ESTIMATORS, FORMULAS
 from tests.panels.synthetic import empty, only, realistic, view_of
-from wnt_tui.charts.number_format import marked
+from wnt_tui.charts.number_format import signed
 from wnt_tui.panels import ALL_PANELS
-from wnt_tui.panels.pairing import (
-    ESTIMATOR_NAMES,
-    lemma13_series,
-    lemma13_words,
-    pairing_at_cursor,
-    predicted_series,
-    ratio_series,
-)
+from wnt_tui.panels.pairing import ESTIMATOR_NAMES, lemma13_series, lemma13_text, metric_series, metric_text
+from wnt_tui.panels.series import Line
 from wnt_tui.theme.themes import make_palette
 
 PALETTE = make_palette()
 LOSS, PREDICTION = ALL_PANELS[0], ALL_PANELS[6]
+LEMMA13 = Line("lemma13_bound", "lemma 13")
 
 
 def text_of(panel, view):
@@ -44,8 +39,8 @@ def stored_lemma13(snapshot, value=7.0):
 def test_without_a_choice_the_stored_columns_are_shown_under_the_names_of_their_pairings():
     snapshot = realistic(81, RunConfig(activation="tanh", loss="cross_entropy"))
     view = view_of(snapshot)
-    for formula in ("lemma1", "descent", "lemma10"):
-        line = ratio_series(view, formula, "words", 0)
+    for formula in FORMULAS:
+        line = metric_series(view, Line(f"ratio_{formula}", "words"))
         np.testing.assert_array_equal(line.y, snapshot.column(f"ratio_{formula}"))
     text = text_of(PREDICTION, view)
     for words in ("descent (step)", "lemma 1 (Hessian)", "lemma 10 (Hessian)"):
@@ -57,20 +52,16 @@ def test_without_a_choice_the_stored_columns_are_shown_under_the_names_of_their_
 def test_a_chosen_estimator_pairs_every_formula_inside_every_window(estimator, window):
     snapshot = realistic(81, RunConfig(activation="tanh", f_star=0.001))
     view = view_of(snapshot, first=window[0], last=window[1], cursor=40, estimator=estimator)
-    for formula in ("lemma1", "descent", "lemma10"):
+    for formula in FORMULAS:
         expected = derived(snapshot, formula, estimator)
-        for line, whole in (
-            (ratio_series(view, formula, "words", 0), expected.ratio),
-            (predicted_series(view, formula, "words", 0), expected.predicted),
-        ):
+        for name, whole in ((f"ratio_{formula}", expected.ratio), (f"predicted_{formula}", expected.predicted)):
+            line = metric_series(view, Line(name, "words"))
             assert line.x[0] <= window[0]
             assert line.x[-1] >= window[1]
             np.testing.assert_array_equal(line.y, whole[line.x.astype(int)])
-        shown = pairing_at_cursor(view, formula, f"ratio_{formula}", "r")
-        assert shown == marked("r", float(expected.ratio[40]), "heuristic", 4)
-    shown = pairing_at_cursor(view, "descent", "decrease_ratio", "Δ")
+            assert metric_text(view, name) == signed(float(whole[40]), "heuristic", 4)
     decrease = derived(snapshot, "descent", estimator).decrease_ratio
-    assert shown == marked("Δ", float(decrease[40]), "heuristic", 4)
+    assert metric_text(view, "decrease_ratio") == signed(float(decrease[40]), "heuristic", 4)
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -94,7 +85,7 @@ def test_the_step_estimator_needs_no_measurement():
     config = RunConfig(measure="none")
     snapshot = only(realistic(), {"loss", "accuracy", "grad_norm", "lr", "step_seconds"}, config)
     view = view_of(snapshot, cursor=40, estimator="step")
-    assert np.isfinite(ratio_series(view, "descent", "descent", 0).y[2:]).all()
+    assert np.isfinite(metric_series(view, Line("ratio_descent", "descent")).y[2:]).all()
     assert "descent " in PREDICTION.subtitle(view)
 
 
@@ -102,7 +93,7 @@ def test_the_step_estimator_needs_no_measurement():
 @pytest.mark.parametrize("cursor", [0, 1, 37, 79])
 def test_lemma_13_is_drawn_from_the_cursor_on(estimator, cursor):
     snapshot = stored_lemma13(realistic())
-    line = lemma13_series(view_of(snapshot, cursor=cursor, estimator=estimator), 0)
+    line = lemma13_series(view_of(snapshot, cursor=cursor, estimator=estimator), LEMMA13)
     whole = pairings.lemma13(estimator or "step", snapshot.step, snapshot.columns, cursor)
     assert line.name == "lemma 13"
     assert line.x[0] == cursor
@@ -114,25 +105,25 @@ def test_lemma_13_is_drawn_from_the_cursor_on(estimator, cursor):
 def test_lemma_13_is_the_stored_line_from_step_0_where_the_cursor_is_at_the_end(cursor):
     snapshot = stored_lemma13(realistic())
     view = view_of(snapshot, cursor=cursor)
-    np.testing.assert_array_equal(lemma13_series(view, 0).y, np.full(81, 7.0))
-    assert lemma13_words(view_of(snapshot, cursor=80)) == "L13 7.00 heur"
+    np.testing.assert_array_equal(lemma13_series(view, LEMMA13).y, np.full(81, 7.0))
+    assert lemma13_text(view_of(snapshot, cursor=80)) == "L13 7.00 heur"
 
 
 def test_at_the_end_a_chosen_estimator_draws_lemma_13_from_step_0():
     snapshot = stored_lemma13(realistic())
-    line = lemma13_series(view_of(snapshot, cursor=80, estimator="hessian"), 0)
+    line = lemma13_series(view_of(snapshot, cursor=80, estimator="hessian"), LEMMA13)
     np.testing.assert_array_equal(line.y, pairings.lemma13("hessian", snapshot.step, snapshot.columns, 0))
 
 
 def test_a_zoomed_window_shows_the_same_line_of_lemma_13():
     snapshot = realistic()
-    whole = lemma13_series(view_of(snapshot, cursor=37, estimator="secant"), 0)
-    part = lemma13_series(view_of(snapshot, cursor=37, first=30, last=45, estimator="secant"), 0)
+    whole = lemma13_series(view_of(snapshot, cursor=37, estimator="secant"), LEMMA13)
+    part = lemma13_series(view_of(snapshot, cursor=37, first=30, last=45, estimator="secant"), LEMMA13)
     np.testing.assert_array_equal(part.y, whole.y[: part.y.size])
     assert part.x[-1] >= 45
     at_end = view_of(snapshot, cursor=80, first=70, last=80, estimator="secant")
-    full = lemma13_series(view_of(snapshot, cursor=80, estimator="secant"), 0)
-    np.testing.assert_array_equal(lemma13_series(at_end, 0).y, full.y[-lemma13_series(at_end, 0).y.size :])
+    full = lemma13_series(view_of(snapshot, cursor=80, estimator="secant"), LEMMA13)
+    np.testing.assert_array_equal(lemma13_series(at_end, LEMMA13).y, full.y[-lemma13_series(at_end, LEMMA13).y.size :])
 
 
 def test_where_its_line_starts_at_the_cursor_lemma_13_is_told_at_the_end_of_it():
@@ -151,8 +142,8 @@ def test_before_the_first_row_and_on_one_row_nothing_is_derived_and_nothing_brea
                 for panel in (LOSS, PREDICTION):
                     assert len(panel.draw(view, PALETTE)) == view.height
                     panel.subtitle(view)
-                assert not math.isinf(len(lemma13_words(view)))
+                assert not math.isinf(len(lemma13_text(view)))
 
 
 def test_only_the_panels_with_predictions_depend_on_the_estimator():
-    assert [panel.number for panel in ALL_PANELS if panel.paired] == [1, 7]
+    assert [panel for panel in ALL_PANELS if panel.paired] == [LOSS, PREDICTION]

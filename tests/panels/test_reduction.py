@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from engine.config import RunConfig
 from tests.panels.synthetic import realistic, view_of
 from wnt_tui.charts.lines import LineChart, Series, draw_lines
-from wnt_tui.panels import ALL_PANELS, reduction
-from wnt_tui.panels.base import step_series
-from wnt_tui.panels.pairing import lemma13_words
+from wnt_tui.panels import ALL_PANELS
+from wnt_tui.panels.pairing import lemma13_text
 from wnt_tui.panels.reduction import derived, reduced, window
+from wnt_tui.panels.series import Line, step_series
 from wnt_tui.theme.themes import make_palette
 
 VALUES = st.floats(-1e6, 1e6) | st.sampled_from([np.nan, np.inf, -np.inf, 0.0])
@@ -94,7 +94,7 @@ def test_a_reduced_line_looks_like_the_whole_one(log: bool) -> None:
 def test_the_value_under_the_cursor_is_exact_in_a_reduced_series() -> None:
     snapshot = realistic(30_000, RunConfig(steps=29_999))
     for cursor in (0, 12_345, 29_999):
-        series = step_series(view_of(snapshot, cursor=cursor), "loss", "train", 0)
+        series = step_series(view_of(snapshot, cursor=cursor), Line("loss", "train"))
         assert series.x.size < 2_000
         assert series.here == snapshot.value("loss", cursor)
 
@@ -107,20 +107,25 @@ def test_panels_of_a_long_run_mark_the_cursor() -> None:
         assert any("●" in strip.text[5:] for strip in strips[1:])
 
 
-def test_what_is_derived_is_made_once_and_goes_with_its_source() -> None:
-    made: list[int] = []
+def test_what_is_derived_is_made_once_for_each_source() -> None:
     snapshot = realistic(5)
-    for _ in range(3):
-        assert derived(snapshot, "a", lambda: made.append(1) or "x") == "x"
+    first = derived(snapshot, "a", lambda: "x")
+    assert derived(snapshot, "a", lambda: "y") is first
     assert derived(replace(snapshot, version=2), "a", lambda: "y") == "y"
-    assert made == [1]
-    before = len(reduction._derived)
-    for key in range(10 * reduction.DERIVED_KEPT):
-        derived(snapshot, key, lambda: "z")
-    assert len(reduction._derived[id(snapshot)]) == reduction.DERIVED_KEPT, "it grew with what was looked at"
+
+
+def test_what_is_derived_goes_with_its_source_and_does_not_grow_with_what_was_looked_at() -> None:
+    class Made:
+        pass
+
+    snapshot = realistic(5)
+    made = [weakref.ref(derived(snapshot, key, Made)) for key in range(1000)]
+    gc.collect()
+    alive = [reference for reference in made if reference() is not None]
+    assert 0 < len(alive) < 100
     del snapshot
     gc.collect()
-    assert len(reduction._derived) < before
+    assert all(reference() is None for reference in alive)
 
 
 @pytest.mark.parametrize("every", [1, 10])
@@ -128,18 +133,15 @@ def test_columns_of_a_snapshot_go_with_it(every: int) -> None:
     """A run that grows makes a new one twice a second: what is kept of the old ones is kept for ever."""
     snapshot = realistic(30_000, RunConfig(steps=29_999, every=every))
     columns = [weakref.ref(column) for column in snapshot.columns.values()]
-    before = len(reduction._derived)
     for zoom in (1, 8, 64):
         for panel in ALL_PANELS:
-            panel.picture(view_of(snapshot, 51, 13, cursor=15_000, first=0, last=29_999 // zoom), make_palette())
-    assert len(reduction._derived) > before
+            panel.draw(view_of(snapshot, 51, 13, cursor=15_000, first=0, last=29_999 // zoom), make_palette())
     del snapshot
     gc.collect()
     assert not any(column() is not None for column in columns)
-    assert len(reduction._derived) == before
 
 
-def test_lemma_13_is_told_where_its_line_ends_also_where_it_is_reduced() -> None:
+def test_lemma_13_names_the_step_at_which_its_line_ends_also_where_it_is_reduced() -> None:
     snapshot = realistic(30_000, RunConfig(steps=29_999))
     view = view_of(snapshot, 51, 13, cursor=5_000, first=1_000, last=20_000)
-    assert "L13→20000" in lemma13_words(view)
+    assert "L13→20000" in lemma13_text(view)

@@ -13,8 +13,8 @@ from wnt_tui.widgets.numbers import Numbers
 SIZES = [(80, 24), (160, 48)]
 
 
-def shown_panels(w: Any) -> list[int]:
-    return [widget.panel.number for widget in w.dashboard.panels if widget.display]
+def shown_panels(w: Any) -> list[str]:
+    return [widget.panel.key for widget in w.dashboard.panels if widget.display]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -43,9 +43,9 @@ async def test_at_every_size_every_line_fits(
 
 async def test_a_large_screen_shows_nine_panels_and_a_small_one_a_single(watching: Any, ended: Path) -> None:
     async with watching(ended, size=(160, 48)) as w:
-        assert shown_panels(w) == [panel.number for panel in ALL_PANELS]
+        assert shown_panels(w) == [panel.key for panel in ALL_PANELS]
     async with watching(ended, size=(80, 24)) as w:
-        assert shown_panels(w) == [1]
+        assert shown_panels(w) == ["1"]
         assert "1 loss" in w.line("#tabs")
         assert "log₁₀κ(G)" in w.line("#numbers")
 
@@ -55,15 +55,15 @@ async def test_digits_and_tab_select_panels(watching: Any, ended: Path, size: tu
     async with watching(ended, size=size) as w:
         for key, number in (("4", 4), ("tab", 5), ("shift+tab", 4), ("9", 9), ("tab", 1), ("shift+tab", 9)):
             await w.press(key)
-            assert w.dashboard.panels[w.dashboard.selected].panel.number == number
+            assert w.dashboard.panels[w.dashboard.selected].panel.key == str(number)
             assert w.app.focused is w.dashboard.panels[number - 1]
-            assert number in shown_panels(w)
+            assert str(number) in shown_panels(w)
 
 
 async def test_enter_maximises_the_selected_panel_and_restores_it(watching: Any, ended: Path) -> None:
     async with watching(ended, size=(160, 48)) as w:
         await w.press("5", "enter")
-        assert shown_panels(w) == [5]
+        assert shown_panels(w) == ["5"]
         assert w.dashboard.panels[4].size.width > 150
         await w.press("escape")
         assert len(shown_panels(w)) == 9
@@ -213,7 +213,7 @@ async def test_growing_and_shrinking_changes_between_one_panel_and_nine(watching
         await w.pilot.resize_terminal(160, 48)
         await w.until(lambda: len(shown_panels(w)) == 9)
         await w.pilot.resize_terminal(80, 24)
-        await w.until(lambda: shown_panels(w) == [3])
+        await w.until(lambda: shown_panels(w) == ["3"])
 
 
 async def test_several_sessions_can_be_chosen_from(watching: Any, ended: Path, died: Path) -> None:

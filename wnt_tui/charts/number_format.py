@@ -1,4 +1,4 @@
-"""Numbers for people on the screen: labels, values with the mark of their kind, durations."""
+"""Numbers for people on the screen: values with the mark of their kind, and durations."""
 
 from __future__ import annotations
 
@@ -9,66 +9,46 @@ from engine.catalogue import Kind
 from engine.catalogue.certainty import UNCERTAIN, certain, error_of, resolved, sign_of
 from engine.catalogue.numerals import MISSING, significant
 
-_KIND_WORDS: dict[Kind, str] = {
-    "exact": "",
-    "upper": "",
-    "lower": "",
-    "estimate": " est",
-    "heuristic": " heur",
-}
-_KIND_SIGNS: dict[Kind, str] = {"upper": "≤ ", "lower": "≥ ", "exact": "", "estimate": "", "heuristic": ""}
+KIND_WORDS: dict[Kind, str] = {"exact": "", "upper": "", "lower": "", "estimate": " est", "heuristic": " heur"}
+_KIND_SIGNS: dict[Kind, str] = {"exact": "", "upper": "≤ ", "lower": "≥ ", "estimate": "", "heuristic": ""}
 
 
-def marked(symbol: str, value: float, kind: Kind, digits: int = 3) -> str:
-    """A symbol with its value and a mark of how to read it: ``L 12.6 est``, ``L ≤ 310``, ``λ ≥ 0.02``.
-
-    Args:
-        symbol: What stands before the number.
-        value: The value.
-        kind: Its kind.
-        digits: Significant digits.
-
-    Returns:
-        The text; a missing value carries no mark.
-    """
+def signed(value: float, kind: Kind, digits: int = 3) -> str:
+    """A value with the mark of its kind: ``12.6 est``, ``≤ 310``, ``≥ 0.02``; ``—`` for NaN."""
     if math.isnan(value):
-        return f"{symbol} {MISSING}"
-    return f"{symbol} {_KIND_SIGNS[kind]}{significant(value, digits)}{_KIND_WORDS[kind]}"
+        return MISSING
+    return f"{_KIND_SIGNS[kind]}{significant(value, digits)}{KIND_WORDS[kind]}"
 
 
-def written(name: str, symbol: str, values: Mapping[str, float], kind: Kind, *, examples: int, digits: int = 3) -> str:
-    """A metric as it is to be read: ``L 12.6 est``, and where it is not resolved what is certain, ``κ ≥ 6.70``.
+def at_least(value: float, lower_bound: bool, digits: int = 4) -> str:
+    """A value, or what is only a lower bound: ``≥ 13.3``; ``—`` for NaN."""
+    return signed(value, "lower" if lower_bound else "exact", digits)
+
+
+def value_text(name: str, values: Mapping[str, float], kind: Kind, *, examples: int, digits: int = 3) -> str:
+    """A metric as it is to be read: ``12.6 est``, and where it is not resolved what is certain: ``≥ 6.70``.
 
     Args:
         name: Catalogue name.
-        symbol: What stands before the number.
         values: Metrics of the same row, and layer if it has one, by name; NaN for what was not computed.
         kind: Its kind in this run.
         examples: n.
         digits: Significant digits.
 
     Returns:
-        The text; a missing value carries no mark.
+        The text; ``—`` for a missing value.
     """
     value = float(values.get(name, math.nan))
     if math.isnan(value) or name not in UNCERTAIN or bool(resolved(name, values, examples)):
-        return marked(symbol, value, kind, digits)
+        return signed(value, kind, digits)
     sign = sign_of(name)
     if sign == "±":
-        error = float(error_of(name, values, examples))
-        return f"{symbol} {significant(value, digits)} ± {significant(error, 2)}"
-    return f"{symbol} {sign} {significant(float(certain(name, values, examples)), digits)}"
+        return f"{significant(value, digits)} ± {significant(float(error_of(name, values, examples)), 2)}"
+    return f"{sign} {significant(float(certain(name, values, examples)), digits)}"
 
 
 def seconds(value: float) -> str:
-    """A duration: ``34 µs``, ``12.1 ms``, ``3.4 s``, ``2:05``, ``1:02:05``.
-
-    Args:
-        value: Seconds.
-
-    Returns:
-        The text.
-    """
+    """A duration: ``34 µs``, ``12.1 ms``, ``3.4 s``, ``2:05``, ``1:02:05``."""
     if not math.isfinite(value):
         return MISSING
     size = abs(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from wnt_tui.panels.base import Panel
 from wnt_tui.panels.conditioning import ConditioningPanel
 from wnt_tui.panels.eigenvalues import EigenvaluePanel
 from wnt_tui.panels.generalization import GeneralizationPanel
@@ -10,6 +9,7 @@ from wnt_tui.panels.gershgorin import GershgorinPanel
 from wnt_tui.panels.heat import HeatPanel
 from wnt_tui.panels.ledger import LedgerPanel
 from wnt_tui.panels.loss import LossPanel
+from wnt_tui.panels.panel import Panel
 from wnt_tui.panels.prediction import PredictionPanel
 from wnt_tui.panels.smoothness import SmoothnessPanel
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from engine.catalogue.numerals import told_apart
 from engine.theory.ledger import LEDGER, Inequality, InequalityKind, Row, Term
-from wnt_tui.panels.base import moment
+from wnt_tui.panels.moment import moment
 from wnt_tui.panels.reduction import derived
 from wnt_tui.session.snapshot import PanelView
 

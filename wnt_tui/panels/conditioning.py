@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
-from textual.strip import Strip
 
 from engine.catalogue.certainty import resolved
-from engine.catalogue.numerals import significant
+from engine.catalogue.numerals import MISSING, significant
 from engine.theory.conditioning import log10_condition
 from engine.theory.random_matrix import condition_number
-from wnt_tui.charts.lines import LineChart, Series, draw_lines
-from wnt_tui.charts.number_format import written
-from wnt_tui.panels.base import Moment, Panel, first_moment, kind_of, moment, why_empty
-from wnt_tui.panels.overlay import MainLine
-from wnt_tui.panels.words import rank_deficient, rank_words, unresolved_layers
+from wnt_tui.charts.lines import Series
+from wnt_tui.charts.number_format import at_least
+from wnt_tui.panels.moment import Moment, first_moment, moment
+from wnt_tui.panels.panel import LinePanel
+from wnt_tui.panels.series import Line, layer_series
+from wnt_tui.panels.words import Note, rank_words, text_at_cursor
 from wnt_tui.session.snapshot import PanelView
-from wnt_tui.theme.themes import Palette
 
 Array = NDArray[np.float64]
 
 
-class ConditioningPanel(Panel):
+class ConditioningPanel(LinePanel):
     """log₁₀κ(G) against the layer."""
 
-    number = 2
     key = "2"
     title = "conditioning by layer"
     axis = "layer"
@@ -43,115 +43,89 @@ class ConditioningPanel(Panel):
         "log is the most that float64 can tell. “K” is the tangent kernel at the cursor, estimated, beside Θ of the "
         "same widths at infinite width. A line that would squeeze the others is named “off scale” and not drawn."
     )
+    legend_rows = 3
+    compares = (Line("log10_cond", "now"),)
 
-    def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
-        """Return the panel's strips."""
-        depth = view.snapshot.config.depth
-        x = np.arange(depth, dtype=np.float64)
-        now = moment(view)
+    def series(self, view: PanelView) -> list[Series]:
+        """Conditioning now and at first, beside infinite width, its bound, and random features."""
         start = first_moment(view)
-        unresolved, deficient = unresolved_layers(now, depth), rank_deficient(view, now)
-        conditioning = now.layer_values("log10_cond", depth)
-        notes = [(now.remark, "warn")] if now.remark else []
-        below = conditioning[unresolved & np.isfinite(conditioning)]
-        if below.size:
-            least = significant(float(below.min()), 3)
-            why = "λmin ≤ ρ" if (unresolved & ~deficient).any() else rank_words(deficient)
-            notes.append((f"{palette.glyphs.lower_bound} ≥ {least} ({why})", "warn"))
-        kernel = _kernel_words(view, now, start)
-        if kernel:
-            notes.append((kernel, "text"))
-        bound = _log_ratio(start, "definition6_lambda_max", "lemma12_lambda_min", depth)
-        infinite, sure = _infinite(view, start)
-        first = start.layer_values("log10_cond", depth)
-        # Beside nothing measured there is nothing to compare.
-        random = _random_matrix(view) if np.isfinite([conditioning, first, infinite]).any() else np.full(depth, np.nan)
-        series = [
-            Series("random matrix", x[1:], random[1:], 4, "sparse", optional=True),
-            Series("bound", x, bound, 3, "dashdot", optional=True),
-            Series("∞ width", x, infinite, 2, "dotted", points=True, bounds=~sure),
-            Series(f"step {start.step}", x, first, 1, "dashed", points=True, bounds=unresolved_layers(start, depth)),
-            Series("now", x, conditioning, 0, points=True, bounds=unresolved),
-        ]
-        chart = LineChart(
-            series=tuple(series),
-            first=0,
-            last=depth - 1,
-            log=view.log,
-            cursor=view.layer,
-            x_name="layer",
-            notes=tuple(notes),
-            message=why_empty(view, ("log10_cond",)),
-            legend_rows=3,
+        now, first = (
+            layer_series(moment(view), self.compares[0]),
+            layer_series(start, Line("log10_cond", "", 1, "dashed")),
         )
-        return draw_lines(chart, view.width, view.height, palette)
+        infinite, sure = _infinite(start)
+        wide = Series("∞ width", now.x, infinite, 2, "dotted", points=True, bounds=~sure)
+        # Beside nothing measured there is nothing to compare.
+        known = any(np.isfinite(line.y).any() for line in (now, first, wide))
+        random = _random_matrix(view) if known else np.nan
+        return [
+            Series("random matrix", now.x[1:], np.full(now.x.size - 1, random), 4, "sparse", optional=True),
+            Series("bound", now.x, _bound(start), 3, "dashdot", optional=True),
+            wide,
+            replace(first, name=f"step {start.step}"),
+            now,
+        ]
 
-    def compared(self, view: PanelView) -> list[MainLine]:
-        """Return the conditioning at the cursor."""
-        depth, now = view.snapshot.config.depth, moment(view)
-        values, unresolved = now.layer_values("log10_cond", depth), unresolved_layers(now, depth)
-        line = Series("now", np.arange(depth, dtype=np.float64), values, points=True, bounds=unresolved)
-        return [MainLine(line, kind_of(view, "log10_cond"), now.remark)]
+    def notes(self, view: PanelView) -> list[Note]:
+        """The step, the least of what is only known from below, and the tangent kernel."""
+        now = moment(view)
+        notes = super().notes(view)
+        unresolved, deficient = now.unresolved(), now.rank_deficient()
+        below = now.by_layer("log10_cond")[unresolved]
+        if np.isfinite(below).any():
+            why = "λmin ≤ ρ" if (unresolved & ~deficient).any() else rank_words(deficient)
+            notes.append((f"△ ≥ {significant(float(np.nanmin(below)), 3)} ({why})", "warn"))
+        kernel = _kernel_words(view, now, first_moment(view))
+        return notes + ([(kernel, "text")] if kernel else [])
 
-    def subtitle_parts(self, view: PanelView) -> list[str]:
-        """Return the values at the cursor."""
-        depth = view.snapshot.config.depth
-        now, start = moment(view), first_moment(view)
-        layer = view.layer
+    def values(self, view: PanelView) -> list[str]:
+        """Conditioning of the selected layer."""
+        now, start, layer = moment(view), first_moment(view), view.layer
         if not now.values:
             return []
-        wide, sure = _infinite(view, start)
-        infinite, least_wide = (float(wide[layer]), not sure[layer]) if 0 <= layer < depth else (float("nan"), False)
-
-        def shown(moment: Moment) -> str:
-            least = 0 <= layer < depth and unresolved_layers(moment, depth)[layer]
-            return f"{'≥ ' if least else ''}{significant(moment.value('log10_cond', layer))}"
-
+        infinite, sure = _infinite(start)
+        wide = at_least(float(infinite[layer]), not sure[layer]) if 0 <= layer < infinite.size else MISSING
         return [
             f"layer {layer}",
-            f"now {shown(now)}",
-            f"step {start.step} {shown(start)}",
-            f"∞ {'≥ ' if least_wide and np.isfinite(infinite) else ''}{significant(infinite)}",
+            f"now {now.text('log10_cond', layer)}",
+            f"step {start.step} {start.text('log10_cond', layer)}",
+            f"∞ {wide}",
         ]
 
 
-def _random_matrix(view: PanelView) -> Array:
-    """Return log₁₀κ(G) of Gaussian features by layer, NaN where n ≥ width leaves them no λ_min to speak of."""
-    config = view.snapshot.config
-    kappa = condition_number(config.width, config.examples)
-    level = 2.0 * np.log10(kappa) if np.isfinite(kappa) else np.nan
-    return np.full(config.depth, level)
+def _random_matrix(view: PanelView) -> float:
+    """log₁₀κ(G) of Gaussian features, NaN where n ≥ width leaves them no λ_min to speak of."""
+    kappa = condition_number(view.snapshot.config.width, view.snapshot.config.examples)
+    return 2.0 * float(np.log10(kappa)) if np.isfinite(kappa) else float("nan")
 
 
 def _kernel_words(view: PanelView, now: Moment, start: Moment) -> str:
-    """Return log₁₀κ of the tangent kernel beside that of its limit: ``K 1.77 est · ∞ 1.65``."""
-    snapshot = view.snapshot
-    value = snapshot.value("ntk_log10_cond", now.step)
-    if not np.isfinite(value):
+    """log₁₀κ of the tangent kernel beside that of its limit: ``K 1.77 est · ∞ 1.65``; empty if it was not measured."""
+    name = "ntk_log10_cond"
+    if not np.isfinite(view.snapshot.value(name, now.step)):
         return ""
-    examples, last = snapshot.config.examples, snapshot.config.depth - 1
-    low, high = start.value("infinite_ntk_lambda_min", last), start.value("infinite_ntk_lambda_max", last)
-    limit = log10_condition(low, high, examples)
-    values, kind = snapshot.values_at(now.step), kind_of(view, "ntk_log10_cond")
-    text = written("ntk_log10_cond", "K", values, kind, examples=examples)
-    if np.isfinite(limit):
-        ends = {"infinite_ntk_lambda_min": low, "infinite_ntk_lambda_max": high}
-        least = not resolved("infinite_ntk_lambda_min", ends, examples)
-        text += f" · ∞ {'≥ ' if least else ''}{significant(limit, 3)}"
-    return text
+    text = f"K {text_at_cursor(replace(view, cursor=now.step), name, 3)}"
+    values, examples = start.at(now.config.depth - 1), now.config.examples
+    low, high = (values.get(f"infinite_ntk_lambda_{end}", np.nan) for end in ("min", "max"))
+    limit = float(log10_condition(low, high, examples))
+    if np.isnan(limit):
+        return text
+    return f"{text} · ∞ {at_least(limit, not resolved('infinite_ntk_lambda_min', values, examples), 3)}"
 
 
-def _infinite(view: PanelView, start: Moment) -> tuple[Array, NDArray[np.bool_]]:
-    """Return log₁₀κ(Σ) by layer, and where it is resolved."""
-    depth, examples = view.snapshot.config.depth, view.snapshot.config.examples
-    low, high = (start.layer_values(f"infinite_lambda_{end}", depth) for end in ("min", "max"))
+def _infinite(start: Moment) -> tuple[Array, NDArray[np.bool_]]:
+    """log₁₀κ(Σ) by layer, and where it is resolved."""
+    low, high, examples = (
+        start.by_layer("infinite_lambda_min"),
+        start.by_layer("infinite_lambda_max"),
+        start.config.examples,
+    )
     sure = resolved("infinite_lambda_min", {"infinite_lambda_min": low, "infinite_lambda_max": high}, examples)
     return log10_condition(low, high, examples), sure
 
 
-def _log_ratio(start: Moment, high: str, low: str, depth: int) -> Array:
-    """Return log₁₀(high/low) by layer, NaN where either is missing or not positive."""
-    top, bottom = start.layer_values(high, depth), start.layer_values(low, depth)
+def _bound(start: Moment) -> Array:
+    """log₁₀ of the quotient of Definition 6 and Lemma 12 by layer, NaN where either is missing or not positive."""
     with np.errstate(all="ignore"):
-        known = (top > 0) & (bottom > 0)
-        return np.where(known, np.log10(np.where(known, top, 1.0)) - np.log10(np.where(known, bottom, 1.0)), np.nan)
+        high, low = (np.log10(start.by_layer(name)) for name in ("definition6_lambda_max", "lemma12_lambda_min"))
+        return np.where(np.isfinite(high - low), high - low, np.nan)

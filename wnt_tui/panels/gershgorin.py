@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
-from textual.strip import Strip
 
 from engine.catalogue.numerals import significant
-from wnt_tui.charts.lines import LineChart, Series, draw_lines
-from wnt_tui.panels.base import Panel, kind_of, moment, why_empty
-from wnt_tui.panels.overlay import MainLine
-from wnt_tui.panels.words import layer_ranges
+from wnt_tui.charts.lines import Series
+from wnt_tui.panels.moment import moment
+from wnt_tui.panels.panel import LinePanel, Number
+from wnt_tui.panels.series import Line, layer_series
+from wnt_tui.panels.words import Note, layer_ranges
 from wnt_tui.session.snapshot import PanelView
-from wnt_tui.theme.themes import Palette
 
 
-class GershgorinPanel(Panel):
+class GershgorinPanel(LinePanel):
     """Row sums, off-diagonal and diagonal extremes of the Gram matrices against the layer."""
 
-    number = 4
     key = "4"
     title = "Gershgorin proxy"
     axis = "layer"
@@ -25,64 +25,42 @@ class GershgorinPanel(Panel):
         "gersh_row_sum", "gersh_max_offdiag", "gersh_max_abs_offdiag", "gersh_min_diag", "gersh_lower",
         "gersh_upper",
     )  # fmt: skip
-    log_default = True
     about = (
         "Largest off-diagonal row sum, largest off-diagonal and smallest diagonal entry of each layer's "
         "Gram matrix at the cursor. The paper's claim (e): the first two turn at the layer where the "
         "conditioning does. Gershgorin's enclosure [min(G_ii − R_i), max(G_ii + R_i)] is proved, but says "
         "nothing about λ_min where its lower end is not positive."
     )
+    log_default = True
+    lines = (
+        Line("gersh_min_diag", "min diag", 2, "dotted"),
+        Line("gersh_max_offdiag", "max off-diag", 1, "dashed"),
+        Line("gersh_row_sum", "row sum", 0),
+    )
+    compares = (Line("gersh_row_sum", "ΣR"), Line("gersh_max_offdiag", "max off-diag"))
+    numbers = (
+        Number("gersh_row_sum", "ΣR", 3),
+        Number("gersh_max_offdiag", "max", 3),
+        Number("gersh_min_diag", "diag", 3),
+    )
 
-    def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
-        """Return the panel's strips."""
-        depth = view.snapshot.config.depth
-        x = np.arange(depth, dtype=np.float64)
-        now = moment(view)
-        lower = now.layer_values("gersh_lower", depth)
+    def series(self, view: PanelView) -> list[Series]:
+        """The lines, and the enclosure's lower end where it is positive."""
+        enclosure = layer_series(moment(view), Line("gersh_lower", "enclosure ≥", 3, "dashdot"))
+        useful = np.where(enclosure.y > 0, enclosure.y, np.nan)
+        above = [replace(enclosure, y=useful)] if np.isfinite(useful).any() else []
+        return above + super().series(view)
+
+    def notes(self, view: PanelView) -> list[Note]:
+        """The step, and where the enclosure is vacuous."""
         with np.errstate(invalid="ignore"):
-            vacuous, useful = lower <= 0, lower > 0
-        notes = [(now.remark, "warn")] if now.remark else []
-        if vacuous.any():
-            where = "every layer" if vacuous.all() else layer_ranges(vacuous)
-            notes.append((f"enclosure ≤ 0, vacuous: {where}", "warn"))
-        series = [
-            Series("min diag", x, now.layer_values("gersh_min_diag", depth), 2, "dotted", points=True),
-            Series("max off-diag", x, now.layer_values("gersh_max_offdiag", depth), 1, "dashed", points=True),
-            Series("row sum", x, now.layer_values("gersh_row_sum", depth), 0, points=True),
-        ]
-        if useful.any():
-            series.insert(0, Series("enclosure ≥", x, np.where(useful, lower, np.nan), 3, "dashdot", points=True))
-        chart = LineChart(
-            series=tuple(series),
-            first=0,
-            last=depth - 1,
-            log=view.log,
-            cursor=view.layer,
-            x_name="layer",
-            notes=tuple(notes),
-            message=why_empty(view, ("gersh_row_sum",)),
-        )
-        return draw_lines(chart, view.width, view.height, palette)
+            vacuous = moment(view).by_layer("gersh_lower") <= 0
+        where = "every layer" if vacuous.all() else layer_ranges(vacuous)
+        return super().notes(view) + ([(f"enclosure ≤ 0, vacuous: {where}", "warn")] if where else [])
 
-    def compared(self, view: PanelView) -> list[MainLine]:
-        """Return row sum and largest off-diagonal entry at the cursor."""
-        depth, now = view.snapshot.config.depth, moment(view)
-        x = np.arange(depth, dtype=np.float64)
-        return [
-            MainLine(Series(label, x, now.layer_values(name, depth), points=True), kind_of(view, name), now.remark)
-            for name, label in (("gersh_row_sum", "ΣR"), ("gersh_max_offdiag", "max off-diag"))
-        ]
-
-    def subtitle_parts(self, view: PanelView) -> list[str]:
-        """Return the values at the cursor."""
-        now, layer = moment(view), view.layer
-        if not now.values:
-            return []
-        low, high = now.value("gersh_lower", layer), now.value("gersh_upper", layer)
-        return [
-            f"layer {layer}",
-            f"ΣR {significant(now.value('gersh_row_sum', layer), 3)}",
-            f"max {significant(now.value('gersh_max_offdiag', layer), 3)}",
-            f"[{significant(low, 3)}, {significant(high, 3)}]",
-            f"diag {significant(now.value('gersh_min_diag', layer), 3)}",
-        ]
+    def values(self, view: PanelView) -> list[str]:
+        """The numbers and the enclosure."""
+        now = moment(view)
+        ends = (significant(now.value(f"gersh_{end}", view.layer), 3) for end in ("lower", "upper"))
+        parts = super().values(view)
+        return [*parts[:3], f"[{', '.join(ends)}]", *parts[3:]] if parts else []

@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 from textual.strip import Strip
 
-from engine.catalogue.numerals import MISSING, significant
+from engine.theory.conditioning import resolution
 from wnt_tui.charts.heatmap import HeatMap, draw_heatmap
-from wnt_tui.charts.lines import Series
-from wnt_tui.panels.base import Panel, kind_of, moment, resolution_limit, why_empty
-from wnt_tui.panels.overlay import LETTERS, MainLine, sessions_of
-from wnt_tui.panels.words import rank_deficient, rank_words, unresolved_layers
+from wnt_tui.panels.moment import moment
+from wnt_tui.panels.overlay import LETTERS, sessions_of
+from wnt_tui.panels.panel import Panel
+from wnt_tui.panels.series import Line
+from wnt_tui.panels.words import rank_words, why_empty
 from wnt_tui.session.snapshot import PanelView
 from wnt_tui.theme.themes import Palette
 
@@ -20,7 +21,6 @@ from wnt_tui.theme.themes import Palette
 class HeatPanel(Panel):
     """log₁₀κ(G) for every layer and step."""
 
-    number = 3
     key = "3"
     title = "log₁₀κ: layer × step"
     axis = "layer"
@@ -32,14 +32,13 @@ class HeatPanel(Panel):
         "float64 can tell from zero, or, with more examples than neurons, exactly 0 because the rank is at most the "
         "width."
     )
+    compares = (Line("log10_cond", "log₁₀κ"),)
 
     def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
-        """Return the panel's strips."""
-        return draw_heatmap(_heat_map(view), view.width, view.height, palette)
-
-    def draw_compared(self, view: PanelView, palette: Palette) -> list[Strip]:
-        """Return the maps of all sessions, one below the other, in the same colours."""
+        """The map of one session, or those of all, one below the other, in the same colours."""
         maps = [_heat_map(one) for one in sessions_of(view)]
+        if not view.others:
+            return draw_heatmap(maps[0], view.width, view.height, palette)
         limit = min(chart.ceiling for chart in maps if chart.ceiling is not None)
         strips: list[Strip] = []
         for place, chart in enumerate(maps):
@@ -50,36 +49,24 @@ class HeatPanel(Panel):
             strips += draw_heatmap(named, view.width, height, palette)
         return strips
 
-    def compared(self, view: PanelView) -> list[MainLine]:
-        """Return the conditioning at the cursor, for its values."""
-        depth, now = view.snapshot.config.depth, moment(view)
-        values, unresolved = now.layer_values("log10_cond", depth), unresolved_layers(now, depth)
-        line = Series("log₁₀κ", np.arange(depth, dtype=np.float64), values, bounds=unresolved)
-        return [MainLine(line, kind_of(view, "log10_cond"))]
-
-    def subtitle_parts(self, view: PanelView) -> list[str]:
-        """Return the values at the cursor."""
+    def values(self, view: PanelView) -> list[str]:
+        """Conditioning of the selected layer, the best and the worst."""
         now = moment(view)
         if not now.values:
             return []
-        values = now.layer_values("log10_cond", view.snapshot.config.depth)
-        unresolved = unresolved_layers(now, view.snapshot.config.depth)
-
-        def shown(layer: int, digits: int) -> str:
-            if not 0 <= layer < values.size:
-                return MISSING
-            return ("≥ " if unresolved[layer] else "") + significant(float(values[layer]), digits)
-
-        parts = [f"layer {view.layer}: {shown(view.layer, 4)}", rank_words(rank_deficient(view, now), view.layer)]
-        if np.isfinite(values).any():
-            best, worst = int(np.nanargmin(values)), int(np.nanargmax(values))
-            parts.append(f"best {shown(best, 3)} at {best}")
-            parts.append(f"worst {shown(worst, 3)} at {worst}")
+        parts = [
+            f"layer {view.layer}: {now.text('log10_cond', view.layer)}",
+            rank_words(now.rank_deficient(), view.layer),
+        ]
+        known = now.by_layer("log10_cond")
+        if np.isfinite(known).any():
+            for word, layer in (("best", int(np.nanargmin(known))), ("worst", int(np.nanargmax(known)))):
+                parts.append(f"{word} {now.text('log10_cond', layer, 3)} at {layer}")
         return parts
 
 
 def _heat_map(view: PanelView) -> HeatMap:
-    """Return one session's map."""
+    """One session's map."""
     snapshot = view.snapshot
     band = snapshot.layers.bands(("log10_cond",), view.first, view.last, max(2 * view.width, 1))["log10_cond"]
     # A measured step stands for the steps up to the next one that was to be measured.
@@ -95,15 +82,16 @@ def _heat_map(view: PanelView) -> HeatMap:
         cursor=view.cursor,
         selected=view.layer,
         log=view.log,
-        ceiling=resolution_limit(snapshot.config.examples),
+        # At λ_min ≤ ρ it is only a lower bound; less a rounding error.
+        ceiling=-float(np.log10(resolution(1.0, snapshot.config.examples))) - 1e-6,
         beyond=_why_beyond(view),
         name="log₁₀κ, bright is worse",
-        message=why_empty(view, ("log10_cond",)),
+        message=why_empty(view, "log10_cond"),
     )
 
 
 def _why_beyond(view: PanelView) -> str:
-    """Return why λ_min is too small to be told from 0: where all layers at the cursor agree, the rank."""
+    """Why λ_min is too small to be told from 0: where all layers at the cursor agree, the rank."""
     now = moment(view)
-    unresolved, deficient = unresolved_layers(now, view.snapshot.config.depth), rank_deficient(view, now)
-    return "(rank: λmin = 0)" if deficient.any() and not (unresolved & ~deficient).any() else "(λmin ≤ ρ)"
+    deficient = now.rank_deficient()
+    return "(rank: λmin = 0)" if deficient.any() and not (now.unresolved() & ~deficient).any() else "(λmin ≤ ρ)"

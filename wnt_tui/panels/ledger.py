@@ -13,10 +13,11 @@ from engine.record import Event
 from engine.theory.ledger import LEDGER
 from wnt_tui.charts.canvas import Canvas
 from wnt_tui.charts.number_format import seconds
-from wnt_tui.panels.base import Panel, why_empty
 from wnt_tui.panels.checks import FAILING, Check, Verdict, checked_step, checks
 from wnt_tui.panels.ledger_compared import differences, draw_ledger
 from wnt_tui.panels.overlay import sessions_of
+from wnt_tui.panels.panel import Panel
+from wnt_tui.panels.words import why_empty
 from wnt_tui.session.snapshot import PanelView
 from wnt_tui.theme.themes import Palette
 
@@ -37,7 +38,6 @@ _NAME_WIDTH = 11
 class LedgerPanel(Panel):
     """Inequalities, cost and events."""
 
-    number = 9
     key = "9"
     title = "ledger · cost · events"
     metrics = (
@@ -56,13 +56,15 @@ class LedgerPanel(Panel):
     )
 
     def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
-        """Return the panel's strips."""
+        """The inequalities, the cost and the events of one session; of several what is different about them."""
+        if view.others:
+            return draw_ledger(view, palette)
         canvas = Canvas(view.width, view.height, palette)
         snapshot = view.snapshot
         found = checks(view)
         earlier = [event for event in snapshot.events if event.step <= view.cursor]
         if snapshot.rows == 0 and not earlier:
-            canvas.message(why_empty(view, ("loss",)), palette.dim)
+            canvas.message(why_empty(view, "loss"), palette.dim)
             return canvas.to_strips()
         remarks = {"cost": cost_words(view), "breakpoints": breakpoint_words(view)}
         remarks = {name: words for name, words in remarks.items() if words}
@@ -88,17 +90,13 @@ class LedgerPanel(Panel):
         _draw_events(canvas, row, earlier, len(snapshot.events) - len(earlier))
         return canvas.to_strips()
 
-    def draw_compared(self, view: PanelView, palette: Palette) -> list[Strip]:
-        """Return the panel's strips for several sessions."""
-        return draw_ledger(view, palette)
-
-    def compared_parts(self, view: PanelView) -> list[str]:
-        """Return in how many options the sessions differ."""
+    def values_compared(self, view: PanelView) -> list[str]:
+        """The number of options in which the sessions differ."""
         count = len(differences([one.snapshot for one in sessions_of(view)]))
         return [f"{count} option{'s' * (count != 1)} differ{'s' * (count == 1)}" if count else "same options"]
 
-    def subtitle_parts(self, view: PanelView) -> list[str]:
-        """Return the values at the cursor."""
+    def values(self, view: PanelView) -> list[str]:
+        """How many checks fail, hold and are vacuous."""
         found = checks(view)
         violated = sum(check.verdict == "violated" for check in found)
         recorded = sum(event.kind == "violation" for event in view.snapshot.events)

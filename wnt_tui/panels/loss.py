@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from textual.strip import Strip
-
-from wnt_tui.charts.lines import LineChart, draw_lines
-from wnt_tui.panels.base import Panel, at_cursor, diverged_note, step_series, why_empty
-from wnt_tui.panels.overlay import MainLine
-from wnt_tui.panels.pairing import (
-    estimator_note,
-    lemma13_series,
-    lemma13_words,
-    pairing_at_cursor,
-    predicted_series,
-)
+from wnt_tui.charts.lines import Series
+from wnt_tui.panels.pairing import estimator_note, lemma13_series, lemma13_text
+from wnt_tui.panels.panel import LinePanel, Number, number_texts
+from wnt_tui.panels.series import Line
+from wnt_tui.panels.words import Note, diverged_note
 from wnt_tui.session.snapshot import PanelView
-from wnt_tui.theme.themes import Palette
 
 
-class LossPanel(Panel):
+class LossPanel(LinePanel):
     """Train, test and predicted loss against the step."""
 
-    number = 1
     key = "1"
     title = "loss"
     metrics = ("loss", "test_loss", "predicted_descent", "lemma13_bound", "accuracy", "test_accuracy")
-    log_default = True
-    paired = True
     about = (
         "Training loss, loss on the test images, and what the descent lemma at the real learning rate "
         "predicted for each step from the row before it. Where the dotted line hides behind the solid one, "
@@ -34,36 +23,32 @@ class LossPanel(Panel):
         "from the cursor on, or from step 0 where the cursor is at the end; “L13→30” is where it ends. e pairs "
         "both with another L than that of the step before; none of them is a theorem here."
     )
+    log_default = True
+    paired = True
+    legend_rows = 3
+    lines = (
+        Line("predicted_descent", "predicted", 4, "dotted", optional=True),
+        Line("test_loss", "test", 1, "dashed"),
+        Line("loss", "train", 0),
+    )
+    compares = (Line("loss", "train"), Line("test_loss", "test"))
+    numbers = (
+        Number("loss", "train"),
+        Number("test_loss", "test"),
+        Number("predicted_descent", "pred"),
+        Number("accuracy", "acc", 3),
+    )
 
-    def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
-        """Return the panel's strips."""
-        chart = LineChart(
-            series=(
-                lemma13_series(view, 3, "dashdot"),
-                predicted_series(view, "descent", "predicted", 4, "dotted"),
-                step_series(view, "test_loss", "test", 1, "dashed"),
-                step_series(view, "loss", "train", 0),
-            ),
-            first=view.first,
-            last=view.last,
-            log=view.log,
-            cursor=view.cursor,
-            notes=diverged_note(view) + estimator_note(view),
-            message=why_empty(view, ("loss",)),
-            legend_rows=3,
-        )
-        return draw_lines(chart, view.width, view.height, palette)
+    def series(self, view: PanelView) -> list[Series]:
+        """The lines, above that of Lemma 13."""
+        lemma13 = Line("lemma13_bound", "lemma 13", 3, "dashdot", optional=True)
+        return [lemma13_series(view, lemma13), *super().series(view)]
 
-    def compared(self, view: PanelView) -> list[MainLine]:
-        """Return training and test loss."""
-        return [MainLine(step_series(view, "loss", "train", 0)), MainLine(step_series(view, "test_loss", "test", 1))]
+    def notes(self, view: PanelView) -> list[Note]:
+        """Divergence, and the L that was chosen."""
+        return diverged_note(view) + estimator_note(view)
 
-    def subtitle_parts(self, view: PanelView) -> list[str]:
-        """Return the values at the cursor."""
-        return [
-            at_cursor(view, "loss", "train"),
-            at_cursor(view, "test_loss", "test"),
-            lemma13_words(view),
-            pairing_at_cursor(view, "descent", "predicted_descent", "pred"),
-            at_cursor(view, "accuracy", "acc", 3),
-        ]
+    def values(self, view: PanelView) -> list[str]:
+        """The numbers, Lemma 13 after the losses."""
+        losses, others = self.numbers[:2], self.numbers[2:]
+        return [*number_texts(view, losses), lemma13_text(view), *number_texts(view, others)]

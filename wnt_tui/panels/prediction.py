@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from textual.strip import Strip
-
-from wnt_tui.charts.lines import LineChart, Reference, draw_lines
-from wnt_tui.panels.base import Panel, at_cursor, step_series, why_empty
-from wnt_tui.panels.overlay import MainLine
-from wnt_tui.panels.pairing import estimator_note, pairing_at_cursor, ratio_series
+from wnt_tui.charts.lines import Reference
+from wnt_tui.panels.pairing import estimator_note
+from wnt_tui.panels.panel import LinePanel, Number
+from wnt_tui.panels.series import Line
+from wnt_tui.panels.words import Note, why_empty
 from wnt_tui.session.snapshot import PanelView
-from wnt_tui.theme.themes import Palette
 
 
-class PredictionPanel(Panel):
+class PredictionPanel(LinePanel):
     """Loss-prediction ratios against the step."""
 
-    number = 7
     key = "7"
     title = "loss-prediction ratio"
-    paired = True
-    references = (Reference(1.0, "exact"),)
     metrics = (
-        "ratio_lemma1", "ratio_descent", "ratio_lemma10", "ratio_null", "decrease_ratio", "predicted_lemma1",
+        "ratio_descent", "ratio_lemma1", "ratio_lemma10", "ratio_null", "decrease_ratio", "predicted_lemma1",
         "predicted_descent", "predicted_lemma10", "lemma13_bound",
     )  # fmt: skip
     about = (
@@ -32,47 +27,33 @@ class PredictionPanel(Panel):
         " The run stored the pairings that the legend names; e derives them all with one L: the Hessian's, "
         "Gauss-Newton's, that of the step or the secant before, or the bound, each of the row before."
     )
+    paired = True
+    levels = (Reference(1.0, "exact"),)
+    lines = (
+        Line("ratio_null", "null", 6, "dotted"),
+        Line("ratio_lemma10", "lemma 10", 3, "dashdot"),
+        Line("ratio_lemma1", "lemma 1", 1, "dashed"),
+        Line("ratio_descent", "descent", 0),
+    )
+    compares = (Line("ratio_descent", "descent"), Line("ratio_lemma1", "lemma 1"))
+    numbers = (
+        Number("ratio_descent", "descent"),
+        Number("ratio_null", "null"),
+        Number("decrease_ratio", "Δ", 3),
+        Number("ratio_lemma1", "lemma 1"),
+        Number("ratio_lemma10", "lemma 10"),
+    )
 
-    def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
-        """Return the panel's strips."""
-        series = [step_series(view, "ratio_null", "null", 6, "dotted")]
-        if view.snapshot.config.loss == "cross_entropy":
-            series.append(ratio_series(view, "lemma10", "lemma 10", 3, "dashdot"))
-        series.append(ratio_series(view, "lemma1", "lemma 1", 1, "dashed"))
-        series.append(ratio_series(view, "descent", "descent", 0))
-        chart = LineChart(
-            series=tuple(series),
-            first=view.first,
-            last=view.last,
-            log=view.log,
-            cursor=view.cursor,
-            references=self.references,
-            notes=estimator_note(view),
-            message=_why(view),
-        )
-        return draw_lines(chart, view.width, view.height, palette)
+    def applies(self, view: PanelView, name: str) -> bool:
+        """Lemma 10 is about cross-entropy."""
+        return name != "ratio_lemma10" or view.snapshot.config.loss == "cross_entropy"
 
-    def compared(self, view: PanelView) -> list[MainLine]:
-        """Return the ratios of the descent lemma and of Lemma 1."""
-        return [
-            MainLine(ratio_series(view, "descent", "descent", 0), "heuristic"),
-            MainLine(ratio_series(view, "lemma1", "lemma 1", 1), "heuristic"),
-        ]
+    def notes(self, view: PanelView) -> list[Note]:
+        """The L that was chosen."""
+        return estimator_note(view)
 
-    def subtitle_parts(self, view: PanelView) -> list[str]:
-        """Return the values at the cursor."""
-        parts = [
-            pairing_at_cursor(view, "descent", "ratio_descent", "descent"),
-            at_cursor(view, "ratio_null", "null"),
-            pairing_at_cursor(view, "descent", "decrease_ratio", "Δ", 3),
-            pairing_at_cursor(view, "lemma1", "ratio_lemma1", "lemma 1"),
-        ]
-        if view.snapshot.config.loss == "cross_entropy":
-            parts.append(pairing_at_cursor(view, "lemma10", "ratio_lemma10", "lemma 10"))
-        return parts
-
-
-def _why(view: PanelView) -> str:
-    if view.snapshot.rows and view.snapshot.last_step < 1 and view.snapshot.config.measure != "none":
-        return "the first prediction is for step 1"
-    return why_empty(view, ("ratio_descent",))
+    def message(self, view: PanelView) -> str:
+        """Why there is no ratio."""
+        if view.snapshot.rows and view.snapshot.last_step < 1 and view.snapshot.config.measure != "none":
+            return "the first prediction is for step 1"
+        return why_empty(view, "ratio_descent")

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
-from textual.strip import Strip
+from numpy.typing import NDArray
 
 from engine.catalogue.numerals import short
-from wnt_tui.charts.lines import LineChart, Reference, Series, draw_lines
-from wnt_tui.panels.base import Panel, at_cursor, bound_of, kind_of, step_series, why_empty
+from wnt_tui.charts.lines import Reference, Series
 from wnt_tui.panels.overlay import MainLine
+from wnt_tui.panels.pairing import metric_text
+from wnt_tui.panels.panel import LinePanel, Number, number_texts
+from wnt_tui.panels.series import Line, step_series
+from wnt_tui.panels.words import Note
 from wnt_tui.session.snapshot import PanelView
-from wnt_tui.theme.themes import Palette
 
 
-class SmoothnessPanel(Panel):
+class SmoothnessPanel(LinePanel):
     """μ and L against the step."""
 
-    number = 6
     key = "6"
     title = "local PL μ and smoothness L"
     metrics = (
         "pl", "pl_samplewise", "smoothness_hessian", "smoothness_hessian_residual", "smoothness_ggn",
         "smoothness_step", "smoothness_step_resolution", "smoothness_secant", "smoothness_bound", "lr",
     )  # fmt: skip
-    log_default = True
     about = (
         "The Polyak-Łojasiewicz constant μ at the current point and the smoothness L in five versions, each"
         " its own metric. Gradient descent is promised a decrease while L stays below 2/η. For ReLU the "
@@ -31,73 +34,68 @@ class SmoothnessPanel(Panel):
         "shown, not promised. Where rounding of the loss exceeds L_step its line is interrupted: not even its sign is "
         "resolved there. L ≥ says that the residual of the Hessian's eigenvalue is as large as the value."
     )
+    log_default = True
+    lines = (
+        Line("smoothness_bound", "bound", 5, "sparse", optional=True),
+        Line("smoothness_secant", "secant", 4, "long"),
+        Line("smoothness_step", "step", 3, "dotted", optional=True),
+        Line("smoothness_ggn", "GGN", 2, "dashdot"),
+        Line("smoothness_hessian", "Hessian", 1, "dashed"),
+        Line("pl", "μ", 0),
+    )
 
-    def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
-        """Return the panel's strips."""
-        series = [
-            step_series(view, "smoothness_bound", "bound", 5, "sparse", optional=True),
-            step_series(view, "smoothness_secant", "secant", 4, "long"),
-            step_series(view, "smoothness_step", "step", 3, "dotted", optional=True),
-            step_series(view, "smoothness_ggn", "GGN", 2, "dashdot"),
-            step_series(view, "smoothness_hessian", "Hessian", 1, "dashed"),
-            step_series(view, "pl", "μ", 0),
-        ]
-        series = [line for line in series if np.isfinite(line.y).any()]
+    def series(self, view: PanelView) -> list[Series]:
+        """The lines, and 2/η where the learning rate was changed inside the window."""
+        series = super().series(view)
         rates = _rates(view)
-        references: tuple[Reference, ...] = ()
-        if rates.size and rates.min() < rates.max():
-            # The learning rate was changed inside the window: 2/η is a line of its own.
-            line = step_series(view, "lr", "2/η", 6)
+        if rates.min() < rates.max() and _any_finite(series):
+            line = step_series(view, Line("lr", "2/η", 6))
             with np.errstate(all="ignore"):
                 here = None if line.here is None else 2.0 / line.here
-                series.insert(0, Series("2/η", line.x, 2.0 / line.y, 6, here=here))
-        elif rates.size and series:
-            limit = 2.0 / float(rates[0])
-            references = (Reference(limit, f"2/η {short(limit)}", optional=True),)
-        relu = view.snapshot.config.activation == "relu"
-        chart = LineChart(
-            series=tuple(series),
-            first=view.first,
-            last=view.last,
-            log=view.log,
-            cursor=view.cursor,
-            references=references,
-            notes=(("no theorem for ReLU (kinks)", "warn"),) if relu and series else (),
-            message=why_empty(view, ("pl", "smoothness_step")),
-        )
-        return draw_lines(chart, view.width, view.height, palette)
+                series.insert(0, replace(line, y=2.0 / line.y, here=here))
+        return series
 
-    def compared(self, view: PanelView) -> list[MainLine]:
-        """Return μ and the Hessian's L, or L of the step where the Hessian's was not measured."""
-        name, label = "smoothness_hessian", "L"
-        if not np.isfinite(view.snapshot.column(name)).any():
-            name, label = "smoothness_step", "L_step"
-        bound = bound_of(view, name, view.snapshot.values_at(view.cursor))
+    def references(self, view: PanelView) -> tuple[Reference, ...]:
+        """2/η where it is one number."""
+        rates = _rates(view)
+        if rates.min() < rates.max():
+            return ()
+        limit = 2.0 / float(rates[0])
+        return (Reference(limit, f"2/η {short(limit)}", optional=True),)
+
+    def notes(self, view: PanelView) -> list[Note]:
+        """What no smoothness means for L."""
+        kinks = view.snapshot.config.activation == "relu" and _any_finite(super().series(view))
+        return [("no theorem for ReLU (kinks)", "warn")] if kinks else []
+
+    def compared(self, view: PanelView) -> Sequence[MainLine]:
+        """μ and the Hessian's L, or that of the step where the Hessian's was never measured."""
+        measured = np.isfinite(view.snapshot.column(_HESSIAN.metric)).any()
+        lines = (Line("pl", "μ"), Line(*(_HESSIAN if measured else _STEP)[:2]))
+        return [MainLine(step_series(view, line), metric_text(view, line.metric)) for line in lines]
+
+    def values(self, view: PanelView) -> list[str]:
+        """μ, L, 2/η, and bounds."""
+        measured = np.isfinite(view.snapshot.value(_HESSIAN.metric, view.cursor))
+        relu = view.snapshot.config.activation == "relu"
         return [
-            MainLine(step_series(view, "pl", "μ", 0), kind_of(view, "pl")),
-            MainLine(step_series(view, name, label, 1), kind_of(view, name), bound=bound),
+            *number_texts(view, [Number("pl", "μ", 3), _HESSIAN if measured else _STEP]),
+            f"2/η {short(2.0 / view.snapshot.lr_at(view.cursor))}",
+            *number_texts(view, [Number("smoothness_ggn", "GGN", 3)]),
+            *(["no bound for ReLU"] if relu else number_texts(view, [Number("smoothness_bound", "L", 3)])),
         ]
 
-    def subtitle_parts(self, view: PanelView) -> list[str]:
-        """Return the values at the cursor."""
-        value = view.snapshot.value
-        rate = view.snapshot.lr_at(view.cursor)
-        parts = [at_cursor(view, "pl", "μ", 3)]
-        if np.isfinite(value("smoothness_hessian", view.cursor)):
-            parts.append(at_cursor(view, "smoothness_hessian", "L", 3))
-        else:
-            parts.append(at_cursor(view, "smoothness_step", "L_step", 3))
-        parts.append(f"2/η {short(2.0 / rate)}")
-        parts.append(at_cursor(view, "smoothness_ggn", "GGN", 3))
-        if view.snapshot.config.activation == "relu":
-            parts.append("no bound for ReLU")
-        else:
-            parts.append(at_cursor(view, "smoothness_bound", "L", 3))
-        return parts
+
+_HESSIAN = Number("smoothness_hessian", "L", 3)
+_STEP = Number("smoothness_step", "L_step", 3)
 
 
-def _rates(view: PanelView) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Return learning rates used inside the window; the configured one where no row tells."""
+def _any_finite(series: list[Series]) -> bool:
+    return any(np.isfinite(line.y).any() for line in series)
+
+
+def _rates(view: PanelView) -> NDArray[np.float64]:
+    """The learning rates used inside the window; the configured one where no row has any."""
     snapshot = view.snapshot
     begin, end = (int(place) for place in np.searchsorted(snapshot.step, (view.first, view.last + 1)))
     rates = snapshot.column("lr")[begin:end]

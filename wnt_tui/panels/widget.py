@@ -12,7 +12,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from engine.theory.pairings import Estimator
-from wnt_tui.panels.base import Panel
+from wnt_tui.panels.panel import Panel
 from wnt_tui.session.snapshot import PanelView, Snapshot
 from wnt_tui.theme.themes import Palette
 
@@ -25,7 +25,7 @@ class PanelWidget(Widget, can_focus=True):
     Args:
         panel: What it shows.
         palette: Styles and glyphs.
-        id: Widget id; ``panel-<number>`` by default.
+        id: Widget id; ``panel-<key>`` by default.
     """
 
     DEFAULT_CSS = """
@@ -45,7 +45,7 @@ class PanelWidget(Widget, can_focus=True):
     """
 
     def __init__(self, panel: Panel, palette: Palette, *, id: str | None = None) -> None:  # ruff: ignore[builtin-argument-shadowing]
-        super().__init__(id=id or f"panel-{panel.number}")
+        super().__init__(id=id or f"panel-{panel.key}")
         self.panel = panel
         self.log_axis = panel.log_default
         self.drawn = 0
@@ -129,7 +129,7 @@ class PanelWidget(Widget, can_focus=True):
 
     def _label(self) -> None:
         glyphs = self._palette.glyphs
-        self.border_title = f"{self.panel.number} {glyphs.text(self.panel.title)}".replace("[", r"\[")
+        self.border_title = f"{self.panel.key} {glyphs.text(self.panel.title)}".replace("[", r"\[")
         self.set_class(not glyphs.unicode, "-ascii")
 
     def _present_key(self) -> _Key:
@@ -166,7 +166,7 @@ class PanelWidget(Widget, can_focus=True):
             self._strips = [Strip.blank(self.size.width, self._palette.base)] * self.size.height
             return
         self.drawn += 1
-        self._strips = self.panel.picture(view, self._palette)
+        self._strips = self.panel.draw(view, self._palette)
         subtitle = self.panel.subtitle(view, self._palette.glyphs).replace("[", r"\[")
         # Assigning an equal text would still repaint the border.
         if subtitle != self.border_subtitle:

@@ -1,24 +1,43 @@
-"""Small pieces of wording that several panels share."""
+"""Wording that panels share: values at the cursor, ranges of layers, and why there is nothing to draw."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.catalogue.certainty import resolved
-from wnt_tui.panels.base import Moment, moment
+from engine.catalogue import Kind, kind_in_run, metric
+from wnt_tui.charts.number_format import value_text
 from wnt_tui.session.snapshot import PanelView
+
+Note = tuple[str, str]
+"""A remark after a legend and the palette's role to write it in."""
+
+_ENDS = {
+    "failed": "failed",
+    "died": "died",
+    "stopped": "was stopped",
+    "finished": "ended",
+    "diverged": "diverged",
+}
+
+
+def kind_of(view: PanelView, name: str) -> Kind:
+    """The kind of a metric in this run."""
+    config = view.snapshot.config
+    return kind_in_run(metric(name), activation=config.activation, loss=config.loss)
+
+
+def text_at_cursor(view: PanelView, name: str, digits: int = 4) -> str:
+    """A step metric at the cursor as it is to be read; empty for a metric that this run does not measure."""
+    snapshot = view.snapshot
+    if not metric(name).is_measured(snapshot.config.measure):
+        return ""
+    values, kind = snapshot.values_at(view.cursor), kind_of(view, name)
+    return value_text(name, values, kind, examples=snapshot.config.examples, digits=digits)
 
 
 def layer_ranges(chosen: NDArray[np.bool_]) -> str:
-    """Which layers are meant, shortly: ``layer 3``, ``layers 0–4, 7``.
-
-    Args:
-        chosen: One truth value a layer.
-
-    Returns:
-        The words; empty if there are none.
-    """
+    """The chosen layers, shortly: ``layer 3``, ``layers 0–4, 7``; empty if there are none."""
     numbers = np.flatnonzero(chosen)
     if not numbers.size:
         return ""
@@ -29,56 +48,56 @@ def layer_ranges(chosen: NDArray[np.bool_]) -> str:
     return ("layer " if numbers.size == 1 else "layers ") + ", ".join(pieces)
 
 
-def rank_deficient(view: PanelView, now: Moment | None = None) -> NDArray[np.bool_]:
-    """Which layers have more examples than neurons, so that λ_min(G) is 0 whatever the weights.
-
-    Args:
-        view: What is shown.
-        now: The layers at the cursor, if they are at hand.
-
-    Returns:
-        One truth value for each of the layers 0 … depth − 1; all false where nothing is measured by layer.
-    """
-    config = view.snapshot.config
-    smallest = (now or moment(view)).layer_values("lambda_min", config.depth)
-    # The input's width is not in the configuration, but its λ_min is stored as exactly 0 only for this reason or
-    # because examples coincide; then its rank is below n all the same.
-    deficient = smallest == 0.0  # ruff: ignore[float-equality-comparison]
-    deficient[1:] &= config.examples > config.width
-    return np.asarray(deficient)
-
-
 def rank_words(deficient: NDArray[np.bool_], layer: int | None = None) -> str:
-    """Why λ_min is 0, in words.
+    """Why λ_min is 0 at a layer, or at those that are rank deficient; empty where the rank is full.
 
     Args:
-        deficient: From :func:`rank_deficient`.
-        layer: The layer it is said of; None for all of them.
+        deficient: One truth value a layer.
+        layer: The layer; None for all of them.
 
     Returns:
-        The words; empty where the rank is not deficient.
+        The words.
     """
-    chosen = deficient.copy()
+    chosen = np.flatnonzero(deficient)
     if layer is not None:
-        chosen[:] = False
-        chosen[layer : layer + 1] = deficient[layer : layer + 1]
-    if not chosen.any():
+        chosen = chosen[chosen == layer]
+    if not chosen.size:
         return ""
-    if not chosen[1:].any():
-        return "rank < n: λmin = 0" if layer == 0 else "input: rank < n, λmin = 0"
-    return "rank ≤ width < n: λmin = 0"
+    if chosen[-1] > 0:
+        return "rank ≤ width < n: λmin = 0"
+    return "rank < n: λmin = 0" if layer == 0 else "input: rank < n, λmin = 0"
 
 
-def unresolved_layers(now: Moment, depth: int) -> NDArray[np.bool_]:
-    """At which layers λ_min is at or below the resolution, so that κ is only known to be at least its number.
+def why_empty(view: PanelView, name: str) -> str:
+    """Why there is nothing to draw of a metric, and what would change that."""
+    snapshot, needed = view.snapshot, metric(name)
+    if not needed.is_measured(snapshot.config.measure):
+        return f"not measured: --measure {needed.measured_in}"
+    if snapshot.rows == 0:
+        return _why_no_rows(view)
+    if view.last < int(snapshot.step[0]) or view.first > snapshot.last_step:
+        return f"no rows in steps {view.first}–{view.last}; the newest is {snapshot.last_step}"
+    if view.cursor < int(snapshot.step[0]):
+        return f"the first row is step {int(snapshot.step[0])}"
+    every = snapshot.config.every
+    if every > 1:
+        return f"no finite values here (measured at every {every}th step)"
+    return "no finite values here"
 
-    Args:
-        now: The layers at a step.
-        depth: Number of Gram matrices.
 
-    Returns:
-        One truth value a layer; false where nothing was measured.
-    """
-    values = {name: now.layer_values(name, depth) for name in now.values}
-    known = np.isfinite(now.layer_values("lambda_min", depth))
-    return np.asarray(known & ~resolved("log10_cond", values)) if known.any() else known
+def _why_no_rows(view: PanelView) -> str:
+    engine = view.snapshot.engine
+    if engine.state == "starting":
+        return "no data yet — the engine is starting"
+    if engine.state == "running":
+        return "no data yet — step 0 is being measured"
+    if engine.state == "paused":
+        return "no data yet — the engine is paused before step 0"
+    reason = f": {engine.message}" if engine.message else ""
+    return f"no data — the engine {_ENDS.get(engine.state, engine.state)} before step 0{reason}"
+
+
+def diverged_note(view: PanelView) -> list[Note]:
+    """A note for a run that diverged inside the window, or none."""
+    steps = [event.step for event in view.snapshot.events if event.kind == "diverged"]
+    return [(f"diverged at step {step}", "bad") for step in steps if view.first <= step <= view.last][:1]

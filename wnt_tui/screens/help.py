@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from engine.config import RunConfig
 from wnt_tui.keys import GROUP_TITLES, KEY_TABLE
-from wnt_tui.panels.base import Panel
+from wnt_tui.panels.panel import Panel
 from wnt_tui.screens.dialog import Dialog, dialog_key
 from wnt_tui.theme.themes import Palette
 

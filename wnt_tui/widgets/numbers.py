@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.reactive import reactive
 
 from engine.catalogue import kind_in_run, metric
-from wnt_tui.charts.number_format import written
+from wnt_tui.charts.number_format import value_text
 from wnt_tui.session.snapshot import Snapshot
 from wnt_tui.widgets.line import Line
 
@@ -133,4 +133,4 @@ def titles_of(panels: Sequence[object]) -> tuple[str, ...]:
 def _figure(snapshot: Snapshot, name: str, values: Mapping[str, float]) -> str:
     entry, config = metric(name), snapshot.config
     kind = kind_in_run(entry, activation=config.activation, loss=config.loss)
-    return written(name, entry.symbol, values, kind, examples=config.examples)
+    return f"{entry.symbol} {value_text(name, values, kind, examples=config.examples)}"

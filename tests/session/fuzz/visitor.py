@@ -99,7 +99,7 @@ def _look(reader: SessionReader, *, draw: bool) -> None:
                 snapshot, snapshot.last_step, first, max(snapshot.last_step, first), 1, 50, 12, panel.log_default,
                 others=others,
             )  # fmt: skip
-            strips = panel.picture(view, PALETTE)
+            strips = panel.draw(view, PALETTE)
             assert [cell_len(strip.text) for strip in strips] == [50] * 12, panel.title
             _refuse_unsafe([strip.text for strip in strips])
             _refuse_unsafe(panel.subtitle(view))

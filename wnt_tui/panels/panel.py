@@ -1,0 +1,172 @@
+"""A panel: its title and metrics, how it is drawn, the numbers in its border, and its help."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, NamedTuple
+
+from rich.text import Text
+from textual.strip import Strip
+
+from engine.config import RunConfig
+from wnt_tui.charts.lines import LineChart, Reference, Series, draw_lines
+from wnt_tui.panels.moment import moment
+from wnt_tui.panels.overlay import Axis, MainLine, compared_values, overlaid, sessions_of
+from wnt_tui.panels.pairing import metric_series, metric_text
+from wnt_tui.panels.series import Line, layer_series
+from wnt_tui.panels.words import Note, why_empty
+from wnt_tui.session.snapshot import PanelView
+from wnt_tui.theme.glyphs import UNICODE, Glyphs
+from wnt_tui.theme.themes import Palette
+
+
+class Number(NamedTuple):
+    """A metric in a panel's border: its name in the catalogue, what stands before it, and significant digits."""
+
+    metric: str
+    symbol: str
+    digits: int = 4
+
+
+class Panel(ABC):
+    """One panel of the dashboard: a pure object, no state.
+
+    Attributes:
+        key: The key that jumps to it, which is also its name.
+        title: Its name in its border.
+        metrics: Catalogue names of what it shows, the one it cannot do without first.
+        inequalities: Names of the ledger's inequalities that it shows.
+        about: How to read it, the opening of its help.
+        axis: What its horizontal axis counts.
+        log_default: Whether its axis starts out logarithmic.
+        paired: Whether it shows predictions, which depend on the chosen estimator of L.
+        compares: The lines of one session that matter most, to be drawn beside those of others.
+        numbers: What stands in its border, the most important first.
+    """
+
+    key: ClassVar[str]
+    title: ClassVar[str]
+    metrics: ClassVar[tuple[str, ...]]
+    inequalities: ClassVar[tuple[str, ...]] = ()
+    about: ClassVar[str]
+    axis: ClassVar[Axis] = "step"
+    log_default: ClassVar[bool] = False
+    paired: ClassVar[bool] = False
+    compares: ClassVar[tuple[Line, ...]] = ()
+    numbers: ClassVar[tuple[Number, ...]] = ()
+
+    @abstractmethod
+    def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
+        """The inside of the panel, for one session or several: ``view.height`` strips of ``view.width`` cells."""
+
+    def applies(self, view: PanelView, name: str) -> bool:
+        """Whether a metric makes sense in this run."""
+        return True
+
+    def compared(self, view: PanelView) -> Sequence[MainLine]:
+        """The lines of one session that are compared, the most important first; at most two are drawn."""
+        if self.axis == "step":
+            return [MainLine(metric_series(view, line), metric_text(view, line.metric)) for line in self.compares]
+        now = moment(view)
+        return [
+            MainLine(layer_series(now, line), now.text(line.metric, view.layer), now.remark) for line in self.compares
+        ]
+
+    def values(self, view: PanelView) -> list[str]:
+        """Short texts with the exact values at the cursor, the most important first."""
+        numbers = [number for number in self.numbers if self.applies(view, number.metric)]
+        if self.axis == "step":
+            return number_texts(view, numbers)
+        now = moment(view)
+        if not now.values:
+            return []
+        texts = [(symbol, now.text(name, view.layer, digits)) for name, symbol, digits in numbers]
+        return [f"layer {view.layer}", *(f"{symbol} {text}" for symbol, text in texts)]
+
+    def values_compared(self, view: PanelView) -> list[str]:
+        """Short texts with the values of all sessions at the cursor."""
+        texts = compared_values([self.compared(one) for one in sessions_of(view)])
+        return texts if self.axis == "step" else [f"layer {view.layer}", *texts]
+
+    def subtitle(self, view: PanelView, glyphs: Glyphs = UNICODE) -> str:
+        """The line in the lower border: as many values as fit; empty before the first row."""
+        if view.snapshot.rows == 0:
+            return ""
+        room = max(view.width - 4, 0)
+        text = ""
+        for part in self.values_compared(view) if view.others else self.values(view):
+            longer = glyphs.text(part if not text else f"{text} · {part}")
+            if part and len(longer) <= room:
+                text = longer
+        return text
+
+    def help(self, config: RunConfig | None = None) -> Text:
+        """The panel's help in the theory's words; a run decides which statements are theorems."""
+        from wnt_tui.panels.help_text import panel_help
+
+        return panel_help(f"{self.key} {self.title}", self.about, self.metrics + self.inequalities, config)
+
+
+class LinePanel(Panel):
+    """A panel that is a line chart; its metrics are declared, what depends on the run is added by methods.
+
+    Attributes:
+        lines: Its metrics; later ones are drawn over earlier ones.
+        levels: Horizontal lines of every session.
+        legend_rows: Rows that its legend may take.
+    """
+
+    lines: ClassVar[tuple[Line, ...]] = ()
+    levels: ClassVar[tuple[Reference, ...]] = ()
+    legend_rows: ClassVar[int] = 2
+
+    def series(self, view: PanelView) -> list[Series]:
+        """The lines of one session."""
+        lines = [line for line in self.lines if self.applies(view, line.metric)]
+        if self.axis == "step":
+            return [metric_series(view, line) for line in lines]
+        now = moment(view)
+        return [layer_series(now, line) for line in lines]
+
+    def references(self, view: PanelView) -> tuple[Reference, ...]:
+        """The horizontal lines of one session."""
+        return self.levels
+
+    def notes(self, view: PanelView) -> list[Note]:
+        """Remarks on one session, after the legend."""
+        now = moment(view).remark if self.axis == "layer" else ""
+        return [(now, "warn")] if now else []
+
+    def message(self, view: PanelView) -> str:
+        """Why there is nothing to draw."""
+        return why_empty(view, self.metrics[0])
+
+    def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
+        """The chart of one session, or the main lines of several."""
+        views = sessions_of(view)
+        if view.others:
+            series, notes = overlaid(views, [self.compared(one) for one in views], self.axis)
+            references = self.levels
+        else:
+            series, notes, references = self.series(view), self.notes(view), self.references(view)
+        deepest = max(one.snapshot.config.depth for one in views) - 1
+        chart = LineChart(
+            series=tuple(series),
+            first=view.first if self.axis == "step" else 0,
+            last=view.last if self.axis == "step" else deepest,
+            log=view.log,
+            cursor=view.cursor if self.axis == "step" else view.layer,
+            x_name=self.axis,
+            references=references,
+            notes=tuple(notes),
+            message=self.message(view),
+            legend_rows=3 if view.others else self.legend_rows,
+        )
+        return draw_lines(chart, view.width, view.height, palette)
+
+
+def number_texts(view: PanelView, numbers: Iterable[Number]) -> list[str]:
+    """Step metrics at the cursor, each after its symbol, without those that this run does not measure."""
+    texts = [(symbol, metric_text(view, name, digits)) for name, symbol, digits in numbers]
+    return [f"{symbol} {text}" for symbol, text in texts if text]
