@@ -1,4 +1,4 @@
-"""``python -m engine COMMAND``: what needs torch, in its own process, so that the viewer never imports it."""
+"""``python -m engine REQUEST``: what needs torch, in its own process, so that the viewer never imports it."""
 
 from __future__ import annotations
 
@@ -8,30 +8,28 @@ if __name__ == "__main__":
     # Before anything heavy is imported.
     from engine import signals, streams
 
-    signals.use_defaults(held=sys.argv[1:2] in (["run"], ["live"]))  # the lock's file is to be removed first
+    signals.use_defaults(held=True)  # a run's lock is to be removed first
     streams.prepare()
     streams.leave_at_exit()
 
-import argparse
 import json
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from engine.config import RunConfig
+from engine import requests, signals
 from engine.device.memory import is_out_of_memory, out_of_memory
 from engine.errors import WntError
-from engine.paths import existing_path, named_path, shown_path
-from engine.signals import Interrupted, ending_with, exit_code, raised
+from engine.paths import shown_path
+from engine.requests import Branch, Resume, Run
 
 if TYPE_CHECKING:
     from engine.runner.progress import Report
-    from engine.runner.run import RunContext
-    from engine.runner.worker import Outcome
     from engine.session.liveness import EngineLock
 
 _DIVERGED = 3
+Training = Run | Resume | Branch
 
 # Before torch is imported: OpenMP's threads spin while they wait, by default for so long that where anything else runs
 # (a viewer, a second engine) they occupy cores that have work to do: rows took ten times as long beside two busy
@@ -44,203 +42,137 @@ os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 SWITCH_SECONDS = 2e-4
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one command.
+def main(arguments: Sequence[str]) -> int:
+    """Carry out one request.
 
     Args:
-        arguments: Command line without the program's name; by default the process's own.
+        arguments: The command line without the program's name: a request as JSON.
 
     Returns:
         Exit code: 0 done, 1 failed, 2 usage, 3 diverged, 128 and its number after a signal.
 
     Raises:
-        MemoryError: Memory is full, and ``--debug`` asks for the traceback.
+        MemoryError: Memory is full, and the request asks for tracebacks.
         RuntimeError: torch failed for another reason.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
-    options = _parser().parse_args(arguments)
+    request = requests.Request()
     try:
-        return int(_COMMANDS[options.command](options))
+        request = requests.parse_request(arguments)
+        if isinstance(request, Training):
+            return _train(request)
+        signals.use_defaults()
+        return _look_up(request)
     except WntError as error:
-        _tell(error, options)
+        _complain(error, request)
         return error.exit_code
-    except Interrupted as interrupted:
-        return exit_code(interrupted.number)
+    except signals.Interrupted as interrupted:
+        return signals.exit_code(interrupted.number)
     except (MemoryError, RuntimeError) as error:
-        if options.debug or not is_out_of_memory(error):
+        if request.debug or not is_out_of_memory(error):
             raise
         print(f"wnt-tui: {out_of_memory()}", file=sys.stderr)
         return 1
 
 
-def _tell(error: WntError, options: argparse.Namespace) -> None:
-    if options.debug:
+def _complain(error: WntError, request: requests.Request) -> None:
+    if request.debug:
         traceback.print_exception(error)
     print(f"wnt-tui: {error}", file=sys.stderr)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m engine", description=__doc__)
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, text in (("run", "train headless"), ("live", "train for viewers, waiting when done")):
-        command = commands.add_parser(name, help=text)
-        command.add_argument("--session", required=True, type=named_path, help="the session file to write")
-        command.add_argument("--lock", type=int, default=None, help="an inherited descriptor of the session's lock")
-        source = command.add_mutually_exclusive_group(required=True)
-        source.add_argument("--config", help="a RunConfig as JSON")
-        source.add_argument("--resume", action="store_true", help="go on with the session, whose engine has ended")
-        source.add_argument("--branch", type=existing_path, metavar="PARENT", help="begin at a step of another session")
-        command.add_argument("--steps", type=int, default=None, help="with --resume: the step to go to")
-        command.add_argument("--step", type=int, default=0, help="with --branch: the step to begin at")
-        command.add_argument("--changes", default="{}", help="with --branch: options that change, as JSON")
-        command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS)
-        if name == "run":
-            command.add_argument("--plot", action="store_true", help="print plots of the run at its end")
-    verify = commands.add_parser("verify", help="execute a session again and compare every row")
-    verify.add_argument("session", type=existing_path)
-    verify.add_argument("--json", action="store_true", dest="as_json")
-    weights = commands.add_parser("weights", help="compute the weights of a step again and write them")
-    weights.add_argument("session", type=existing_path)
-    weights.add_argument("--step", type=int, required=True)
-    weights.add_argument("--output", type=named_path, required=True)
-    for command in (verify, weights):
-        command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS)
-    data = commands.add_parser("data", help="list data sets, or download one")
-    data.add_argument("action", choices=["list", "download"])
-    data.add_argument("name", nargs="?", default="cifar10")
-    data.add_argument("--dir", default=None)
-    commands.add_parser("doctor", help="what torch finds on this machine, as JSON")
-    return parser
-
-
-def _run(options: argparse.Namespace) -> int:
+def _train(request: Training) -> int:
     from engine.runner.progress import Lines, Report
     from engine.runner.stopping import not_begun
     from engine.session.liveness import EngineLock
 
-    report = Report() if options.command == "live" else Lines(sys.stderr, options.session)
+    report = Report() if request.live else Lines(sys.stderr, request.session)
 
     def give_back(number: int) -> None:
         lock.release()
-        if options.resume:
-            report.say(not_begun(number, options.session))
+        report.say(not_begun(number, request))
 
     # Held, or taken, before anything else is tried: whatever ends the process from here on gives it back.
-    with EngineLock(options.session, options.lock) as lock:
-        ending_with(give_back)
+    with EngineLock(request.session, request.lock) as lock:
+        signals.ending_with(give_back)
         lock.heartbeat()
-        return _run_locked(options, lock, report)
+        return _train_locked(request, lock, report)
 
 
-def _run_locked(options: argparse.Namespace, lock: EngineLock, report: Report) -> int:
-    from engine.runner import progress
+def _train_locked(request: Training, lock: EngineLock, report: Report) -> int:
+    from engine.runner import outcome as outcomes
     from engine.runner import run as runs
     from engine.runner.stopping import Stopping
 
-    live = options.command == "live"
-    ending_with(lambda _number: lock.release())  # after the run "before it began" would be wrong
-    stopping = Stopping(report, live=live)
+    signals.ending_with(lambda _number: lock.release())  # after the run "before it began" would be wrong
+    stopping = Stopping(report, live=request.live)
     try:
         with stopping:
-            context = runs.RunContext(live, report, stopping, lock)
             try:
-                outcome = _outcome(options, context)
+                outcome = runs.train(request, report=report, stopping=stopping, lock=lock)
                 stopping.over()
-                report.say(progress.ending(outcome, options.session))
+                report.say(outcomes.sentence(outcome, request.session))
             finally:
                 report.close()
             asked = stopping.number
     except WntError as error:
         if stopping.number is None:
             raise
-        _tell(error, options)
-        raise Interrupted(stopping.number) from None
-    if not live:
-        if options.plot:
+        _complain(error, request)
+        raise signals.Interrupted(stopping.number) from None
+    if not request.live:
+        if request.plot:
             from engine.runner.plots import print_plots
 
-            print_plots(options.session, sys.stderr)
-        print(json.dumps(progress.summary(outcome, options.session), ensure_ascii=False))
+            print_plots(request.session, sys.stderr)
+        print(json.dumps(outcomes.summary(outcome, request.session), ensure_ascii=False))
     if outcome.state == "stopped" and asked is not None:
-        raise Interrupted(asked)
+        raise signals.Interrupted(asked)
     return _DIVERGED if outcome.state == "diverged" else 0
 
 
-def _outcome(options: argparse.Namespace, context: RunContext) -> Outcome:
-    from engine.runner import run as runs
+def _look_up(request: requests.Request) -> int:
+    match request:
+        case requests.Verify():
+            return _verify(request)
+        case requests.Weights():
+            _write_weights(request)
+        case requests.ListData():
+            from engine.data.locate import inventory
 
-    if options.resume:
-        return runs.resume_session(options.session, context, steps=options.steps)
-    if options.branch is not None:
-        changes = json.loads(options.changes)
-        return runs.branch_session(options.branch, options.step, changes, options.session, context)
-    config = RunConfig.from_json(options.config, origin="--config")
-    return runs.run_session(config, options.session, context)
+            print("\n".join(f"{name:<12}{words}" for name, words in inventory(None).items()))
+        case requests.Download():
+            from engine.data.download import download_cifar10
+            from engine.data.locate import download_directory
+
+            folder = None if request.folder is None else str(request.folder)
+            print(shown_path(download_cifar10(download_directory(folder))))
+        case requests.Doctor():
+            from engine.environment import report
+
+            print(json.dumps(report(), ensure_ascii=False, indent=1))
+    return 0
 
 
-def _verify(options: argparse.Namespace) -> int:
+def _verify(request: requests.Verify) -> int:
     from engine.history.verify import verify
-    from engine.runner.progress import Way
+    from engine.runner.progress import reexecution_shown
 
-    way = Way(sys.stderr)
-    try:
-        verdict = verify(options.session, way.at)
-    finally:
-        way.close()
-    if options.as_json:
-        print(json.dumps(verdict.as_dict(), ensure_ascii=False))
-    else:
-        print("\n".join(verdict.sentences()))
+    with reexecution_shown(sys.stderr) as at:
+        verdict = verify(request.session, at)
+    text = json.dumps(verdict.as_dict(), ensure_ascii=False) if request.as_json else "\n".join(verdict.sentences())
+    print(text)
     return 0 if verdict.identical else 1
 
 
-def _weights(options: argparse.Namespace) -> int:
+def _write_weights(request: requests.Weights) -> None:
     from engine.history.weights import write_weights
-    from engine.runner.progress import Way
+    from engine.runner.progress import reexecution_shown
 
-    way = Way(sys.stderr)
-    try:
-        with raised():  # a half-written file is taken back
-            written = write_weights(options.session, options.step, options.output, way.at)
-    finally:
-        way.close()
+    with reexecution_shown(sys.stderr) as at, signals.raised():  # a half-written file is taken back
+        written = write_weights(request.session, request.step, request.output, at)
     print(written.sentence())
-    return 0
 
-
-def _data(options: argparse.Namespace) -> int:
-    from engine.data.download import download_cifar10
-    from engine.data.locate import download_directory, inventory
-
-    if options.action == "list":
-        print("\n".join(f"{name:<12}{words}" for name, words in inventory(options.dir).items()))
-        return 0
-    if options.name != "cifar10":
-        raise WntError(f"{options.name} cannot be downloaded.", "Only cifar10 needs to be.")
-    print(shown_path(download_cifar10(download_directory(options.dir))))
-    return 0
-
-
-def _doctor(_options: argparse.Namespace) -> int:
-    from engine.environment import report
-
-    print(json.dumps(report(), ensure_ascii=False, indent=1))
-    return 0
-
-
-_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
-    "run": _run,
-    "live": _run,
-    "verify": _verify,
-    "weights": _weights,
-    "data": _data,
-    "doctor": _doctor,
-}
 
 if __name__ == "__main__":
-    try:
-        code = main()
-    except SystemExit as usage:  # argparse's
-        code = usage.code if isinstance(usage.code, int) else 1
-    signals.end(streams.finish(code))
+    signals.end(streams.finish(main(sys.argv[1:])))

@@ -1,7 +1,7 @@
 """An engine without mathematics: real session files and real answers, synthetic numbers, no torch.
 
 As a module it writes sessions; as a program (``python pretend_engine.py PATH …``) it is a live engine: it
-holds the lock, obeys commands and dies when killed.
+holds the lock, carries out commands and dies when killed.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import numpy as np
 
 from engine.catalogue import LAYER_COLUMNS, LAYER_METRICS, STEP_METRICS
 from engine.config import RunConfig
+from engine.errors import UsageError
 from engine.record import Event, StepRecord
-from engine.runner.annotations import ANNOTATING_COMMANDS, Annotations, hits_of
+from engine.runner.annotations import Annotations, hits_of
 from engine.session.liveness import EngineLock
+from engine.session.rows import Command
 from engine.session.writer import SessionWriter
 
 META = {"data_name": "digits", "device": "cpu"}
@@ -99,7 +101,7 @@ def _take_back_the_end(path: Path) -> None:
 
 
 class PretendEngine:
-    """Obeys commands as the real one does."""
+    """Carries out commands as the real one does."""
 
     def __init__(self, writer: SessionWriter, config: RunConfig, interval: float) -> None:
         self.writer = writer
@@ -118,15 +120,15 @@ class PretendEngine:
         return bool(hits_of(row))
 
     def live(self, state: str, until: int) -> None:
-        """Train up to a step while running; obey until stopped."""
+        """Train up to a step while running; carry out commands until stopped."""
         self._say(state)
         while not self.stop:
             for command in self.writer.pending_commands():
-                if command.name in ANNOTATING_COMMANDS:
-                    done, reply = self.annotations.obey(command, self.step)
-                    self.writer.answer(command.id, "done" if done else "refused", max(self.step, 0), reply)
+                try:
+                    state, until, reply = self._carry_out(command, state, until)
+                except UsageError as refusal:
+                    self.writer.answer(command.id, "refused", max(self.step, 0), str(refusal))
                     continue
-                state, until, reply = self._obey(command.name, dict(command.arguments), state, until)
                 self.writer.answer(command.id, "done", max(self.step, 0), reply)
                 self._say(state)
             if state == "running":
@@ -141,7 +143,10 @@ class PretendEngine:
     def _say(self, state: str) -> None:
         self.writer.set_engine(state=state, step=self.step)
 
-    def _obey(self, name: str, given: dict, state: str, until: int) -> tuple[str, int, str]:
+    def _carry_out(self, command: Command, state: str, until: int) -> tuple[str, int, str]:
+        name, given = command.name, command.arguments
+        if name in {"break", "clear", "mark"}:
+            return state, until, self.annotations.handle(command, self.step)
         at = f"at step {max(self.step, 0)}"
         if name == "pause":
             return "paused", until, f"paused {at}"

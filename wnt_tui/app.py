@@ -22,7 +22,7 @@ from engine.errors import WntError
 from engine.paths import shell_path
 from wnt_tui.keys import KEY_TABLE
 from wnt_tui.process.engine_process import EngineProcess
-from wnt_tui.process.exit_message import Farewell, in_time, of_the_others
+from wnt_tui.process.exit_message import ExitMessage, messages_for_other_runs
 from wnt_tui.screens.dashboard import Dashboard
 from wnt_tui.terminal.driver import TerminalDriver
 from wnt_tui.terminal.flow import Link
@@ -37,7 +37,7 @@ LINK_SECONDS = 1.0
 """Seconds between two reports of a slow link."""
 
 
-class WntApp(TypeAhead[Farewell]):
+class WntApp(TypeAhead[ExitMessage]):
     """Shows sessions, one at a time.
 
     Args:
@@ -141,6 +141,32 @@ class WntApp(TypeAhead[Farewell]):
         way_out = f"  `wnt-tui attach {shell_path(self.paths[0])}` opens it again, --debug shows where it went wrong."
         self.panic(Text(f"{sentence}\n{way_out}"))
 
+    def show(self) -> int:
+        """Run until the app is left; the exit code."""
+        hung_up: list[int] = []
+
+        def leave(code: int) -> None:
+            hung_up.append(code)
+            self.hung_up = True
+            self.call_later(self.exit, ExitMessage(code, ""))
+
+        leave_on_hangup(leave)
+        take_over()
+        message = self.run()
+        if hung_up:
+            # The terminal is gone or going: nothing may be written to it any more, not even by the interpreter's
+            # end.
+            os._exit(hung_up[0])
+        for started in self.engines:
+            started.tidy()
+        if message is None:  # it has not been left: something has ended it
+            return self.return_code or 1
+        others = [session for session in self.branched if session != message.session]
+        with contextlib.suppress(OSError):
+            for sentence in (message.sentence, *messages_for_other_runs(others, stop=message.stop)):
+                print(sentence, file=sys.stderr if message.code else sys.stdout)
+        return message.code or self.return_code or 0
+
     @property
     def dashboard(self) -> Dashboard | None:
         """The dashboard that is open, whatever lies on it."""
@@ -182,19 +208,18 @@ class WntApp(TypeAhead[Farewell]):
 
     def on_dashboard_branch_wanted(self, message: Dashboard.BranchWanted) -> None:
         """Start an engine on a branch and show it in its parent's place; the parent's engine goes on as it is."""
-        from wnt_tui.process.branching import branch_arguments, branch_place
         from wnt_tui.process.engine_process import start_engine
 
         wanted = message.branching
         dashboard = self.dashboard
         try:
-            lock = branch_place(wanted.parent.absolute(), wanted.step, wanted.changes)
-            path, arguments = lock.session, branch_arguments(wanted.parent.absolute(), wanted.step, wanted.changes)
-            engine = start_engine(path, *arguments, debug=self._debug_wanted, lock=lock)
+            request, lock = wanted.reserve(debug=self._debug_wanted)
+            engine = start_engine(request, lock)
         except WntError as error:
             if dashboard is not None:
                 dashboard.footer.say(str(error), severity="error", lasting=True)
             return
+        path = request.session
         self.engines.append(engine)
         self.paths = (*self.paths, path)
         self.branched |= {wanted.parent: None, path: None}
@@ -210,49 +235,3 @@ def terminal_palette() -> Palette:
     console = Console(file=io.StringIO(), force_terminal=True, color_system=cast("Any", constants.COLOR_SYSTEM))
     depth = depth_of(console.color_system, no_color="NO_COLOR" in os.environ)
     return make_palette(depth, ascii_only=ascii_only)
-
-
-def watch(
-    paths: Sequence[Path],
-    engine: EngineProcess | None = None,
-    *,
-    origin: tuple[Path, int] | None = None,
-    choose: bool = False,
-    debug: bool = False,
-) -> int:
-    """Run the app until it is left.
-
-    Args:
-        paths: The sessions; the first is shown, compared with the others.
-        engine: The engine that was started for the first, if one was.
-        origin: The session that the first branches from, and the step, if it is a branch that is being made.
-        choose: Whether the first is shown alone, below a list of all to choose from.
-        debug: Whether an error shows its traceback.
-
-    Returns:
-        The exit code.
-    """
-    app = WntApp(paths, engine, origin=origin, choose=choose, debug=debug)
-    hung_up: list[int] = []
-
-    def leave(code: int) -> None:
-        hung_up.append(code)
-        app.hung_up = True
-        app.call_later(app.exit, Farewell(code, ""))
-
-    leave_on_hangup(leave)
-    take_over()
-    farewell = app.run()
-    if hung_up:
-        # The terminal is gone or going: nothing may be written to it any more, not even by the interpreter's
-        # end.
-        os._exit(hung_up[0])
-    for started in app.engines:
-        started.tidy()
-    if farewell is None:  # it has not been left: something has ended it
-        return app.return_code or 1
-    others = [session for session in app.branched if session != farewell.session]
-    with contextlib.suppress(OSError):
-        for sentence in (farewell.sentence, *in_time(lambda: of_the_others(others, stop=farewell.stop), farewell.stop)):
-            print(sentence, file=sys.stderr if farewell.code else sys.stdout)
-    return farewell.code or app.return_code or 0

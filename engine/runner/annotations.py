@@ -1,8 +1,9 @@
-"""What conditions and people note on a run under way: breakpoints hit, set and cleared, and marks."""
+"""Breakpoints of a run under way, set, cleared and hit, and marks on its steps."""
 
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,8 +15,6 @@ from engine.errors import UsageError
 from engine.record import Event, StepRecord
 from engine.session import Command, SessionReader, SessionWriter
 from engine.session.marks import mark_event
-
-ANNOTATING_COMMANDS = ("break", "clear", "mark")
 
 _ROWS_AT_A_TIME = 512
 
@@ -37,32 +36,27 @@ class Annotations:
     def catch_up(self, reader: SessionReader, beginning: StepRecord | None) -> None:
         """Have the breakpoints be where they were at the session's newest row: set, cleared, counted and hit.
 
-        Rows are looked at in silence: what they hit was told when they were new, of a branch's first row in its
-        parent. Cost: some 100 µs a row, nothing where no breakpoint is set.
+        What recorded rows hit is not recorded again. Cost: some 100 µs a row, nothing where no breakpoint is set.
 
         Args:
             reader: The session.
             beginning: The row that the run began with, as it was executed again, for a session that lacks it; None
                 is the session's first row.
         """
-        changes = [row.event for row in reader.all_events() if row.event.kind == "breakpoint"]
+        changes = deque(row.event for row in reader.all_events() if row.event.kind == "breakpoint")
         if not (self._watch.breakpoints or changes):
             return
         if beginning is not None:
             self._watch.remember_first(beginning)
-        waiting = iter(changes)
-        change = next(waiting, None)
         for record in _rows(reader):
-            while change is not None and change.step < record.step:
-                self._repeat(change)
-                change = next(waiting, None)
+            while changes and changes[0].step < record.step:
+                self._repeat(changes.popleft())
             self._watch.row(record)
-        while change is not None:
+        for change in changes:
             self._repeat(change)
-            change = next(waiting, None)
 
     def _repeat(self, change: Event) -> None:
-        """Set or clear a breakpoint as somebody did before; what makes no sense in a stranger's file is passed over."""
+        """Set or clear a breakpoint as was done before; what is impossible in an untrusted file is passed over."""
         with contextlib.suppress(UsageError):
             if isinstance(text := change.data.get("set"), str):
                 self._watch.set(text)
@@ -70,32 +64,24 @@ class Annotations:
                 self._watch.clear(text)
 
     def row(self, record: StepRecord) -> StepRecord:
-        """Look at a row before it is recorded.
-
-        Args:
-            record: The row.
-
-        Returns:
-            The row with an event more for each breakpoint that it hits.
-        """
+        """A row as it is to be recorded: with an event more for each breakpoint that it hits."""
         hits = self._watch.row(record)
         return replace(record, events=(*hits, *record.events)) if hits else record
 
-    def obey(self, command: Command, step: int) -> tuple[bool, str]:
-        """Obey one of :data:`ANNOTATING_COMMANDS`.
+    def handle(self, command: Command, step: int) -> str:
+        """Carry out ``break``, ``clear`` or ``mark``.
 
         Args:
             command: The command.
             step: The step that the engine is at.
 
         Returns:
-            Whether it was done, and a sentence.
+            A sentence.
+
+        Raises:
+            UsageError: It is refused.
         """
-        try:
-            sentence = self._mark(command) if command.name == "mark" else self._change(command, step)
-        except UsageError as error:
-            return False, str(error)
-        return True, sentence
+        return self._mark(command) if command.name == "mark" else self._change(command, step)
 
     def _mark(self, command: Command) -> str:
         marked = command.arguments.get("step")
@@ -106,7 +92,7 @@ class Annotations:
     def _change(self, command: Command, step: int) -> str:
         text = str(command.arguments.get("condition") or "")
         if command.name == "break":
-            # Rows that are there have been looked at; an engine that was taken back executes them again unwatched.
+            # Recorded rows were watched when they were new; executed again, they are not.
             newest = self._writer.last_step
             changed, verb, when = self._watch.set(text), "set", f", from step {newest + 1} on"
             step = newest
@@ -118,14 +104,7 @@ class Annotations:
 
 
 def hits_of(record: StepRecord) -> tuple[Event, ...]:
-    """The breakpoints that a row hits.
-
-    Args:
-        record: A row that :meth:`Annotations.row` gave back.
-
-    Returns:
-        Their events.
-    """
+    """The breakpoints that a row from :meth:`Annotations.row` hits."""
     return tuple(event for event in record.events if event.kind == "break")
 
 

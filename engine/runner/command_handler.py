@@ -1,118 +1,120 @@
-"""What the engine answers to each command, and what a command changes."""
+"""What the engine does at each command, and what it answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from engine.errors import SessionError
+from engine.errors import SessionError, UsageError
 from engine.history.checkpoint_policy import CheckpointKeeper
 from engine.paths import shell_path
 from engine.record import Event
-from engine.runner.annotations import ANNOTATING_COMMANDS, Annotations
-from engine.runner.run_state import Course
+from engine.runner.annotations import Annotations
+from engine.runner.run_state import RunState
 from engine.session import Command
 
-Answer = tuple[bool, str]
-"""Whether a command was done, and a sentence."""
 
+class CommandHandler:
+    """Carries out the commands of a session between two steps.
 
-class Obedience:
-    """Obeys the commands of a session between two steps.
+    A command ``name`` is a method ``on_name``: it returns a sentence, or raises UsageError to refuse.
 
     Args:
-        course: The run's course.
+        state: The run.
         keeper: Keeps its checkpoints.
-        annotations: What is noted on its rows.
+        annotations: Its breakpoints and marks.
     """
 
-    def __init__(self, course: Course, keeper: CheckpointKeeper, annotations: Annotations) -> None:
-        self._course = course
-        self._past = course.past
-        self._writer = course.writer
+    def __init__(self, state: RunState, keeper: CheckpointKeeper, annotations: Annotations) -> None:
+        self._state = state
+        self._run = state.run
+        self._writer = state.writer
         self._keeper = keeper
         self._annotations = annotations
 
-    def obey(self) -> None:
-        """Obey and answer what was sent, oldest first; nothing after a command that ends the run."""
+    def handle_pending(self) -> None:
+        """Carry out and answer what was sent, oldest first; nothing after a command that ends the run."""
         for command in self._writer.pending_commands():
-            if self._course.stop_reason is not None:
+            if self._state.stop_reason is not None:
                 return
-            done, sentence = _ANSWERS[command.name](self, command)
-            self._writer.answer(command.id, "done" if done else "refused", self._course.step, sentence)
+            try:
+                reply = getattr(self, f"on_{command.name}")(command)
+            except UsageError as refusal:
+                self._writer.answer(command.id, "refused", self._state.step, str(refusal))
+            else:
+                self._writer.answer(command.id, "done", self._state.step, reply)
 
-    def _on_pause(self, command: Command) -> Answer:
-        if self._course.waits:
-            return False, f"It is not running: it waits at step {self._course.step}."
-        self._course.rewinding = False
-        self._course.pause(f"Paused by {command.sender}.")
-        return True, f"Paused at step {self._course.step}."
+    def on_pause(self, command: Command) -> str:
+        """Pause here."""
+        if self._state.is_waiting:
+            raise UsageError(f"It is not running: it waits at step {self._state.step}.")
+        self._state.rewinding = False
+        self._state.pause(f"Paused by {command.sender}.")
+        return f"Paused at step {self._state.step}."
 
-    def _on_resume(self, command: Command) -> Answer:
-        if not self._course.waits:
-            return False, "It is running already."
-        self._course.go(self._past.trainer.config.steps or 1)
-        self._course.pause_at = None
-        self._course.tell("resume", f"Resumed by {command.sender}.")
-        return True, f"Resumed at step {self._course.step}, to step {self._course.limit}."
+    def on_resume(self, command: Command) -> str:
+        """Go on, at the last step for as many steps as were configured."""
+        self._require_waiting("It is running already.")
+        self._state.leave_pause(self._run.trainer.config.steps or 1)
+        self._state.pause_at = None
+        self._state.record("resume", f"Resumed by {command.sender}.")
+        return f"Resumed at step {self._state.step}, to step {self._state.limit}."
 
-    def _on_step(self, command: Command) -> Answer:
-        course = self._course
-        if not course.waits:
-            return False, "It is running: pause it first."
-        count = int(command.arguments["n"] or 1)
-        course.go(count)
-        course.limit = max(course.limit, course.step + count)
-        course.pause_at = course.step + count
-        return True, f"{count} step{'s' if count != 1 else ''} from step {course.step}."
+    def on_step(self, command: Command) -> str:
+        """Train some steps, then pause."""
+        self._require_waiting()
+        state, count = self._state, int(command.arguments["n"] or 1)
+        state.leave_pause(count)
+        state.limit = max(state.limit, state.step + count)
+        state.pause_at = state.step + count
+        return f"{count} step{'s' if count != 1 else ''} from step {state.step}."
 
-    def _on_stop(self, command: Command) -> Answer:
-        self._course.stop_reason = f"Stopped by {command.sender} at step {self._course.step}."
-        return True, self._course.stop_reason
+    def on_stop(self, command: Command) -> str:
+        """End the run in order."""
+        self._state.stop_reason = f"Stopped by {command.sender} at step {self._state.step}."
+        return self._state.stop_reason
 
-    def _on_lr(self, command: Command) -> Answer:
-        step = self._course.step
-        if self._past.behind:
-            return False, (
+    def on_lr(self, command: Command) -> str:
+        """Change the learning rate from this step on."""
+        step = self._state.step
+        if self._run.behind:
+            raise UsageError(
                 f"Step {step} is history: with another learning rate from there on it is a branch."
                 f" `wnt-tui branch {shell_path(self._writer.path)} --step {step} --lr X` makes it, and so does b."
             )
-        before, now = self._past.trainer.lr, float(command.arguments["lr"] or 0.0)
-        self._past.trainer.set_lr(now)
+        before, now = self._run.trainer.lr, float(command.arguments["lr"] or 0.0)
+        self._run.trainer.set_lr(now)
         sentence = f"Learning rate {before:g} → {now:g} from step {step} on."
         self._writer.put_event(Event(step, "lr", sentence, data={"before": before, "lr": now}))
-        return True, sentence
+        return sentence
 
-    def _on_checkpoint(self, _command: Command) -> Answer:
-        return self._keeper.asked(self._past.trainer)
+    def on_checkpoint(self, _command: Command) -> str:
+        """Keep a checkpoint of this step."""
+        kept, sentence = self._keeper.asked(self._run.trainer)
+        if not kept:
+            raise UsageError(sentence)
+        return sentence
 
-    def _on_rewind(self, command: Command) -> Answer:
-        course, step = self._course, int(command.arguments["step"] or 0)
-        if not course.waits:
-            return False, "It is running: pause it first."
+    def on_rewind(self, command: Command) -> str:
+        """Go back to a recorded step."""
+        self._require_waiting()
+        state, step = self._state, int(command.arguments["step"] or 0)
         try:
-            self._past.require(step)
+            self._run.require(step)
         except SessionError as error:
-            return False, str(error)
-        if step == course.step:
-            return False, f"It is at step {step} already."
-        place = self._past.go_towards(step)
-        course.limit = max(course.limit, self._writer.last_step)
-        course.paused, course.rewinding, course.pause_at, course.moved = False, True, step, True
-        way = step - course.step
+            raise UsageError(error.message, error.hint) from None
+        if step == state.step:
+            raise UsageError(f"It is at step {step} already.")
+        place = self._run.go_towards(step)
+        state.limit = max(state.limit, self._writer.last_step)
+        state.paused, state.rewinding, state.pause_at, state.moved = False, True, step, True
+        way = step - state.step
         rest = f", {way} step{'s' if way != 1 else ''} to execute again" if way else ""
-        return True, f"Rewinding to step {step}: from {place}{rest}."
+        return f"Rewinding to step {step}: from {place}{rest}."
 
-    def _on_annotation(self, command: Command) -> Answer:
-        return self._annotations.obey(command, self._course.step)
+    def on_break(self, command: Command) -> str:
+        """Set or clear a breakpoint, or mark a step."""
+        return self._annotations.handle(command, self._state.step)
 
+    on_clear = on_mark = on_break
 
-_ANSWERS: dict[str, Callable[[Obedience, Command], Answer]] = {
-    "pause": Obedience._on_pause,
-    "resume": Obedience._on_resume,
-    "step": Obedience._on_step,
-    "stop": Obedience._on_stop,
-    "lr": Obedience._on_lr,
-    "checkpoint": Obedience._on_checkpoint,
-    "rewind": Obedience._on_rewind,
-    **dict.fromkeys(ANNOTATING_COMMANDS, Obedience._on_annotation),
-}
+    def _require_waiting(self, refusal: str = "It is running: pause it first.") -> None:
+        if not self._state.is_waiting:
+            raise UsageError(refusal)

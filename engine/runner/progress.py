@@ -1,4 +1,4 @@
-"""What a headless run says while it runs, and its summary when it is done."""
+"""What a headless run says while it runs."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ import select
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TextIO
 
-from engine.catalogue.certainty import resolved
 from engine.paths import shell_path, shown_path
 from engine.record import Event, StepRecord
-
-if TYPE_CHECKING:
-    from engine.runner.worker import Outcome
 
 _EVERY_SECONDS = 5.0
 _EVERY_SHARE = 0.01
@@ -31,42 +28,26 @@ _CLOSING_SECONDS = 0.5
 
 
 class Report:
-    """Where a run tells how it is going; this one says nothing: viewers read the session.
-
-    Events may come from any thread.
-    """
+    """What a run reports to; this one says nothing, since viewers read the session. Events come from any thread."""
 
     def row(self, record: StepRecord, limit: int) -> None:
-        """Take a row.
-
-        Args:
-            record: The row.
-            limit: The step that the run goes to.
-        """
+        """Take a row, of a run that goes to step ``limit``."""
 
     def event(self, event: Event) -> None:
-        """Take an event that is recorded in the session.
-
-        Args:
-            event: What happened.
-        """
+        """Take an event that is recorded in the session."""
 
     def say(self, sentence: str) -> None:
-        """Take a sentence about the run as a whole.
-
-        Args:
-            sentence: What to tell.
-        """
+        """Take a sentence about the run as a whole."""
 
     def close(self) -> None:
-        """Tell what has not been told yet."""
+        """Write what has not been written yet."""
 
 
 class Lines(Report):
     """Progress on a stream: a line rewritten in place on a terminal, else a line now and then; and every event.
 
     A stream that has gone (a closed terminal) is not the run's concern: it trains on without a word. Nor does it wait
-    for one that takes nothing (a stopped terminal, a pager): progress is left out, events are told once it does.
+    for one that takes nothing (a stopped terminal, a pager): progress is left out, events come once it does.
 
     Args:
         stream: Usually standard error.
@@ -88,12 +69,7 @@ class Lines(Report):
         self._progress_shown = False
 
     def row(self, record: StepRecord, limit: int) -> None:
-        """Tell of a row.
-
-        Args:
-            record: The row.
-            limit: The step that the run goes to.
-        """
+        """Write how far the run is, if it is time."""
         now = time.monotonic()
         final = record.step >= limit
         if self._first_step is None:
@@ -110,18 +86,14 @@ class Lines(Report):
         self._write(f"\r\x1b[2K{text}" if self._terminal else f"{text}\n", progress=not final)
 
     def event(self, event: Event) -> None:
-        """Tell of an event, except where it is told otherwise: a run's end, marks and checkpoints asked for.
-
-        Args:
-            event: What happened.
-        """
+        """Write an event, except where another line says it: a run's end, marks and checkpoints asked for."""
         if event.kind in {"finished", "stopped", "mark", "checkpoint"}:
             return
         self._name_session()
         if event.kind == "break":
             self._broke_at = event.step
             self._line(f"breakpoint at step {event.step}: {event.message}", bell=True)
-        elif event.kind == "pause" and event.step == self._broke_at:  # of the reason the breakpoint's line has told
+        elif event.kind == "pause" and event.step == self._broke_at:  # the line before has the reason
             self._line(f"Waiting at step {event.step}: `wnt-tui resume {shell_path(self._session)}` goes on.")
         elif event.kind == "blocked":
             saved = event.data.get("saved")
@@ -132,11 +104,7 @@ class Lines(Report):
             self._line(f"{_clock()} step {event.step}: {event.message}")
 
     def say(self, sentence: str) -> None:
-        """Tell a sentence.
-
-        Args:
-            sentence: What to tell.
-        """
+        """Write a sentence."""
         self._line(sentence)
 
     def close(self) -> None:
@@ -192,85 +160,32 @@ def _clock() -> str:
     return time.strftime("%H:%M:%S")
 
 
-class Way:
-    """How far re-execution has come, on a terminal; elsewhere nothing is said.
+@contextlib.contextmanager
+def reexecution_shown(stream: TextIO) -> Generator[Callable[[int, int], None]]:
+    """How far re-execution has come, on a terminal, until it is done; elsewhere nothing is written.
 
     Args:
         stream: Usually standard error.
+
+    Yields:
+        Takes the step and the step that is gone to.
     """
+    shown = -math.inf
+    terminal = stream.isatty()
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._terminal = stream.isatty()
-        self._told = -math.inf
+    def show(step: int, goal: int) -> None:
+        nonlocal shown
+        if terminal and (time.monotonic() - shown > 0.1 or step >= goal):
+            shown = time.monotonic()
+            write(f"\r\x1b[2Kexecuting again: step {step}/{goal}")
 
-    def at(self, step: int, goal: int) -> None:
-        """Tell of a step.
-
-        Args:
-            step: The step.
-            goal: The step that is gone to.
-        """
-        now = time.monotonic()
-        if self._terminal and (now - self._told > 0.1 or step >= goal):
-            self._told = now
-            self._write(f"\r\x1b[2Kexecuting again: step {step}/{goal}")
-
-    def close(self) -> None:
-        """Take the line away."""
-        if self._terminal:
-            self._write("\r\x1b[2K")
-
-    def _write(self, text: str) -> None:
+    def write(text: str) -> None:
         with contextlib.suppress(OSError, ValueError):
-            self._stream.write(text)
-            self._stream.flush()
+            stream.write(text)
+            stream.flush()
 
-
-def ending(outcome: Outcome, session: Path) -> str:
-    """How a run ended and what is there now, in a sentence or two.
-
-    Args:
-        outcome: How it ended.
-        session: Its file.
-
-    Returns:
-        The sentences.
-    """
-    rows = f"{outcome.rows} row{'s' if outcome.rows != 1 else ''}, to step {outcome.step},"
-    more = f" `wnt-tui resume {shell_path(session)}` goes on." if outcome.state == "stopped" else ""
-    return f"{outcome.message} {rows} saved in {shown_path(session)}.{more}"
-
-
-def summary(outcome: Outcome, session: Path) -> dict[str, Any]:
-    """The JSON summary of a run: how it ended and the last row's main numbers.
-
-    Args:
-        outcome: How it ended.
-        session: Its file.
-
-    Returns:
-        JSON-compatible; a number that was not computed or is not finite is null. Beside numbers that may be only a
-        bound stands whether they are resolved.
-    """
-    last = outcome.last
-    values = last.values if last is not None else {}
-    names = ("loss", "accuracy", "test_loss", "test_accuracy", "grad_norm", "pl", "smoothness_hessian")
-    conditioning = last.layers.get("log10_cond") if last is not None else None
-    return {
-        "session": shown_path(session),
-        "state": outcome.state,
-        "message": outcome.message,
-        "step": outcome.step,
-        "rows": outcome.rows,
-        **{name: _finite(values.get(name, math.nan)) for name in names},
-        "smoothness_hessian_resolved": (
-            bool(resolved("smoothness_hessian", values)) if "smoothness_hessian" in values else None
-        ),
-        "log10_cond": None if conditioning is None else [_finite(float(v)) for v in conditioning[:-1]],
-        "log10_cond_resolved": resolved("log10_cond", last.layers)[:-1].tolist() if last and last.layers else None,
-    }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    try:
+        yield show
+    finally:
+        if terminal:
+            write("\r\x1b[2K")

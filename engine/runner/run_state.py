@@ -1,4 +1,4 @@
-"""Where a run is going and whether it waits: what commands change, and the engine follows between steps."""
+"""Where a run is, where it goes and whether it waits: changed by commands, followed by the loop between steps."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from engine.session import SessionWriter
 
 
 @dataclass(slots=True)
-class Course:
-    """A run's course.
+class RunState:
+    """A run under command.
 
     Attributes:
-        past: The run, and the way back into it.
+        run: The run, and the way back into its recorded steps.
         writer: The session's writer.
         limit: The step that the run goes to.
         pause_at: The step at which it pauses, None if at none.
         paused: Whether it is paused.
         rewinding: Whether it is on its way to a step that is recorded.
-        moved: Whether a command has taken it to another step; whoever follows takes it back.
+        moved: Whether a command has taken it to another step; the loop takes this back.
         stop_reason: Why it is to end, a sentence, None while it is not.
     """
 
-    past: Past
+    run: Past
     writer: SessionWriter
     limit: int
     pause_at: int | None = None
@@ -36,7 +36,7 @@ class Course:
     @property
     def step(self) -> int:
         """The step that the run is at."""
-        return self.past.trainer.step
+        return self.run.trainer.step
 
     @property
     def at_limit(self) -> bool:
@@ -44,36 +44,23 @@ class Course:
         return self.step >= self.limit
 
     @property
-    def waits(self) -> bool:
+    def is_waiting(self) -> bool:
         """Whether no step follows before a command."""
         return self.paused or self.at_limit
 
-    def pause(self, sentence: str) -> None:
-        """Pause here.
-
-        Args:
-            sentence: Why, for the session.
-        """
+    def pause(self, reason: str) -> None:
+        """Pause here; the reason is a sentence for the session."""
         self.paused, self.pause_at = True, None
-        self.tell("rewind" if self.rewinding else "pause", sentence)
+        self.record("rewind" if self.rewinding else "pause", reason)
         self.rewinding = False
         self.writer.set_engine(state="paused", step=self.step, message="")
 
-    def go(self, beyond: int) -> None:
-        """Leave the pause; at the last step the run is extended.
-
-        Args:
-            beyond: By how many steps.
-        """
+    def leave_pause(self, more: int) -> None:
+        """Leave the pause; at the last step the run is extended by so many more."""
         if self.at_limit:
-            self.limit = self.step + beyond
+            self.limit = self.step + more
         self.paused = False
 
-    def tell(self, kind: EventKind, message: str) -> None:
-        """Record an event at the step that the run is at.
-
-        Args:
-            kind: Its kind.
-            message: A sentence.
-        """
+    def record(self, kind: EventKind, message: str) -> None:
+        """Record an event at the step that the run is at."""
         self.writer.put_event(Event(self.step, kind, message))

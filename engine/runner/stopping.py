@@ -11,16 +11,17 @@ import os
 import signal
 import threading
 import time
-from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from engine import signals
 from engine.paths import shown_path
+from engine.requests import Resume
 
 if TYPE_CHECKING:
+    from engine.requests import Training
+    from engine.runner.loop import TrainingLoop
     from engine.runner.progress import Report
-    from engine.runner.worker import Engine
     from engine.session import EngineLock, SessionWriter
 
 _PATIENCE = 3.0
@@ -40,7 +41,7 @@ class Stopping:
     """Watches for signals while it is entered; without that it only knows that nothing was asked for.
 
     Args:
-        report: Told of what is not in the session.
+        report: Gets what is not in the session.
         live: Whether viewers come and go: then neither Ctrl+C nor a hangup concerns the run.
     """
 
@@ -51,9 +52,9 @@ class Stopping:
         self._pipe: tuple[int, int] | None = None
         self._wakeup = -1
         self._lock: EngineLock | None = None
-        self._resumed = False
+        self._request: Training | None = None
         self._checkpoint_wanted = False
-        self._engine: Engine | None = None
+        self._loop: TrainingLoop | None = None
         self._writer: SessionWriter | None = None
         self._mutex = threading.Lock()
         self._ended = threading.Event()
@@ -93,33 +94,22 @@ class Stopping:
                 signal.signal(number, handler)
         os.close(self._pipe[1])  # ends the thread, which closes the other end
 
-    def preparing(self, lock: EngineLock, *, resumed: bool = False) -> None:
-        """Say that a run is being prepared, of which nothing but its lock is there yet.
+    def preparing(self, lock: EngineLock, request: Training) -> None:
+        """Take note of a run that is being prepared; its lock is given back if the process has to be ended."""
+        self._lock, self._request = lock, request
 
-        Args:
-            lock: Given back if the process has to be ended.
-            resumed: Whether its session is there, and stays as it is until the run begins.
-        """
-        self._lock, self._resumed = lock, resumed
-
-    def running(self, engine: Engine, writer: SessionWriter) -> None:
-        """Say that a run has begun: from now on it is stopped in order.
-
-        Args:
-            engine: The run.
-            writer: Its session.
-        """
-        self._engine, self._writer = engine, writer
+    def running(self, loop: TrainingLoop, writer: SessionWriter) -> None:
+        """Take note that a run has begun: from now on it is stopped in order."""
+        self._loop, self._writer = loop, writer
         if self.number is not None:
-            engine.request_stop(self._reason())
+            loop.request_stop(self._reason())
         if self._checkpoint_wanted:
-            engine.request_checkpoint()
+            loop.request_checkpoint()
 
     def over(self) -> None:
-        """Say that the run has come to its end: from now on no signal ends the process in another way.
+        """Take note that the run has come to its end: from now on no signal ends the process in another way.
 
-        It does not return where one is ending it already: whatever the run was told then, an error of a session that
-        was given up for one, is neither how it ended nor its exit code.
+        Does not return where a signal is ending the process already: an error that comes of that is not how it ended.
         """
         with self._mutex:
             self._ended.set()
@@ -127,13 +117,9 @@ class Stopping:
             threading.Event().wait()
 
     def check(self) -> None:
-        """Give a run that is being prepared up if a signal has asked for that.
-
-        Raises:
-            Interrupted: It has.
-        """
+        """Raise Interrupted if a signal has asked for the end of a run that is being prepared."""
         if self.number is not None:
-            self._say_it_is_unchanged()
+            self._say_not_begun()
             raise signals.Interrupted(self.number)
 
     def _watch(self, pipe: int) -> None:
@@ -145,12 +131,12 @@ class Stopping:
     def _on(self, number: int) -> None:
         if number == signals.CHECKPOINT:
             self._checkpoint_wanted = True
-            if self._engine is not None:
-                self._engine.request_checkpoint()
+            if self._loop is not None:
+                self._loop.request_checkpoint()
         elif self.number is None:
             self.number, self._asked_at = number, time.monotonic()
-            if self._engine is not None:
-                self._engine.request_stop(self._reason())
+            if self._loop is not None:
+                self._loop.request_stop(self._reason())
             threading.Thread(target=self._enforce, name="enforce", daemon=True).start()
         elif number == signal.SIGINT and time.monotonic() - self._asked_at > _ONE_PRESS:
             self._end_now()
@@ -182,9 +168,9 @@ class Stopping:
         finally:
             os._exit(signals.exit_code(self.number))
 
-    def _say_it_is_unchanged(self) -> None:
-        if self._resumed and self._report is not None and self._lock is not None and self.number is not None:
-            self._report.say(not_begun(self.number, self._lock.session))
+    def _say_not_begun(self) -> None:
+        if self._report is not None and self._request is not None and self.number is not None:
+            self._report.say(not_begun(self.number, self._request))
 
     def _say_what_is_saved(self) -> None:
         from engine.session.living import unregister
@@ -201,23 +187,16 @@ class Stopping:
                 self._report.say(f"{reason} {kept}{gone}")
             unregister(writer.path)
         else:
-            self._say_it_is_unchanged()
+            self._say_not_begun()
         if self._lock is not None:
             with contextlib.suppress(OSError):
                 self._lock.release()
 
 
-def not_begun(number: int, session: Path) -> str:
-    """What a signal has done to a run that was to go on and had not begun.
-
-    Args:
-        number: The signal.
-        session: The run's session.
-
-    Returns:
-        A sentence.
-    """
-    return f"Stopped by {signal.Signals(number).name} before it began; {shown_path(session)} is as it was."
+def not_begun(number: int, request: Training) -> str:
+    """The sentence about a run that a signal has ended before it began."""
+    rest = f"{shown_path(request.session)} is as it was" if isinstance(request, Resume) else "nothing is recorded"
+    return f"Stopped by {signal.Signals(number).name} before it began; {rest}."
 
 
 def _leave_it_to_the_thread(_number: int, _frame: FrameType | None) -> None:

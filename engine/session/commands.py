@@ -93,6 +93,13 @@ def wait(path: str | Path, command_id: int, timeout: float = 5.0) -> CommandAnsw
             time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
 
 
+def sentence_of_answer(name: str, answer: CommandAnswer) -> str:
+    """An engine's answer to a command in a sentence."""
+    if answer.state == "pending":
+        return f"{name}: sent; the engine lives, is busy with a step, and will answer after it."
+    return answer.reply or f"{name}: {answer.state} at step {answer.step}."
+
+
 def _require_going_on(reader: SessionReader, *, sent: bool) -> None:
     """Refuse to wait for an engine that gives no sign of life, or that cannot write its answer."""
     engine, name = reader.engine(), reader.name

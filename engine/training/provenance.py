@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -64,7 +65,7 @@ def provenance(trainer: Trainer) -> dict[str, str]:
         "data_fingerprint": data.fingerprint,
         "data_shape": "×".join(str(size) for size in data.image_shape or (data.inputs,)),
         "classes": str(data.classes),
-        "command": " ".join(["python -m engine", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", "engine", *sys.argv[1:]]),
     }
 
 

@@ -7,13 +7,13 @@ from dataclasses import fields
 
 import click
 import pytest
+from wnt_tui.cli.screen import import_numpy
 
 import engine
 from engine.catalogue import CATALOGUE
 from engine.config import RunConfig, option_flag
 from wnt_tui.cli.group import COMMAND_SECTIONS, MODULES
 from wnt_tui.cli.main import cli
-from wnt_tui.cli.screen import import_numpy
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -9,6 +9,7 @@ import click
 import pytest
 
 from engine.config import RunConfig, option_flag
+from engine.requests import Run, parse_request
 from wnt_tui.cli.group import MODULES
 from wnt_tui.cli.main import cli, invoke
 from wnt_tui.cli.options import environment_variable
@@ -20,7 +21,9 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[RunConfig]:
     seen: list[RunConfig] = []
 
     def execve(_program: str, command: list[str], _environment: dict[str, str]) -> None:
-        seen.append(RunConfig.from_json(command[command.index("--config") + 1]))
+        request = parse_request(command[-1:])
+        assert isinstance(request, Run)
+        seen.append(request.config)
 
     monkeypatch.setattr(os, "execve", execve)
     monkeypatch.setenv("WNT_SESSIONS", str(tmp_path / "sessions"))

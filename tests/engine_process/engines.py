@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import multiprocessing
 import os
 import signal
@@ -14,11 +13,13 @@ import tempfile
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from engine import RunConfig, signals
 from engine.__main__ import main as engine_main
+from engine.requests import Branch, Request, Resume, Run
 from engine.session import CommandAnswer, EngineRow, SessionReader, ViewerMark, send, wait
 
 SMALL = {"width": 16, "depth": 3, "examples": 12, "data": "gaussian", "device": "cpu", "steps": 5, "measure": "core"}
@@ -32,12 +33,16 @@ _FORKS.set_forkserver_preload(
 _LOGS = tempfile.TemporaryDirectory(prefix="wnt-engines-")
 
 
-def run_arguments(path: Path, **changes: Any) -> list[str]:
-    return ["--config", RunConfig(**(SMALL | changes)).to_json(), "--session", str(path)]
+def run_request(path: Path, **changes: Any) -> Run:
+    return Run(session=path, config=RunConfig(**(SMALL | changes)))
 
 
-def branch_arguments(parent: Path, step: int, path: Path, **changes: Any) -> list[str]:
-    return ["--branch", str(parent), "--step", str(step), "--changes", json.dumps(changes), "--session", str(path)]
+def resume_request(path: Path, steps: int | None = None) -> Resume:
+    return Resume(session=path, steps=steps)
+
+
+def branch_request(parent: Path, step: int, path: Path, **changes: Any) -> Branch:
+    return Branch(session=path, parent=parent, step=step, changes=changes)
 
 
 class EngineProcess:
@@ -47,12 +52,12 @@ class EngineProcess:
     a subprocess.Popen; what it prints goes into a file.
     """
 
-    def __init__(self, *arguments: str | Path | int) -> None:
+    def __init__(self, request: Request) -> None:
         handle, log = tempfile.mkstemp(dir=_LOGS.name)
         os.close(handle)
         self._log = Path(log)
-        given = list(map(str, arguments))
-        self._process = _FORKS.Process(target=_be_engine, args=(given, dict(os.environ), str(Path.cwd()), log))
+        given = (request.to_json(), dict(os.environ), str(Path.cwd()), log)
+        self._process = _FORKS.Process(target=_be_engine, args=given)
         self._process.start()
 
     @property
@@ -79,45 +84,44 @@ class EngineProcess:
             raise subprocess.TimeoutExpired("engine", timeout or 0.0)
         return self._process.exitcode
 
-    def told(self) -> str:
+    def printed(self) -> str:
         """All that it has printed."""
         return self._log.read_text(encoding="utf-8")
 
 
-def _be_engine(arguments: list[str], environment: dict[str, str], folder: str, log: str) -> None:
+def _be_engine(request: str, environment: dict[str, str], folder: str, log: str) -> None:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
     output = os.open(log, os.O_WRONLY | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    sys.exit(engine_main(arguments))
+    sys.exit(engine_main([request]))
 
 
-def engine_run(*arguments: str | Path | int) -> subprocess.CompletedProcess[str]:
+def engine_run(request: Request) -> subprocess.CompletedProcess[str]:
     """``python -m engine …`` without a process of its own, which would spend seconds on importing torch."""
-    given = list(map(str, arguments))
     handlers = {number: signal.getsignal(number) for number in (*signals.ENDING, signals.CHECKPOINT)}
     out, err = io.StringIO(), io.StringIO()
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = engine_main(given)
+            code = engine_main([request.to_json()])
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    return subprocess.CompletedProcess(given, code, out.getvalue(), err.getvalue())
+    return subprocess.CompletedProcess([], code, out.getvalue(), err.getvalue())
 
 
 def recorded(path: Path, **changes: Any) -> None:
-    done = engine_run("run", *run_arguments(path, **changes))
+    done = engine_run(run_request(path, **changes))
     assert done.returncode == 0, done.stderr
 
 
 @contextmanager
-def engine_live(*arguments: str, viewer: Path | None = None) -> Generator[EngineProcess]:
+def engine_live(request: Run | Resume, viewer: Path | None = None) -> Generator[EngineProcess]:
     """An engine that waits for viewers, killed at the end; with a viewer's mark it waits when it is done."""
-    process = EngineProcess("live", *arguments)
-    path = Path(arguments[arguments.index("--session") + 1])
+    process = EngineProcess(replace(request, live=True))
+    path = request.session
     try:
         until(lambda: (path.exists() and state(path).alive) or process.poll() is not None)
         if viewer is None:

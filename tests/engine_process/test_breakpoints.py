@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import RunConfig, signals
+from engine import signals
 from engine.record import Event
 from engine.runner import progress
-from engine.runner.run import RunContext, branch_session, resume_session, run_session
-from engine.runner.worker import Outcome
+from engine.runner.outcome import Outcome
+from engine.runner.run import train
 from engine.session import SessionReader, SessionWriter, ViewerMark, put_mark, send, wait
-from tests.engine_process.engines import PATIENCE, SMALL, until
+from tests.engine_process.engines import PATIENCE, branch_request, resume_request, run_request, until
 from tests.engine_process.test_engine_process import command_and_wait, engine, live
 
 
@@ -39,8 +39,7 @@ def events(path: Path, kind: str):
 
 def recorded(path: Path, **changes) -> tuple[Outcome, dict[str, np.ndarray]]:
     """How a headless run in this process ended, and its columns."""
-    config = RunConfig(**(SMALL | changes))
-    outcome = run_session(config, path, RunContext(False, progress.Lines(sys.stderr, path)))
+    outcome = train(run_request(path, **changes), report=progress.Lines(sys.stderr, path))
     with SessionReader(path) as reader:
         return outcome, reader.steps()[1]
 
@@ -214,7 +213,7 @@ def test_a_run_that_is_resumed_hits_what_the_uninterrupted_run_hits(tmp_path):
     path, whole = tmp_path / "a.wnt", tmp_path / "whole.wnt"
     recorded(whole, steps=9, breakpoints=conditions, on_break="continue")
     recorded(path, steps=4, breakpoints=conditions, on_break="continue")
-    resume_session(path, RunContext(live=False), steps=9)
+    train(resume_request(path, 9))
     hits = [(hit.step, hit.message) for hit in events(whole, "break")]
     assert [step for step, _ in hits] == [2, 3, 7]
     assert [(hit.step, hit.message) for hit in events(path, "break")] == hits
@@ -228,7 +227,7 @@ def test_breakpoints_set_and_cleared_by_hand_are_those_of_a_run_that_is_resumed(
         assert command_and_wait(path, "break", condition="step >= 2 for 3").state == "done"
         command_and_wait(path, "stop")
         process.wait(PATIENCE)
-    outcome = resume_session(path, RunContext(live=False), steps=12)
+    outcome = train(resume_request(path, 12))
     assert outcome.state == "finished"
     assert [(hit.step, hit.data["rows"]) for hit in events(path, "break")] == [(6, 3)]
 
@@ -238,8 +237,8 @@ def test_a_branch_goes_on_past_what_its_parents_row_hits_already(tmp_path):
     recorded(parent, breakpoints=("pl < 1e9",), on_break="stop")
     with SessionReader(parent) as reader:
         assert reader.last_step() == 0
-    resume_session(parent, RunContext(live=False), steps=3)
-    outcome = branch_session(parent, 2, {"lr": 0.05}, path, RunContext(live=False))
+    train(resume_request(parent, 3))
+    outcome = train(branch_request(parent, 2, path, lr=0.05))
     assert outcome.state == "finished"
     assert events(path, "break") == []
 
@@ -257,7 +256,7 @@ def test_a_branch_diverges_against_the_loss_of_its_parents_first_row(tmp_path):
         "breakpoints": [f"loss >= {loss[4]!r} for 2", "diverging"],
         "on_break": "continue",
     }
-    branch_session(parent, 4, changes, path, RunContext(live=False))
+    train(branch_request(parent, 4, path, **changes))
     assert [(hit.step, hit.data["breakpoint"].split()[0]) for hit in events(path, "break")] == [(5, "loss")]
 
 
@@ -272,11 +271,11 @@ def test_a_branch_has_the_breakpoints_that_are_set_in_its_parent_unless_it_is_gi
             {"set": "log10_cond[9] > 1"},
         ):
             writer.put_event(Event(3, "breakpoint", "", data=change))
-    branch_session(parent, 2, {"lr": 0.05, "steps": 5}, path, RunContext(live=False))
+    train(branch_request(parent, 2, path, lr=0.05, steps=5))
     with SessionReader(path) as reader:
         assert reader.config().breakpoints == ("step >= 80", "step >= 3")
     assert [hit.step for hit in events(path, "break")] == [3]
-    branch_session(parent, 2, {"breakpoints": [], "steps": 5}, other, RunContext(live=False))
+    train(branch_request(parent, 2, other, breakpoints=[], steps=5))
     with SessionReader(other) as reader:
         assert reader.config().breakpoints == ()
     assert events(other, "break") == []

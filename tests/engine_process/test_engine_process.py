@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +20,10 @@ from tests.engine_process.engines import (
     EngineProcess,
     engine_live,
     engine_run,
-    run_arguments,
+    run_request,
     until,
 )
+from wnt_tui.process.engine_process import engine_command
 
 
 @pytest.fixture(autouse=True)
@@ -32,13 +32,8 @@ def own_state(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
-def command(kind: str, path: Path, **changes) -> list[str]:
-    config = RunConfig(**(SMALL | changes)).to_json()
-    return [sys.executable, "-m", "engine", kind, "--config", config, "--session", str(path)]
-
-
 def live(path: Path, **changes):
-    return engine_live(*run_arguments(path, **changes))
+    return engine_live(run_request(path, **changes))
 
 
 def engine(path: Path):
@@ -52,7 +47,7 @@ def command_and_wait(path: Path, name: str, **arguments):
 
 def test_a_headless_run_leaves_its_rows_a_summary_and_exit_code_zero(tmp_path):
     path = tmp_path / "run.wnt"
-    done = engine_run("run", *run_arguments(path))
+    done = engine_run(run_request(path))
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     with SessionReader(path) as reader:
@@ -69,7 +64,7 @@ def test_a_headless_run_leaves_its_rows_a_summary_and_exit_code_zero(tmp_path):
 
 def test_a_diverging_run_keeps_its_rows_says_where_and_exits_with_three(tmp_path):
     path = tmp_path / "run.wnt"
-    done = engine_run("run", *run_arguments(path, loss="mse_logits", lr=100.0, steps=200))
+    done = engine_run(run_request(path, loss="mse_logits", lr=100.0, steps=200))
     assert done.returncode == 3
     with SessionReader(path) as reader:
         row = reader.engine()
@@ -90,7 +85,7 @@ def test_a_diverging_run_keeps_its_rows_says_where_and_exits_with_three(tmp_path
     ],
 )
 def test_what_cannot_start_says_why_in_one_line_and_leaves_nothing_behind(tmp_path, changes, words):
-    done = engine_run("run", *run_arguments(tmp_path / "run.wnt", **changes))
+    done = engine_run(run_request(tmp_path / "run.wnt", **changes))
     assert done.returncode in {1, 2}
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("wnt-tui: ")
@@ -102,7 +97,7 @@ def test_what_cannot_start_says_why_in_one_line_and_leaves_nothing_behind(tmp_pa
 def test_a_second_engine_on_a_session_is_refused(tmp_path):
     path = tmp_path / "run.wnt"
     with EngineLock(path):
-        done = engine_run("run", *run_arguments(path))
+        done = engine_run(run_request(path))
     assert done.returncode == 1
     assert "Another engine is already writing" in done.stderr
 
@@ -112,7 +107,7 @@ def test_a_second_engine_on_a_session_is_refused(tmp_path):
 )
 def test_a_signal_ends_a_run_after_its_step_saved_and_is_the_exit_code(tmp_path, number):
     path = tmp_path / "run.wnt"
-    process = EngineProcess("run", *run_arguments(path, steps=ENDLESS))
+    process = EngineProcess(run_request(path, steps=ENDLESS))
     until(lambda: path.exists() and engine(path).step > 3)
     process.send_signal(number)
     assert process.wait(PATIENCE) == 128 + number
@@ -120,13 +115,13 @@ def test_a_signal_ends_a_run_after_its_step_saved_and_is_the_exit_code(tmp_path,
         assert reader.engine().state == "stopped"
         assert reader.row_count() == reader.last_step() + 1
         rows = reader.row_count()
-    assert f"Stopped by {number.name}. {rows} rows, to step {rows - 1}, saved in {path}." in process.told()
+    assert f"Stopped by {number.name}. {rows} rows, to step {rows - 1}, saved in {path}." in process.printed()
     assert sorted(p.name for p in tmp_path.glob("run*")) == ["run.wnt"]
 
 
 def test_a_run_that_is_stopped_by_command_is_done_as_somebody_wanted(tmp_path):
     path = tmp_path / "run.wnt"
-    process = EngineProcess("run", *run_arguments(path, steps=ENDLESS))
+    process = EngineProcess(run_request(path, steps=ENDLESS))
     until(lambda: path.exists() and engine(path).step > 3)
     assert command_and_wait(path, "stop").state == "done"
     assert process.wait(PATIENCE) == 0
@@ -134,14 +129,14 @@ def test_a_run_that_is_stopped_by_command_is_done_as_somebody_wanted(tmp_path):
 
 def test_usr1_has_a_run_keep_a_checkpoint_and_go_on(tmp_path):
     path = tmp_path / "run.wnt"
-    process = EngineProcess("run", *run_arguments(path, steps=ENDLESS))
+    process = EngineProcess(run_request(path, steps=ENDLESS))
     try:
         until(lambda: path.exists() and engine(path).step > 3)
         process.send_signal(signal.SIGUSR1)
         with SessionReader(path) as reader:
             (kept,) = until(reader.checkpoints)
         until(lambda: engine(path).step > kept + 10)
-        assert f"Checkpoint of step {kept}" in process.told()
+        assert f"Checkpoint of step {kept}" in process.printed()
     finally:
         process.kill()
         process.wait()
@@ -150,7 +145,7 @@ def test_usr1_has_a_run_keep_a_checkpoint_and_go_on(tmp_path):
 def test_a_hangup_does_not_stop_a_run_under_nohup(tmp_path):
     path = tmp_path / "run.wnt"
     process = subprocess.Popen(
-        ["nohup", *command("run", path, steps=ENDLESS)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ["nohup", *engine_command(run_request(path, steps=ENDLESS))], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     try:
         before = until(lambda: path.exists() and engine(path).step > 3 and engine(path).step)
@@ -247,7 +242,7 @@ def test_the_record_of_a_process_is_that_of_the_library(tmp_path):
     from engine import Trainer
 
     path = tmp_path / "run.wnt"
-    assert EngineProcess("run", *run_arguments(path)).wait() == 0
+    assert EngineProcess(run_request(path)).wait() == 0
     rows = list(Trainer(RunConfig(**SMALL)).run())
     with SessionReader(path) as reader:
         _, columns = reader.steps()
@@ -260,6 +255,6 @@ def test_the_record_of_a_process_is_that_of_the_library(tmp_path):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     tmp_path.chmod(0o500)
-    done = engine_run("run", *run_arguments(tmp_path / "run.wnt"))
+    done = engine_run(run_request(tmp_path / "run.wnt"))
     assert done.returncode == 1
     assert str(tmp_path) in done.stderr

@@ -13,10 +13,11 @@ from engine.record import Event, StepRecord
 from engine.runner import progress
 from tests.engine_process.engines import (
     EngineProcess,
-    branch_arguments,
+    branch_request,
     engine_run,
     recorded,
-    run_arguments,
+    resume_request,
+    run_request,
     state,
     until,
 )
@@ -100,10 +101,10 @@ def test_a_run_that_goes_on_beyond_its_own_steps_says_that_it_waits_at_a_breakpo
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     path = tmp_path / "run.wnt"
     recorded(path, steps=4, breakpoints=("step >= 5",))
-    process = EngineProcess("run", "--resume", "--session", path, "--steps", 20)
+    process = EngineProcess(resume_request(path, 20))
     try:
         until(lambda: state(path).state == "paused")
-        until(lambda: "Waiting at step 5: `wnt-tui resume " in process.told())
+        until(lambda: "Waiting at step 5: `wnt-tui resume " in process.printed())
     finally:
         process.kill()
         process.wait()
@@ -124,11 +125,11 @@ def odd_images(tmp_path):
 def test_what_the_app_notices_is_on_standard_error_of_run_resume_and_branch(tmp_path, monkeypatch, odd_images):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     path = tmp_path / "run.wnt"
-    for arguments in (
-        run_arguments(path, **odd_images),
-        ["--resume", "--session", path, "--steps", 8],
-        branch_arguments(path, 2, tmp_path / "branch.wnt", lr=0.05),
+    for request in (
+        run_request(path, **odd_images),
+        resume_request(path, 8),
+        branch_request(path, 2, tmp_path / "branch.wnt", lr=0.05),
     ):
-        done = engine_run("run", *arguments)
+        done = engine_run(request)
         assert done.returncode == 0, done.stderr
         assert "same pixels" in done.stderr

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from engine import signals
-from tests.engine_process.engines import PATIENCE, recorded, run_arguments, until
+from engine.requests import Request
+from tests.engine_process.engines import PATIENCE, recorded, resume_request, run_request, until
 from tests.faults.test_runs_that_cannot_go_on import locked
 
 
@@ -22,9 +23,9 @@ def own_state(monkeypatch, tmp_path):
 
 
 @contextmanager
-def starting(*arguments: str):
-    """``python -m engine run …`` from its first instruction on."""
-    command = [sys.executable, "-P", "-m", "engine", "run", *arguments]
+def starting(request: Request):
+    """``python -m engine …`` from its first instruction on."""
+    command = [sys.executable, "-P", "-m", "engine", request.to_json()]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -42,18 +43,20 @@ def handled(process: subprocess.Popen[str], number: int) -> bool:
 
 
 @pytest.mark.parametrize("number", signals.ENDING, ids=lambda number: number.name)
-def test_a_signal_that_ends_an_engine_while_it_loads_leaves_no_lock_and_is_its_exit_code(tmp_path, number):
+def test_a_signal_that_ends_an_engine_while_it_loads_leaves_no_lock_says_so_and_is_its_exit_code(tmp_path, number):
     path = tmp_path / "run.wnt"
-    with starting(*run_arguments(path)) as process:
+    with starting(run_request(path)) as process:
         until(lock_of(path).exists)
         process.send_signal(number)
-        assert process.wait(PATIENCE) in {-number, 128 + number}  # a shell has 128 and its number for both
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode in {-number, 128 + number}  # a shell has 128 and its number for both
+    assert errors == f"Stopped by {number.name} before it began; nothing is recorded.\n"
     assert list(tmp_path.glob("run*")) == []
 
 
 def test_a_checkpoint_that_is_asked_for_while_an_engine_loads_is_kept_once_it_runs(tmp_path):
     path = tmp_path / "run.wnt"
-    with starting(*run_arguments(path)) as process:
+    with starting(run_request(path)) as process:
         until(lock_of(path).exists)
         process.send_signal(signals.CHECKPOINT)
         _, told = process.communicate(timeout=PATIENCE)
@@ -65,7 +68,7 @@ def test_a_run_that_a_signal_keeps_from_going_on_is_said_to_be_as_it_was(tmp_pat
     path = tmp_path / "run.wnt"
     recorded(path)
     before = path.read_bytes()
-    with starting("--resume", "--session", str(path), "--steps", "9") as process:
+    with starting(resume_request(path, 9)) as process:
         until(lock_of(path).exists)
         process.send_signal(signal.SIGTERM)
         _, told = process.communicate(timeout=PATIENCE)
@@ -77,7 +80,7 @@ def test_a_run_that_a_signal_keeps_from_going_on_is_said_to_be_as_it_was(tmp_pat
 def test_so_is_one_that_waits_for_its_session_before_it_goes_on(tmp_path):
     path = tmp_path / "run.wnt"
     recorded(path)
-    with locked(path), starting("--resume", "--session", str(path), "--steps", "9") as process:
+    with locked(path), starting(resume_request(path, 9)) as process:
         until(lambda: handled(process, signals.CHECKPOINT))
         process.send_signal(signal.SIGTERM)
         _, told = process.communicate(timeout=PATIENCE)

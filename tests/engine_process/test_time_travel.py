@@ -6,23 +6,26 @@ import json
 import sqlite3
 import threading
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
 from engine.history import checkpoint_policy as keeping
 from engine.history.reexecution import prepare
 from engine.history.verify import verify
-from engine.runner import run, worker
+from engine.requests import Verify, Weights
+from engine.runner import loop, run
 from engine.session import EngineLock, SessionReader, engine_alive, send, wait
 from tests.engine_process.engines import (
     ENDLESS,
     ask,
-    branch_arguments,
+    branch_request,
     engine_live,
     engine_run,
     events,
     recorded,
-    run_arguments,
+    resume_request,
+    run_request,
     state,
     table,
     until,
@@ -35,7 +38,7 @@ def own_state(monkeypatch, tmp_path):
 
 
 def kill_at(path, step, **changes):
-    with engine_live(*run_arguments(path, steps=ENDLESS, **changes)) as process:
+    with engine_live(run_request(path, steps=ENDLESS, **changes)) as process:
         until(lambda: state(path).step > step)
         process.kill()
         process.wait()
@@ -63,7 +66,7 @@ def test_a_command_sent_while_a_resumed_engine_loads_is_obeyed_and_one_to_the_en
 
     monkeypatch.setattr(run, "prepare", slowly)
     threading.Thread(target=stop_it, daemon=True).start()
-    assert engine_run("run", "--resume", "--session", path, "--steps", ENDLESS).returncode == 0
+    assert engine_run(resume_request(path, ENDLESS)).returncode == 0
     assert wait(path, unanswered).reply == "The engine it was sent to has ended."
     answer = wait(path, sent[0])
     assert (answer.state, answer.reply) == ("done", f"Stopped by me at step {answer.step}.")
@@ -76,7 +79,7 @@ def test_a_killed_run_resumes_and_becomes_the_run_that_was_never_killed(tmp_path
     assert state(path).state == "died"
     before = table(path)
     goal = last + 6
-    done = engine_run("run", "--resume", "--session", path, "--steps", goal)
+    done = engine_run(resume_request(path, goal))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["rows"] == goal + 1
     (told,) = events(path, "resume")
@@ -91,12 +94,12 @@ def test_a_killed_run_resumes_and_becomes_the_run_that_was_never_killed(tmp_path
 def test_a_finished_run_goes_on_beyond_its_steps_when_asked_to(tmp_path):
     path, whole = tmp_path / "a.wnt", tmp_path / "whole.wnt"
     recorded(path, steps=5)
-    refused = engine_run("run", "--resume", "--session", path)
+    refused = engine_run(resume_request(path))
     assert refused.returncode == 2
     assert (
         f"has been trained to step 5 already. `wnt-tui resume {path} --steps N` with N > 5 goes on." in refused.stderr
     )
-    assert engine_run("run", "--resume", "--session", path, "--steps", "9").returncode == 0
+    assert engine_run(resume_request(path, 9)).returncode == 0
     recorded(whole, steps=9)
     assert table(path) == table(whole)  # the rate that row 5 was left with is there as well
     assert state(path).state == "finished"
@@ -104,7 +107,7 @@ def test_a_finished_run_goes_on_beyond_its_steps_when_asked_to(tmp_path):
 
 def test_a_learning_rate_that_was_set_on_the_way_is_gone_on_with(tmp_path):
     path = tmp_path / "a.wnt"
-    with engine_live(*run_arguments(path, steps=ENDLESS), viewer=path) as process:
+    with engine_live(run_request(path, steps=ENDLESS), viewer=path) as process:
         until(lambda: state(path).step > 2)
         step = ask(path, "pause").step
         assert ask(path, "lr", lr=0.125).state == "done"
@@ -113,7 +116,7 @@ def test_a_learning_rate_that_was_set_on_the_way_is_gone_on_with(tmp_path):
         assert ask(path, "lr", lr=0.25).state == "done"  # never left: the engine dies before its next step
         process.kill()
         process.wait()
-    assert engine_run("run", "--resume", "--session", path, "--steps", step + 6).returncode == 0
+    assert engine_run(resume_request(path, step + 6)).returncode == 0
     with SessionReader(path) as reader:
         _, columns = reader.steps()
     assert columns["lr"][step - 1 : step + 6].tolist() == [0.01, 0.125, 0.125, 0.125, 0.25, 0.25, 0.25]
@@ -126,7 +129,7 @@ def test_a_run_that_does_not_come_out_as_recorded_is_not_gone_on_with(tmp_path):
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE steps SET loss = loss * (1 + 1e-6) WHERE step = 4")
     before = table(path)
-    done = engine_run("run", "--resume", "--session", path, "--steps", "9")
+    done = engine_run(resume_request(path, 9))
     assert done.returncode == 1
     assert "this is not the run that was recorded: loss at step 4" in done.stderr
     assert "wnt-tui branch" in done.stderr
@@ -136,11 +139,11 @@ def test_a_run_that_does_not_come_out_as_recorded_is_not_gone_on_with(tmp_path):
 
 def test_a_diverged_run_cannot_be_resumed_but_branched_from(tmp_path):
     path, branch = tmp_path / "a.wnt", tmp_path / "b.wnt"
-    assert engine_run("run", *run_arguments(path, loss="mse_logits", lr=100.0, steps=200)).returncode == 3
-    done = engine_run("run", "--resume", "--session", path)
+    assert engine_run(run_request(path, loss="mse_logits", lr=100.0, steps=200)).returncode == 3
+    done = engine_run(resume_request(path))
     assert done.returncode == 1
     assert "nothing comes after it. `wnt-tui branch" in done.stderr
-    assert engine_run("run", *branch_arguments(path, 0, branch, lr=0.001, steps=4)).returncode == 0
+    assert engine_run(branch_request(path, 0, branch, lr=0.001, steps=4)).returncode == 0
     assert table(branch)[0] == [0, 1, 2, 3, 4]
 
 
@@ -148,14 +151,14 @@ def test_a_session_with_a_living_engine_is_not_resumed_by_another(tmp_path):
     path = tmp_path / "a.wnt"
     recorded(path)
     with EngineLock(path):
-        done = engine_run("run", "--resume", "--session", path, "--steps", "9")
+        done = engine_run(resume_request(path, 9))
     assert done.returncode == 1
     assert "Another engine is already writing" in done.stderr
 
 
 def test_a_paused_run_goes_back_to_any_step_and_forward_again_without_a_changed_row(tmp_path):
     path = tmp_path / "a.wnt"
-    with engine_live(*run_arguments(path, steps=30, measure="all"), viewer=path):
+    with engine_live(run_request(path, steps=30, measure="all"), viewer=path):
         until(lambda: state(path).state == "finished")
         before = table(path)
         for step in (12, 0, 29, 30):
@@ -178,7 +181,7 @@ def test_a_paused_run_goes_back_to_any_step_and_forward_again_without_a_changed_
 
 def test_what_would_change_history_is_refused(tmp_path):
     path = tmp_path / "a.wnt"
-    with engine_live(*run_arguments(path, steps=8), viewer=path):
+    with engine_live(run_request(path, steps=8), viewer=path):
         until(lambda: state(path).state == "finished")
         refused = ask(path, "rewind", step=9)
         assert (refused.state, refused.reply) == (
@@ -195,7 +198,7 @@ def test_what_would_change_history_is_refused(tmp_path):
 
 def test_a_running_engine_is_not_taken_back(tmp_path):
     path = tmp_path / "a.wnt"
-    with engine_live(*run_arguments(path, steps=ENDLESS), viewer=path):
+    with engine_live(run_request(path, steps=ENDLESS), viewer=path):
         until(lambda: state(path).step > 3)
         assert ask(path, "rewind", step=1).reply == "It is running: pause it first."
 
@@ -203,7 +206,7 @@ def test_a_running_engine_is_not_taken_back(tmp_path):
 def test_a_resumed_engine_goes_back_to_steps_before_it_was_started(tmp_path):
     path = tmp_path / "a.wnt"
     recorded(path, steps=12, checkpoint_every=5)
-    with engine_live("--resume", "--session", str(path), viewer=path):
+    with engine_live(resume_request(path), viewer=path):
         until(lambda: events(path, "resume") and state(path).state == "finished")
         for step, place in ((7, "the checkpoint of step 5"), (2, "step 0")):
             assert place in ask(path, "rewind", step=step).reply
@@ -213,7 +216,7 @@ def test_a_resumed_engine_goes_back_to_steps_before_it_was_started(tmp_path):
 
 def test_a_checkpoint_is_made_when_asked_for_once(tmp_path):
     path = tmp_path / "a.wnt"
-    with engine_live(*run_arguments(path, steps=6), viewer=path):
+    with engine_live(run_request(path, steps=6), viewer=path):
         until(lambda: state(path).state == "finished")
         first = ask(path, "checkpoint")
         assert first.state == "done"
@@ -227,14 +230,14 @@ def test_a_checkpoint_is_made_when_asked_for_once(tmp_path):
 
 def test_a_paused_run_that_nobody_comes_back_to_ends_with_a_checkpoint(tmp_path, monkeypatch):
     path = tmp_path / "a.wnt"
-    monkeypatch.setattr(worker, "LONELY_SECONDS", 0.3)
+    monkeypatch.setattr(loop, "LONELY_SECONDS", 0.3)
 
     def pause() -> None:
         until(lambda: path.exists() and engine_alive(path) and state(path).step > 2)
         ask(path, "pause")
 
     threading.Thread(target=pause, daemon=True).start()
-    assert engine_run("live", *run_arguments(path, steps=ENDLESS)).returncode == 0
+    assert engine_run(replace(run_request(path, steps=ENDLESS), live=True)).returncode == 0
     with SessionReader(path) as reader:
         assert reader.engine().message == "Paused for an hour with no viewer: ended, everything is saved."
         assert reader.checkpoints() == (reader.last_step(),)
@@ -269,7 +272,7 @@ def test_a_branch_names_its_parent_and_stands_for_itself(tmp_path, changes):
     parent, path = tmp_path / "parent.wnt", tmp_path / "branch.wnt"
     recorded(parent, steps=8)
     before = table(parent)
-    done = engine_run("run", *branch_arguments(parent, 5, path, **changes))
+    done = engine_run(branch_request(parent, 5, path, **changes))
     assert done.returncode == 0, done.stderr
     assert table(parent) == before
     parent.unlink()
@@ -289,7 +292,7 @@ def test_a_branch_names_its_parent_and_stands_for_itself(tmp_path, changes):
 def test_a_branch_with_nothing_changed_is_the_parent_again(tmp_path):
     parent, path = tmp_path / "parent.wnt", tmp_path / "branch.wnt"
     recorded(parent, steps=8, measure="all")
-    assert engine_run("run", *branch_arguments(parent, 3, path)).returncode == 0
+    assert engine_run(branch_request(parent, 3, path)).returncode == 0
     steps, values, layers = table(parent, 4)
     assert table(path, 4) == (steps, values, layers)
 
@@ -297,8 +300,8 @@ def test_a_branch_with_nothing_changed_is_the_parent_again(tmp_path):
 def test_a_branch_of_a_branch_of_another_loss_keeps_what_its_parent_measured_from(tmp_path):
     first, second, third = (tmp_path / f"{name}.wnt" for name in ("first", "second", "third"))
     recorded(first, steps=8)
-    assert engine_run("run", *branch_arguments(first, 3, second, loss="cross_entropy")).returncode == 0
-    assert engine_run("run", *branch_arguments(second, 6, third)).returncode == 0
+    assert engine_run(branch_request(first, 3, second, loss="cross_entropy")).returncode == 0
+    assert engine_run(branch_request(second, 6, third)).returncode == 0
     assert table(third, 7) == table(second, 7)  # distances and bounds relate to step 3, as the parent's do
     assert verify(third).identical
 
@@ -307,7 +310,7 @@ def test_weights_that_would_not_fit_are_refused_in_a_sentence(tmp_path):
     parent, path = tmp_path / "parent.wnt", tmp_path / "branch.wnt"
     recorded(parent, steps=4)
     for changes, words in (({"width": 17}, "--width cannot change"), ({"data": "digits"}, "these data need")):
-        done = engine_run("run", *branch_arguments(parent, 2, path, **changes))
+        done = engine_run(branch_request(parent, 2, path, **changes))
         assert done.returncode == 2
         assert words in done.stderr
         assert "Branch from --step 0, or start a new run." in done.stderr
@@ -317,7 +320,7 @@ def test_weights_that_would_not_fit_are_refused_in_a_sentence(tmp_path):
 def test_at_step_zero_anything_may_change(tmp_path):
     parent, path = tmp_path / "parent.wnt", tmp_path / "branch.wnt"
     recorded(parent, steps=4)
-    assert engine_run("run", *branch_arguments(parent, 0, path, width=17, depth=4)).returncode == 0
+    assert engine_run(branch_request(parent, 0, path, width=17, depth=4)).returncode == 0
     with SessionReader(path) as reader:
         assert reader.config().width == 17
         assert reader.meta()["parent_step"] == "0"
@@ -327,8 +330,8 @@ def test_at_step_zero_anything_may_change(tmp_path):
 def test_a_branch_can_be_resumed_and_branches_from_a_dead_engine(tmp_path):
     parent, path = tmp_path / "parent.wnt", tmp_path / "branch.wnt"
     last = kill_at(parent, 6)
-    assert engine_run("run", *branch_arguments(parent, last - 2, path, lr=0.1, steps=last)).returncode == 0
-    assert engine_run("run", "--resume", "--session", path, "--steps", last + 4).returncode == 0
+    assert engine_run(branch_request(parent, last - 2, path, lr=0.1, steps=last)).returncode == 0
+    assert engine_run(resume_request(path, last + 4)).returncode == 0
     assert verify(path).identical
     with SessionReader(path) as reader:
         assert reader.last_step() == last + 4
@@ -337,12 +340,12 @@ def test_a_branch_can_be_resumed_and_branches_from_a_dead_engine(tmp_path):
 def test_verify_says_what_differs_and_ends_with_one(tmp_path):
     path = tmp_path / "a.wnt"
     recorded(path)
-    same = engine_run("verify", path)
+    same = engine_run(Verify(session=path))
     assert (same.returncode, same.stdout) == (0, "Identical, bit by bit: 6 rows from step 0 to step 5.\n")
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE steps SET accuracy = accuracy + 0.5 WHERE step = 2")
         connection.execute("UPDATE meta SET value = '1.0' WHERE key = 'torch_version'")
-    other = engine_run("verify", path, "--json")
+    other = engine_run(Verify(session=path, as_json=True))
     found = json.loads(other.stdout)
     assert other.returncode == 1
     assert (found["identical"], found["earliest"]["metric"], found["earliest"]["step"]) == (False, "accuracy", 2)
@@ -352,7 +355,7 @@ def test_verify_says_what_differs_and_ends_with_one(tmp_path):
 def test_weights_are_written_by_a_command(tmp_path):
     path = tmp_path / "a.wnt"
     recorded(path)
-    done = engine_run("weights", path, "--step", "3", "--output", tmp_path / "w.safetensors")
+    done = engine_run(Weights(session=path, step=3, output=tmp_path / "w.safetensors"))
     assert done.returncode == 0
     assert "exact" in done.stdout
     assert (tmp_path / "w.safetensors").stat().st_size > 1000

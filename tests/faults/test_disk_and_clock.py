@@ -14,19 +14,19 @@ import numpy as np
 import pytest
 import torch
 
-from engine import RunConfig, Trainer, signals
+from engine import Trainer, signals
 from engine.errors import DeviceError
 from engine.history.verify import verify
-from engine.runner import run as runs
+from engine.runner.run import train
 from engine.session import SessionReader
 from tests.engine_process.engines import (
     ENDLESS,
-    SMALL,
     EngineProcess,
     ask,
     engine_live,
     engine_run,
-    run_arguments,
+    resume_request,
+    run_request,
     state,
     until,
 )
@@ -53,7 +53,7 @@ def small_disk(folder: Path, size: str):
 def test_a_full_disk_pauses_the_engine_and_it_goes_on_when_there_is_room(tmp_path):
     with small_disk(tmp_path / "disk", "64m") as disk:
         path, ballast = disk / "run.wnt", disk / "ballast"
-        with engine_live(*run_arguments(path, steps=ENDLESS, measure="none"), viewer=path):
+        with engine_live(run_request(path, steps=ENDLESS, measure="none"), viewer=path):
             until(lambda: state(path).step > 20)
             with contextlib.suppress(OSError):  # the engine writes at the same time
                 ballast.write_bytes(bytes(shutil.disk_usage(disk).free - 300_000))
@@ -78,7 +78,7 @@ def test_a_full_disk_pauses_the_engine_and_it_goes_on_when_there_is_room(tmp_pat
 def test_a_checkpoint_that_the_disk_has_no_room_for_is_not_written_and_rows_go_on(tmp_path):
     with small_disk(tmp_path / "disk", "3m") as disk:
         path = disk / "run.wnt"
-        done = engine_run("run", *run_arguments(path, width=600, steps=6, checkpoint_every=2))
+        done = engine_run(run_request(path, width=600, steps=6, checkpoint_every=2))
         assert done.returncode == 0
         with SessionReader(path) as reader:
             assert reader.checkpoints() == ()
@@ -90,14 +90,14 @@ def test_a_checkpoint_that_the_disk_has_no_room_for_is_not_written_and_rows_go_o
 @pytest.mark.parametrize("how", ["removed", "moved"])
 def test_a_file_taken_away_under_a_running_engine_is_saved_beside_it(tmp_path, how):
     path = tmp_path / "run.wnt"
-    with engine_live(*run_arguments(path, steps=ENDLESS)) as process:
+    with engine_live(run_request(path, steps=ENDLESS)) as process:
         until(lambda: state(path).step > 30)
         if how == "removed":
             path.unlink()
         else:
             path.rename(tmp_path / "elsewhere.wnt")
         assert process.wait() == 1
-    told = process.told()
+    told = process.printed()
     assert "was moved or removed while it is being recorded. All " in told
     assert "Traceback" not in told
     rescued = tmp_path / "run-rescued-1.wnt"
@@ -107,7 +107,7 @@ def test_a_file_taken_away_under_a_running_engine_is_saved_beside_it(tmp_path, h
         assert reader.engine().state == "stopped"
     assert f"All {last + 1} rows are saved in {rescued}" in told
     # Going on executes all of them again, and refuses where one comes out otherwise.
-    assert engine_run("run", "--resume", "--session", rescued, "--steps", last + 3).returncode == 0
+    assert engine_run(resume_request(rescued, last + 3)).returncode == 0
 
 
 def test_a_folder_made_read_only_does_not_hold_a_running_engine_up(tmp_path):
@@ -115,7 +115,7 @@ def test_a_folder_made_read_only_does_not_hold_a_running_engine_up(tmp_path):
     folder.mkdir()
     path = folder / "run.wnt"
     try:
-        with engine_live(*run_arguments(path, steps=ENDLESS), viewer=path) as process:
+        with engine_live(run_request(path, steps=ENDLESS), viewer=path) as process:
             until(lambda: state(path).step > 5)
             folder.chmod(0o500)
             before = state(path).step
@@ -132,7 +132,7 @@ def test_a_clock_set_back_changes_no_row_and_no_liveness(tmp_path, monkeypatch):
     path, real = tmp_path / "run.wnt", time.time
     calls = iter(range(10**9))
     monkeypatch.setattr(time, "time", lambda: real() - 3600.0 * next(calls))
-    done = engine_run("run", *run_arguments(path, steps=8))
+    done = engine_run(run_request(path, steps=8))
     monkeypatch.undo()
     assert done.returncode == 0
     with SessionReader(path) as reader:
@@ -153,13 +153,13 @@ def test_full_device_memory_is_an_ordinary_end_with_a_sentence(tmp_path, monkeyp
 
     monkeypatch.setattr(Trainer, "observe", full)
     with pytest.raises(DeviceError, match=r"Out of memory\. Use a smaller --width"):
-        runs.run_session(RunConfig(**SMALL), path, runs.RunContext(live=False))
+        train(run_request(path))
     monkeypatch.undo()
     with SessionReader(path) as reader:
         assert reader.engine().state == "failed"
         assert reader.engine().message.startswith("Out of memory. Use a smaller --width")
         assert reader.last_step() == 2
-    assert engine_run("run", "--resume", "--session", path).returncode == 0
+    assert engine_run(resume_request(path)).returncode == 0
     assert verify(path).identical
 
 
@@ -173,8 +173,8 @@ def signals_as_before():
 
 def test_two_engines_started_on_one_session_at_once_leave_one_run(tmp_path):
     path = tmp_path / "run.wnt"
-    processes = [EngineProcess("run", *run_arguments(path, steps=30)) for _ in range(3)]
+    processes = [EngineProcess(run_request(path, steps=30)) for _ in range(3)]
     assert sorted(process.wait() for process in processes) == [0, 1, 1]
-    told = [process.told() for process in processes]
+    told = [process.printed() for process in processes]
     assert sum("Another engine is already writing" in text or "exists already" in text for text in told) == 2
     assert verify(path).identical

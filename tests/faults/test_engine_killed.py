@@ -17,13 +17,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.requests import Verify
 from engine.session import SessionReader, engine_alive
 from tests.engine_process.engines import (
     ENDLESS,
     EngineProcess,
     engine_run,
     recorded,
-    run_arguments,
+    resume_request,
+    run_request,
     state,
     table,
     until,
@@ -74,7 +76,7 @@ def check_whole(path: Path, survived: Survived) -> int:
 def kill_often(path: Path, kills: int, seed: int) -> Survived:
     """Start, kill at a random moment, resume, kill …; every engine gets some rows further than the one before."""
     chance, survived, last = random.Random(seed), Survived(), -1
-    process = EngineProcess("run", *run_arguments(path, steps=ENDLESS, **CHANGES))
+    process = EngineProcess(run_request(path, steps=ENDLESS, **CHANGES))
     for _ in range(kills):
         goal = last + chance.randint(1, 25)
         until(lambda goal=goal: path.exists() and engine_alive(path) and state(path).step > goal, seconds=240)
@@ -89,7 +91,7 @@ def kill_often(path: Path, kills: int, seed: int) -> Survived:
         survived.longest_gap = max(survived.longest_gap, killed - float(times[-1]) - max(usual, 0.0))
         survived.kills += 1
         last = check_whole(path, survived)
-        process = EngineProcess("run", "--resume", "--session", path, "--steps", ENDLESS)
+        process = EngineProcess(resume_request(path, ENDLESS))
     until(lambda: state(path).step > last + 2, seconds=240)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
@@ -107,7 +109,7 @@ def check_to_the_end(tmp_path: Path, kills: int) -> None:
         assert killed[1][name][:last] == column[:last], name
     for name, column in uninterrupted[2].items():
         assert killed[2][name][: len(column)] == column, name
-    assert engine_run("verify", path).returncode == 0
+    assert engine_run(Verify(session=path)).returncode == 0
     print(f"\n{survived}; the run is the one that was never killed, {last:,} rows to the bit")
 
 
@@ -128,7 +130,7 @@ def test_a_run_killed_a_hundred_times_becomes_the_run_that_was_never_killed(tmp_
 def test_a_second_interrupt_quits_at_once_and_leaves_a_whole_session(tmp_path):
     path = tmp_path / "run.wnt"
     # Its first row takes seconds: the first interrupt waits for it.
-    process = EngineProcess("run", *run_arguments(path, width=1500, depth=8, examples=500, measure="all", steps=3))
+    process = EngineProcess(run_request(path, width=1500, depth=8, examples=500, measure="all", steps=3))
     try:
         until(lambda: path.exists() and engine_alive(path) and state(path).state == "running")
         process.send_signal(signal.SIGINT)

@@ -17,7 +17,7 @@ import pytest
 from engine.errors import SessionError
 from engine.session import SessionReader, send, wait
 from engine.session.remedy import remedy
-from tests.engine_process.engines import ENDLESS, EngineProcess, ask, engine_run, run_arguments, state, until
+from tests.engine_process.engines import ENDLESS, EngineProcess, ask, engine_run, run_request, state, until
 from tests.faults.test_disk_and_clock import small_disk
 from wnt_tui.cli.listing import as_table, as_text
 from wnt_tui.session.summary import summary_of
@@ -47,8 +47,8 @@ def own_state(monkeypatch, tmp_path):
 
 
 @contextmanager
-def engine(*arguments):
-    process = EngineProcess("run", *arguments)
+def engine(request):
+    process = EngineProcess(request)
     try:
         yield process
     finally:
@@ -87,7 +87,7 @@ def end_by(process, number):
 def test_a_run_on_a_full_disk_says_since_when_and_a_signal_ends_it_with_what_is_saved(tmp_path):
     with small_disk(tmp_path / "disk", "120k") as disk:
         path = disk / "run.wnt"
-        with engine(*run_arguments(path, steps=60)) as process:
+        with engine(run_request(path, steps=60)) as process:
             until(lambda: path.exists() and state(path).blocked_since is not None)
             told = said(path)
             assert re.search(r"recording blocked since \d\d:\d\d", told)
@@ -95,18 +95,20 @@ def test_a_run_on_a_full_disk_says_since_when_and_a_signal_ends_it_with_what_is_
             assert "/s" not in told
             with pytest.raises(SessionError, match="blocked since"):
                 ask(path, "pause")
-            until(lambda: "step 60/60" in process.told())
+            until(lambda: "step 60/60" in process.printed())
             assert end_by(process, signal.SIGTERM) == 143
-        last = re.search(r"Rows up to step (\d+) are saved in .*; those of steps (\d+) to 60 are lost", process.told())
+        last = re.search(
+            r"Rows up to step (\d+) are saved in .*; those of steps (\d+) to 60 are lost", process.printed()
+        )
         assert int(last[1]) + 1 == int(last[2])
-        assert process.told().count("Recording waits: the disk is full. Rows up to step ") == 1
+        assert process.printed().count("Recording waits: the disk is full. Rows up to step ") == 1
         with SessionReader(path) as reader:
             assert reader.last_step() == int(last[1])
 
 
 def test_a_run_whose_session_is_locked_says_when_that_begins_and_ends_and_loses_nothing(tmp_path):
     path = tmp_path / "run.wnt"
-    with engine(*run_arguments(path, steps=ENDLESS)) as process:
+    with engine(run_request(path, steps=ENDLESS)) as process:
         until(lambda: path.exists() and state(path).step > 3)
         with locked(path):
             until(lambda: state(path).blocked_since is not None)
@@ -115,21 +117,21 @@ def test_a_run_whose_session_is_locked_says_when_that_begins_and_ends_and_loses_
                 send(path, "pause")
         until(lambda: state(path).blocked_since is None)
         assert "live running" in said(path)
-        until(lambda: "Recording goes on; it had waited since" in process.told())
+        until(lambda: "Recording goes on; it had waited since" in process.printed())
         assert end_by(process, signal.SIGTERM) == 143
-    assert process.told().count("another program has locked it") == 1
+    assert process.printed().count("another program has locked it") == 1
     with SessionReader(path) as reader:
         assert reader.steps()[0].tolist() == list(range(reader.last_step() + 1))
 
 
 def test_a_signal_ends_a_run_whose_session_stays_locked(tmp_path):
     path = tmp_path / "run.wnt"
-    with engine(*run_arguments(path, steps=ENDLESS)) as process:
+    with engine(run_request(path, steps=ENDLESS)) as process:
         until(lambda: path.exists() and state(path).step > 3)
         with locked(path):
             assert end_by(process, signal.SIGINT) == 130
     said = re.search(
-        r"Rows up to step (\d+) are saved in [^;\n]*(; those of steps (\d+) to \d+ are lost\.)?", process.told()
+        r"Rows up to step (\d+) are saved in [^;\n]*(; those of steps (\d+) to \d+ are lost\.)?", process.printed()
     )
     assert said is not None
     with SessionReader(path) as reader:
@@ -142,16 +144,16 @@ def test_a_signal_ends_a_run_whose_session_stays_locked(tmp_path):
 def test_a_signal_ends_a_run_in_the_midst_of_a_long_step_and_what_is_recorded_stays(tmp_path):
     path = tmp_path / "run.wnt"
     large = {"width": 2000, "depth": 10, "examples": 600, "measure": "all", "steps": 3}
-    with engine(*run_arguments(path, **large)) as process:
+    with engine(run_request(path, **large)) as process:
         until(lambda: path.exists() and state(path).state == "running")
         assert end_by(process, signal.SIGTERM) == 143
     assert state(path).state == "stopped"
-    assert "Stopped by SIGTERM." in process.told()
+    assert "Stopped by SIGTERM." in process.printed()
 
 
 def test_an_engine_that_was_stopped_gives_no_sign_of_life_and_goes_on_when_it_may(tmp_path):
     path = tmp_path / "run.wnt"
-    with engine(*run_arguments(path, steps=ENDLESS)) as process:
+    with engine(run_request(path, steps=ENDLESS)) as process:
         until(lambda: path.exists() and state(path).step > 3)
         process.send_signal(signal.SIGSTOP)
         number = send(path, "pause")
@@ -170,7 +172,7 @@ def test_an_engine_that_was_stopped_gives_no_sign_of_life_and_goes_on_when_it_ma
 
 def test_only_an_engine_of_this_machine_is_named_by_its_process(tmp_path):
     path = tmp_path / "run.wnt"
-    with engine(*run_arguments(path, steps=ENDLESS)):
+    with engine(run_request(path, steps=ENDLESS)):
         until(lambda: path.exists() and state(path).step > 3)
         own = state(path)
     assert remedy(own) == ""
@@ -183,7 +185,7 @@ def test_only_an_engine_of_this_machine_is_named_by_its_process(tmp_path):
 
 def test_an_engine_that_has_died_is_shown_with_its_last_sign_of_life(tmp_path):
     path = tmp_path / "run.wnt"
-    with engine(*run_arguments(path, steps=ENDLESS)) as process:
+    with engine(run_request(path, steps=ENDLESS)) as process:
         until(lambda: path.exists() and state(path).step > 3)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
@@ -197,11 +199,11 @@ def test_no_error_raised_while_a_signal_ends_the_process_takes_the_place_of_its_
 
 
 def test_an_error_after_a_signal_is_said_and_the_exit_code_is_that_of_the_signal(tmp_path, monkeypatch):
-    def failing(_config, _path, context):
+    def failing(_request, *, stopping, **_):
         os.kill(os.getpid(), signal.SIGTERM)
-        until(lambda: context.stopping.number)
+        until(lambda: stopping.number)
         raise SessionError("Recording failed.")
 
-    monkeypatch.setattr("engine.runner.run.run_session", failing)
-    done = engine_run("run", *run_arguments(tmp_path / "run.wnt"))
+    monkeypatch.setattr("engine.runner.run.train", failing)
+    done = engine_run(run_request(tmp_path / "run.wnt"))
     assert (done.returncode, done.stderr) == (143, "wnt-tui: Recording failed.\n")

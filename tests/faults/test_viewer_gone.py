@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.cli.conftest import environment, terminal  # ruff: ignore[unused-import]  # fixtures: a real pseudo-terminal
-from tests.engine_process.engines import ENDLESS, engine_live, run_arguments, state, until
+from tests.engine_process.engines import ENDLESS, engine_live, run_request, state, until
 
 GONE_SECONDS = 2.0
 
@@ -26,7 +26,7 @@ def trains_on(path, rows=30):
 
 def test_an_engine_outlives_every_viewer_and_is_found_again_from_any_folder(terminal, tmp_path):  # ruff: ignore[redefined-while-unused]
     path = tmp_path / "run.wnt"
-    with engine_live(*run_arguments(path, steps=ENDLESS)):
+    with engine_live(run_request(path, steps=ENDLESS)):
         until(lambda: state(path).step > 3)
         for way in ("killed", "hung up", "cut off", "stopped"):
             viewer = terminal("attach", size=(100, 30))  # no session named: the newest living one

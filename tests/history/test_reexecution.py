@@ -16,7 +16,8 @@ from engine.history.recorded import RecordedRun
 from engine.history.reexecution import Rerun, prepare
 from engine.history.verify import verify
 from engine.history.weights import write_weights
-from engine.runner.run import RunContext, resume_session
+from engine.requests import Resume
+from engine.runner.run import train
 from engine.session import SessionReader
 from tests.history.recording import KINDS, record_run, small
 
@@ -180,7 +181,7 @@ def test_a_run_that_is_not_measured_at_every_row_goes_on_beyond_its_last_row_and
     """The row that was the last one was measured in full, and stays so when others follow it."""
     path = tmp_path / "run.wnt"
     record_run(path, small(steps=13, activation="tanh", **changes))
-    resume_session(path, RunContext(live=False), steps=24)
+    train(Resume(session=path, steps=24))
     assert verify(path).identical
     with SessionReader(path) as reader:
         _, columns = reader.steps()

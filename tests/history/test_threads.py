@@ -14,7 +14,8 @@ from engine.errors import SessionError
 from engine.history.recorded import RecordedRun
 from engine.history.reexecution import prepare
 from engine.history.verify import verify
-from engine.runner.run import RunContext, resume_session
+from engine.requests import Resume
+from engine.runner.run import train
 from engine.session import SessionReader
 from engine.training.provenance import SURROUNDINGS, differing, unrecorded
 from tests.history.recording import record_run, small
@@ -59,7 +60,7 @@ def test_threads_that_cannot_be_had_are_named_and_a_run_does_not_go_on_without_t
     now = threads()
     assert f"recorded with 5000 threads, {now.blas} in numpy's BLAS, run again with {now}" in verify(path).elsewhere
     with pytest.raises(SessionError, match="was recorded with 5000 threads") as refused:
-        resume_session(path, RunContext(live=False), steps=6)
+        train(Resume(session=path, steps=6))
     assert "wnt-tui branch" in str(refused.value.hint)
 
 

@@ -3,8 +3,7 @@
 import pytest
 
 from engine.config import RunConfig
-from engine.runner.run import notices
-from engine.runner.without_effect import without_effect
+from engine.runner.notices import notices, without_effect
 from engine.training.trainer import Trainer
 
 

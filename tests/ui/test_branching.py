@@ -11,7 +11,7 @@ import pytest
 from engine.config import RunConfig
 from engine.errors import SessionError, UsageError
 from tests.panels.synthetic import realistic
-from wnt_tui.process.branching import branch_arguments, branch_place, parse_changes
+from wnt_tui.process.branching import Branching, parse_changes
 from wnt_tui.session.snapshot import EngineView, Snapshot
 from wnt_tui.theme.wording import branch_phrase
 from wnt_tui.widgets.header import state_phrase
@@ -54,18 +54,20 @@ def test_what_makes_no_sense_is_said_before_anything_is_started(ended: Path, tex
 
 
 def test_a_branch_goes_beside_its_parent_under_a_fresh_name(ended: Path) -> None:
-    with branch_place(ended, 12, {"lr": 0.5}) as lock:
-        assert lock.session.parent == ended.parent
-        assert not lock.session.exists()
-    assert branch_arguments(ended, 12, {"lr": 0.5})[-2:] == ["--changes", '{"lr": 0.5}']
+    request, lock = Branching(ended, 12, {"lr": 0.5}).reserve()
+    with lock:
+        assert request.session.parent == ended.parent
+        assert not request.session.exists()
+    assert (request.parent, request.step, request.changes) == (ended, 12, {"lr": 0.5})
 
 
 def test_a_step_that_is_not_recorded_or_weights_that_do_not_fit_have_no_place(ended: Path) -> None:
     with pytest.raises(SessionError, match=r"no row of step 81\. Recorded are steps 0 to 80"):
-        branch_place(ended, 81, {})
+        Branching(ended, 81, {}).reserve()
     with pytest.raises(UsageError, match="--depth cannot change"):
-        branch_place(ended, 12, {"depth": 3})
-    with branch_place(ended, 0, {"depth": 3}) as lock:
+        Branching(ended, 12, {"depth": 3}).reserve()
+    _, lock = Branching(ended, 0, {"depth": 3}).reserve()
+    with lock:
         assert lock.held
 
 

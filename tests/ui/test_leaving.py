@@ -14,7 +14,7 @@ from textual.widgets import OptionList
 
 from engine.session import SessionReader, ViewerMark, engine_alive
 from wnt_tui.process.engine_process import EngineProcess
-from wnt_tui.process.exit_message import of_the_others
+from wnt_tui.process.exit_message import messages_for_other_runs
 from wnt_tui.screens.dashboard import Dashboard
 from wnt_tui.screens.sessions import SessionsScreen
 
@@ -63,7 +63,7 @@ async def test_two_runs_of_one_name_are_told_apart_by_where_they_lie(
 
 def test_leaving_names_the_runs_that_are_left_behind(live: Start, ended: Path) -> None:
     waiting, training = live(name="waiting").path, live(name="training", state="running", steps=100_000).path
-    told = of_the_others([waiting, ended, training, ended.with_name("gone.wnt")], stop=False)
+    told = messages_for_other_runs([waiting, ended, training, ended.with_name("gone.wnt")], stop=False)
     assert [sentence.split()[0] for sentence in told] == ["waiting", "training"]
     until = "is ended and saved after an hour without a viewer"
     assert told[0] == f"waiting waits at step 37 and {until}. Come back: wnt-tui attach {waiting}"
@@ -76,7 +76,7 @@ async def test_stopping_ends_the_runs_that_wait_and_no_others(live: Start) -> No
     waiting, training = live(name="waiting").path, live(name="training", state="running", steps=100_000).path
     watched = live(name="watched").path
     with ViewerMark(watched):
-        told = await asyncio.to_thread(of_the_others, [waiting, training, watched], stop=True)
+        told = await asyncio.to_thread(messages_for_other_runs, [waiting, training, watched], stop=True)
     assert told[0].startswith("waiting, which waited at step 37, is saved too. Look at it again: wnt-tui replay")
     assert told[1].startswith("training goes on without you")
     assert told[2].startswith("watched waits at step 37")

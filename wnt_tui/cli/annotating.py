@@ -1,4 +1,4 @@
-"""What is noted on a session: ``break`` sets, clears and lists breakpoints, ``mark`` marks a step."""
+"""Notes on a session: ``break`` sets, clears and lists breakpoints, ``mark`` marks a step."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from wnt_tui.cli.control import json_option, session_argument, tell_engine
+from wnt_tui.cli.control import send_command
 from wnt_tui.cli.group import SectionedCommand, finish
+from wnt_tui.cli.parameters import json_option, session_argument
 
 
 @click.command("break", cls=SectionedCommand)
@@ -19,7 +20,7 @@ from wnt_tui.cli.group import SectionedCommand, finish
 def break_(session: Path, condition: str | None, clear: bool, as_json: bool) -> None:
     """Set a theory breakpoint in a running engine; without CONDITION list what is set."""
     if condition is not None:
-        finish(tell_engine(session, "clear" if clear else "break", {"condition": condition}, as_json=as_json))
+        finish(send_command(session, "clear" if clear else "break", {"condition": condition}, as_json=as_json))
     if clear:
         raise click.UsageError("--clear needs the condition to clear.")
     _list(session, as_json=as_json)
@@ -57,7 +58,7 @@ def mark(session: Path, note: str, step: int | None, as_json: bool) -> None:
         with SessionReader(path) as reader:
             step = max(reader.last_step(), 0)
     if engine_alive(path):
-        finish(tell_engine(path, "mark", {"step": step, "note": note}, as_json=as_json))
+        finish(send_command(path, "mark", {"step": step, "note": note}, as_json=as_json))
     event = put_mark(path, step, note)
     reply = f"Step {event.step} is marked."
     click.echo(json.dumps({"state": "done", "step": event.step, "reply": reply}) if as_json else reply)

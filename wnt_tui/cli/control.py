@@ -1,4 +1,4 @@
-"""Commands to an engine that runs: ``pause``, ``step``, ``stop``, and ``status``."""
+"""Commands to an engine that runs: ``pause``, ``step``, ``stop``, ``checkpoint``, and ``status``."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from pathlib import Path
 
 import click
 
-from wnt_tui.cli.group import SectionedCommand, finish
-from wnt_tui.cli.path_types import SESSION
+from engine.session.vocabulary import COMMANDS as ENGINE_COMMANDS
+from wnt_tui.cli.group import PLAIN_COMMANDS, SectionedCommand, finish
+from wnt_tui.cli.parameters import json_option, session_argument
 
 WAIT_SECONDS = 60.0
 """How long a command waits for the engine's answer, which comes between two steps."""
 
-session_argument = click.argument("session", type=SESSION, metavar="SESSION")
-json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 
+def _plain(name: str) -> click.Command:
+    """Return the command that sends an engine's command without arguments."""
 
-def _control(name: str, help_text: str) -> click.Command:
-    @click.command(name, cls=SectionedCommand, help=help_text)
+    @click.command(name, cls=SectionedCommand, help=ENGINE_COMMANDS[name].help)
     @session_argument
     @json_option
     def command(session: Path, as_json: bool) -> None:
-        finish(tell_engine(session, name, {}, as_json=as_json))
+        finish(send_command(session, name, {}, as_json=as_json))
 
     return command
 
@@ -34,10 +34,10 @@ def _control(name: str, help_text: str) -> click.Command:
 @json_option
 def step(session: Path, count: int, as_json: bool) -> None:
     """Train N more steps (1 by default), then pause."""
-    finish(tell_engine(session, "step", {"n": count}, as_json=as_json))
+    finish(send_command(session, "step", {"n": count}, as_json=as_json))
 
 
-def tell_engine(session: Path, name: str, arguments: Mapping[str, int | float | str], *, as_json: bool) -> int:
+def send_command(session: Path, name: str, arguments: Mapping[str, int | float | str], *, as_json: bool) -> int:
     """Send a command, wait for the engine's answer and print it.
 
     Args:
@@ -54,12 +54,8 @@ def tell_engine(session: Path, name: str, arguments: Mapping[str, int | float | 
     path = locations.resolve_session(session)
     number = commands.send(path, name, arguments, sender="command line")
     answer = commands.wait(path, number, timeout=WAIT_SECONDS)
-    if as_json:
-        click.echo(json.dumps({"state": answer.state, "step": answer.step, "reply": answer.reply}))
-    elif answer.state == "pending":
-        click.echo(f"{name}: sent; the engine lives, is busy with a step, and will answer after it.")
-    else:
-        click.echo(answer.reply or f"{name}: {answer.state} at step {answer.step}.")
+    machine = json.dumps({"state": answer.state, "step": answer.step, "reply": answer.reply})
+    click.echo(machine if as_json else commands.sentence_of_answer(name, answer))
     return 0 if answer.state == "done" else 1
 
 
@@ -69,7 +65,7 @@ def tell_engine(session: Path, name: str, arguments: Mapping[str, int | float | 
 def status(session: Path, as_json: bool) -> None:
     """State, step, loss and speed of a session."""
     from engine.session import locations
-    from wnt_tui.cli.screen import import_numpy
+    from wnt_tui.cli.imports import import_numpy
 
     import_numpy()
     from wnt_tui.cli.listing import as_text
@@ -79,9 +75,4 @@ def status(session: Path, as_json: bool) -> None:
     click.echo(json.dumps(summary.as_dict(), ensure_ascii=False) if as_json else as_text(summary))
 
 
-COMMANDS: tuple[click.Command, ...] = (
-    _control("pause", "Pause after the step at hand."),
-    step,
-    _control("stop", "Stop after the step at hand and save."),
-    status,
-)
+COMMANDS: tuple[click.Command, ...] = (*map(_plain, PLAIN_COMMANDS), step, status)

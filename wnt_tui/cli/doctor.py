@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import locale
 import os
 import platform
@@ -15,6 +16,10 @@ from typing import Any, Literal
 import click
 
 import engine
+from engine.requests import Doctor
+from wnt_tui.cli.group import SectionedCommand, finish
+from wnt_tui.cli.parameters import json_option
+from wnt_tui.process.engine_process import ask_engine
 from wnt_tui.theme.wording import file_size
 
 Verdict = Literal["ok", "note", "bad"]
@@ -175,3 +180,21 @@ def _detached(environment: Mapping[str, str]) -> list[Finding]:
             )
         )  # fmt: skip
     return found or [Finding("detached runs", "ok", "nothing found that would end an engine at logout")]
+
+
+@click.command(cls=SectionedCommand)
+@json_option
+def doctor(as_json: bool) -> None:
+    """Check torch, devices, terminal, colours, locale and disk."""
+    answer = ask_engine(Doctor())
+    try:
+        engine_report: dict[str, Any] = json.loads(answer.stdout)
+    except ValueError:
+        lines = answer.stderr.strip().splitlines()
+        engine_report = {"error": lines[-1] if lines else f"the engine ended with exit code {answer.returncode}"}
+    report = examine(engine_report, dict(os.environ))
+    click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2) if as_json else report.text())
+    finish(0 if report.healthy else 1)
+
+
+COMMANDS = (doctor,)

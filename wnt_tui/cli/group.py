@@ -10,30 +10,32 @@ from typing import NoReturn
 import click
 
 from engine.paths import shell_path
+from engine.session.vocabulary import COMMANDS as ENGINE_COMMANDS
 from wnt_tui.cli.options import RunOption
 
 DEFAULT_COMMAND = "live"
+PLAIN_COMMANDS = tuple(name for name, kind in ENGINE_COMMANDS.items() if kind.help)
+"""Commands of an engine that the command line sends as they are."""
+
 COMMAND_SECTIONS: dict[str, dict[str, str]] = {
     "Watch": {"attach": "watching", "replay": "watching", "ls": "watching"},
-    "Run without a screen": {"run": "running"},
+    "Run without a screen": {"run": "new_run"},
     "Control a running engine": {
-        "pause": "control",
-        "resume": "time_travel",
+        **dict.fromkeys(PLAIN_COMMANDS, "control"),
         "step": "control",
-        "checkpoint": "time_travel",
-        "stop": "control",
+        "resume": "time_travel",
         "status": "control",
         "break": "annotating",
     },
     "Note on a session": {"mark": "annotating"},
     "Go back": {"branch": "time_travel", "verify": "time_travel"},
     "Take results along": {"export": "results", "weights": "time_travel", "copy": "results"},
-    "Look up": {"explain": "look_up", "data": "look_up", "doctor": "look_up"},
+    "Look up": {"explain": "look_up", "data": "look_up", "doctor": "doctor"},
 }
 """Commands by heading, each with the module of this package that has it: it is imported when the command is used."""
 
 MODULES: dict[str, str] = {
-    DEFAULT_COMMAND: "watching",
+    DEFAULT_COMMAND: "new_run",
     **{name: module for commands in COMMAND_SECTIONS.values() for name, module in commands.items()},
 }
 GROUP_FLAGS = frozenset({"--help", "-h", "--version"})
@@ -44,11 +46,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "col
 
 
 def finish(code: int) -> NoReturn:
-    """End a command with an exit code.
-
-    Args:
-        code: The exit code.
-    """
+    """End a command with an exit code."""
     click.get_current_context().exit(code)
 
 

@@ -1,18 +1,16 @@
-"""Commands that look something up: ``explain``, ``data``, ``doctor``."""
+"""Commands that look something up: ``explain``, ``data``."""
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
-from typing import Any
 
 import click
 
 from engine.catalogue import CATALOGUE
-from wnt_tui.cli.group import SectionedCommand, finish
-from wnt_tui.cli.path_types import FOLDER
-from wnt_tui.process.engine_process import ask_engine, become_engine
+from engine.requests import Download, ListData
+from wnt_tui.cli.group import SectionedCommand
+from wnt_tui.cli.parameters import FOLDER
+from wnt_tui.process.engine_process import become_engine
 
 
 @click.command(cls=SectionedCommand)
@@ -65,34 +63,15 @@ def data() -> None:
 @data.command("list")
 def data_list() -> None:
     """List the data sets that can be used now."""
-    become_engine("data", "list")
+    become_engine(ListData())
 
 
 @data.command("download")
-@click.argument("name", type=click.Choice(["cifar10"]))
+@click.argument("_name", metavar="cifar10", type=click.Choice(["cifar10"]))
 @click.option("--dir", "directory", type=FOLDER, metavar="DIR", help="Where to put it.")
-def data_download(name: str, directory: Path | None) -> None:
+def data_download(_name: str, directory: Path | None) -> None:
     """Download a data set. Nothing is ever downloaded otherwise."""
-    where = ["--dir", str(directory)] if directory is not None else []
-    become_engine("data", "download", name, *where)
+    become_engine(Download(folder=directory))
 
 
-@click.command(cls=SectionedCommand)
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-def doctor(as_json: bool) -> None:
-    """Check torch, devices, terminal, colours, locale and disk."""
-    from wnt_tui.cli.doctor import Report, examine
-
-    answer = ask_engine("doctor")
-    engine_says: dict[str, Any]
-    try:
-        engine_says = json.loads(answer.stdout)
-    except ValueError:
-        lines = answer.stderr.strip().splitlines()
-        engine_says = {"error": lines[-1] if lines else f"the engine ended with exit code {answer.returncode}"}
-    report: Report = examine(engine_says, dict(os.environ))
-    click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2) if as_json else report.text())
-    finish(0 if report.healthy else 1)
-
-
-COMMANDS = (explain, data, doctor)
+COMMANDS = (explain, data)

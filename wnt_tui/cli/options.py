@@ -6,14 +6,15 @@ Each value comes from the first of these that has it: the flag, the environment 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 import click
 
 from engine.config import RunConfig, absolute_paths, option_flag, read_toml
-from wnt_tui.cli.path_types import FILE
+from wnt_tui.cli.parameters import FILE
 
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Network": ("width", "depth", "activation", "renormalize", "bias", "dtype"),
@@ -27,8 +28,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class RunRequest:
-    """What the command line asks for.
+class RunOptions:
+    """What the options of a run say.
 
     Attributes:
         config: The validated configuration.
@@ -39,6 +40,26 @@ class RunRequest:
     config: RunConfig
     session: Path | None
     debug: bool
+
+    @classmethod
+    def from_parameters(cls, given: Mapping[str, Any]) -> Self:
+        """Merge flags and environment, which click has already merged, with the file and the defaults.
+
+        Args:
+            given: Values by parameter name; None where neither a flag nor the environment gave one.
+
+        Returns:
+            The options, validated.
+        """
+        values: dict[str, Any] = {}
+        if (config_file := given["config_file"]) is not None:
+            # Checked by itself first, so that an error in the file is said to be in the file.
+            RunConfig.from_toml_file(config_file)
+            values.update({name.replace("-", "_"): value for name, value in read_toml(config_file).items()})
+        own = {"session", "config_file", "debug"}
+        # A flag that may be repeated is an empty tuple where it was not given.
+        values.update({name: value for name, value in given.items() if name not in own and value not in (None, ())})
+        return cls(RunConfig.from_mapping(absolute_paths(values)), given["session"], given["debug"])
 
 
 class RunOption(click.Option):
@@ -91,28 +112,6 @@ def run_option_list() -> list[RunOption]:
         ),
         RunOption(["--debug"], is_flag=True, section="Session", help="Show tracebacks and log verbosely."),
     ]  # fmt: skip
-
-
-def request_from(given: dict[str, Any]) -> RunRequest:
-    """Merge flags and environment, which click has already merged, with the file and the defaults.
-
-    Args:
-        given: Values by parameter name; None where neither a flag nor the environment gave one.
-
-    Returns:
-        The request, validated.
-    """
-    remaining = dict(given)
-    session, config_file = remaining.pop("session"), remaining.pop("config_file")
-    debug = remaining.pop("debug")
-    values: dict[str, Any] = {}
-    if config_file is not None:
-        # Checked by itself first, so that an error in the file is said to be in the file.
-        RunConfig.from_toml_file(config_file)
-        values.update({name.replace("-", "_"): value for name, value in read_toml(config_file).items()})
-    # A flag that may be repeated is an empty tuple where it was not given.
-    values.update({name: value for name, value in remaining.items() if value is not None and value != ()})
-    return RunRequest(RunConfig.from_mapping(absolute_paths(values)), session, debug)
 
 
 def _option(name: str, hint: Any, default: Any, help_text: str) -> RunOption:

@@ -8,9 +8,8 @@ import click
 
 from engine import signals
 from engine.paths import shown_path
-from wnt_tui.cli.control import session_argument
 from wnt_tui.cli.group import SectionedCommand
-from wnt_tui.cli.path_types import FILE, FOLDER
+from wnt_tui.cli.parameters import FILE, FOLDER, session_argument
 
 
 @click.command(cls=SectionedCommand)

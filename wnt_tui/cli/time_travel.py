@@ -1,9 +1,9 @@
-"""Commands that go back into recorded runs: ``checkpoint``, ``branch``, ``verify``, ``weights``; and ``resume``."""
+"""Commands that execute recorded runs again: ``resume``, ``branch``, ``verify``, ``weights``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -11,37 +11,15 @@ from click.core import ParameterSource
 from engine import signals
 from engine.config import absolute_paths
 from engine.errors import UsageError
-from wnt_tui.cli.control import json_option, session_argument, tell_engine
+from engine.requests import Resume, Verify, Weights
+from wnt_tui.cli.control import send_command
 from wnt_tui.cli.group import SectionedCommand, finish
+from wnt_tui.cli.imports import prepare_screen
 from wnt_tui.cli.options import RunOption, run_option_list
-from wnt_tui.cli.path_types import FILE, SESSION
-from wnt_tui.cli.screen import show
-from wnt_tui.process.engine_process import EngineProcess, become_engine, start_engine
-
-if TYPE_CHECKING:
-    from engine.session import EngineLock
+from wnt_tui.cli.parameters import FILE, SESSION, debug_option, json_option, session_argument
+from wnt_tui.process.engine_process import EngineProcess, become_engine, become_training, start_engine
 
 watch_option = click.option("--watch", "watched", is_flag=True, help="On the screen, as `wnt-tui` itself.")
-debug_option = click.option("--debug", is_flag=True, help="Show tracebacks.")
-
-
-def launch(session: Path, *arguments: str, watched: bool, debug: bool, lock: EngineLock | None = None) -> EngineProcess:
-    """Have a new engine work on a session, in this process's place unless it is watched.
-
-    Args:
-        session: The session.
-        *arguments: What tells the engine what to do.
-        watched: Whether the screen is wanted.
-        debug: Whether errors show tracebacks.
-        lock: The session's lock, where it is held already.
-
-    Returns:
-        The engine to be watched.
-    """
-    if not watched:
-        named = [] if lock is not None else ["--session", str(session)]
-        become_engine("run", *arguments, *named, debug=debug, lock=lock)
-    return start_engine(session, *arguments, debug=debug, lock=lock)
 
 
 @click.command(cls=SectionedCommand)
@@ -63,12 +41,22 @@ def resume(session: Path, steps: int | None, watched: bool, as_json: bool, debug
         _require_terminal()
     if engine_alive(path):
         _refuse_steps(steps)
-        code = tell_engine(path, "resume", {}, as_json=as_json)
-        if watched and code == 0:
-            show([path], debug=debug)
-        finish(code)
-    more = [] if steps is None else ["--steps", str(steps)]
-    show([path], launch(path, "--resume", *more, watched=watched, debug=debug), debug=debug)
+        code = send_command(path, "resume", {}, as_json=as_json)
+        finish(_watch([path], debug=debug) if watched and code == 0 else code)
+    request = Resume(session=path, steps=steps, debug=debug)
+    if not watched:
+        become_engine(request)
+    finish(_watch([path], start_engine(request), debug=debug))
+
+
+def _watch(
+    paths: list[Path], engine: EngineProcess | None = None, *, origin: tuple[Path, int] | None = None, debug: bool
+) -> int:
+    """Return the exit code of the screen."""
+    prepare_screen()
+    from wnt_tui.app import WntApp
+
+    return WntApp(paths, engine, origin=origin, debug=debug).show()
 
 
 def _require_terminal() -> None:
@@ -81,14 +69,6 @@ def _refuse_steps(steps: int | None) -> None:
     """Refuse ``--steps`` for a living engine, which has its own."""
     if steps is not None:
         raise UsageError("Its engine lives: --steps is for runs that have ended.", "`wnt-tui step SESSION N` trains N.")
-
-
-@click.command(cls=SectionedCommand)
-@session_argument
-@json_option
-def checkpoint(session: Path, as_json: bool) -> None:
-    """Have a running engine keep a checkpoint of its step."""
-    finish(tell_engine(session, "checkpoint", {}, as_json=as_json))
 
 
 def _branch_options() -> list[click.Parameter]:
@@ -113,7 +93,7 @@ def branch(context: click.Context, /, source: Path, step: int, watched: bool, **
     set by now. SESSION is only read.
     """
     from engine.session import locations
-    from wnt_tui.process.branching import branch_arguments, branch_place
+    from wnt_tui.process.branching import Branching
 
     changes = {
         option.name: given[option.name]
@@ -126,11 +106,14 @@ def branch(context: click.Context, /, source: Path, step: int, watched: bool, **
     if watched:
         _require_terminal()
     parent = locations.resolve_session(source)
-    changes = absolute_paths(changes)
-    debug, arguments = given["debug"], branch_arguments(parent, step, changes)
-    with signals.held_back(), branch_place(parent, step, changes, given["session"]) as lock:
-        engine = launch(lock.session, *arguments, watched=watched, debug=debug, lock=lock)
-    show([lock.session], engine, origin=(parent, step), debug=debug)
+    with signals.held_back():
+        wanted = Branching(parent, step, absolute_paths(changes))
+        request, lock = wanted.reserve(given["session"], debug=given["debug"])
+        with lock:
+            if not watched:
+                become_training(request, lock)
+            engine = start_engine(request, lock)
+    finish(_watch([request.session], engine, origin=(parent, step), debug=request.debug))
 
 
 @click.command(cls=SectionedCommand)
@@ -140,12 +123,11 @@ def branch(context: click.Context, /, source: Path, step: int, watched: bool, **
 def verify(session: Path, as_json: bool, debug: bool) -> None:
     """Execute a run again and compare every number of every row, bit by bit.
 
-    Exit code 0 if all are the same, else 1; then the first and the largest difference are told.
+    Exit code 0 if all are the same, else 1; then the first and the largest difference are printed.
     """
     from engine.session import locations
 
-    path = locations.resolve_session(session)
-    become_engine("verify", str(path), *(["--json"] if as_json else []), debug=debug)
+    become_engine(Verify(session=locations.resolve_session(session), as_json=as_json, debug=debug))
 
 
 @click.command(cls=SectionedCommand)
@@ -161,7 +143,7 @@ def weights(session: Path, step: int, output: Path, debug: bool) -> None:
     from engine.session import locations
 
     path = locations.resolve_session(session)
-    become_engine("weights", str(path), "--step", str(step), "--output", str(output), debug=debug)
+    become_engine(Weights(session=path, step=step, output=output, debug=debug))
 
 
-COMMANDS: tuple[click.Command, ...] = (resume, checkpoint, branch, verify, weights)
+COMMANDS: tuple[click.Command, ...] = (resume, branch, verify, weights)

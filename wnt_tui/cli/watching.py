@@ -1,4 +1,4 @@
-"""Commands that open the screen: ``live``, ``attach``, ``replay``; and ``ls``, which finds what to open.
+"""Commands that show recorded sessions and runs under way: ``attach``, ``replay``; and ``ls``, which finds them.
 
 Textual is imported inside them, after everything that can fail without it has been tried.
 """
@@ -6,37 +6,18 @@ Textual is imported inside them, after everything that can fail without it has b
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
-from typing import Any
 
 import click
 
-from engine import signals
-from wnt_tui.cli.group import SectionedCommand
-from wnt_tui.cli.options import request_from, run_option_list
-from wnt_tui.cli.path_types import FOLDER, SESSION
-from wnt_tui.cli.screen import import_numpy, prepare, show
+from engine.errors import SessionError
+from engine.paths import existing_path, real_path
+from wnt_tui.cli.group import SectionedCommand, finish
+from wnt_tui.cli.imports import import_numpy, prepare_screen
+from wnt_tui.cli.parameters import FOLDER, SESSION, debug_option, json_option
 
-WITHOUT_TERMINAL_LIVE = "`wnt-tui run` trains without one."
-WITHOUT_TERMINAL_REPLAY = "`wnt-tui export SESSION --output DIR` and `wnt-tui status SESSION` work without one."
-
-debug_option = click.option("--debug", is_flag=True, help="Show tracebacks.")
-
-
-@click.command(cls=SectionedCommand, hidden=True, params=run_option_list())
-def live(**given: Any) -> None:
-    """Start a run and watch it; leaving the screen (q) leaves the engine running."""
-    from wnt_tui.cli.places import session_for
-    from wnt_tui.process.engine_process import start_engine
-    from wnt_tui.terminal.requirements import require_terminal
-
-    request = request_from(given)
-    require_terminal(WITHOUT_TERMINAL_LIVE)
-    prepare()
-    with signals.held_back(), session_for(request) as lock:
-        engine = start_engine(lock.session, "--config", request.config.to_json(), debug=request.debug, lock=lock)
-    # The engine takes seconds to import torch; the screen is imported meanwhile.
-    show([lock.session], engine, debug=request.debug)
+WITHOUT_TERMINAL = "`wnt-tui export SESSION --output DIR` and `wnt-tui status SESSION` work without one."
 
 
 @click.command(cls=SectionedCommand)
@@ -48,12 +29,14 @@ def attach(session: Path | None, debug: bool) -> None:
     The list has all living runs, also of other folders, newest first; esc stays with the newest.
     """
     from engine.session import locations
-    from wnt_tui.cli.places import living
     from wnt_tui.terminal.requirements import require_terminal
 
-    found = living() if session is None else [locations.resolve_session(session)]
-    require_terminal(WITHOUT_TERMINAL_REPLAY)
-    show(found, choose=True, debug=debug)
+    found = _living() if session is None else [locations.resolve_session(session)]
+    require_terminal(WITHOUT_TERMINAL)
+    prepare_screen()
+    from wnt_tui.app import WntApp
+
+    finish(WntApp(found, choose=True, debug=debug).show())
 
 
 @click.command(cls=SectionedCommand)
@@ -66,26 +49,27 @@ def replay(sessions: tuple[Path, ...], debug: bool) -> None:
 
     # Each once, however it was spelled: a session is not compared with itself.
     found = list(dict.fromkeys(locations.resolve_session(session) for session in sessions))
-    require_terminal(WITHOUT_TERMINAL_REPLAY)
-    prepare()
-    from wnt_tui.cli.places import require_readable
+    require_terminal(WITHOUT_TERMINAL)
+    prepare_screen()
+    from engine.session.reader import SessionReader
 
     for path in found:
-        require_readable(path)
-    show(found, debug=debug)
+        SessionReader(path).close()  # refuses what is no session, while the terminal is still as it was
+    from wnt_tui.app import WntApp
+
+    finish(WntApp(found, debug=debug).show())
 
 
 @click.command("ls", cls=SectionedCommand)
 @click.argument("folder", type=FOLDER, metavar="[DIR]", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@json_option
 def list_sessions(folder: Path | None, as_json: bool) -> None:
     """List sessions, newest first; living ones of other folders too."""
     import_numpy()
     from wnt_tui.cli.listing import as_table
-    from wnt_tui.cli.places import sessions_in
     from wnt_tui.session.summary import summary_or_trouble
 
-    summaries = [summary_or_trouble(path) for path in sessions_in(folder)]
+    summaries = [summary_or_trouble(path) for path in _sessions_in(folder)]
     if as_json:
         click.echo(json.dumps([summary.as_dict() for summary in summaries], ensure_ascii=False))
     elif summaries:
@@ -94,4 +78,39 @@ def list_sessions(folder: Path | None, as_json: bool) -> None:
         click.echo("No sessions here. `wnt-tui` starts one; --session says where.")
 
 
-COMMANDS = (live, attach, replay, list_sessions)
+def _living() -> list[Path]:
+    """Return the sessions whose engines live, at least one, the one started last first."""
+    from engine.session.living import living_sessions
+
+    found = living_sessions()
+    if not found:
+        raise SessionError(
+            "No engine is running here.",
+            "`wnt-tui` starts one; `wnt-tui replay SESSION` opens what was recorded (`wnt-tui ls`).",
+        )
+    return found
+
+
+def _sessions_in(folder: Path | None) -> list[Path]:
+    """Return a folder's sessions, newest first; of the usual one with the living ones of all folders before them."""
+    from engine.session.living import living_sessions
+    from engine.session.locations import list_sessions as recorded_sessions
+
+    if folder is not None:
+        folder = existing_path(folder)
+        if not os.path.lexists(folder) and os.access(folder.parent, os.X_OK):
+            raise SessionError(f"There is no folder {folder}.", "`wnt-tui ls` lists the usual one.")
+        return recorded_sessions(folder)
+    found = living_sessions()
+    known = {real_path(path) for path in found}
+    try:
+        recorded = recorded_sessions()
+    except SessionError as error:
+        if not found:
+            raise
+        click.echo(f"wnt-tui: {error.message}", err=True)
+        recorded = []
+    return [*found, *(path for path in recorded if real_path(path) not in known)]
+
+
+COMMANDS = (attach, replay, list_sessions)

@@ -1,8 +1,7 @@
-"""A branch as the viewer asks for it: options as they are typed, the file it goes to, the engine that makes it."""
+"""A branch as the viewer asks for it: options as they are typed, the file it goes to, the request to the engine."""
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from engine.device.name import require_driver
 from engine.errors import WntError
 from engine.history.changes import changed_config
 from engine.history.recorded import RecordedRun
+from engine.requests import Branch
 from engine.session.liveness import EngineLock
 from engine.session.reader import SessionReader
 from engine.session.reservation import reserve_session
@@ -25,54 +25,34 @@ _TRUTH = {"true": True, "on": True, "yes": True, "false": False, "off": False, "
 
 @dataclass(frozen=True, slots=True)
 class Branching:
-    """A branch that somebody wants.
-
-    Attributes:
-        parent: The session to branch from.
-        step: Where.
-        changes: Options that change, by name.
-    """
+    """A branch that somebody wants: the session to branch from, the step, and options that change, by name."""
 
     parent: Path
     step: int
     changes: Mapping[str, Any]
 
+    def reserve(self, place: Path | None = None, *, debug: bool = False) -> tuple[Branch, EngineLock]:
+        """Take the file that the branch records in; what cannot be is refused while a sentence can still be read.
 
-def branch_place(parent: Path, step: int, changes: Mapping[str, Any], asked: Path | None = None) -> EngineLock:
-    """The file that a branch records in; what cannot be is refused here, where a sentence can still be read.
+        Args:
+            place: What ``--session`` said; None is a fresh name beside the parent, or in the usual place.
+            debug: Whether the engine's errors show tracebacks.
 
-    Args:
-        parent: The session to branch from.
-        step: Where.
-        changes: Options that change, by name.
-        asked: What ``--session`` said; None is a fresh name beside the parent, or in the usual place.
+        Returns:
+            The request, and the lock of its session, held by this process.
 
-    Returns:
-        The lock, which this process holds, of an absolute path at which there is nothing.
-    """
-    with SessionReader(parent) as reader:
-        recorded = RecordedRun(reader)
-        recorded.require(step)
-        config = changed_config(recorded, step, changes)
-    require_driver(config.device)
-    require_source(config)
-    beside = parent.parent if asked is None and os.access(parent.parent, os.W_OK | os.X_OK) else asked
-    return reserve_session(config, beside)
-
-
-def branch_arguments(parent: Path, step: int, changes: Mapping[str, Any]) -> list[str]:
-    """What tells an engine to branch.
-
-    Args:
-        parent: The session to branch from.
-        step: Where.
-        changes: Options that change, by name.
-
-    Returns:
-        Arguments for ``python -m engine run`` and ``live``, beside the session and its lock.
-    """
-    words = json.dumps(dict(changes), ensure_ascii=False)
-    return ["--branch", str(parent), "--step", str(step), "--changes", words]
+        Raises:
+            WntError: The step is not recorded, the options cannot change, or nothing can be recorded at that place.
+        """
+        config = _changed(self.parent, self.step, self.changes)
+        require_driver(config.device)
+        require_source(config)
+        folder = self.parent.parent
+        lock = reserve_session(config, folder if place is None and os.access(folder, os.W_OK | os.X_OK) else place)
+        request = Branch(
+            session=lock.session, parent=self.parent, step=self.step, changes=dict(self.changes), debug=debug
+        )
+        return request, lock
 
 
 def parse_changes(parent: Path, step: int, text: str) -> dict[str, Any]:
@@ -100,11 +80,18 @@ def parse_changes(parent: Path, step: int, text: str) -> dict[str, Any]:
         changes[name] = _value(name, value, hints[name])
     changes = absolute_paths(changes)
     try:
-        with SessionReader(parent) as reader:
-            changed_config(RecordedRun(reader), step, changes)
+        _changed(parent, step, changes)
     except WntError as error:
         raise ValueError(error.message) from None
     return changes
+
+
+def _changed(parent: Path, step: int, changes: Mapping[str, Any]) -> RunConfig:
+    """Return a branch's configuration; raises WntError where there is none."""
+    with SessionReader(parent) as reader:
+        recorded = RecordedRun(reader)
+        recorded.require(step)
+        return changed_config(recorded, step, changes)
 
 
 def _words(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Commands to the engine from the screen: sent and awaited on a thread, off the keyboard's way."""
+"""Commands to the engine from the screen: sent and awaited on a thread, out of the keyboard's way."""
 
 from __future__ import annotations
 
@@ -15,55 +15,39 @@ WAIT_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a command.
-
-    Attributes:
-        name: The command.
-        done: Whether the engine did it.
-        sentence: What to tell.
-    """
+class CommandOutcome:
+    """What became of a command: its name, whether the engine did it, and a sentence."""
 
     name: str
     done: bool
     sentence: str
 
 
-class Commander:
+class CommandSender:
     """Sends commands to one session's engine.
 
     Args:
         path: The session.
-        tell: Called with each outcome, on the command's thread.
+        report: Called with each outcome, on the command's thread.
     """
 
-    def __init__(self, path: Path, tell: Callable[[Outcome], None]) -> None:
+    def __init__(self, path: Path, report: Callable[[CommandOutcome], None]) -> None:
         self._path = path
-        self._tell = tell
-        self._waiting: set[str] = set()
+        self._report = report
+        self._unanswered: set[str] = set()
 
-    def waits_for(self, name: str) -> bool:
-        """Return whether such a command was sent and has not been answered."""
-        return name in self._waiting
+    def is_waiting_for(self, name: str) -> bool:
+        """Whether such a command was sent and has not been answered."""
+        return name in self._unanswered
 
     def send(self, name: str, arguments: Mapping[str, int | float | str] | None = None) -> None:
-        """Send a command; its outcome is told later.
-
-        Args:
-            name: One of :data:`engine.session.COMMAND_NAMES`.
-            arguments: Its arguments.
-        """
-        self._waiting.add(name)
+        """Send one of :data:`engine.session.COMMAND_NAMES`; its outcome is reported later."""
+        self._unanswered.add(name)
         given = dict(arguments or {})
         threading.Thread(target=self._deliver, args=(name, given), name=f"command-{name}", daemon=True).start()
 
     def mark(self, step: int, note: str) -> None:
-        """Mark a step, through the engine where one lives, else in the session itself.
-
-        Args:
-            step: A recorded step.
-            note: What to remember; may be empty.
-        """
+        """Mark a recorded step, through the engine where one lives, else in the session itself."""
         threading.Thread(target=self._mark, args=(step, note), name="mark", daemon=True).start()
 
     def _mark(self, step: int, note: str) -> None:
@@ -75,9 +59,9 @@ class Commander:
         try:
             put_mark(self._path, step, note)
         except WntError as error:
-            self._tell(Outcome("mark", False, str(error)))
+            self._report(CommandOutcome("mark", False, str(error)))
         else:
-            self._tell(Outcome("mark", True, f"Step {step} is marked."))
+            self._report(CommandOutcome("mark", True, f"Step {step} is marked."))
 
     def _deliver(self, name: str, arguments: dict[str, int | float | str]) -> None:
         from engine.session import commands
@@ -85,24 +69,8 @@ class Commander:
         try:
             number = commands.send(self._path, name, arguments, sender="viewer")
             answer = commands.wait(self._path, number, timeout=WAIT_SECONDS)
-            done = answer.state == "done"
-            sentence = answer.reply or _sentence(name, answer.state, answer.step)
+            done, sentence = answer.state == "done", commands.sentence_of_answer(name, answer)
         except WntError as error:
             done, sentence = False, str(error)
-        self._waiting.discard(name)
-        self._tell(Outcome(name, done, sentence))
-
-
-def _sentence(name: str, state: str, step: int | None) -> str:
-    if state == "pending":
-        return f"{name}: the engine has not answered yet"
-    verb = {
-        "pause": "paused",
-        "resume": "resumed",
-        "step": "stepped",
-        "lr": "learning rate set",
-        "rewind": "rewound",
-        "stop": "stopped",
-    }
-    said = verb.get(name, name) if state == "done" else f"{name} refused"
-    return said if step is None else f"{said} at step {step}"
+        self._unanswered.discard(name)
+        self._report(CommandOutcome(name, done, sentence))

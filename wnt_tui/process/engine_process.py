@@ -10,13 +10,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import engine
 from engine import signals
 from engine.errors import SessionError
+from engine.requests import Request, Training
 
 if TYPE_CHECKING:
     from engine.session.liveness import EngineLock
@@ -24,62 +25,44 @@ if TYPE_CHECKING:
 LOG_TAIL_BYTES = 16_384
 
 
-def engine_command(*arguments: str) -> list[str]:
-    """The command line of ``python -m engine …`` with this interpreter.
-
-    ``-P`` keeps the current folder off the module path: a folder named ``engine`` there must not be run
-    instead.
-
-    Args:
-        *arguments: What follows ``-m engine``.
-
-    Returns:
-        An argument vector.
-    """
-    return [sys.executable, "-P", "-m", "engine", *arguments]
+def engine_command(request: Request) -> list[str]:
+    """The command line of an engine with this interpreter; ``-P``: a folder named ``engine`` here must not be run."""
+    return [sys.executable, "-P", "-m", "engine", request.to_json()]
 
 
 def engine_environment() -> Mapping[str, str]:
-    """Return the environment in which ``-m engine`` finds this very engine, installed or not."""
+    """The environment in which ``-m engine`` finds this very engine, installed or not."""
     root = str(Path(engine.__file__).resolve().parent.parent)
     inherited = os.environ.get("PYTHONPATH", "")
     parts = [root, *(part for part in inherited.split(os.pathsep) if part and part != root)]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(parts)}
 
 
-def become_engine(*arguments: str, debug: bool = False, lock: EngineLock | None = None) -> NoReturn:
-    """Replace this process by the engine: signals, exit code and pid are then the engine's own.
-
-    Args:
-        *arguments: What follows ``python -m engine``.
-        debug: Whether it shows tracebacks.
-        lock: The lock of the session that it is to write, which it goes on holding; None where none is held here.
-    """
+def become_engine(request: Request) -> NoReturn:
+    """Replace this process by the engine: signals, exit code and pid are then the engine's own."""
     sys.stdout.flush()
-    command = engine_command(*arguments, *_held(lock), *(["--debug"] if debug else []))
+    command = engine_command(request)
     with signals.held_back():
         os.execve(command[0], command, dict(engine_environment()))
 
 
-def ask_engine(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Have the engine do something and wait for what it says; a signal that ends this process ends it too.
+def become_training(request: Training, lock: EngineLock) -> NoReturn:
+    """Replace this process by the engine of a session whose lock is held here; the engine goes on holding it."""
+    become_engine(replace(request, lock=lock.hand_over()))
 
-    Args:
-        *arguments: What follows ``python -m engine``.
 
-    Returns:
-        Its output, and how it ended.
-    """
-    command, environment, pipe = engine_command(*arguments), engine_environment(), subprocess.PIPE
+def ask_engine(request: Request) -> subprocess.CompletedProcess[str]:
+    """Have the engine carry out a request and wait for it; a signal that ends this process ends it too."""
+    command, environment, pipe = engine_command(request), engine_environment(), subprocess.PIPE
     with signals.held_back():
         process = subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
         signals.ending_with(lambda _number: process.kill())
-    said, complained = process.communicate()
-    return subprocess.CompletedProcess(command, process.returncode, said, complained)
+    output, errors = process.communicate()
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
 
 def log_path(session: Path) -> Path:
-    """Return the engine's log, beside its session."""
+    """The engine's log, beside its session."""
     return session.with_name(session.name + ".log")
 
 
@@ -113,18 +96,16 @@ class EngineProcess:
                 self.log.unlink()
 
     def reason_of_end(self) -> str:
-        """Return the last sentence of its log, for the person who wonders why it ended."""
-        said = last_sentence(self.log, self.log_begins)
-        return said or f"It ended with exit code {self.process.poll()} and said nothing."
+        """The last sentence of its log, for the person who wonders why it ended."""
+        sentence = last_sentence(self.log, self.log_begins)
+        return sentence or f"It ended with exit code {self.process.poll()} and said nothing."
 
 
-def start_engine(session: Path, *arguments: str, debug: bool = False, lock: EngineLock | None = None) -> EngineProcess:
+def start_engine(request: Training, lock: EngineLock | None = None) -> EngineProcess:
     """Start an engine for the app, in a session of its own so that no hangup of this terminal reaches it.
 
     Args:
-        session: The file that it writes.
-        *arguments: What follows ``python -m engine live``: which run, and where.
-        debug: Whether it logs tracebacks.
+        request: Which run, and where.
         lock: The session's lock, where it is held already: it is the engine's from then on.
 
     Returns:
@@ -133,8 +114,7 @@ def start_engine(session: Path, *arguments: str, debug: bool = False, lock: Engi
     Raises:
         SessionError: Its log cannot be written beside the session.
     """
-    log = log_path(session)
-    held = _held(lock) or ["--session", str(session)]
+    log = log_path(request.session)
     with lock or contextlib.nullcontext():
         try:
             # Appended to: what stands there is of an engine before this one. Never through a link.
@@ -145,15 +125,16 @@ def start_engine(session: Path, *arguments: str, debug: bool = False, lock: Engi
             ) from None
         try:
             began = os.fstat(output).st_size
+            inherited = None if lock is None else lock.hand_over()
             with signals.held_back():
                 process = subprocess.Popen(
-                    engine_command("live", *arguments, *held, *(["--debug"] if debug else [])),
+                    engine_command(replace(request, live=True, lock=inherited)),
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
                     env=engine_environment(),
                     start_new_session=True,
-                    pass_fds=() if lock is None else (lock.hand_over(),),
+                    pass_fds=() if inherited is None else (inherited,),
                 )
         finally:
             os.close(output)
@@ -162,20 +143,8 @@ def start_engine(session: Path, *arguments: str, debug: bool = False, lock: Engi
     return EngineProcess(process, log, began)
 
 
-def _held(lock: EngineLock | None) -> list[str]:
-    return [] if lock is None else ["--session", str(lock.session), "--lock", str(lock.hand_over())]
-
-
 def last_sentence(log: Path, begins: int = 0) -> str:
-    """The last line of a log that says something, without Python's exception class path in front.
-
-    Args:
-        log: The file.
-        begins: Bytes of it that are passed over.
-
-    Returns:
-        The line, or nothing if there is none or the file cannot be read.
-    """
+    """The last line of a log, after so many bytes, that says something; nothing if it cannot be read."""
     try:
         with log.open("rb") as file:
             file.seek(0, os.SEEK_END)

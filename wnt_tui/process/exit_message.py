@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +18,13 @@ _PATIENCE = 10.0
 """Seconds in which a waiting engine saves and ends; it does so at once."""
 
 LEAVING_SECONDS = 1.0
+"""Seconds in which sessions are read before leaving: a disk that does not answer is not waited for."""
 
 _POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Farewell:
+class ExitMessage:
     """The app's result.
 
     Attributes:
@@ -40,78 +41,56 @@ class Farewell:
 
 
 def saved(name: str, session: Path, how: str = "is saved") -> str:
-    """Return what is said of a run whose engine has ended, or is about to."""
-    return f"{name} {how}. Look at it again: wnt-tui replay {_where(session)}"
+    """The sentence about a run whose engine has ended, or is about to."""
+    return f"{name} {how}. Look at it again: wnt-tui replay {_typed(session)}"
 
 
-def left(name: str, session: Path, state: str, step: int) -> str:
-    """What becomes of a run whose engine lives when nobody looks any more.
-
-    Args:
-        name: The session's name.
-        session: The session.
-        state: The engine's state.
-        step: Where it is.
-
-    Returns:
-        That, and how to come back.
-    """
+def goes_on(name: str, session: Path, state: str, step: int) -> str:
+    """The sentence about a run whose engine lives, in this state at this step, when nobody looks any more."""
     if state == "finished":  # its engine waits some seconds for another viewer
         return saved(name, session, "has finished and is saved")
     fate = f"waits at step {step} and is ended and saved after an hour without a viewer"
-    return f"{name} {fate if state == 'paused' else 'goes on without you'}. Come back: wnt-tui attach {_where(session)}"
+    return f"{name} {fate if state == 'paused' else 'goes on without you'}. Come back: wnt-tui attach {_typed(session)}"
 
 
-def of_the_others(sessions: Iterable[Path], *, stop: bool) -> list[str]:
-    """What becomes of the runs that are not on the screen when the app is left: parents of branches, and branches.
+def messages_for_other_runs(sessions: Iterable[Path], *, stop: bool) -> list[str]:
+    """Sentences about the runs that are not on the screen when the app is left: parents of branches, and branches.
 
-    A run that trains goes on. One that waits has nothing to do before somebody comes back: it says so, and is ended
-    in order where to stop was asked for, unless another viewer looks at it. Otherwise it would hold its memory for an
-    hour, and nobody would know.
+    A run that trains goes on. One that waits would hold its memory for an hour, and nobody would know: where to stop
+    was asked for it is ended in order, unless another viewer looks at it.
 
     Args:
         sessions: The sessions; those without an engine are passed over.
         stop: Whether to stop was asked for.
 
     Returns:
-        A sentence or two for each whose engine lived.
+        A sentence or two for each whose engine lived; none of those that could not be read in time.
     """
-    told = []
-    for session in sessions:
-        try:
-            with SessionReader(session) as reader:
-                name, engine = reader.name, reader.engine()
-        except WntError:
-            continue
-        if not engine.alive:
-            continue
-        if stop and engine.state in {"paused", "finished"} and _stopped(session):
-            told.append(saved(f"{name}, which waited at step {engine.step},", session, "is saved too"))
-        else:
-            told.append(left(name, session, engine.state, engine.step))
-    return told
+    found: list[str] = []
 
+    def find() -> None:
+        for session in sessions:
+            try:
+                with SessionReader(session) as reader:
+                    name, engine = reader.name, reader.engine()
+            except WntError:
+                continue
+            if not engine.alive:
+                continue
+            if stop and engine.state in {"paused", "finished"} and _stopped(session):
+                found.append(saved(f"{name}, which waited at step {engine.step},", session, "is saved too"))
+            else:
+                found.append(goes_on(name, session, engine.state, engine.step))
 
-def in_time(tell: Callable[[], list[str]], stop: bool) -> list[str]:
-    """What is to be told if it can be found in time: who leaves does not wait for a disk that does not answer.
-
-    Args:
-        tell: Finds it.
-        stop: Whether engines are stopped for it, which is waited for.
-
-    Returns:
-        The sentences, none if they could not be found.
-    """
-    told: list[str] = []
     # A daemon: the interpreter ends without it.
-    finding = threading.Thread(target=lambda: told.extend(tell()), daemon=True)
+    finding = threading.Thread(target=find, daemon=True)
     finding.start()
     # An engine that is stopped has its own patience; the reads around it have as much as those of who only leaves.
     finding.join(LEAVING_SECONDS + (_PATIENCE if stop else 0.0))
-    return list(told)
+    return list(found)
 
 
-def _where(session: Path) -> str:
+def _typed(session: Path) -> str:
     """Return a session as a shell takes it."""
     return shell_path(os.path.relpath(session) if session.is_relative_to(named_path(".")) else session)
 

@@ -21,7 +21,7 @@ from wnt_tui.keys import PROMPT_KEYS, bindings, prompt_bindings
 from wnt_tui.panels import ALL_PANELS
 from wnt_tui.panels.pairing import ESTIMATOR_NAMES
 from wnt_tui.panels.widget import PanelWidget
-from wnt_tui.process.command_sender import Commander
+from wnt_tui.process.command_sender import CommandSender
 from wnt_tui.process.engine_process import EngineProcess
 from wnt_tui.screens.compare_keys import CompareKeys
 from wnt_tui.screens.engine_keys import EngineKeys
@@ -95,7 +95,7 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
         self.selected = 0
         self.maximised = False
         self.leaving = False
-        self.commander = Commander(path, lambda outcome: self.tell(CommandAnswered(outcome)))
+        self.commander = CommandSender(path, lambda outcome: self.tell(CommandAnswered(outcome)))
         self._opened = self.changed = time.monotonic()
         """``changed``: when the panels were drawn last."""
         self._source = SessionSource(
@@ -295,7 +295,7 @@ class Dashboard(EngineKeys, NoteKeys, CompareKeys, Screen[None]):
         engine = self.engine_process
         if engine is not None and engine.ended and self.leaving:
             nothing = f"{shown_path(self.path.stem)} was stopped before its first step: nothing was recorded."
-            self.leave(0, self.farewell() if Path(self.path).exists() else nothing, stop=True)
+            self.leave(0, self.exit_sentence() if Path(self.path).exists() else nothing, stop=True)
             return
         if engine is None or (self.snapshot is not None and self.snapshot.rows and not self.shows_origin):
             return

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.paths import shown_path
-from wnt_tui.process.command_sender import Commander
+from wnt_tui.process.command_sender import CommandSender
 from wnt_tui.process.engine_process import EngineProcess
-from wnt_tui.process.exit_message import Farewell, left, saved
+from wnt_tui.process.exit_message import ExitMessage, goes_on, saved
 from wnt_tui.screens.messages import CommandAnswered
 from wnt_tui.session.cursor import Cursor
 from wnt_tui.session.snapshot import Snapshot
@@ -40,7 +40,7 @@ class EngineKeys(_Base):
     path: Path
     snapshot: Snapshot | None
     cursor: Cursor
-    commander: Commander
+    commander: CommandSender
     engine_process: EngineProcess | None
     leaving: bool
     shows_origin: bool
@@ -79,7 +79,7 @@ class EngineKeys(_Base):
         """Take note of the engine's state: tell how it ended; when it was asked to stop, leave."""
         engine = snapshot.engine
         if self.leaving and not engine.alive:
-            self.leave(0, self.farewell(), stop=True)
+            self.leave(0, self.exit_sentence(), stop=True)
         if engine.state != self._told and engine.state in ENDINGS and engine.message:
             bad = engine.state in {"died", "failed", "diverged"}
             more = " space goes on" if engine.alive else ""
@@ -99,7 +99,7 @@ class EngineKeys(_Base):
 
     def train_steps(self, count: int) -> None:
         """Have the engine train a number of steps, unless it is still busy with the last request."""
-        if self._refused_without_engine() or self.commander.waits_for("step"):
+        if self._refused_without_engine() or self.commander.is_waiting_for("step"):
             return
         self.cursor = self.cursor.to_end()
         if count > 1:
@@ -173,7 +173,7 @@ class EngineKeys(_Base):
         if outcome.name == "stop":
             self.leaving = self.leaving and outcome.done
             if outcome.done and not self.has_engine:
-                self.leave(0, self.farewell(), stop=True)
+                self.leave(0, self.exit_sentence(), stop=True)
                 return
         self.footer.say(
             outcome.sentence,
@@ -190,15 +190,15 @@ class EngineKeys(_Base):
             self.footer.say("stopping the engine that is starting … (q leaves at once)", lasting=True)
             self.engine_process.stop()
         elif not self.has_engine:
-            self.leave(0, self.farewell(), stop=True)
-        elif not self.commander.waits_for("stop"):
+            self.leave(0, self.exit_sentence(), stop=True)
+        elif not self.commander.is_waiting_for("stop"):
             self.leaving = True
             self.footer.say("stopping after the step at hand … (q leaves at once)", lasting=True)
             self.commander.send("stop")
 
     def action_leave(self) -> None:
         """Leave; a living engine goes on."""
-        self.leave(0, self.farewell())
+        self.leave(0, self.exit_sentence())
 
     def action_how_to_quit(self) -> None:
         """Say how to leave: what ctrl+c would do is not clear enough to do it."""
@@ -215,16 +215,16 @@ class EngineKeys(_Base):
             sentence: What to print afterwards.
             stop: Whether to stop was asked for, and not only to leave.
         """
-        self.app.exit(Farewell(code, sentence, self.path, stop))
+        self.app.exit(ExitMessage(code, sentence, self.path, stop))
 
-    def farewell(self) -> str:
+    def exit_sentence(self) -> str:
         """Return what to print when the app has ended: what becomes of the run, and how to come back."""
         name, snapshot = shown_path(self.path.stem), self.snapshot
         if self.engine_starting and not self.leaving:
-            return left(name, self.path, "starting", -1)
+            return goes_on(name, self.path, "starting", -1)
         if snapshot is None or not self.has_engine or self.leaving:
             return saved(name, self.path)
-        return left(name, self.path, snapshot.engine.state, snapshot.engine.step)
+        return goes_on(name, self.path, snapshot.engine.state, snapshot.engine.step)
 
     def _learning_rate(self) -> float:
         if self.snapshot is None:

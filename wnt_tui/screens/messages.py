@@ -7,7 +7,7 @@ from pathlib import Path
 from textual.message import Message
 
 from engine.errors import WntError
-from wnt_tui.process.command_sender import Outcome
+from wnt_tui.process.command_sender import CommandOutcome
 from wnt_tui.session.snapshot import Snapshot
 
 
@@ -90,6 +90,6 @@ class CommandAnswered(Message):
         outcome: What became of it.
     """
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, outcome: CommandOutcome) -> None:
         super().__init__()
         self.outcome = outcome

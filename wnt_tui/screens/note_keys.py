@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.session.text import plain_text
-from wnt_tui.process.command_sender import Commander
+from wnt_tui.process.command_sender import CommandSender
 from wnt_tui.session.cursor import Cursor
 from wnt_tui.session.snapshot import Snapshot
 from wnt_tui.theme.themes import Palette
@@ -27,7 +27,7 @@ class NoteKeys(_Base):
 
     snapshot: Snapshot | None
     cursor: Cursor
-    commander: Commander
+    commander: CommandSender
     palette: Palette
     shows_origin: bool
     _marking: int = 0

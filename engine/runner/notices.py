@@ -1,23 +1,31 @@
-"""Options that were given and change nothing beside the others: said once, at the beginning of a run."""
+"""What is said once, at a run's beginning: of its data, its device, its threads, and options without effect."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 
 from engine.config import RunConfig, option_flag
+from engine.device.threads import Threads, threads
+from engine.record import Event
+from engine.training.trainer import Trainer
 
 _OF_MEASUREMENTS = ("every", "budget", "f_star", "delta")
 
 
+def notices(trainer: Trainer) -> list[Event]:
+    """Events of a run's first step about its data, device and options, usually none."""
+    texts = (trainer.resolved.notice, trainer.data.notice, " ".join(without_effect(trainer.config)))
+    return [Event(trainer.step, "notice", text) for text in texts if text]
+
+
+def thread_notices(step: int, own: Threads) -> list[Event]:
+    """An event where a recorded run's threads are in use and not those that this process would take by itself."""
+    used = threads()
+    return [Event(step, "notice", f"Trains with {used}, as recorded: here it would be {own}.")] * (used != own)
+
+
 def without_effect(config: RunConfig) -> list[str]:
-    """Options whose value is not the default and has no effect in this combination.
-
-    Args:
-        config: A run.
-
-    Returns:
-        A sentence each, usually none.
-    """
+    """A sentence for each option whose value is not the default and changes nothing beside the others."""
     defaults = {spec.name: spec.default for spec in fields(RunConfig)}
     found = []
     idle = [name for name in _OF_MEASUREMENTS if getattr(config, name) != defaults[name]]

@@ -1,4 +1,4 @@
-"""Paths on the command line: one reading of them for every option and argument that takes one."""
+"""Parameters that several commands have: paths, read in one way everywhere, and common options."""
 
 from __future__ import annotations
 
@@ -48,3 +48,7 @@ SESSION = NamedPath(absolute=False)
 
 FILE = NamedPath()
 FOLDER = NamedPath(file=False)
+
+session_argument = click.argument("session", type=SESSION, metavar="SESSION")
+json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+debug_option = click.option("--debug", is_flag=True, help="Show tracebacks.")

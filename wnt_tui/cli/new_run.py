@@ -1,0 +1,65 @@
+"""New runs: ``live``, what a line without a command does, and ``run``, which becomes the engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from engine import signals
+from engine.requests import Run
+from engine.session.liveness import EngineLock
+from wnt_tui.cli.group import SectionedCommand, finish
+from wnt_tui.cli.imports import prepare_screen
+from wnt_tui.cli.options import RunOptions, run_option_list
+from wnt_tui.process.engine_process import become_training, start_engine
+
+
+@click.command(cls=SectionedCommand, hidden=True, params=run_option_list())
+def live(**given: Any) -> None:
+    """Start a run and watch it; leaving the screen (q) leaves the engine running."""
+    from wnt_tui.terminal.requirements import require_terminal
+
+    options = RunOptions.from_parameters(given)
+    require_terminal("`wnt-tui run` trains without one.")
+    prepare_screen()
+    with signals.held_back(), _reserved(options) as lock:
+        request = Run(session=lock.session, config=options.config, debug=options.debug)
+        engine = start_engine(request, lock)
+    # The engine takes seconds to import torch; the screen is imported meanwhile.
+    from wnt_tui.app import WntApp
+
+    finish(WntApp([request.session], engine, debug=options.debug).show())
+
+
+@click.command(cls=SectionedCommand, params=run_option_list())
+@click.option("--plot", is_flag=True, help="Print plots of the run at its end.")
+def run(plot: bool, **given: Any) -> None:
+    """Train and measure; a JSON summary on stdout.
+
+    Progress and events go to stderr. Ctrl+C ends it within 5 s, after the step at hand where that takes less, and
+    what is recorded is saved; so do TERM, HUP (not under nohup), USR2 and XCPU. USR1 keeps a checkpoint and goes on.
+
+    Exit code: 0 done, or stopped by `wnt-tui stop` or a breakpoint, 1 failed, 2 usage, 3 diverged, 130 Ctrl+C, 143
+    TERM, 129 HUP (128 and the signal's number).
+    """
+    options = RunOptions.from_parameters(given)
+    with signals.held_back(), _reserved(options) as lock:
+        become_training(Run(session=lock.session, config=options.config, plot=plot, debug=options.debug), lock)
+
+
+def _reserved(options: RunOptions) -> EngineLock:
+    """Return the lock of the new run's session; data or a device that are not there are refused here.
+
+    An engine would say so after seconds, beneath a screen that shows nothing.
+    """
+    from engine.data.presence import require_data
+    from engine.device.name import require_driver
+    from engine.session.reservation import reserve_session
+
+    require_driver(options.config.device)
+    require_data(options.config)
+    return reserve_session(options.config, options.session)
+
+
+COMMANDS = (live, run)
