@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import click
 import pytest
-from wnt_tui.cli.screen import import_numpy
+from wnt_tui.cli.imports import import_numpy
 
 import engine
 from engine.catalogue import CATALOGUE
@@ -66,7 +66,7 @@ def test_the_app_never_imports_torch_or_scipy() -> None:
 
 def test_a_session_is_shown_without_what_records_branches_exports_or_asks(wnt: Run) -> None:
     program = (
-        "import sys, wnt_tui.cli.watching, wnt_tui.cli.places, wnt_tui.app;"
+        "import sys, wnt_tui.cli.watching, wnt_tui.app;"
         "unwanted = ('engine.session.writer', 'engine.session.recording', 'engine.session.export', 'engine.history',"
         " 'wnt_tui.process.branching', 'wnt_tui.screens.help', 'wnt_tui.screens.compare', 'wnt_tui.cli.time_travel');"
         "print([name for name in unwanted if name in sys.modules])"
