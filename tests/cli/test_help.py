@@ -7,12 +7,12 @@ from dataclasses import fields
 
 import click
 import pytest
-from wnt_tui.cli.imports import import_numpy
 
 import engine
 from engine.catalogue import CATALOGUE
 from engine.config import RunConfig, option_flag
 from wnt_tui.cli.group import COMMAND_SECTIONS, MODULES
+from wnt_tui.cli.imports import import_numpy
 from wnt_tui.cli.main import cli
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
