@@ -25,28 +25,12 @@ from engine.theory.number import FloatOrArray, defined
 
 
 def gram_bound(initial_lambda_min: FloatOrArray, change: FloatOrArray | float) -> FloatOrArray:
-    """λ_min(G_0) − ‖ΔG‖ (Eq. 13 with A = G), negative when vacuous.
-
-    Args:
-        initial_lambda_min: λ_min(G_0), or what it is at least.
-        change: ‖G_t − G_0‖ in a norm that bounds the spectral norm from above.
-
-    Returns:
-        The bound on λ_min(G_t), not clamped.
-    """
+    """λ_min(G_0) − ‖ΔG‖ in a norm that is at least the spectral one (Eq. 13 with A = G); negative when vacuous."""
     return defined(initial_lambda_min, np.subtract(initial_lambda_min, change))
 
 
 def feature_bound(initial_lambda_min: FloatOrArray, change: FloatOrArray | float) -> FloatOrArray:
-    """max(0, σ_min(F_0) − ‖ΔF‖)², σ_min(F_0) = √λ_min(G_0) (Eq. 13 with A = F).
-
-    Args:
-        initial_lambda_min: λ_min(G_0); what rounding made negative counts as 0.
-        change: ‖F_t − F_0‖ in a norm that bounds the spectral norm from above, or a bound on it.
-
-    Returns:
-        The bound on λ_min(G_t), 0 when vacuous.
-    """
+    """max(0, σ_min(F_0) − ‖ΔF‖)², σ_min(F_0) = √λ_min(G_0), negative counting as 0 (Eq. 13 with A = F)."""
     # NaN passes through np.maximum.
     sigma = np.sqrt(np.maximum(initial_lambda_min, 0.0))
     return defined(initial_lambda_min, np.square(np.maximum(np.subtract(sigma, change), 0.0)))
@@ -66,7 +50,7 @@ def feature_distance(
 
     D_l = stretch·p₁(‖W_l(t)‖₂D_{l−1} + ‖W_l(t) − W_l(0)‖₂‖A_{l−1}(0)‖_F + √n‖Δb_l‖), because
     ΔH_l = W_l(t)ΔA_{l−1} + ΔW_l A_{l−1}(0) + Δb_l and φ̄ is p₁-Lipschitz entrywise. Renormalisation stretches
-    distances by at most max_i 2√w/(‖u_i(0)‖ + ‖u_i(t)‖) (Dunkl–Williams).
+    distances by at most max_i 2√w/(‖u_i(0)‖ + ‖u_i(t)‖) (Dunkl–Williams). NaN if it is not finite.
 
     Args:
         previous: D_{l−1}.
@@ -78,7 +62,7 @@ def feature_distance(
         stretch: The factor of the renormalisation, 1 without it.
 
     Returns:
-        D_l; NaN if it is not finite.
+        D_l.
     """
     moved = weight_norm * previous + weight_distance * initial_features_fro + bias_shift
     return defined(previous, stretch * p1 * moved)
@@ -93,21 +77,8 @@ def ladder(
     features_fro: FloatOrArray | float,
     weights: FloatOrArray | float,
 ) -> dict[str, FloatOrArray]:
-    """All five rungs by their names in the catalogue.
-
-    ‖·‖₂ ≤ ‖·‖_F: where a spectral norm was found loosely, the Frobenius norm takes its place.
-
-    Args:
-        initial_lambda_min: λ_min(G_0), or what it is at least.
-        gram_op: ‖G_t − G_0‖₂.
-        gram_fro: ‖G_t − G_0‖_F.
-        features_op: ‖F_t − F_0‖₂.
-        features_fro: ‖F_t − F_0‖_F.
-        weights: D_m/√width_m.
-
-    Returns:
-        ``eq13_op``, ``eq13_fro``, ``eq13_features_op``, ``eq13_features`` and ``eq13_weights``.
-    """
+    """All five rungs by catalogue name, from λ_min(G_0), ‖ΔG‖₂, ‖ΔG‖_F, ‖ΔF‖₂, ‖ΔF‖_F and D_m/√width_m."""
+    # ‖·‖₂ ≤ ‖·‖_F: where a spectral norm was found loosely, the Frobenius norm takes its place.
     return {
         "eq13_op": gram_bound(initial_lambda_min, np.minimum(gram_op, gram_fro)),
         "eq13_fro": gram_bound(initial_lambda_min, gram_fro),
@@ -115,15 +86,3 @@ def ladder(
         "eq13_features": feature_bound(initial_lambda_min, features_fro),
         "eq13_weights": feature_bound(initial_lambda_min, weights),
     }
-
-
-def is_vacuous(bound: float) -> bool:
-    """Whether a lower bound on an eigenvalue that cannot be negative says nothing.
-
-    Args:
-        bound: Any rung.
-
-    Returns:
-        True at or below 0; False for NaN, which is not computed rather than vacuous.
-    """
-    return bool(bound <= 0.0)

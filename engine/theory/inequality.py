@@ -1,4 +1,4 @@
-"""What an inequality of the ledger is: what it claims, of which numbers of a row, and by how much it may miss.
+"""An inequality of the ledger: what it claims, of which numbers of a row, and by how much it may miss.
 
 A *theorem* needs nothing that this program does not know to hold: where it fails, the program is wrong. An *estimate*
 is a theorem about exact quantities, one of which is only estimated, and may be off towards the side that breaks it (a
@@ -57,7 +57,7 @@ class Setting(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a check may read: one row as a session stores it, and the row before.
+    """One row as a session stores it, and the row before.
 
     Attributes:
         config: The run's setting.
@@ -92,10 +92,10 @@ class Row:
 
     @property
     def rounding(self) -> float:
-        """Relative error that the training precision may leave in what a pass through all layers yields.
+        """16·L·eps, the relative error that the training precision may leave in a pass through all layers.
 
-        16·L·eps. A layer's rounding errors are of the order of eps, the layers' errors add up, and 16 is room for
-        what a norm makes of them: 1.7e-5 for nine layers in float32, 3e-14 in float64.
+        A layer's rounding errors are of the order of eps, the layers' errors add up, and 16 is room for what a norm
+        makes of them: 1.7e-5 for nine layers in float32, 3e-14 in float64.
         """
         return 16.0 * self.config.depth * self.epsilon
 
@@ -103,11 +103,6 @@ class Row:
     def spectral_rounding(self) -> float:
         """max(n, 16)·eps in float64: relative to λ_max, what an eigenvalue of G is uncertain by."""
         return max(self.config.examples, 16) * EPSILON
-
-    def smallest_slack(self, m: int) -> float:
-        """What λ_min(G^m) is uncertain by: its resolution ρ, and how far below it its certificate lies."""
-        gap = self.layer("lambda_min", m) - self.layer("lambda_min_lower", m)
-        return self.layer("lambda_resolution", m) + (gap if gap > 0.0 else 0.0)
 
     @property
     def weight_norm(self) -> float:
@@ -165,7 +160,7 @@ class Inequality:
         meaning: What it says, and when it says nothing.
         violated: What it means that it fails, a sentence.
         widened: What the slack is made of.
-        terms: The inequality's numbers at a row, one a layer or one.
+        terms: Its numbers at a row, one term a layer or one; none where the run is outside the claim.
     """
 
     name: str
@@ -186,12 +181,5 @@ class Inequality:
         return f"{self.left} ≤ {self.right}"
 
     def at(self, row: Row) -> tuple[Term, ...]:
-        """The inequality's numbers at a row.
-
-        Args:
-            row: The row.
-
-        Returns:
-            The terms whose numbers were all computed; none if the row lacks them or the run is outside the claim.
-        """
+        """Its terms at a row, without those whose numbers were not all computed."""
         return tuple(term for term in self.terms(row) if term.known)

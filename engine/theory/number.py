@@ -14,15 +14,6 @@ FloatOrArray = TypeVar("FloatOrArray", float, NDArray[np.float64])
 
 
 def defined(like: FloatOrArray, value: ArrayLike, where: ArrayLike = True) -> FloatOrArray:
-    """A result in the type of its first argument, NaN where it is not defined or not finite.
-
-    Args:
-        like: The argument whose type the result takes.
-        value: The result of a formula.
-        where: Where the formula is defined.
-
-    Returns:
-        A float if the result has no axes, else an array.
-    """
+    """A formula's result in the type of its first argument, NaN where it is not finite or not defined."""
     result = np.where(np.isfinite(value) & np.asarray(where, dtype=bool), value, np.nan)
     return cast(FloatOrArray, float(result) if result.ndim == 0 else result)

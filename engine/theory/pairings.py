@@ -4,8 +4,10 @@ A session stores three pairings (:data:`STORED`); the others follow from what it
 the row *before* the step that it predicts: row k's prediction reads row k−1. None of it is a theorem: each L is known
 at θ_{k−1} or on the step before, and the lemmas ask for one that holds on the step to come.
 
-Columns are those of the catalogue, one number a row, NaN where it was not computed; a column that is missing is all
-NaN. Rows whose successor is not one step later (a session with holes) predict nothing.
+Arguments everywhere: ``step``, the steps of the rows, ascending, shape (rows,); ``columns``, the step metrics
+``loss``, ``grad_norm``, ``lr`` and the estimator's by catalogue name, NaN where one was not computed, a missing column
+being all NaN; ``f_star``, the infimum of f. Results have shape (rows,). Rows whose successor is not one step later (a
+session with holes) predict nothing.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ class Pairing:
     """A formula with an estimator, row by row.
 
     Attributes:
-        predicted: Prediction of f_k from row k−1, shape (rows,); NaN at the first row and where an input is missing.
+        predicted: Prediction of f_k from row k−1; NaN at the first row and where an input is missing.
         ratio: f_k over it, NaN where the prediction is at or below f*.
         decrease_ratio: (f_{k−1} − f_k)/(f_{k−1} − predicted).
     """
@@ -50,43 +52,19 @@ class Pairing:
 
 
 def smoothness(estimator: Estimator, step: ArrayLike, columns: Mapping[str, Array]) -> Array:
-    """L as it is known at each row, before the step that leaves it.
-
-    ``step`` is computed from losses, gradient norms and learning rates, which every row has, measured or not; the
-    others are what was measured.
-
-    Args:
-        estimator: Which L.
-        step: Steps of the rows, ascending, shape (rows,).
-        columns: Step metrics by catalogue name.
-
-    Returns:
-        Shape (rows,), NaN where it is not known: ``step`` and ``secant`` at the first row of a run.
-    """
+    """L as it is known at each row, before the step that leaves it; NaN where it is not."""
     steps = np.asarray(step, dtype=np.int64)
     if estimator != "step":
         return _column(columns, f"smoothness_{estimator}", steps.size)
+    # Losses, gradient norms and learning rates are in every row, measured or not.
     f, g, eta = _trajectory(steps, columns)
-    found = np.full(steps.size, np.nan)
-    found[1:] = predictions.smoothness_step(f[:-1], f[1:], eta[:-1], g[:-1])
-    return found
+    return _after_first(predictions.smoothness_step(f[:-1], f[1:], eta[:-1], g[:-1]), steps.size)
 
 
 def pair(
     formula: Formula, estimator: Estimator, step: ArrayLike, columns: Mapping[str, Array], f_star: float = 0.0
 ) -> Pairing:
-    """Predictions of every row from the row before.
-
-    Args:
-        formula: The lemma.
-        estimator: L in it.
-        step: Steps of the rows, ascending, shape (rows,).
-        columns: Step metrics by catalogue name: ``loss``, ``grad_norm``, ``lr`` and the estimator's.
-        f_star: Infimum of f.
-
-    Returns:
-        Predictions and ratios. For the pairings of :data:`STORED` they are what the run stored, to the bit.
-    """
+    """Predictions of every row from the row before; those of :data:`STORED` are what the run stored, to the bit."""
     steps = np.asarray(step, dtype=np.int64)
     f, g, eta = _trajectory(steps, columns)
     L = smoothness(estimator, steps, columns)[:-1]
@@ -109,18 +87,11 @@ def lemma13(
 ) -> Array:
     """Lemma 13 at the real η from any row: f* + (f_s − f*) Π_{i=s}^{k−1} (1 − 2η_iμ_i(1 − η_iL_i/2)).
 
-    Where L is not known, as between measured rows, nothing is promised and the factor is 1 (see
-    :func:`engine.theory.predictions.lemma13_factor`). With ``step`` from the first row it is ``lemma13_bound``.
-
-    Args:
-        estimator: L in it.
-        step: Steps of the rows, ascending, shape (rows,).
-        columns: Step metrics by catalogue name: ``loss``, ``grad_norm``, ``lr`` and the estimator's.
-        start: Index of row s. Give ``step`` the row before s as well: its L belongs to the step that led to s.
-        f_star: Infimum of f.
+    Where L is not known, as between measured rows, nothing is promised and the factor is 1. Estimator ``step`` needs
+    the row before s as well: its L belongs to the step that led to s. From the first row on it is ``lemma13_bound``.
 
     Returns:
-        Shape (rows,): f_s at s, NaN before; all NaN if the estimator was measured at none of the rows.
+        f_s at s, the row of index ``start``, NaN before; all NaN if the estimator was measured at none of the rows.
     """
     steps = np.asarray(step, dtype=np.int64)
     f, g, eta = _trajectory(steps, columns)
@@ -135,16 +106,8 @@ def lemma13_paper(
 ) -> Array:
     """Lemma 13 as printed, for η = 1/L: f* + (f_s − f*) Π_{i=s}^{k−1} (1 − μ_i/L_i).
 
-    Args:
-        estimator: L in it.
-        step: Steps of the rows, ascending, shape (rows,).
-        columns: Step metrics by catalogue name: ``loss``, ``grad_norm`` and the estimator's; ``lr`` for ``step``.
-        start: Index of row s.
-        f_star: Infimum of f.
-
     Returns:
-        Shape (rows,): f_s at s, NaN before, and from the first row on where L is unknown, or below μ, which
-        contradicts the lemma.
+        f_s at s, NaN before, and from the first row on where L is unknown, or below μ, which contradicts the lemma.
     """
     steps = np.asarray(step, dtype=np.int64)
     f, g, eta = _trajectory(steps, columns)
@@ -167,6 +130,4 @@ def _column(columns: Mapping[str, Array], name: str, rows: int) -> Array:
 
 
 def _after_first(values: Array, rows: int) -> Array:
-    found = np.full(rows, np.nan)
-    found[1:] = values
-    return found
+    return np.concatenate([[np.nan], values])[:rows]

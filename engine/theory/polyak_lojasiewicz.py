@@ -6,28 +6,10 @@ import math
 
 
 def pl_constant(loss: float, grad_norm: float, f_star: float = 0.0) -> float:
-    """μ(θ) = ‖∇f‖²/(2(f − f*)), Eq. 46.
-
-    Args:
-        loss: f(θ).
-        grad_norm: ‖∇f(θ)‖.
-        f_star: Infimum of f.
-
-    Returns:
-        μ; NaN where f ≤ f*, which has no loss left to compare the gradient with.
-    """
+    """μ(θ) = ‖∇f‖²/(2(f − f*)), Eq. 46; NaN where f ≤ f*, which has no loss left to compare the gradient with."""
     return grad_norm**2 / (2.0 * (loss - f_star)) if loss > f_star else math.nan
 
 
 def pl_samplewise(loss: float, mean_squared_norm: float, f_star: float = 0.0) -> float:
-    """E‖∇ℓ_i‖²/(2(E ℓ_i − f*)), Eq. 47: by Jensen never smaller than Eq. 46, with which the paper equates it.
-
-    Args:
-        loss: E ℓ_i = f(θ).
-        mean_squared_norm: E‖∇ℓ_i‖².
-        f_star: Infimum of f.
-
-    Returns:
-        The constant; NaN where f ≤ f*.
-    """
+    """E‖∇ℓ_i‖²/(2(E ℓ_i − f*)), Eq. 47: by Jensen never smaller than Eq. 46, with which the paper equates it."""
     return mean_squared_norm / (2.0 * (loss - f_star)) if loss > f_star else math.nan

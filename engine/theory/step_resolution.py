@@ -1,4 +1,4 @@
-"""What rounding leaves uncertain in L_step: of the forward passes, of the update, and of the numbers themselves.
+"""The uncertainty that rounding leaves in L_step: of the forward passes, the update, and the numbers themselves.
 
 Every rounding is taken as independent of the others and as likely up as down, so that they add up in squares; the
 result is six standard deviations. None of it is a proved bound: a pre-activation that is rounded across the kink of a
@@ -19,13 +19,13 @@ _SUMMATION = 1.0 / 8.0
 each term of its sums, which are made in blocks. Compared with float64 for 16 to 400 neurons."""
 
 DOUBLE = float(np.finfo(np.float64).eps)
-"""What losses and norms are summed in, whatever the training precision."""
+"""Machine epsilon of what losses and norms are summed in, whatever the training precision."""
 
 
 def loss_rounding(
     signals: ArrayLike, outputs: ArrayLike, fan_in: ArrayLike, fan_out: ArrayLike, loss: float, epsilon: float
 ) -> float:
-    """What the rounding of a forward pass leaves uncertain in its mean loss.
+    """The uncertainty that the rounding of a forward pass leaves in its mean loss.
 
     To first order ε_l, the rounding of layer l's outputs h_l, moves example i's loss by ⟨δ_{l,i}, ε_{l,i}⟩. To second
     order, which is all that counts once the residual is as small as the rounding of the logits o, it moves it by
@@ -62,7 +62,7 @@ def loss_rounding(
 def update_rounding(
     gradients: ArrayLike, steepest: ArrayLike, weights: ArrayLike, sizes: ArrayLike, lr: float, epsilon: float
 ) -> float:
-    """What the rounding ρ of θ − ηg leaves uncertain in f after the step, to first order ⟨∇f, ρ⟩.
+    """The uncertainty that the rounding ρ of θ − ηg leaves in f after the step, to first order ⟨∇f, ρ⟩.
 
     An entry of θ is rounded to a multiple of about eps·|θ|. Where the steps of a layer's entries are not larger than
     that, many are lost altogether: ρ = ηg there, and their shares add up instead of averaging out.
@@ -90,7 +90,7 @@ def update_rounding(
 def slope_rounding(
     signals: ArrayLike, features: ArrayLike, weights: ArrayLike, p1: float, grad_norm: float, epsilon: float
 ) -> float:
-    """What the rounding of tanh's slopes leaves uncertain in ‖∇f‖, relative to it.
+    """The uncertainty that the rounding of tanh's slopes leaves in ‖∇f‖, relative to it; 0 where there is no gradient.
 
     1 − tanh² is rounded relative to 1: where tanh saturates, none of its digits are left, and a slope that is lost
     is missed in δ_l = φ̄'(h_l) ⊙ (W_{l+1}ᵀδ_{l+1}) by u·p₁‖W_{l+1}‖‖δ_{l+1}‖. ReLU's slopes are exact.
@@ -104,7 +104,7 @@ def slope_rounding(
         epsilon: Machine epsilon of the training precision.
 
     Returns:
-        The share; 0 where there is no gradient.
+        The share.
     """
     delta, a = np.asarray(signals, dtype=np.float64), np.asarray(features, dtype=np.float64)
     norms = np.asarray(weights, dtype=np.float64)[:, None]
@@ -124,14 +124,14 @@ def smoothness_step_resolution(
     largest: float,
     epsilon: float,
 ) -> float:
-    """What rounding leaves uncertain in L_step = 2(f_k − f_{k−1} + η‖g‖²)/(η²‖g‖²).
+    """The half-width of the uncertainty of L_step = 2(f_k − f_{k−1} + η‖g‖²)/(η²‖g‖²).
 
     Where rounding is all there is, L_step is a curvature that is not known at all: it is then taken to be at most twice
     the largest seen, or twice 2/η, from which on no descent would have led here.
 
     Args:
-        rounding: What it leaves uncertain in f_k − f_{k−1}.
-        slopes: What it leaves uncertain in ‖∇f(θ_{k−1})‖, relative to it.
+        rounding: The uncertainty of f_k − f_{k−1}.
+        slopes: That of ‖∇f(θ_{k−1})‖, relative to it.
         lr: η of the step.
         grad_norm: ‖∇f(θ_{k−1})‖.
         loss: f_{k−1} or f_k, the larger.
@@ -140,7 +140,7 @@ def smoothness_step_resolution(
         epsilon: Machine epsilon of the training precision, in which η and g are known.
 
     Returns:
-        The half-width of L_step's uncertainty; NaN if nothing moved.
+        The half-width; NaN if nothing moved.
     """
     squared = (lr * grad_norm) ** 2
     if not squared > 0.0:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from engine.theory.conditioning import EPSILON, log10_condition, resolution
+from engine.theory.conditioning import EPSILON, gaussian_condition, log10_condition, resolution
 
 
 def test_conditioning_is_the_decimal_logarithm_of_the_ratio() -> None:
@@ -43,3 +43,18 @@ def test_arrays_are_taken_entry_by_entry() -> None:
     found = log10_condition(np.array([0.1, 0.0]), np.array([1.0, 0.0]), 3)
     assert found[0] == pytest.approx(1.0)
     assert math.isnan(found[1])
+
+
+def test_gaussian_features_of_1000_neurons_and_500_examples_have_the_known_condition_number() -> None:
+    # The edges of the singular values: 9.26 and 53.98.
+    assert gaussian_condition(1000, 500) == pytest.approx(53.98 / 9.26, rel=1e-3)
+
+
+def test_a_drawn_gaussian_matrix_is_conditioned_as_its_edges_say() -> None:
+    sigma = np.linalg.svd(np.random.default_rng(0).normal(size=(200, 400)), compute_uv=False)
+    assert sigma[0] / sigma[-1] == pytest.approx(gaussian_condition(400, 200), rel=0.15)
+
+
+def test_gaussian_features_have_a_condition_number_for_fewer_examples_than_neurons_only() -> None:
+    assert gaussian_condition(101, 100) == pytest.approx((math.sqrt(101) + 10) / (math.sqrt(101) - 10))
+    assert gaussian_condition(100, 100) == gaussian_condition(100, 101) == math.inf

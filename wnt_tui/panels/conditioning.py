@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from engine.catalogue.certainty import resolved
 from engine.catalogue.numerals import MISSING, significant
-from engine.theory.conditioning import log10_condition
-from engine.theory.random_matrix import condition_number
+from engine.theory.conditioning import gaussian_condition, log10_condition
 from wnt_tui.charts.lines import Series
 from wnt_tui.charts.number_format import at_least
 from wnt_tui.panels.moment import Moment, first_moment, moment
@@ -95,7 +94,7 @@ class ConditioningPanel(LinePanel):
 
 def _random_matrix(view: PanelView) -> float:
     """log₁₀κ(G) of Gaussian features, NaN where n ≥ width leaves them no λ_min to speak of."""
-    kappa = condition_number(view.snapshot.config.width, view.snapshot.config.examples)
+    kappa = gaussian_condition(view.snapshot.config.width, view.snapshot.config.examples)
     return 2.0 * float(np.log10(kappa)) if np.isfinite(kappa) else float("nan")
 
 
