@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -69,3 +70,27 @@ class StepRecord:
     def __getitem__(self, name: str) -> float | NDArray[np.float64]:
         """The value of a step metric, or the layers' values of a layer metric."""
         return self.values[name] if name in self.values else self.layers[name]
+
+
+def lr_leaving(rates: NDArray[np.float64], configured: float) -> float:
+    """η of the update that leaves the last of some rows.
+
+    Args:
+        rates: ``lr`` of the rows, shape (rows,). A diverged row has none, nor has the last one of older
+            sessions, which is left with the rate that led to it.
+        configured: η where no row has one.
+
+    Returns:
+        The learning rate, finite and positive.
+    """
+    known = rates[np.isfinite(rates) & (rates > 0.0)]
+    return float(known[-1]) if known.size else configured
+
+
+def lr_in_force(events: Iterable[Event], before: float) -> float:
+    """Return η of the rows that are still to come: that of the last change, ``before`` where there was none."""
+    for event in events:
+        lr = event.data.get("lr")
+        if event.kind == "lr" and isinstance(lr, (int, float)) and 0.0 < lr < math.inf:
+            before = float(lr)
+    return before

@@ -35,7 +35,7 @@ def record(step: int, config: RunConfig, events: Sequence[Event] = ()) -> StepRe
         "test_loss": 0.12 + 0.35 * decay,
         "accuracy": 1 - 0.9 * decay,
         "test_accuracy": 0.8 - 0.7 * decay,
-        "lr": config.lr,
+        "lr": config.lr if step <= 12 else 0.02,
         "predicted_lemma1": 0.049 + 0.4 * decay,
         "predicted_descent": 0.052 + 0.4 * decay,
         "predicted_lemma10": 0.054 + 0.4 * decay,

@@ -25,7 +25,7 @@ _TRAINING = (
     ),
     Metric(
         "lr", "η", "1", "step", "exact", "free", "none", "Eq. 2", "θ_{k+1} = θ_k − η∇f(θ_k)",
-        "Learning rate of the update from this row to the next; empty in the last row.",
+        "Learning rate of the update from this row to the next; of the last row, of the one that would follow.",
         "The lemmas presume η = 1/L; the predictions marked `descent` use the real η.",
     ),
     Metric(

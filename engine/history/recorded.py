@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from engine.config import RunConfig
 from engine.errors import SessionError
 from engine.measure.schedule import MEASURED, TASKS, Work, seconds_of
+from engine.record import lr_in_force, lr_leaving
 from engine.session.reader import SessionReader
 
 ORIGIN = "origin_step"
@@ -102,18 +103,13 @@ class RecordedRun:
             raise SessionError(f"{self.name} has no row of step {step}.", self._range())
 
     def lr_leaving(self, step: int) -> float:
-        """η of the update that leaves a row, or would leave it where it is the newest.
+        """η of the update that leaves a recorded row, or would leave it where it is the newest."""
+        steps, columns = self.reader.steps(step - 2, 2)
+        return lr_leaving(columns["lr"][steps <= step], self.config.lr)
 
-        Args:
-            step: A recorded step.
-
-        Returns:
-            What the row says. The newest row may not have been left: there the last change made at it counts, else
-            what it says, else the rate that led to it.
-        """
-        asked = self._lr_asked_for(step) if step == self.last else None
-        candidates = (asked, self._lr_of(step), self._lr_of(step - 1))
-        return next((lr for lr in candidates if lr is not None), self.config.lr)
+    def lr_in_force(self) -> float:
+        """η of the rows after the newest."""
+        return lr_in_force((stored.event for stored in self.reader.all_events()), self.lr_leaving(self.last))
 
     def work_at(self, step: int) -> Work | None:
         """What was measured at a row.
@@ -130,22 +126,6 @@ class RecordedRun:
             return None
         made = tuple(task for task in TASKS["all"] if math.isfinite(float(columns[seconds_of(task)][0])))
         return Work(bool(made) or not math.isnan(float(columns[MEASURED][0])), made)
-
-    def _lr_of(self, step: int) -> float | None:
-        steps, columns = self.reader.steps(step - 1, 1)
-        if steps.size != 1 or steps[0] != step:
-            return None
-        lr = float(columns["lr"][0])
-        return lr if 0.0 < lr < math.inf else None
-
-    def _lr_asked_for(self, step: int) -> float | None:
-        """The newest rate that somebody set while the run was at a step."""
-        for stored in reversed(self.reader.events()):
-            event = stored.event
-            lr = event.data.get("lr")
-            if event.kind == "lr" and event.step == step and isinstance(lr, (int, float)) and 0.0 < lr < math.inf:
-                return float(lr)
-        return None
 
     def _range(self) -> str:
         return f"Recorded are steps {self.first} to {self.last}." if self.last >= 0 else "It has no rows at all."

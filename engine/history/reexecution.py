@@ -101,6 +101,7 @@ class Rerun:
             trainer.set_lr(recorded.lr_leaving(trainer.step))
             work = recorded.work_at(trainer.step)
         record = trainer.observe(recorded=work)
+        self._set_coming_lr()
         return record, (self._compare(record) if known else [])
 
     def begin(self) -> list[Difference]:
@@ -130,11 +131,12 @@ class Rerun:
         Raises:
             SessionError: The loss there is not that of its row: it is no checkpoint of this run.
         """
+        self.trainer.set_lr(self.recorded.lr_leaving(checkpoint.step))
         try:
             record = put_back(self.trainer, checkpoint)
         except (KeyError, ValueError) as error:
             raise SessionError(f"The checkpoint of step {checkpoint.step} does not fit its run: {error}.") from None
-        self.trainer.set_lr(self.recorded.lr_leaving(checkpoint.step))
+        self._set_coming_lr()
         found = differences(self.recorded.row(checkpoint.step), record, training_only=True)
         if any(difference.relative > _FOREIGN for difference in found if difference.metric != "accuracy"):
             raise SessionError(f"The checkpoint of step {checkpoint.step} is not of this run: {found[0]}.")
@@ -202,6 +204,10 @@ class Rerun:
         except SessionError:
             self.trainer = prepare(self.recorded, measure=self.trainer.config.measure != "none", data=self.trainer.data)
             return self.begin()
+
+    def _set_coming_lr(self) -> None:
+        if self.trainer.step == self.recorded.last:
+            self.trainer.set_lr(self.recorded.lr_in_force())
 
     def _compare(self, record: StepRecord) -> list[Difference]:
         only = self.trainer.config.measure != self.recorded.config.measure

@@ -60,11 +60,6 @@ class Past:
         """The row that measurements refer to as the initial one, where it has been executed again; else None."""
         return self._rerun.beginning
 
-    @property
-    def newest_lr(self) -> float | None:
-        """η as the newest row has it; None where it has none."""
-        return self._rerun.recorded.row(self._writer.last_step).values.get("lr")
-
     def observe(self, *, final: bool) -> tuple[StepRecord, bool]:
         """Observe the current row.
 

@@ -233,7 +233,7 @@ class Observer:
         if self._config.measure != "none":
             self._layers.before_update([lr * norm for norm in self._gradient_norms])
         self._trajectory.moved(lr)
-        # The learning rate may have been changed since the row was measured.
+        # In older checkpoints it may be another one.
         self._before["lr"] = lr
         bounds, self._bounds = self._bounds, None
         self._segment = math.nan if bounds is None else bounds.over_ball(lr * self._before.get("grad_norm", math.nan))

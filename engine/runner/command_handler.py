@@ -81,7 +81,7 @@ class CommandHandler:
             )
         before, now = self._run.trainer.lr, float(command.arguments["lr"] or 0.0)
         self._run.trainer.set_lr(now)
-        sentence = f"Learning rate {before:g} → {now:g} from step {step} on."
+        sentence = f"Learning rate {before:g} → {now:g} from step {step + 1} on."
         self._writer.put_event(Event(step, "lr", sentence, data={"before": before, "lr": now}))
         return sentence
 

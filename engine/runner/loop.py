@@ -63,7 +63,6 @@ class TrainingLoop:
         self._last: StepRecord | None = None
         self._hits: tuple[Event, ...] = ()
         self._first = max(run.first, 0) if writer.last_step >= 0 else run.trainer.step
-        self._newest_lr = run.newest_lr if writer.last_step >= 0 else None
 
     @property
     def _trainer(self) -> Trainer:
@@ -118,7 +117,6 @@ class TrainingLoop:
         self._last, self._hits = record, hits_of(record)
         self._report.row(record, self._state.limit)
         if new:
-            self._newest_lr = record.values.get("lr")
             self._writer.put(record)
             self._keeper.after_row(self._trainer)
         elif notable := self._run.notable():
@@ -126,15 +124,11 @@ class TrainingLoop:
         self._writer.set_engine(step=self._trainer.step)
 
     def _leave_row(self) -> None:
-        """Update θ; the newest row learns the rate that it is left with."""
-        trainer = self._trainer
-        if not self._run.behind:
-            if self._newest_lr != trainer.lr:
-                self._writer.put_lr(trainer.step, trainer.lr)
-            if self._run.again:
-                self._run.again = 0
-                self._writer.set_engine(message="")
-        trainer.advance()
+        """Update θ."""
+        if self._run.again and not self._run.behind:
+            self._run.again = 0
+            self._writer.set_engine(message="")
+        self._trainer.advance()
 
     def _wait(self) -> str | None:
         """Wait for commands while paused or at the last step; a sentence if the run is done instead."""

@@ -56,11 +56,12 @@ def create_session(path: Path, config: RunConfig, meta: Mapping[str, str]) -> No
             ) from None
 
 
-def add_missing_columns(path: Path) -> None:
-    """Give a session of an older catalogue the columns of this one, all empty.
+def bring_up_to_date(path: Path, lr: float) -> None:
+    """Give an older session the columns of this catalogue, all empty, and its last row the η that it is left with.
 
     Args:
         path: An existing session that nobody writes.
+        lr: η in force after its last row.
 
     Raises:
         SessionError: The session cannot be written.
@@ -73,6 +74,9 @@ def add_missing_columns(path: Path) -> None:
                 for name in wanted:
                     if name not in there:
                         connection.execute(f"ALTER TABLE {table} ADD COLUMN {quoted(name)} REAL")
+            connection.execute(
+                "UPDATE steps SET lr = ? WHERE step = (SELECT max(step) FROM steps) AND lr IS NULL", (lr,)
+            )
             connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise SessionError(f"Cannot write {path}: {sentence_of(error)}.", own_file(path)) from None

@@ -104,27 +104,6 @@ class QueuedStep:
 
 
 @dataclass(frozen=True, slots=True)
-class QueuedLearningRate:
-    """The η that a row's update is really made with, known only when the row is left."""
-
-    step: int
-    lr: float
-
-    @property
-    def size(self) -> int:
-        """Bytes it holds in the queue, about."""
-        return _ROW_BYTES
-
-    def write(self, recorder: Recorder) -> None:
-        """Write it, inside a transaction.
-
-        Args:
-            recorder: What writes.
-        """
-        recorder.connection.execute("UPDATE steps SET lr = ? WHERE step = ?", (self.lr, self.step))
-
-
-@dataclass(frozen=True, slots=True)
 class QueuedAnswer:
     """The answer to a command."""
 

@@ -19,11 +19,11 @@ from typing import Self, TypedDict, Unpack
 
 from engine.config import RunConfig
 from engine.errors import SessionError, UsageError
-from engine.record import Event, StepRecord
+from engine.record import Event, StepRecord, lr_in_force
 from engine.session.backlog import Backlog
 from engine.session.creation import (
     BUSY_SECONDS,
-    add_missing_columns,
+    bring_up_to_date,
     connect_writer,
     create_session,
     fresh_engine,
@@ -36,7 +36,6 @@ from engine.session.reader import SessionReader
 from engine.session.recording import (
     QueuedAnswer,
     QueuedKeeping,
-    QueuedLearningRate,
     QueuedMeta,
     QueuedRefusal,
     QueuedTensors,
@@ -167,9 +166,9 @@ class SessionWriter:
         Returns:
             The writer.
         """
-        with SessionReader(path):
-            pass  # refuses what is not a session, before anything is written to it
-        add_missing_columns(Path(path))
+        with SessionReader(path) as reader:  # refuses what is not a session, before anything is written to it
+            lr = lr_in_force((stored.event for stored in reader.all_events()), reader.config().lr)
+        bring_up_to_date(Path(path), lr)
         writer = cls(Path(path), queue_bytes=queue_bytes, **observers)
         writer._backlog.add(QueuedRefusal("The engine it was sent to has ended.", newest_command), fresh_engine())
         writer.set_engine(step=writer.last_step)
@@ -261,23 +260,6 @@ class SessionWriter:
         """
         self._backlog.add(queued_event(event, time.time()))
         self._tell(event)
-
-    def put_lr(self, step: int, lr: float) -> None:
-        """Record the η of the update that leaves a row, where it is not the one that the row was put with.
-
-        A row is put before it is left: somebody may change η while the engine is paused there, or go on from what was
-        the last row. This is the only thing of a row that is ever completed later, and only for the newest row.
-
-        Args:
-            step: The newest row's step.
-            lr: η of the update that leaves it.
-
-        Raises:
-            SessionError: It is not the newest row.
-        """
-        if step != self._last_step:
-            raise SessionError(f"The learning rate of step {step} is history: the newest row is {self._last_step}.")
-        self._backlog.add(QueuedLearningRate(step, lr))
 
     def put_meta(self, items: Mapping[str, str]) -> None:
         """Record facts about the run that were not known at its start; none may be recorded twice.

@@ -89,7 +89,7 @@ class Trainer:
             dtype=dtype,
         )
         self.step = self._origin = 0
-        self.lr = config.lr
+        self.lr = self._row_lr = config.lr
         self.diverged = False
         self._schedule = Schedule(config.measure, config.budget)
         self._observer = Observer(config, self.model, self.data.x_train, self._schedule)
@@ -125,7 +125,7 @@ class Trainer:
         """Be where the run was after it had observed a row, to go on from there with :meth:`advance`.
 
         Args:
-            step: The row's step.
+            step: The row's step; its learning rate has been set.
             parameters: θ of that row, in the order of ``Model.parameters``.
             carried: What :meth:`carried` gave after that row.
 
@@ -137,11 +137,12 @@ class Trainer:
         """
         if not self.observed and self.step == self._origin:
             raise ConfigError(f"Step {self._origin} has not been observed.", "Call observe() first.")
-        self._observer.before_update(self.lr)  # keeps θ_0 where that has not been done yet
+        self._observer.before_update(self._row_lr)  # keeps θ_0 where that has not been done yet
         self._load(parameters)
         current = self._pass(Transfer())
         self._observer.restore(carried, current)
         self._gradients, self._updating, self.step = current.gradients, Stopwatch(self.device), step
+        self._row_lr = self.lr
         self.diverged = not current.is_finite
         return StepRecord(step, _training_values(current), {})
 
@@ -150,7 +151,7 @@ class Trainer:
             parameter.copy_(value)
 
     def set_lr(self, lr: float) -> None:
-        """Change the learning rate of the updates from the current step on.
+        """Change the learning rate of the rows that are observed, or restored, from now on.
 
         Args:
             lr: Finite and positive.
@@ -164,7 +165,7 @@ class Trainer:
         """Run the pass at θ_k and measure it: row k.
 
         Args:
-            final: Whether no update will follow, which leaves the row's lr empty and has everything measured.
+            final: Whether no update is planned to follow, which has everything measured.
             recorded: What the row measured where it has been recorded before; None leaves that to the configuration.
 
         Returns:
@@ -190,7 +191,8 @@ class Trainer:
         step_seconds = self._updating.seconds() + passing.seconds()
         self._training_seconds += step_seconds
         values = _training_values(current) | {"step_seconds": step_seconds}
-        if not (final or self.diverged):
+        self._row_lr = self.lr
+        if not self.diverged:
             values["lr"] = self.lr
         layers: dict[str, NDArray[np.float64]] = {}
         events: tuple[Event, ...] = ()
@@ -212,7 +214,7 @@ class Trainer:
         return StepRecord(self.step, {k: v for k, v in values.items() if not math.isnan(v)}, layers, events)
 
     def advance(self) -> None:
-        """Update θ_k to θ_{k+1} with the gradient of the row observed last.
+        """Update θ_k to θ_{k+1} with the gradient and the learning rate of the row observed last.
 
         Raises:
             ConfigError: The current step has not been observed.
@@ -220,9 +222,9 @@ class Trainer:
         if self._gradients is None:
             raise ConfigError(f"Step {self.step} has not been observed.", "Call observe() first.")
         with Stopwatch(self.device) as self._updating:
-            self._observer.before_update(self.lr)
+            self._observer.before_update(self._row_lr)
             for name, gradient in self._gradients.items():
-                self.model.parameters[name].add_(gradient, alpha=-self.lr)
+                self.model.parameters[name].add_(gradient, alpha=-self._row_lr)
         self._gradients = None
         self.step += 1
 

@@ -358,7 +358,7 @@ def _(run: BruteForce, k: int) -> float:
 
 @_step("lr")
 def _(run: BruteForce, k: int) -> float:
-    return run.rate(k) if k < len(run.problem.rates) else NAN
+    return (*run.problem.rates, run.problem.rates[-1])[k] if run.problem.rates else 0.1
 
 
 @_step("grad_norm")

@@ -119,7 +119,7 @@ def test_a_learning_rate_that_was_set_on_the_way_is_gone_on_with(tmp_path):
     assert engine_run(resume_request(path, step + 6)).returncode == 0
     with SessionReader(path) as reader:
         _, columns = reader.steps()
-    assert columns["lr"][step - 1 : step + 6].tolist() == [0.01, 0.125, 0.125, 0.125, 0.25, 0.25, 0.25]
+    assert columns["lr"][step - 1 : step + 6].tolist() == [0.01, 0.01, 0.125, 0.125, 0.125, 0.25, 0.25]
     assert verify(path).identical
 
 

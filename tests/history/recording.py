@@ -55,7 +55,6 @@ def record_run(
             if final or trainer.diverged:
                 writer.set_engine(state="diverged" if trainer.diverged else "finished")
                 return weights
+            trainer.advance()
             if rates and trainer.step in rates:
                 trainer.set_lr(rates[trainer.step])
-                writer.put_lr(trainer.step, trainer.lr)
-            trainer.advance()

@@ -135,19 +135,6 @@ def test_history_is_never_overwritten(tmp_path):
         assert reader.row_count() == 1
 
 
-def test_only_the_newest_rows_learning_rate_is_completed(tmp_path):
-    path = tmp_path / "a.wnt"
-    with SessionWriter.create(path, RunConfig(depth=3), {}) as writer:
-        writer.put(record(0))
-        writer.put(record(1))
-        writer.put_lr(1, 0.25)
-        with pytest.raises(SessionError, match="is history"):
-            writer.put_lr(0, 0.5)
-    with SessionReader(path) as reader:
-        assert is_whole(reader, 0)
-        assert reader.steps()[1]["lr"][1] == 0.25
-
-
 def test_row_written_behind_the_writers_back_stops_it_with_a_sentence(tmp_path):
     path = tmp_path / "a.wnt"
     writer = SessionWriter.create(path, RunConfig(depth=3), {})

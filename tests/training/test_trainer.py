@@ -34,10 +34,10 @@ def test_an_update_leads_down_the_gradient_from_a_row_to_the_next():
     assert first["loss"] - second["loss"] == pytest.approx(1e-3 * first["grad_norm"] ** 2, rel=0.05)
 
 
-def test_t_steps_leave_t_plus_one_rows_and_the_last_has_no_learning_rate():
+def test_t_steps_leave_t_plus_one_rows_each_with_the_learning_rate_that_it_is_left_with():
     records = rows()
     assert [record.step for record in records] == [0, 1, 2, 3, 4]
-    assert ["lr" in record.values for record in records] == [True, True, True, True, False]
+    assert [record["lr"] for record in records] == [0.05] * 5
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_training_is_bit_identical_whatever_is_measured():
 def test_measure_none_computes_only_what_training_needs():
     expected = {m.name for m in STEP_METRICS if m.measured_in == "none"}
     for record in rows(measure="none"):
-        assert set(record.values) | {"lr"} == expected
+        assert set(record.values) == expected
         assert record.layers == {}
 
 
@@ -106,11 +106,13 @@ def test_a_gradient_step_moves_the_parameters_by_lr_times_the_gradient():
     assert step_length(trainer) == pytest.approx(0.05 * record.values["grad_norm"], rel=1e-5)
 
 
-def test_a_changed_learning_rate_is_the_one_of_the_next_update():
+def test_a_change_of_the_learning_rate_holds_from_the_next_row_on():
     trainer = Trainer(RunConfig(**SMALL))
-    record = trainer.observe()
-    trainer.set_lr(0.5)
-    assert step_length(trainer) == pytest.approx(0.5 * record.values["grad_norm"], rel=1e-5)
+    for lr, rate in ((0.5, 0.05), (0.25, 0.5)):
+        record = trainer.observe()
+        trainer.set_lr(lr)
+        assert record["lr"] == rate
+        assert step_length(trainer) == pytest.approx(rate * record["grad_norm"], rel=1e-5)
     with pytest.raises(ConfigError, match="above 0"):
         trainer.set_lr(-1.0)
 

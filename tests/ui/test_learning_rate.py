@@ -10,39 +10,31 @@ import numpy as np
 import pytest
 
 from engine.config import RunConfig
-from engine.record import Event
+from engine.record import Event, lr_in_force
 from tests.panels.synthetic import empty, realistic
-from wnt_tui.session.snapshot import Snapshot
 from wnt_tui.theme.wording import run_summary
 
 
-def changed(rates: list[float], *events: Event) -> Snapshot:
-    """A session whose rows have these learning rates."""
-    snapshot = realistic(len(rates))
-    return replace(snapshot, columns=dict(snapshot.columns) | {"lr": np.array(rates)}, events=events)
-
-
-CHANGE = Event(2, "lr", "η .01 → .02", data={"before": 0.01, "lr": 0.02})
-
-
 @pytest.mark.parametrize(
-    ("rates", "events", "expected"),
+    ("rates", "expected"),
     [
-        ([0.01, 0.01, 0.02, 0.02, np.nan], [CHANGE], [0.01, 0.01, 0.02, 0.02, 0.02]),
-        # Without the event, rows tell it; the newest row is told by the one before.
-        ([0.01, 0.01, 0.02, 0.02, np.nan], [], [0.01, 0.01, 0.02, 0.02, 0.02]),
-        # Asked for at the newest row, which still has the old one.
-        ([0.01, 0.01, 0.01], [CHANGE], [0.01, 0.01, 0.02]),
-        ([0.01, 0.01, np.nan], [Event(2, "lr", "no number")], [0.01, 0.01, 0.01]),
-        ([np.nan, np.nan], [], [0.01, 0.01]),
-        ([0.0, -1.0, np.inf], [], [0.01, 0.01, 0.01]),
+        ([0.01, 0.01, 0.02, 0.02], [0.01, 0.01, 0.02, 0.02]),
+        ([0.01, 0.01, 0.02, 0.02, np.nan], [0.01, 0.01, 0.02, 0.02, 0.02]),
+        ([np.nan, np.nan], [0.01, 0.01]),
+        ([0.0, -1.0, np.inf], [0.01, 0.01, 0.01]),
     ],
 )
 def test_the_learning_rate_at_a_step_is_that_of_the_update_that_leaves_it(
-    rates: list[float], events: list[Event], expected: list[float]
+    rates: list[float], expected: list[float]
 ) -> None:
-    snapshot = changed(rates, *events)
+    snapshot = replace(realistic(len(rates)), columns=dict(realistic(len(rates)).columns) | {"lr": np.array(rates)})
     assert [snapshot.lr_at(step) for step in range(len(rates))] == expected
+
+
+def test_the_rate_of_rows_to_come_is_that_of_the_last_change() -> None:
+    events = [Event(2, "lr", "", data={"before": 0.01, "lr": 0.02}), Event(3, "lr", "no number"), Event(4, "pause", "")]
+    assert lr_in_force(events, 0.01) == 0.02
+    assert lr_in_force(events[1:], 0.01) == 0.01
 
 
 def test_before_the_first_row_it_is_the_configured_one() -> None:
@@ -59,7 +51,7 @@ def test_a_changed_learning_rate_is_told_beside_the_configured_one_before_what_i
 async def test_the_header_follows_the_cursor_through_a_change(
     watching: Any, tmp_path: Path, pretend: Any, size: tuple[int, int]
 ) -> None:
-    path = pretend.write_session(tmp_path / "changed.wnt", RunConfig(), 13)
+    path = pretend.write_session(tmp_path / "changed.wnt", RunConfig(), 14)
     async with watching(path, size=size) as w:
         assert "η .01→.02" in w.line("#header")
         await w.press("home")

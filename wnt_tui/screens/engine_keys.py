@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.paths import shown_path
+from engine.record import lr_in_force
 from wnt_tui.process.command_sender import CommandSender
 from wnt_tui.process.engine_process import EngineProcess
 from wnt_tui.process.exit_message import ExitMessage, goes_on, saved
@@ -229,10 +230,7 @@ class EngineKeys(_Base):
     def _learning_rate(self) -> float:
         if self.snapshot is None:
             return float("nan")
-        for event in reversed(self.snapshot.events):
-            if event.kind == "lr" and isinstance(value := event.data.get("lr"), (int, float)):
-                return float(value)
-        return self.snapshot.config.lr
+        return lr_in_force(self.snapshot.events, self.snapshot.lr_at(self.snapshot.last_step))
 
     def _refused_without_engine(self) -> bool:
         if self.has_engine:

@@ -28,22 +28,13 @@ class GrowingRows:
         """Step of the newest row, −1 before the first."""
         return int(self._step[self._count - 1]) if self._count else -1
 
-    def append(self, step: NDArray[np.int64], columns: Mapping[str, Array]) -> bool:
-        """Add rows; the first may be the newest one again, whose learning rate is completed when it is left.
+    def append(self, step: NDArray[np.int64], columns: Mapping[str, Array]) -> None:
+        """Add rows after those that are there.
 
         Args:
             step: Their steps, ascending, shape (rows,).
             columns: Step metrics by name, each of shape (rows,).
-
-        Returns:
-            Whether anything changed.
         """
-        completed = False
-        if step.size and self._count and step[0] == self.last:
-            completed = self._complete(columns)
-            step, columns = step[1:], {name: values[1:] for name, values in columns.items()}
-        if not step.size:
-            return completed
         end = self._count + step.size
         capacity = self._step.size
         if end > capacity:
@@ -58,7 +49,6 @@ class GrowingRows:
         for name, values in self._columns.items():
             values[self._count : end] = columns.get(name, np.nan)
         self._count = end
-        return True
 
     def view(self) -> tuple[NDArray[np.int64], dict[str, Array]]:
         """The rows that are here now, read-only.
@@ -72,18 +62,6 @@ class GrowingRows:
         for values in columns.values():
             values.flags.writeable = False
         return step, columns
-
-    def _complete(self, columns: Mapping[str, Array]) -> bool:
-        """Take over the newest row's learning rate, in a copy: views that were handed out stay as they are."""
-        newest = self._count - 1
-        if "lr" not in columns or "lr" not in self._columns:
-            return False
-        now, before = columns["lr"][0], self._columns["lr"][newest]
-        if now == before or (np.isnan(now) and np.isnan(before)):
-            return False
-        self._columns["lr"] = self._columns["lr"].copy()
-        self._columns["lr"][newest] = now
-        return True
 
     def _grown(self, values: Array, capacity: int) -> Array:
         grown = np.full(capacity, np.nan)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import RunConfig
-from engine.record import Event
+from engine.record import Event, lr_leaving
 from engine.theory.pairings import Estimator
 
 Array = NDArray[np.float64]
@@ -195,26 +194,8 @@ class Snapshot:
         return {name: float(column[index]) for name, column in self.columns.items()}
 
     def lr_at(self, step: int) -> float:
-        """η of the update that leaves a step, as far as it is known.
-
-        The newest row's is completed only when it is left, so there the last change that was asked for counts.
-
-        Args:
-            step: A step.
-
-        Returns:
-            The learning rate; the configured one where neither a row nor an event tells.
-        """
-        index = self.index_of(step)
-        rates = self.column("lr")
-        if 0 <= index < self.rows - 1 and 0 < rates[index] < math.inf:
-            return float(rates[index])
-        for event in reversed(self.events):
-            told = event.data.get("lr") if event.kind == "lr" and event.step <= step else None
-            if isinstance(told, (int, float)) and 0 < told < math.inf:
-                return float(told)
-        known = np.flatnonzero(np.isfinite(rates[: index + 1]) & (rates[: index + 1] > 0))
-        return float(rates[known[-1]]) if known.size else self.config.lr
+        """Return η of the update that leaves a step."""
+        return lr_leaving(self.column("lr")[: self.index_of(step) + 1], self.config.lr)
 
 
 @dataclass(frozen=True, slots=True)

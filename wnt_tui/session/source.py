@@ -188,15 +188,12 @@ class _Accumulated:
             Whether anything shown has changed.
         """
         before = (self._rows.last, self._last_event, self._engine)
-        completed = False
         self._engine = engine_view(self._reader.engine(), seen=self._seen)
         if everything:
-            # The newest row once more: its learning rate is completed when it is left.
             last = self._rows.last
-            again = int(last >= 0)
-            step, columns = self._reader.steps(last - again, ROWS_A_READ + again)
-            self.behind = step.size == ROWS_A_READ + again
-            completed = self._rows.append(step, columns)
+            step, columns = self._reader.steps(last, ROWS_A_READ)
+            self.behind = step.size == ROWS_A_READ
+            self._rows.append(step, columns)
             if self._rows.last > last:
                 self._layers.extend(self._rows.last)
                 # The row that a following cursor is about to show.
@@ -207,7 +204,7 @@ class _Accumulated:
                 # Greater than the last in any sound file; a damaged one must not be read for ever.
                 self._last_event = max(row.id, self._last_event + 1)
                 self._events.append(row.event)
-        changed = completed or before != (self._rows.last, self._last_event, self._engine)
+        changed = before != (self._rows.last, self._last_event, self._engine)
         self._version += changed
         return changed
 
