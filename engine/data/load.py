@@ -8,7 +8,7 @@ from engine.data.dataset import DataSet, Source, fingerprint_of_raw
 from engine.data.locate import find_cifar10
 from engine.data.oddities import oddities
 from engine.data.preprocess import prepare
-from engine.data.presence import require_source
+from engine.data.presence import require_enough, require_source
 from engine.data.subset import TEST_STREAM, TRAIN_STREAM, choose
 
 _DOWNLOAD = "`wnt-tui data download cifar10`"
@@ -34,14 +34,9 @@ def load(config: RunConfig) -> DataSet:
     if config.test_examples is None and wanted_test > len(source.y_test):
         wanted_test = len(source.y_test)
         notices.append(f"{source.name} has {wanted_test} test images; all of them are used.")
-    train = choose(
-        len(source.y_train), config.examples, config.seed, TRAIN_STREAM, shuffled=source.shuffled,
-        flag="--examples", what=f"{source.name} has {len(source.y_train)} training images",
-    )  # fmt: skip
-    test = choose(
-        len(source.y_test), wanted_test, config.seed, TEST_STREAM, shuffled=source.shuffled,
-        flag="--test-examples", what=f"{source.name} has {len(source.y_test)} test images",
-    )  # fmt: skip
+    require_enough(config, source.name, len(source.y_train), len(source.y_test))
+    train = choose(len(source.y_train), config.examples, config.seed, TRAIN_STREAM, shuffled=source.shuffled)
+    test = choose(len(source.y_test), wanted_test, config.seed, TEST_STREAM, shuffled=source.shuffled)
     x_train, y_train = source.x_train[train], source.y_train[train]
     x_test, y_test = source.x_test[test], source.y_test[test]
     notices.extend(oddities(source, x_train, y_train, x_test, y_test))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from engine.history.verify import verify
@@ -80,10 +81,12 @@ def test_a_run_is_taken_back_to_the_cursor_and_branched_from_there(
 
 
 def test_an_engine_that_cannot_start_is_quoted_and_leaves_no_session(terminal: OpenTerminal, tmp_path: Path) -> None:
-    # More than there are: only who loads the data knows that.
-    opened = terminal("--data", "digits", "--examples", "5000", "--session", tmp_path / "x.wnt")
+    # More than there are: only who loads the file knows that.
+    images = np.random.default_rng(0).random((8, 4))
+    np.savez(tmp_path / "few.npz", x_train=images, y_train=np.arange(8) % 2, x_test=images, y_test=np.arange(8) % 2)
+    opened = terminal("--data", "few.npz", "--examples", "5000", "--session", tmp_path / "x.wnt")
     assert opened.ends(patience=120) == 1
-    assert "--examples is 5000, but digits has 1297" in opened.output
+    assert "--examples is 5000, but few.npz has 8" in opened.output
     assert "Traceback" not in opened.output
     assert not (tmp_path / "x.wnt").exists()
 

@@ -29,6 +29,8 @@ def wrong(tmp_path: Path) -> dict[str, list[str]]:
         "arrays missing": ["--data", str(tmp_path / "short.npz")],
         "a folder as data": ["--data", str(tmp_path)],
         "unknown data": ["--data", "mnist"],
+        "too many examples": ["--data", "digits", "--examples", "1298"],
+        "too many test examples": ["--data", "digits", "--test-examples", "501"],
         "no data folder": ["--data-dir", str(tmp_path / "nope")],
         "no session folder": ["--session", str(tmp_path / "nope" / "a.wnt")],
         "unknown device": ["--device", "tpu"],
@@ -38,7 +40,8 @@ def wrong(tmp_path: Path) -> dict[str, list[str]]:
     }
 
 
-WRONG = ["no such file", "no archive", "arrays missing", "a folder as data", "unknown data", "no data folder",
+WRONG = ["no such file", "no archive", "arrays missing", "a folder as data", "unknown data", "too many examples",
+         "too many test examples", "no data folder",
          "no session folder", "unknown device", "no TOML", "unknown option", "no such TOML"]  # fmt: skip
 
 
