@@ -106,7 +106,7 @@ async def view(path: Path, started: float) -> dict[str, float]:
                 await asyncio.sleep(0.001)
 
         def drawn() -> bool:
-            return app.dashboard is not None and all(panel.drawn for panel in app.dashboard.panels)
+            return app.dashboard is not None and all(panel.drawn for panel in app.dashboard.grid.panels)
 
         await until(drawn)
         first_picture, first_processor = time.time() - started, time.process_time()
@@ -121,7 +121,7 @@ async def view(path: Path, started: float) -> dict[str, float]:
         rng = np.random.default_rng(1)
         for zoom in range(MOST_ZOOM + 1):
             found |= await _seeks(dashboard, rng.integers(0, last + 1, SEEKS).tolist(), zoom)
-            dashboard.action_zoom(1)
+            dashboard.move_to(dashboard.cursor.zoomed(1))
     return found | {"memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
@@ -139,7 +139,7 @@ async def _seeks(dashboard: Dashboard, steps: list[int], zoom: int) -> dict[str,
             await asyncio.sleep(0.0005)
         painted.append(time.perf_counter() - began)
         # Until it is sharp and drawn so: what is still being drawn must not count as the next seek's.
-        while dashboard._source.blurred or _unpainted(dashboard) or not all(_is_drawn(p) for p in dashboard.panels):
+        while dashboard.source.blurred or _unpainted(dashboard) or not all(_is_drawn(p) for p in dashboard.grid.panels):
             await asyncio.sleep(0.001)
         sharp.append(time.perf_counter() - began)
         await asyncio.sleep(0.02)
@@ -161,9 +161,9 @@ def _is_drawn(panel: PanelWidget) -> bool:
 
 async def _seek(dashboard: Dashboard, step: int) -> None:
     """From a key to all nine panels showing a step."""
-    panels = dashboard.panels
+    panels = dashboard.grid.panels
     began = time.perf_counter()
-    dashboard._move_to(dashboard.cursor.to(step))
+    dashboard.move_to(dashboard.cursor.to(step))
 
     def shown() -> bool:
         views = [panel.view for panel in panels]

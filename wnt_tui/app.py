@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -20,10 +21,11 @@ from textual.screen import Screen
 
 from engine.errors import WntError
 from engine.paths import shell_path
-from wnt_tui.keys import KEY_TABLE
 from wnt_tui.process.engine_process import EngineProcess
 from wnt_tui.process.exit_message import ExitMessage, messages_for_other_runs
 from wnt_tui.screens.dashboard import Dashboard
+from wnt_tui.screens.engine_control import BranchWanted
+from wnt_tui.screens.keys import KEY_TABLE
 from wnt_tui.terminal.driver import TerminalDriver
 from wnt_tui.terminal.flow import Link
 from wnt_tui.terminal.garbage import INTERVAL_SECONDS, Collector, take_over
@@ -31,7 +33,6 @@ from wnt_tui.terminal.hangup import leave_on_hangup
 from wnt_tui.terminal.job_control import can_stop, stop_group
 from wnt_tui.terminal.type_ahead import TypeAhead
 from wnt_tui.theme.themes import Palette, app_theme, depth_of, make_palette
-from wnt_tui.widgets.header import Header
 
 LINK_SECONDS = 1.0
 """Seconds between two reports of a slow link."""
@@ -98,15 +99,15 @@ class WntApp(TypeAhead[ExitMessage]):
         )
         self.push_screen(dashboard)
         if self._choose and others:
-            dashboard.action_sessions()
+            dashboard.choose_session()
 
     def _collect(self) -> None:
         self._collector.tick(self.dashboard.changed if self.dashboard is not None else 0.0)
 
     def _report_link(self) -> None:
-        if self.dashboard is not None and self.dashboard.complete:
+        if self.dashboard is not None:
             driver = self._driver
-            self.dashboard.query_one(Header).link = driver.link_report() if isinstance(driver, TerminalDriver) else ""
+            self.dashboard.header.link = driver.link_report() if isinstance(driver, TerminalDriver) else ""
 
     def first_regions(self) -> tuple[list[Region], list[Region]]:
         """Return what a slow link carries first: the lines about the run, then what a key most likely changes."""
@@ -178,14 +179,9 @@ class WntApp(TypeAhead[ExitMessage]):
         if dashboard is None:
             return
         for entry in KEY_TABLE:
-            if not entry.action or entry.action == "palette" or (entry.engine and not dashboard.has_engine):
-                continue
-
-            async def run(action: str = entry.action) -> None:
-                await dashboard.run_action(action)
-
-            title = entry.meaning[0].upper() + entry.meaning[1:]
-            yield SystemCommand(title, f"key {entry.shown}", run)
+            if entry.run is not None and entry.keys != "colon" and (dashboard.engine.alive or not entry.engine):
+                title = entry.meaning[0].upper() + entry.meaning[1:]
+                yield SystemCommand(title, f"key {entry.shown}", partial(entry.run, dashboard))
 
     def action_command_palette(self) -> None:
         """Open the command palette on the dashboard; its commands are for nothing that lies on it."""
@@ -199,14 +195,14 @@ class WntApp(TypeAhead[ExitMessage]):
         if self._driver is not None and self._driver.can_suspend and can_stop():
             stop_group()
         elif self.dashboard is not None:
-            self.dashboard.footer.say("ctrl+z: no shell is waiting for this program · q leaves", severity="warning")
+            self.dashboard.footer.say("ctrl+z: no shell is waiting for this program · q leaves", "warning")
 
     async def action_quit(self) -> None:
         """Leave, as q does: Textual's own key for it."""
         if self.dashboard is not None:
-            self.dashboard.action_leave()
+            self.dashboard.engine.leave()
 
-    def on_dashboard_branch_wanted(self, message: Dashboard.BranchWanted) -> None:
+    def on_branch_wanted(self, message: BranchWanted) -> None:
         """Start an engine on a branch and show it in its parent's place; the parent's engine goes on as it is."""
         from wnt_tui.process.engine_process import start_engine
 
@@ -217,7 +213,7 @@ class WntApp(TypeAhead[ExitMessage]):
             engine = start_engine(request, lock)
         except WntError as error:
             if dashboard is not None:
-                dashboard.footer.say(str(error), severity="error", lasting=True)
+                dashboard.footer.say(str(error), "error", lasting=True)
             return
         path = request.session
         self.engines.append(engine)

@@ -63,7 +63,7 @@ def test_a_run_is_taken_back_to_the_cursor_and_branched_from_there(
     opened.press("3\r")
     opened.until(lambda text: "3 behind" in text)
     opened.press("r")
-    opened.until(lambda text: "rewound to 3" in text)
+    opened.until(lambda text: "live paused at step 3" in text)
     opened.press("b")
     opened.until(lambda text: "branch from step 3 with" in text)
     opened.press("lr=0.5 steps=5\r")

@@ -205,7 +205,7 @@ def test_many_random_bytes_end_no_app(terminal: OpenTerminal, session: Path, see
 
 
 def test_what_ends_the_app_is_no_success(terminal: OpenTerminal, session: Path) -> None:
-    broken = "import wnt_tui.screens.dashboard as d; d.Dashboard.action_start = lambda self: 1 / 0"
+    broken = "import wnt_tui.screens.dashboard as d; d.Dashboard.move_to = lambda self, cursor: 1 / 0"
     opened = terminal("replay", session, before=broken)
     opened.until(drawn)
     opened.press("\x1b[H")

@@ -11,7 +11,7 @@ from tests.panels.synthetic import realistic
 from tests.panels.test_panels import panel, text_of, view_of
 from wnt_tui.charts.number_format import value_text
 from wnt_tui.panels.series import Line, step_series
-from wnt_tui.widgets.numbers import Figures, figures
+from wnt_tui.widgets.numbers import figures
 
 
 def changed(**columns):
@@ -44,13 +44,13 @@ def test_a_kernel_that_is_not_resolved_has_a_lower_bound_in_the_panel_and_among_
     ):
         snapshot = changed(ntk_residual=residual, **known)
         assert panel_text in text_of(panel(2), view_of(snapshot))
-        assert figure in figures(Figures(snapshot, 80, 4))
+        assert figure in figures(snapshot, 80, 4)
 
 
 def test_a_hessian_whose_residual_is_as_large_as_its_value_is_a_lower_bound():
     snapshot = changed(smoothness_hessian=8.0, smoothness_hessian_residual=9.0)
     assert "L ≥ 8.00" in panel(6).subtitle(view_of(snapshot))
-    assert "λ_max(∇²f) ≥ 8.00" in figures(Figures(snapshot, 80, 4))
+    assert "λ_max(∇²f) ≥ 8.00" in figures(snapshot, 80, 4)
     assert "L 8.00 est" in panel(6).subtitle(view_of(changed(smoothness_hessian=8.0, smoothness_hessian_residual=7.0)))
 
 

@@ -13,7 +13,7 @@ from tests.panels.synthetic import MemoryLayers, realistic, view_of
 from wnt_tui.panels import ALL_PANELS
 from wnt_tui.panels.moment import moment
 from wnt_tui.theme.themes import make_palette
-from wnt_tui.widgets.numbers import Figures, figures
+from wnt_tui.widgets.numbers import figures
 
 PALETTE = make_palette()
 WORDS = "rank ≤ width < n: λmin = 0"
@@ -135,8 +135,8 @@ def test_with_a_rank_below_n_conditioning_is_a_lower_bound_wherever_it_is_told()
     assert "step 0 ≥ 13.26" in panel(2).subtitle(view_of(deficient(), layer=4, width=76))
     assert "layer 4: ≥ 13.26" in panel(3).subtitle(view)
     assert "worst ≥ 13.3 at" in panel(3).subtitle(replace(view, width=120))
-    assert "layer 4: log₁₀κ(G) ≥ 13.3" in figures(Figures(view.snapshot, 80, 4))
-    assert "layer 0: log₁₀κ(G) 5" in " ".join(figures(Figures(view.snapshot, 80, 0)))
+    assert "layer 4: log₁₀κ(G) ≥ 13.3" in figures(view.snapshot, 80, 4)
+    assert "layer 0: log₁₀κ(G) 5" in " ".join(figures(view.snapshot, 80, 0))
 
 
 def test_a_layer_of_full_rank_is_not_called_deficient():

@@ -15,16 +15,15 @@ from textual.screen import Screen
 from engine.config import RunConfig
 from engine.errors import SessionError
 from tests.ui.conftest import LiveEngine, Watching
-from wnt_tui.screens.breakpoint_dialog import BreakpointsScreen
-from wnt_tui.screens.compare import CompareScreen
+from wnt_tui.screens.breakpoint_dialog import BreakpointsDialog
 from wnt_tui.screens.dashboard import Dashboard
 from wnt_tui.screens.help import HelpScreen
-from wnt_tui.screens.sessions import SessionsScreen
+from wnt_tui.screens.session_dialogs import CompareDialog, SessionsDialog
 
 OPENED_BY: dict[str, type[Screen[Any]]] = {
-    "s": SessionsScreen,
-    "c": CompareScreen,
-    "B": BreakpointsScreen,
+    "s": SessionsDialog,
+    "c": CompareDialog,
+    "B": BreakpointsDialog,
     "question_mark": HelpScreen,
 }
 NAMED = {"space": " ", "colon": ":", "question_mark": "?", "enter": "\r", "escape": "\x1b", "tab": "\t"}
@@ -82,7 +81,7 @@ async def test_keys_after_the_one_that_closes_a_dialog_are_for_the_dashboard(
 ) -> None:
     async with watching(ended) as w:
         await burst(w, ["question_mark", "down", "q", "home", "right", "right", "3"])
-        await w.until(lambda: w.dashboard.cursor.step == 2 and w.dashboard.selected == 2)
+        await w.until(lambda: w.dashboard.cursor.step == 2 and w.dashboard.grid.selected == 2)
         assert w.app.screen is w.dashboard
 
 

@@ -10,7 +10,7 @@ import pytest
 from textual.widgets import OptionList
 
 from engine.config import RunConfig
-from wnt_tui.screens.compare import CompareScreen, candidates, parent_path
+from wnt_tui.screens.session_dialogs import CompareDialog, candidates, parent_path
 
 SIZES = [(80, 24), (160, 48)]
 
@@ -22,7 +22,7 @@ def slow(pretend: Any, tmp_path: Path) -> Path:
 
 
 async def both(w: Any, count: int = 1) -> None:
-    await w.until(lambda: len(w.dashboard.others) == count, "the other session")
+    await w.until(lambda: len(w.dashboard.comparison.snapshots) == count, "the other session")
     await w.pilot.pause()
 
 
@@ -41,7 +41,7 @@ async def test_sessions_that_are_opened_together_are_compared(
         assert w.dashboard.cursor.window() == (0, 100)
         assert w.dashboard.cursor.step == 80
         await w.press("home")
-        assert "train A 0.45" in w.dashboard.panels[0].border_subtitle
+        assert "train A 0.45" in w.dashboard.grid.panels[0].border_subtitle
         await w.press("9")
         assert "lr" in w.screen_text()
         assert ".001" in w.screen_text()
@@ -54,7 +54,7 @@ async def test_c_adds_a_session_and_takes_it_out_again(
     async with watching(ended, size=size) as w:
         assert not w.dashboard.query_one("#compared").display
         await w.press("c")
-        await w.until(lambda: isinstance(w.app.screen, CompareScreen))
+        await w.until(lambda: isinstance(w.app.screen, CompareDialog))
         await w.until(lambda: "step 100/100" in w.app.screen.query_one(OptionList).get_option_at_index(0).prompt)
         await w.press("enter")
         await both(w)
@@ -98,7 +98,7 @@ async def test_a_branch_is_offered_its_parent_first(
         assert w.dashboard.cursor.window() == (0, 100)
         await w.press("home")
         assert w.dashboard.cursor.step == 0
-        assert "train A — B 0.45" in w.dashboard.panels[0].border_subtitle
+        assert "train A — B 0.45" in w.dashboard.grid.panels[0].border_subtitle
 
 
 async def test_a_living_session_that_is_compared_is_followed(
@@ -107,10 +107,10 @@ async def test_a_living_session_that_is_compared_is_followed(
     engine = live(rows=5, state="running", steps=100_000)  # it is killed before it ends
     async with watching(ended, engine.path, size=(160, 48)) as w:
         await both(w)
-        before = w.dashboard.others[0].last_step
-        await w.until(lambda: w.dashboard.others[0].last_step > before, "new rows of the other")
+        before = w.dashboard.comparison.snapshots[0].last_step
+        await w.until(lambda: w.dashboard.comparison.snapshots[0].last_step > before, "new rows of the other")
         engine.kill()
-        await w.until(lambda: w.dashboard.others[0].engine.state == "died")
+        await w.until(lambda: w.dashboard.comparison.snapshots[0].engine.state == "died")
 
 
 async def test_a_session_that_cannot_be_read_is_not_compared_and_that_is_said(
@@ -124,8 +124,8 @@ async def test_a_session_that_cannot_be_read_is_not_compared_and_that_is_said(
         )
         await w.press("enter")
         await w.until(lambda: "not a wnt-tui session" in w.line("#footer"))
-        assert w.dashboard.others == ()
-        assert w.dashboard.compared_paths == ()
+        assert w.dashboard.comparison.snapshots == ()
+        assert w.dashboard.comparison.paths == ()
 
 
 async def test_more_sessions_than_letters_are_not_compared_and_that_is_said(

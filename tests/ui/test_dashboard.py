@@ -8,13 +8,12 @@ import pytest
 
 from engine.config import RunConfig
 from wnt_tui.panels import ALL_PANELS
-from wnt_tui.widgets.numbers import Numbers
 
 SIZES = [(80, 24), (160, 48)]
 
 
 def shown_panels(w: Any) -> list[str]:
-    return [widget.panel.key for widget in w.dashboard.panels if widget.display]
+    return [widget.panel.key for widget in w.dashboard.grid.panels if widget.display]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -23,7 +22,7 @@ async def test_header_timeline_and_footer_say_where_one_is(watching: Any, ended:
         assert "relu" in w.line("#header")
         assert "ended  finished" in w.line("#header")
         assert "step 80/80" in w.line("#header")
-        assert w.line("#timeline").endswith("step 80  ×1  at the end")
+        assert w.line("#timeline").endswith("step 80  zoom 1×  at the end")
         assert "? help" in w.line("#footer")
         assert "q leave" in w.line("#footer")
 
@@ -55,8 +54,8 @@ async def test_digits_and_tab_select_panels(watching: Any, ended: Path, size: tu
     async with watching(ended, size=size) as w:
         for key, number in (("4", 4), ("tab", 5), ("shift+tab", 4), ("9", 9), ("tab", 1), ("shift+tab", 9)):
             await w.press(key)
-            assert w.dashboard.panels[w.dashboard.selected].panel.key == str(number)
-            assert w.app.focused is w.dashboard.panels[number - 1]
+            assert w.dashboard.grid.panels[w.dashboard.grid.selected].panel.key == str(number)
+            assert w.app.focused is w.dashboard.grid.panels[number - 1]
             assert str(number) in shown_panels(w)
 
 
@@ -64,7 +63,7 @@ async def test_enter_maximises_the_selected_panel_and_restores_it(watching: Any,
     async with watching(ended, size=(160, 48)) as w:
         await w.press("5", "enter")
         assert shown_panels(w) == ["5"]
-        assert w.dashboard.panels[4].size.width > 150
+        assert w.dashboard.grid.panels[4].size.width > 150
         await w.press("escape")
         assert len(shown_panels(w)) == 9
 
@@ -75,7 +74,7 @@ async def test_one_cursor_drives_every_panel(watching: Any, ended: Path, size: t
         for keys, step in ((["left"], 79), (["home"], 0), (["left"], 0), (["right", "right"], 2), (["end"], 80)):
             await w.press(*keys)
             assert w.dashboard.cursor.step == step
-            assert {widget.view.cursor for widget in w.dashboard.panels} == {step}
+            assert {widget.view.cursor for widget in w.dashboard.grid.panels} == {step}
             assert f"step {step} " in w.line("#timeline")
 
 
@@ -83,14 +82,14 @@ async def test_numbers_of_the_small_screen_are_those_at_the_cursor(watching: Any
     async with watching(ended, size=(80, 24)) as w:
         await w.press("home")
         await w.until(lambda: "f 0.450" in w.line("#numbers"))
-        assert w.dashboard.query_one(Numbers).source.step == 0
+        assert w.dashboard.numbers.source[1] == 0
 
 
 async def test_a_panel_that_appears_has_its_values_in_its_lower_border(watching: Any, ended: Path) -> None:
     async with watching(ended, size=(80, 24)) as w:
         for key in "2345678":
             await w.press(key)
-            panel = w.dashboard.panels[int(key) - 1]
+            panel = w.dashboard.grid.panels[int(key) - 1]
             await w.until(lambda panel=panel: panel.border_subtitle)
             shown = str(panel.border_subtitle).replace("\\[", "[")
             await w.until(lambda shown=shown: shown in w.screen_text(), shown)
@@ -128,7 +127,7 @@ async def test_while_a_question_is_asked_keys_are_text(watching: Any, ended: Pat
         assert w.dashboard.cursor.step == 80
         await w.press("escape")
         assert not w.dashboard.prompt.active
-        assert w.app.focused is w.dashboard.panels[0]
+        assert w.app.focused is w.dashboard.grid.panels[0]
 
 
 async def test_the_selected_layer_moves_between_input_and_output(watching: Any, ended: Path) -> None:
@@ -138,24 +137,24 @@ async def test_the_selected_layer_moves_between_input_and_output(watching: Any, 
         assert w.dashboard.selected_layer == 8
         await w.press("down", "down")
         assert w.dashboard.selected_layer == 6
-        assert {widget.view.layer for widget in w.dashboard.panels} == {6}
+        assert {widget.view.layer for widget in w.dashboard.grid.panels} == {6}
         await w.until(lambda: "layer 6:" in w.line("#numbers"))
 
 
 async def test_zoom_narrows_the_window_of_every_panel_around_the_cursor(watching: Any, ended: Path) -> None:
     async with watching(ended, size=(160, 48)) as w:
         await w.press("g", "4", "0", "enter", "z", "z")
-        assert {(widget.view.first, widget.view.last) for widget in w.dashboard.panels} == {(30, 50)}
-        assert "×4" in w.line("#timeline")
+        assert {(widget.view.first, widget.view.last) for widget in w.dashboard.grid.panels} == {(30, 50)}
+        assert "zoom 4×" in w.line("#timeline")
         await w.press("Z", "Z", "Z")
-        assert {(widget.view.first, widget.view.last) for widget in w.dashboard.panels} == {(0, 80)}
+        assert {(widget.view.first, widget.view.last) for widget in w.dashboard.grid.panels} == {(0, 80)}
 
 
 async def test_l_toggles_the_axis_of_the_selected_panel_only(watching: Any, ended: Path) -> None:
     async with watching(ended, size=(160, 48)) as w:
-        before = [widget.log_axis for widget in w.dashboard.panels]
+        before = [widget.log_axis for widget in w.dashboard.grid.panels]
         await w.press("6", "l")
-        after = [widget.log_axis for widget in w.dashboard.panels]
+        after = [widget.log_axis for widget in w.dashboard.grid.panels]
         assert [place for place, (old, new) in enumerate(zip(before, after, strict=True)) if old != new] == [5]
 
 

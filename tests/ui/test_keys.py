@@ -1,9 +1,8 @@
 from collections import Counter
 
-from wnt_tui.keys import KEY_TABLE, bindings, footer_keys
 from wnt_tui.panels import ALL_PANELS
-from wnt_tui.screens.dashboard import Dashboard
 from wnt_tui.screens.help import key_help
+from wnt_tui.screens.keys import KEY_TABLE, bindings, footer_keys
 from wnt_tui.theme.themes import make_palette
 
 
@@ -12,21 +11,23 @@ def test_no_key_does_two_things() -> None:
     assert [key for key, count in keys.items() if count > 1] == []
 
 
-def test_every_action_of_the_table_exists() -> None:
-    for binding in bindings():
-        name = binding.action.partition("(")[0]
-        assert hasattr(Dashboard, f"action_{name}"), binding
+def test_every_key_with_a_meaning_is_bound() -> None:
+    bound = {key for binding in bindings() for key in binding.key.split(",")}
+    for entry in KEY_TABLE:
+        assert not entry.meaning or set(entry.keys.split(",")) <= bound, entry
 
 
 def test_every_footer_label_stands_for_bound_keys() -> None:
     bound = {key for binding in bindings() for key in binding.key.split(",")}
-    for entry in footer_keys(has_engine=True):
-        assert set(entry.keys.split(",")) <= bound, entry
+    for entry in KEY_TABLE:
+        assert not entry.label or set(entry.keys.split(",")) <= bound, entry
 
 
 def test_keys_of_an_engine_are_not_offered_without_one() -> None:
-    assert not any(entry.engine for entry in footer_keys(has_engine=False))
-    assert any(entry.action == "stop" for entry in footer_keys(has_engine=True))
+    offered = dict(footer_keys(has_engine=False))
+    assert not any(entry.shown in offered for entry in KEY_TABLE if entry.engine)
+    assert dict(footer_keys(has_engine=True))["space"] == "pause"
+    assert dict(footer_keys(has_engine=True, waits=True))["space"] == "resume"
 
 
 def test_every_key_and_every_panel_is_in_the_help() -> None:

@@ -16,7 +16,7 @@ from engine.session import SessionReader, ViewerMark, engine_alive
 from wnt_tui.process.engine_process import EngineProcess
 from wnt_tui.process.exit_message import messages_for_other_runs
 from wnt_tui.screens.dashboard import Dashboard
-from wnt_tui.screens.sessions import SessionsScreen
+from wnt_tui.screens.session_dialogs import SessionsDialog
 
 Start = Callable[..., Any]
 
@@ -24,16 +24,16 @@ Start = Callable[..., Any]
 async def test_of_several_living_runs_one_is_chosen_and_shown_alone(watching: Any, live: Start) -> None:
     newest, older = live(name="newest").path, live(rows=5, name="older").path
     async with watching(newest, older, choose=True) as w:
-        await w.until(lambda: isinstance(w.app.screen, SessionsScreen))
+        await w.until(lambda: isinstance(w.app.screen, SessionsDialog))
         shown = [str(option.prompt) for option in w.app.screen.query_one(OptionList).options]
         assert [line.split()[0] for line in shown] == ["newest", "older"]
         assert "live paused" in shown[1]
         await w.press("down", "enter")
         await w.until(lambda: w.app.screen is w.dashboard and w.dashboard.path == older)
         await w.until(lambda: w.dashboard.snapshot is not None)
-        assert w.dashboard.compared_paths == ()
+        assert w.dashboard.comparison.paths == ()
         await w.press("s")
-        await w.until(lambda: isinstance(w.app.screen, SessionsScreen))
+        await w.until(lambda: isinstance(w.app.screen, SessionsDialog))
 
 
 async def test_without_a_choice_the_newest_is_shown_and_one_run_alone_needs_no_choice(
@@ -41,11 +41,11 @@ async def test_without_a_choice_the_newest_is_shown_and_one_run_alone_needs_no_c
 ) -> None:
     newest, older = live(name="newest").path, live(rows=5, name="older").path
     async with watching(newest, older, choose=True) as w:
-        await w.until(lambda: isinstance(w.app.screen, SessionsScreen))
+        await w.until(lambda: isinstance(w.app.screen, SessionsDialog))
         await w.press("escape")
         await w.until(lambda: w.app.screen is w.dashboard)
         assert w.dashboard.path == newest
-        assert w.dashboard.compared_paths == ()
+        assert w.dashboard.comparison.paths == ()
     async with watching(newest, choose=True) as w:
         assert isinstance(w.app.screen, Dashboard)
 
@@ -56,7 +56,7 @@ async def test_two_runs_of_one_name_are_told_apart_by_where_they_lie(
     for folder in "ab":
         (tmp_path / folder).mkdir()
     async with watching(live(name="a/run").path, live(name="b/run").path, choose=True) as w:
-        await w.until(lambda: isinstance(w.app.screen, SessionsScreen))
+        await w.until(lambda: isinstance(w.app.screen, SessionsDialog))
         shown = [str(option.prompt).split()[0] for option in w.app.screen.query_one(OptionList).options]
         assert [Path(name).parent.name for name in shown] == ["a", "b"]
 

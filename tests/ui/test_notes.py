@@ -15,7 +15,7 @@ from engine.record import Event
 from engine.session import SessionReader
 from wnt_tui.app import WntApp
 from wnt_tui.panels.ledger import breakpoint_words
-from wnt_tui.screens.breakpoint_dialog import BreakpointsScreen, MetricNames, described
+from wnt_tui.screens.breakpoint_dialog import BreakpointsDialog, MetricNames, described
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ async def test_before_the_first_row_there_is_nothing_to_mark(watching: Any, empt
     async with watching(empty) as w:
         await w.press("m")
         assert not w.dashboard.prompt.active
-        assert "no step to mark" in w.line("#footer")
+        assert "no step yet to mark" in w.line("#footer")
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 48)])
@@ -92,7 +92,7 @@ async def test_a_breakpoint_is_set_hit_once_with_one_ring_and_cleared(
     engine = live(rows=10)
     async with watching(engine.path, size=size) as w:
         await w.press("B")
-        assert isinstance(w.app.screen, BreakpointsScreen)
+        assert isinstance(w.app.screen, BreakpointsDialog)
         w.app.screen.query_one(Input).value = "step>=12"
         await w.press("enter")
         await w.until(lambda: "Breakpoint step >= 12: set by viewer, from step 10 on." in w.line("#footer"))
@@ -102,7 +102,7 @@ async def test_a_breakpoint_is_set_hit_once_with_one_ring_and_cleared(
         assert w.dashboard.snapshot.last_step == 12
         assert rings == [None]
         assert "breakpoint at step 12: step >= 12" in w.line("#footer")
-        view = w.dashboard.panels[8].view
+        view = w.dashboard.grid.panels[8].view
         assert view is not None
         assert breakpoint_words(view) == "step >= 12 (step 12)"
         await w.press("right")
@@ -149,7 +149,7 @@ async def test_hits_of_before_are_no_news(watching: Any, tmp_path: Path, pretend
         await w.press("B")
         assert not w.app.screen.query(Input)
         await w.press("x", "enter")
-        assert isinstance(w.app.screen, BreakpointsScreen)
+        assert isinstance(w.app.screen, BreakpointsDialog)
 
 
 async def test_names_of_the_catalogue_are_completed() -> None:

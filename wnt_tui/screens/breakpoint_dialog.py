@@ -1,4 +1,4 @@
-"""The breakpoints of a run: which are set, where they were hit; one is set or cleared with a key."""
+"""The breakpoints of a run and their hits; one is set or cleared with a key."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from textual.suggester import Suggester
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from engine.breakpoints import LONGEST_CONDITION, BreakpointError, SetBreakpoint, parse
+from engine.breakpoints import LONGEST_CONDITION, BreakpointError, SetBreakpoint, breakpoints_set, parse
 from engine.catalogue import CATALOGUE
 from engine.config import RunConfig
+from engine.record import Event
 from wnt_tui.screens.dialog import ListDialog, dialog_key
 from wnt_tui.theme.themes import Palette
 
@@ -30,19 +31,14 @@ _LAST_WORD = re.compile(r"[a-z_][a-z_0-9]+$")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is to be done.
-
-    Attributes:
-        name: The command.
-        condition: Its argument.
-    """
+    """A command, and the condition that it sets or clears."""
 
     name: Literal["break", "clear"]
     condition: str
 
 
 class MetricNames(Suggester):
-    """Completes the word at the end of what was typed to a name of the catalogue."""
+    """Completes the word at the end of a condition to a name of the catalogue."""
 
     async def get_suggestion(self, value: str) -> str | None:
         """Return the text with its last word completed, None where it begins no name."""
@@ -53,12 +49,12 @@ class MetricNames(Suggester):
         return None if found is None else value[: word.start()] + found
 
 
-class BreakpointsScreen(ListDialog[Change | None]):
+class BreakpointsDialog(ListDialog[Change | None]):
     """A field for a new breakpoint above the list of those that are set; answers with a change, or None.
 
     Args:
-        found: Those that are set.
-        config: The run.
+        config: The run, with the breakpoints of its beginning.
+        events: Its events: breakpoints that were set, cleared and hit.
         engine: Whether an engine lives, which alone can change them.
         palette: Styles and characters.
     """
@@ -70,9 +66,9 @@ class BreakpointsScreen(ListDialog[Change | None]):
         dialog_key("enter", "submit"),
     ]
 
-    def __init__(self, found: Sequence[SetBreakpoint], config: RunConfig, engine: bool, palette: Palette) -> None:
+    def __init__(self, config: RunConfig, events: Sequence[Event], engine: bool, palette: Palette) -> None:
         super().__init__()
-        self._found = tuple(found)
+        self._found = breakpoints_set(config.breakpoints, events)
         self._config = config
         self._engine = engine
         self._palette = palette
@@ -116,7 +112,7 @@ class BreakpointsScreen(ListDialog[Change | None]):
         return super().check_action("list" if action == "clear" else action, parameters)
 
     def action_submit(self) -> None:
-        """Set the breakpoint, or point at what is wrong with it."""
+        """Set the breakpoint, or point at its mistake."""
         condition = self.query_one(Input).value
         if not condition.strip():
             self.dismiss(None)
@@ -142,11 +138,7 @@ class BreakpointsScreen(ListDialog[Change | None]):
             self.dismiss(Change("clear", self._found[place].text))
 
     def chosen(self, place: int) -> None:
-        """Put a breakpoint into the field, to set another like it.
-
-        Args:
-            place: Which of the list.
-        """
+        """Put a breakpoint into the field, to set another like it."""
         if self._engine:
             field = self.query_one(Input)
             field.value = self._found[place].text

@@ -1,4 +1,4 @@
-"""What lies over the dashboard until it is answered."""
+"""Dialogs: screens over the dashboard until they are answered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Answer = TypeVar("Answer")
 
 
 def dialog_key(keys: str, action: str) -> Binding:
-    """Bind keys of a dialog: with priority, so that the next key already finds what this one has done."""
+    """Bind keys of a dialog, with priority: the next key already finds what this one has done."""
     return Binding(keys, action, show=False, priority=True)
 
 
@@ -29,17 +29,10 @@ else:
 
 
 class AnsweredOnce(_Base[Answer]):
-    """Mixed into a screen that goes once, however often enter is pressed: what lies beneath would go with it."""
+    """Mixed into a screen that goes once, however often enter is pressed: the screen beneath would go with it."""
 
     def dismiss(self, result: Answer | None = None) -> AwaitComplete:
-        """Answer and go; nothing if that has happened.
-
-        Args:
-            result: The answer.
-
-        Returns:
-            What can be awaited until the screen has gone.
-        """
+        """Answer and go; nothing if that has happened."""
         return super().dismiss(result) if self.is_current else AwaitComplete()
 
 
@@ -75,16 +68,24 @@ class ListDialog(Dialog[Answer]):
         getattr(self.query_one(OptionList), f"action_{name}")()
 
     def action_choose(self) -> None:
-        """Answer with what is highlighted."""
+        """Answer with the highlighted entry."""
         place = self.query_one(OptionList).highlighted
         if place is not None:
             self.chosen(place)
 
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Answer with the entry that was clicked."""
+        self.chosen(event.option_index)
+
+    def chosen(self, place: int) -> None:
+        """Answer with an entry of the list."""
+        raise NotImplementedError
+
     def describe_later(self, line: Callable[[int], str], count: int) -> None:
-        """Put words about the entries into the list as they are found, off the keyboard's way: disks may be slow.
+        """Describe the entries of the list on another thread: disks may be slow.
 
         Args:
-            line: What an entry says; called on another thread.
+            line: The line of an entry; called on that thread.
             count: How many there are.
         """
 
@@ -100,15 +101,3 @@ class ListDialog(Dialog[Answer]):
     def _describe(self, place: int, line: str) -> None:
         for options in self.query(OptionList):
             options.replace_option_prompt_at_index(place, line)
-
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Answer with what was clicked."""
-        self.chosen(event.option_index)
-
-    def chosen(self, place: int) -> None:
-        """Answer with an entry of the list.
-
-        Args:
-            place: Which.
-        """
-        raise NotImplementedError

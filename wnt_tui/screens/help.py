@@ -1,4 +1,4 @@
-"""Help: every key, and what every panel shows, from the key table and the catalogue."""
+"""Help: every key and every panel, from the key table and the catalogue."""
 
 from __future__ import annotations
 
@@ -12,25 +12,18 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from engine.config import RunConfig
-from wnt_tui.keys import GROUP_TITLES, KEY_TABLE
 from wnt_tui.panels.panel import Panel
 from wnt_tui.screens.dialog import Dialog, dialog_key
+from wnt_tui.screens.keys import KEY_TABLE
 from wnt_tui.theme.themes import Palette
 
 
 def key_help(palette: Palette) -> Text:
-    """The key table, by group.
-
-    Args:
-        palette: Styles and characters.
-
-    Returns:
-        A line a key.
-    """
+    """Return the key table by group, a line a key."""
     glyphs = palette.glyphs
     text = Text()
-    for group, title in GROUP_TITLES.items():
-        text.append(f"{title}\n", palette.strong)
+    for group in dict.fromkeys(entry.group for entry in KEY_TABLE):
+        text.append(f"{group}\n", palette.strong)
         for entry in KEY_TABLE:
             if entry.group == group and entry.meaning:
                 text.append(f"  {glyphs.text(entry.shown):<10}", palette.cursor_label)

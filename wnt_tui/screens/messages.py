@@ -1,7 +1,8 @@
-"""What other threads tell the dashboard. A burst of snapshots collapses into the newest."""
+"""Messages from other threads to the dashboard. A burst of snapshots collapses into the newest."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from textual.message import Message
@@ -9,26 +10,54 @@ from textual.message import Message
 from engine.errors import WntError
 from wnt_tui.process.command_sender import CommandOutcome
 from wnt_tui.session.snapshot import Snapshot
+from wnt_tui.session.source import Deliveries, SessionSource
+
+Post = Callable[[Message], None]
+"""Posts a message to the dashboard, from any thread."""
 
 
 class SnapshotReady(Message):
-    """The session has changed.
+    """A session has changed.
 
     Args:
-        snapshot: What it is now.
+        source: The source that has read it.
+        snapshot: Its new state.
     """
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, source: SessionSource, snapshot: Snapshot) -> None:
         super().__init__()
+        self.source = source
         self.snapshot = snapshot
 
     def can_replace(self, message: Message) -> bool:
-        """Return whether the other is an older snapshot that is still waiting: it is superfluous."""
-        return type(message) is type(self)
+        """Return whether the other is an older snapshot of the same session that is still waiting."""
+        return isinstance(message, SnapshotReady) and message.source is self.source
 
 
-class OriginReady(SnapshotReady):
-    """The session that this one branches from was read, to be looked at while the branch's engine starts."""
+class SourceTrouble(Message):
+    """A session cannot be read.
+
+    Args:
+        source: The source that has tried.
+        error: Why.
+    """
+
+    def __init__(self, source: SessionSource, error: WntError) -> None:
+        super().__init__()
+        self.source = source
+        self.error = error
+
+
+class CommandAnswered(Message):
+    """The engine has answered a command.
+
+    Args:
+        outcome: Its answer.
+    """
+
+    def __init__(self, outcome: CommandOutcome) -> None:
+        super().__init__()
+        self.outcome = outcome
 
 
 class ViewChanged(Message):
@@ -39,57 +68,11 @@ class ViewChanged(Message):
         return isinstance(message, ViewChanged)
 
 
-class SourceTrouble(Message):
-    """The session cannot be read.
-
-    Args:
-        error: Why.
-    """
-
-    def __init__(self, error: WntError) -> None:
-        super().__init__()
-        self.error = error
-
-
-class CompanionReady(Message):
-    """A session that is compared has changed.
-
-    Args:
-        path: The file.
-        snapshot: What it is now.
-    """
-
-    def __init__(self, path: Path, snapshot: Snapshot) -> None:
-        super().__init__()
-        self.path = path
-        self.snapshot = snapshot
-
-    def can_replace(self, message: Message) -> bool:
-        """Return whether the other is an older snapshot of the same session that is still waiting."""
-        return isinstance(message, CompanionReady) and message.path == self.path
-
-
-class CompanionTrouble(Message):
-    """A session that is compared cannot be read.
-
-    Args:
-        path: The file.
-        error: Why.
-    """
-
-    def __init__(self, path: Path, error: WntError) -> None:
-        super().__init__()
-        self.path = path
-        self.error = error
-
-
-class CommandAnswered(Message):
-    """The engine has answered a command.
-
-    Args:
-        outcome: What became of it.
-    """
-
-    def __init__(self, outcome: CommandOutcome) -> None:
-        super().__init__()
-        self.outcome = outcome
+def source_of(path: Path, post: Post, *, awaited: bool = False) -> SessionSource:
+    """Return a source that posts what it finds; ``awaited`` if the file may still be to come."""
+    deliveries = Deliveries(
+        snapshot=lambda snapshot: post(SnapshotReady(source, snapshot)),
+        trouble=lambda error: post(SourceTrouble(source, error)),
+    )
+    source = SessionSource(path, deliveries, awaited=awaited)
+    return source

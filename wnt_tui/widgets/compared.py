@@ -1,4 +1,4 @@
-"""One line that names the sessions that are compared: letter, marker, name, and what is different about each."""
+"""One line that names the sessions that are compared: letter, marker, name, and how each differs."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from wnt_tui.widgets.line import Line
 
 
 class ComparedLine(Line):
-    """``A ● first  lr .01   B ◆ second  lr .02``; what does not fit is cut, equally for all."""
+    """``A ● first  lr .01   B ◆ second  lr .02``; hidden for one session alone."""
+
+    DEFAULT_CSS = "ComparedLine { display: none; }"
 
     # always_update: snapshots hold arrays, which do not compare to one truth.
     snapshots: reactive[tuple[Snapshot, ...]] = reactive((), always_update=True)
 
+    def watch_snapshots(self, snapshots: tuple[Snapshot, ...]) -> None:
+        """Appear with the second session."""
+        self.display = len(snapshots) > 1
+
     def render(self) -> Text:
-        """Return the line."""
+        """Return the line; what does not fit is cut, equally for all."""
         snapshots = self.snapshots
-        if not snapshots:
-            return self.fitted()
         glyphs = self.palette.glyphs
         differing = differences(list(snapshots))
-        room = max(self.content_size.width // len(snapshots) - 2, 6)
+        room = max(self.content_size.width // max(len(snapshots), 1) - 2, 6)
         parts = []
         for place, snapshot in enumerate(snapshots):
             sign = f"{LETTERS[place]} {glyphs.markers[place % len(glyphs.markers)]} "

@@ -1,4 +1,4 @@
-"""The header: what runs, on what, how it is going, how long it will take. One line."""
+"""The header: the run, its engine's state, its speed and the time left, on one line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wnt_tui.session.engine_state import blocked_phrase, goes_on, hindrance
 from wnt_tui.session.snapshot import Snapshot
 from wnt_tui.session.speed import seconds_left, steps_per_second
 from wnt_tui.theme.wording import branch_phrase, clock, duration, rate, run_summary
-from wnt_tui.widgets.line import Line
+from wnt_tui.widgets.line import ROOMY, Line
 
 STATE_SIGNS: dict[str, tuple[str, str, str]] = {
     "starting": ("◌", "o", "warn"),
@@ -23,9 +23,7 @@ STATE_SIGNS: dict[str, tuple[str, str, str]] = {
     "failed": ("✖", "X", "bad"),
     "died": ("✖", "X", "bad"),
 }
-"""Sign, its ASCII stand-in and role of a state: it is told by sign and words, never by colour alone."""
-
-ROOMY = 120
+"""Sign, its ASCII stand-in and role of a state: it is shown by sign and words, never by colour alone."""
 
 
 def state_phrase(snapshot: Snapshot) -> str:
@@ -41,9 +39,9 @@ def state_phrase(snapshot: Snapshot) -> str:
     if engine.state == "finished":
         return "live finished, waiting"
     if snapshot.engine_behind:
-        return f"live rewound to {engine.step}"
+        return f"live paused at step {engine.step}"
     if engine.state == "running" and engine.message:
-        return "live executing again"
+        return f"live at step {engine.step}, replaying recorded steps"
     if engine.blocked_since is None and (hindered := hindrance(engine)):
         return hindered
     return f"live {engine.state}"
@@ -64,61 +62,56 @@ class Header(Line):
 
     # always_update: snapshots hold arrays, which do not compare to one truth.
     snapshot: reactive[Snapshot | None] = reactive(None, always_update=True)
-    cursor: reactive[int] = reactive(0)
-    """The step whose learning rate is told."""
+    step: reactive[int] = reactive(0)
+    """The cursor's step, whose learning rate is shown."""
     link: reactive[str] = reactive("")
-    """What to say of the link to the terminal: nothing where it is quick."""
+    """What is said of the link to the terminal: nothing where it is quick."""
     waiting: reactive[str] = reactive("opening…")
-    """What to say before there is a snapshot."""
+    """Shown before there is a snapshot."""
 
     def render(self) -> Text:
         """Return the line, without the dispensable parts that do not fit."""
-        if self.snapshot is None:
-            return self.fitted(self.styled(self.waiting, "warn"))
         snapshot = self.snapshot
+        if snapshot is None:
+            return self.fitted(self.styled(self.waiting, "warn"))
         # One that gives no sign of life is shown as one that has died.
         shown = snapshot.engine.state if snapshot.engine.silent_since is None else "died"
         sign, stand_in, role = STATE_SIGNS.get(shown, ("●", "*", "strong"))
-        state = (f"{self.sign(sign, stand_in)} {state_phrase(snapshot)}", role)
-        blocked = (blocked_phrase(snapshot.engine), "bad")
-        link = (self.link, "warn")
-        progress = [(part, "strong" if place == 0 else "text") for place, part in enumerate(progress_parts(snapshot))]
         left = [
-            run_summary(snapshot.config, snapshot.lr_at(self.cursor)),
+            run_summary(snapshot.config, snapshot.lr_at(self.step)),
             branch_phrase(snapshot.meta),
             snapshot.data_name,
             snapshot.engine.device,
         ]
-        return self._laid_out(
-            [self.palette.glyphs.text(part) for part in left if part],
-            [
-                (self.palette.glyphs.text(text), role)
-                for text, role in (state, *(warning for warning in (blocked, link) if warning[0]), *progress)
-            ],
-        )
+        progress = [(part, "strong" if place == 0 else "text") for place, part in enumerate(progress_parts(snapshot))]
+        right = [
+            (f"{self.sign(sign, stand_in)} {state_phrase(snapshot)}", role),
+            (blocked_phrase(snapshot.engine), "bad"),
+            (self.link, "warn"),
+            *progress,
+        ]
+        return self._laid_out([part for part in left if part], [part for part in right if part[0]])
 
     def _laid_out(self, left: list[str], right: list[tuple[str, str]]) -> Text:
         width = self.content_size.width
-        gap = 4 if width >= ROOMY else 2
+        gap = " " * (4 if width >= ROOMY else 2)
+        left = [self.palette.glyphs.text(part) for part in left]
+        right = [(self.palette.glyphs.text(part), role) for part, role in right]
 
         def taken() -> int:
-            count = len(left) + len(right)
-            return sum(map(len, left)) + sum(len(text) for text, _ in right) + gap * (count - 1)
+            return len(gap.join([*left, *(part for part, _ in right)]))
 
         while taken() > width and (len(left) > 1 or len(right) > 1):
             if len(left) > 1:
                 left.pop()
             elif left and " " in left[0]:
                 left[0] = left[0].rpartition(" · " if " · " in left[0] else " ")[0]
-            elif len(right) > 2:
+            elif len(right) > 2 or not left:
                 right.pop()
-            elif left:
-                left.pop()
             else:
-                right.pop()
-        space = " " * gap
-        beginning = [self.styled((space if place else "") + part, "text" if place else "title")
-                     for place, part in enumerate(left)]  # fmt: skip
-        ending = [self.styled((space if place else "") + text, role) for place, (text, role) in enumerate(right)]
-        filling = width - sum(len(text) for text, _ in beginning + ending)
-        return self.fitted(*beginning, self.styled(" " * max(1 if left else 0, filling), "text"), *ending)
+                left.pop()
+        beginning = [(gap * (place > 0) + part, "text" if place else "title") for place, part in enumerate(left)]
+        ending = [(gap * (place > 0) + part, role) for place, (part, role) in enumerate(right)]
+        filling = width - sum(len(part) for part, _ in (*beginning, *ending))
+        middle = (" " * max(1 if left else 0, filling), "text")
+        return self.fitted(*(self.styled(*part) for part in (*beginning, middle, *ending)))

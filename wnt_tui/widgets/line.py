@@ -10,6 +10,9 @@ from textual.widget import Widget
 
 from wnt_tui.theme.themes import Palette
 
+ROOMY = 120
+"""Columns from which on parts stand further apart."""
+
 
 class Line(Widget):
     """Base of header, tabs, key numbers, timeline and footer.

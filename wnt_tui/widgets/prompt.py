@@ -1,40 +1,54 @@
-"""The prompt: one question in the footer's place, answered with enter, dropped with escape."""
+"""The prompt: one question in the footer's place, confirmed with enter, cancelled with escape."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.message import Message
 from textual.widgets import Input, Label
 
-HINT = "enter: do it · esc: drop it"
+from wnt_tui.widgets.footer import Footer
+
+HINT = "enter: confirm · esc: cancel"
 MAX_STEPS = 10**9
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked.
+class Question(Generic[Answer]):
+    """A question and what becomes of its answer.
 
     Attributes:
-        name: For the asker to tell answers apart.
         text: The question.
         parse: Turns the text into the answer; raises ValueError with a sentence.
-        hint: What is said beside the field at first.
+        answered: Called with the answer.
+        hint: Shown beside the field at first.
         width: Columns of the field; 0 is all the room there is.
     """
 
-    name: str
     text: str
-    parse: Callable[[str], Any]
+    parse: Callable[[str], Answer]
+    answered: Callable[[Answer], object]
     hint: str = HINT
     width: int = 16
 
 
 class Prompt(Horizontal):
-    """An inline prompt; hidden while nothing is asked."""
+    """An inline prompt; hidden while nothing is asked.
+
+    Args:
+        footer: The line whose place it takes.
+        id: The widget's id.
+    """
+
+    class Closed(Message):
+        """The question was answered or cancelled."""
 
     DEFAULT_CSS = """
     Prompt { height: 1; padding: 0 1; background: $panel; display: none; }
@@ -44,7 +58,15 @@ class Prompt(Horizontal):
     Prompt Input { width: 16; background: $surface; padding: 0; border: none; height: 1; }
     """
 
-    question: Question | None = None
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "answer", show=False, priority=True),
+        Binding("escape", "close", show=False, priority=True),
+    ]
+
+    def __init__(self, footer: Footer, *, id: str | None = None) -> None:  # ruff: ignore[builtin-argument-shadowing]
+        super().__init__(id=id)
+        self._footer = footer
+        self._question: Question[Any] | None = None
 
     def compose(self) -> ComposeResult:
         """Yield question, field, and what is wrong with the answer."""
@@ -56,22 +78,18 @@ class Prompt(Horizontal):
     @property
     def active(self) -> bool:
         """Whether a question is being asked."""
-        return self.question is not None
+        return self._question is not None
 
-    def ask(self, question: Question, initial: str = "") -> None:
-        """Show a question and take the keyboard.
-
-        Args:
-            question: The question.
-            initial: What the field says at first.
-        """
-        self.question = question
+    def ask(self, question: Question[Any]) -> None:
+        """Show a question and take the keyboard."""
+        self._question = question
+        self._footer.say("")
+        self._footer.display, self.display = False, True
         self.query_one("#question", Label).update(f"{question.text}: ")
         self._remark(question.hint)
         field = self.query_one(Input)
-        field.value = initial
+        field.value = ""
         field.styles.width = question.width or "1fr"
-        self.display = True
         self.take_keyboard()
 
     def take_keyboard(self) -> None:
@@ -83,43 +101,29 @@ class Prompt(Horizontal):
         remark.update(text)
         remark.set_class(wrong, "-wrong")
 
-    def close(self) -> None:
+    def action_close(self) -> None:
         """Hide and give the keyboard back."""
-        self.question = None
-        self.display = False
+        self._question = None
+        self._footer.display, self.display = True, False
         self.screen.set_focus(None)
+        self.post_message(self.Closed())
 
-    def take(self) -> tuple[Question, Any] | None:
-        """Take what was typed.
-
-        Returns:
-            The question and its answer, and the prompt has gone; None if the answer is wrong, which is said, or nothing
-            was asked.
-        """
-        question = self.question
+    def action_answer(self) -> None:
+        """Take the answer, or say what is wrong with it and go on asking."""
+        question = self._question
         if question is None:
-            return None
+            return
         try:
             answer = question.parse(self.query_one(Input).value.strip())
         except ValueError as error:
             self._remark(str(error), wrong=True)
-            return None
-        self.close()
-        return question, answer
+            return
+        self.action_close()
+        question.answered(answer)
 
 
 def whole_number(text: str) -> int:
-    """A whole number of steps.
-
-    Args:
-        text: What was typed.
-
-    Returns:
-        The number.
-
-    Raises:
-        ValueError: It is none; the sentence says so.
-    """
+    """Return a whole number; raises ValueError with a sentence where there is none."""
     try:
         return int(text.replace("_", ""))
     except ValueError:
@@ -127,17 +131,7 @@ def whole_number(text: str) -> int:
 
 
 def count_of_steps(text: str) -> int:
-    """A number of steps to train, at least one.
-
-    Args:
-        text: What was typed.
-
-    Returns:
-        The number.
-
-    Raises:
-        ValueError: It is not such a number; the sentence says why.
-    """
+    """Return a number of steps to train; raises ValueError with a sentence where there is none."""
     count = whole_number(text)
     if not 1 <= count <= MAX_STEPS:
         raise ValueError(f"At least 1 and at most {MAX_STEPS:,} steps.")
@@ -145,17 +139,7 @@ def count_of_steps(text: str) -> int:
 
 
 def learning_rate(text: str) -> float:
-    """A learning rate, positive and finite.
-
-    Args:
-        text: What was typed.
-
-    Returns:
-        The rate.
-
-    Raises:
-        ValueError: It is not such a number; the sentence says why.
-    """
+    """Return a learning rate, positive and finite; raises ValueError with a sentence where there is none."""
     try:
         rate = float(text)
     except ValueError:

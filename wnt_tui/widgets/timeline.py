@@ -1,4 +1,4 @@
-"""The timeline: the whole run on one line, the cursor on it, and what happened when."""
+"""The timeline: the whole run on one line, with the cursor and events."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ from textual.reactive import reactive
 
 from engine.record import Event
 from wnt_tui.session.cursor import Cursor
-from wnt_tui.widgets.line import Line
+from wnt_tui.widgets.line import ROOMY, Line
 
-EVENT_MARKS: dict[str, tuple[str, str, str, int]] = {
-    "failed": ("✖", "X", "bad", 12),
-    "diverged": ("▲", "!", "bad", 11),
-    "violation": ("▲", "!", "warn", 10),
-    "blocked": ("■", "#", "bad", 8),
-    "break": ("◉", "o", "bad", 7),
-    "mark": ("▼", "v", "cursor_label", 6),
-    "lr": ("◆", "+", "cursor_label", 5),
-    "notice": ("◇", ".", "focus", 4),
-    "stopped": ("■", "#", "strong", 3),
-    "finished": ("■", "#", "strong", 3),
-    "pause": ("╻", "'", "strong", 2),
-    "resume": ("╻", "'", "strong", 1),
+EVENT_MARKS: dict[str, tuple[str, str, str]] = {
+    "failed": ("✖", "X", "bad"),
+    "diverged": ("▲", "!", "bad"),
+    "violation": ("▲", "!", "warn"),
+    "blocked": ("■", "#", "bad"),
+    "break": ("◉", "o", "bad"),
+    "mark": ("▼", "v", "cursor_label"),
+    "lr": ("◆", "+", "cursor_label"),
+    "notice": ("◇", ".", "focus"),
+    "stopped": ("■", "#", "strong"),
+    "finished": ("■", "#", "strong"),
+    "pause": ("╻", "'", "strong"),
+    "resume": ("╻", "'", "strong"),
 }
-"""Sign, its ASCII stand-in, role and precedence of an event; where several share a cell the highest is drawn.
-Starts are not marked."""
+"""Sign, its ASCII stand-in and role of an event; of several in one cell the first of these is drawn. Starts are not
+marked."""
+
+_PRECEDENCE = list(EVENT_MARKS)
 
 
 def column_of(step: int, first: int, last: int, width: int) -> int:
@@ -48,16 +50,16 @@ def step_at(column: int, first: int, last: int, width: int) -> int:
 def draw_line(
     cursor: Cursor, happenings: Sequence[Event], width: int, *, unicode: bool = True
 ) -> list[tuple[str, str]]:
-    """The line without its ends, one (sign, role) a cell.
+    """The line without its ends; it spans the whole run, whatever the zoom.
 
     Args:
-        cursor: The cursor; the line spans the whole run, whatever the zoom.
+        cursor: The cursor.
         happenings: Events to mark.
         width: Number of cells.
         unicode: Whether more than ASCII may be used.
 
     Returns:
-        ``width`` cells: recorded steps heavy, planned ones light, those outside the zoomed window dim.
+        A (sign, role) a cell: recorded steps heavy, planned ones light, those outside the zoomed window dim.
     """
     first, end = cursor.first, cursor.end
     recorded = column_of(cursor.last, first, end, width) if cursor.last >= first else -1
@@ -67,20 +69,17 @@ def draw_line(
         (done, "focus" if window[0] <= column <= window[1] else "axis") if column <= recorded else (planned, "axis")
         for column in range(width)
     ]
-    precedence = [0] * width
-    for event in happenings:
-        mark = EVENT_MARKS.get(event.kind)
-        column = column_of(event.step, first, end, width)
-        if mark is not None and mark[3] > precedence[column]:
-            precedence[column] = mark[3]
-            cells[column] = (mark[0] if unicode else mark[1], mark[2])
+    marked = [event for event in happenings if event.kind in EVENT_MARKS]
+    for event in sorted(marked, key=lambda event: -_PRECEDENCE.index(event.kind)):
+        sign, stand_in, role = EVENT_MARKS[event.kind]
+        cells[column_of(event.step, first, end, width)] = (sign if unicode else stand_in, role)
     if cursor.last >= first:
         cells[column_of(cursor.step, first, end, width)] = (here, "strong")
     return cells
 
 
 class Timeline(Line):
-    """One line: ``├━━━◆━━━●────┤  step 37  ×1  following``. A click goes to that step."""
+    """One line: ``├━━━◆━━━●────┤  step 37  zoom 1×  following``. A click goes to that step."""
 
     class Picked(Message):
         """Somebody clicked on a step.
@@ -103,28 +102,28 @@ class Timeline(Line):
         if cursor.last < cursor.first:
             return "no step yet"
         behind = cursor.last - cursor.step
-        place = "following" if self.live else "at the end"
-        return f"step {cursor.step}  ×{2**cursor.zoom}  {f'{behind} behind' if behind else place}"
+        place = self._behind(behind) if behind else "following" if self.live else "at the end"
+        return f"step {cursor.step}  zoom {2**cursor.zoom}×  {place}"
+
+    def _behind(self, steps: int) -> str:
+        if self.content_size.width < ROOMY:
+            return f"{steps} behind"
+        return f"{steps} step{'s' * (steps != 1)} behind newest"
 
     def _line_width(self) -> int:
         # The legend keeps its widest form's place, so that the line does not breathe while the cursor moves.
-        digits = len(str(max(self.cursor.end, 0)))
-        legend = len("step   ×1  ") + digits + max(len("at the end"), digits + len(" behind"))
-        zoom = len(str(2**self.cursor.zoom)) - 1
-        return max(4, self.content_size.width - legend - zoom - 4)
+        last = max(self.cursor.end, 0)
+        place = max(len("at the end"), len(self._behind(max(last, 2))))
+        legend = len(f"step {last}  zoom {2**self.cursor.zoom}×  ") + place
+        return max(4, self.content_size.width - legend - 4)
 
     def render(self) -> Text:
         """Return line and legend."""
         unicode = self.palette.glyphs.unicode
         cells = draw_line(self.cursor, self.happenings, self._line_width(), unicode=unicode)
         start, end = ("├", "┤") if unicode else ("|", "|")
-        line = [(sign, getattr(self.palette, role)) for sign, role in cells]
-        return self.fitted(
-            (start, self.palette.axis),
-            *line,
-            (f"{end}  ", self.palette.axis),
-            self.styled(self.legend(), "text"),
-        )
+        parts = ((start, "axis"), *cells, (f"{end}  ", "axis"), (self.legend(), "text"))
+        return self.fitted(*(self.styled(*part) for part in parts))
 
     def on_click(self, event: events.Click) -> None:
         """Go to the step under the mouse."""
