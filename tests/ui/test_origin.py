@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from engine.config import RunConfig
+from engine.requests import Training
 from engine.session import EngineLock
 from wnt_tui.process.engine_process import EngineProcess
 
@@ -21,9 +22,9 @@ async def test_a_branch_shows_its_parents_rows_while_its_engine_starts(
 ) -> None:
     started: list[Path] = []
 
-    def start(session: Path, *_arguments: str, lock: EngineLock, **_options: object) -> EngineProcess:
+    def start(request: Training, lock: EngineLock) -> EngineProcess:
         lock.release()
-        started.append(session)
+        started.append(session := request.session)
         idle = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
         return EngineProcess(idle, session.with_name(session.name + ".log"))
 
