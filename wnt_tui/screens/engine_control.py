@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from engine.paths import shown_path
+from engine.record import lr_in_force
 from wnt_tui.process.command_sender import CommandOutcome, CommandSender
 from wnt_tui.process.engine_process import EngineProcess
 from wnt_tui.process.exit_message import ExitMessage, goes_on, saved
@@ -167,7 +168,7 @@ class EngineControl:
                 self._branch,
             ))  # fmt: skip
             return
-        now = short_number(snapshot.lr_at(snapshot.last_step))
+        now = short_number(lr_in_force(snapshot.events, snapshot.lr_at(snapshot.last_step)))
         self._prompt.ask(Question(f"learning rate (now {now})", learning_rate, self._set_rate))
 
     def _set_rate(self, rate: float) -> None:
