@@ -18,6 +18,7 @@ import torch
 from engine.measure.layer_measures import LayerMeasures
 from engine.measure.row_norms import row_norms
 from engine.model.mlp import initialise
+from engine.theory.activation import ACTIVATIONS
 
 
 def peak() -> int:
@@ -31,7 +32,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=5000)
     parser.add_argument("--depth", type=int, default=31, help="weight matrices: one more than Gram matrices")
     parser.add_argument("--examples", type=int, default=1000)
-    parser.add_argument("--activation", default="relu", choices=["relu", "tanh"])
+    parser.add_argument("--activation", default="relu", choices=list(ACTIVATIONS))
     arguments = parser.parse_args()
     n, w, depth = arguments.examples, arguments.width, arguments.depth
     model = initialise(

@@ -10,7 +10,7 @@ import json
 import math
 import operator
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -18,12 +18,14 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from engine.breakpoints import parse_all
 from engine.errors import ConfigError
 from engine.paths import existing_path, printable, shown_path
+from engine.theory.activation import ACTIVATIONS
+from engine.theory.loss_constants import LOSSES
 
-Activation = Literal["relu", "tanh"]
-Loss = Literal["mse", "mse_logits", "cross_entropy"]
 DType = Literal["float32", "float64"]
 MeasureSet = Literal["none", "core", "all"]
 OnBreak = Literal["pause", "stop", "continue"]
+
+_LOSS_FORMULAS = "; ".join(f"{loss.name}: {loss.formula}" for loss in LOSSES.values()) + "."
 
 MAX_WIDTH = 1_000_000
 MAX_DEPTH = 1_000
@@ -37,6 +39,7 @@ def _option(
     at_most: float | None = None,
     above: float | None = None,
     below: float | None = None,
+    choices: Iterable[str] = (),
     short: str = "",
     flag: str = "",
 ) -> Any:
@@ -49,6 +52,7 @@ def _option(
             "at_most": at_most,
             "above": above,
             "below": below,
+            "choices": tuple(choices),
             "short": short,
             "flag": flag,
         },
@@ -70,8 +74,8 @@ class RunConfig:
     depth: int = _option(9, "Weight matrices, output layer included.", at_least=2, at_most=MAX_DEPTH)
     examples: int = _option(250, "Training examples n (full batch).", at_least=1)
     test_examples: int | None = _option(None, "Test examples; default: as many as --examples.", at_least=0)
-    activation: Activation = _option("relu", "Activation, normalised to zero mean and unit variance.")
-    loss: Loss = _option("mse", "mse: ½‖softmax(o)−y‖²; mse_logits: ½‖o−y‖²; cross_entropy.")
+    activation: str = _option("relu", "Activation, normalised to zero mean and unit variance.", choices=ACTIVATIONS)
+    loss: str = _option("mse", _LOSS_FORMULAS, choices=LOSSES)
     lr: float = _option(0.01, "Learning rate η.", above=0.0)
     steps: int = _option(80, "Gradient steps T; a run of T steps leaves T+1 rows.", at_least=0)
     seed: int = _option(0, "Seed of the weights and of the choice of examples.", at_least=0, at_most=2**63 - 1)
@@ -81,8 +85,12 @@ class RunConfig:
     data: str = _option("auto", "auto, cifar10, digits, gaussian or FILE.npz.")
     data_dir: str | None = _option(None, "Where CIFAR-10 lies on disk.")
     device: str = _option("auto", "auto, cpu, cuda or cuda:N.")
-    dtype: DType = _option("float32", "Precision of training; Gram matrices and spectra are always float64.")
-    measure: MeasureSet = _option("all", "What is measured: none, core (no Hessian, no NTK) or all.")
+    dtype: DType = _option(
+        "float32", "Precision of training; Gram matrices and spectra are always float64.", choices=get_args(DType)
+    )
+    measure: MeasureSet = _option(
+        "all", "What is measured: none, core (no Hessian, no NTK) or all.", choices=get_args(MeasureSet)
+    )
     every: int = _option(
         1, "Measure at every K-th step, the last one, and in the step after each what is predicted for it.", at_least=1
     )
@@ -105,7 +113,9 @@ class RunConfig:
         "diverging; may be given several times.",
         flag="break",
     )
-    on_break: OnBreak = _option("pause", "What a breakpoint does: pause, stop, or continue with an event recorded.")
+    on_break: OnBreak = _option(
+        "pause", "What a breakpoint does: pause, stop, or continue with an event recorded.", choices=get_args(OnBreak)
+    )
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
@@ -261,8 +271,7 @@ def _of(origin: str) -> str:
 def _checked(name: str, value: Any, hint: Any, domain: Mapping[str, Any]) -> Any:
     """Return the value in its declared type, or raise ConfigError with one sentence."""
     flag = option_flag(name)
-    if get_origin(hint) is Literal:
-        choices = get_args(hint)
+    if choices := domain["choices"]:
         if value not in choices:
             raise ConfigError(f"{flag} {value} is not known.", f"Choose one of: {', '.join(choices)}.")
         return value

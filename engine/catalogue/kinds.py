@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from engine.catalogue.metric import Kind, Metric
+from engine.theory.activation import ACTIVATIONS
+from engine.theory.loss_constants import LOSSES
 
 
 class Network(Protocol):
@@ -26,7 +28,7 @@ class Refinement:
 
     Attributes:
         metrics: Names of the metrics.
-        when: ``relu``, ``tanh`` or a loss: the networks it is about.
+        when: Activations or losses: the networks it is about.
         kind: Their kind there.
         why: The reason, a clause.
     """
@@ -39,31 +41,35 @@ class Refinement:
 
 _PREDICTIONS = frozenset({"predicted_lemma1", "predicted_descent", "predicted_lemma10", "lemma13_bound"})
 
+_KINKED = {name: phi.title for name, phi in ACTIVATIONS.items() if phi.piecewise_linear}
+_NOT_PL = {name: loss.title for name, loss in LOSSES.items() if not loss.pl}
+
 REFINEMENTS: tuple[Refinement, ...] = (
     Refinement(
         _PREDICTIONS | {"radius_bound", "smoothness_secant"},
-        frozenset({"relu"}),
+        frozenset(_KINKED),
         "heuristic",
-        "the gradient of a ReLU network jumps at kinks: no L is a Lipschitz constant of it",
+        f"the gradient of a {'/'.join(_KINKED.values())} network jumps at kinks: no L is a Lipschitz constant of it",
     ),
     Refinement(
         frozenset(
             {"lemma13_bound", "stability_beta", "generalization_bound", "generalization_bound_compositional"}
             | {"radius_bound"}
         ),
-        frozenset({"cross_entropy"}),
+        frozenset(_NOT_PL),
         "heuristic",
-        "cross-entropy is not a PL function: its infimum is not attained",
+        f"{'/'.join(_NOT_PL.values()).lower()} is not a PL function: its infimum is not attained",
     ),
-    Refinement(
-        frozenset({"loss_bound"}),
-        frozenset({"mse"}),
-        "exact",
-        "½‖softmax(o) − y‖² is never above 1",
+    *(
+        Refinement(
+            frozenset({"loss_bound"}), frozenset({name}), "exact", f"{loss.formula} is never above {loss.bound:g}"
+        )
+        for name, loss in LOSSES.items()
+        if loss.bound is not None
     ),
     Refinement(
         frozenset({"generalization_floor"}),
-        frozenset({"mse_logits", "cross_entropy"}),
+        frozenset(name for name, loss in LOSSES.items() if loss.bound is None),
         "estimate",
         "M stands in it, the largest loss seen, and the loss has no largest value",
     ),
@@ -88,7 +94,7 @@ def kind_in_run(metric: Metric, *, activation: str, loss: str) -> Kind:
 
     Args:
         metric: The entry.
-        activation: ``relu`` or ``tanh``.
+        activation: Its name.
         loss: Name of the loss.
 
     Returns:

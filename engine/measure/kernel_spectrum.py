@@ -22,6 +22,7 @@ from engine.measure.layer_threads import LayerThreads
 from engine.measure.warm_start import WarmStart
 from engine.model.loss import LossRows
 from engine.theory.conditioning import at_least_zero, log10_condition
+from engine.theory.loss_constants import LOSSES
 
 End = Literal["largest", "smallest"]
 
@@ -162,7 +163,7 @@ class KernelSpectrum:
             "smallest": _product(kernel, late.smallest_in),
             "gauss_newton": _gauss_newton_product(kernel, rows),
         }
-        if loss == "mse_logits":
+        if LOSSES[loss].quadratic:
             del operators["gauss_newton"]
         for name, product in operators.items() if ahead else ():
             start = self._starts[name].guess()
@@ -229,7 +230,7 @@ class KernelSpectrum:
     def _gauss_newton(self, kernel: TangentKernel, rows: LossRows, loss: str, largest: float, late: _Late) -> float:
         """λ_max(BᵀKB)/n, which is that of JᵀBBᵀJ/n; for mse_logits B is the identity."""
         n = kernel.shape[0]
-        if loss == "mse_logits":
+        if LOSSES[loss].quadratic:
             return largest / n
         return self._extreme("gauss_newton", _gauss_newton_product(kernel, rows), late).value / n
 

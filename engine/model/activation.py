@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -40,7 +41,22 @@ def _tanh_curvature(constants: NormalizedActivation, h: Tensor) -> Tensor:
     return -2.0 * constants.scale * t * (1.0 - t * t)
 
 
+def _gelu(constants: NormalizedActivation, h: Tensor) -> tuple[Tensor, Tensor]:
+    cdf = torch.erf(h * math.sqrt(0.5)).add_(1.0).mul_(0.5)
+    return (h * cdf) * constants.scale + constants.offset, (h * _density(h) + cdf) * constants.scale
+
+
+def _gelu_curvature(constants: NormalizedActivation, h: Tensor) -> Tensor:
+    return constants.scale * (2.0 - h * h) * _density(h)
+
+
+def _density(h: Tensor) -> Tensor:
+    """The normal density ϕ(h)."""
+    return torch.exp(-0.5 * h * h) / math.sqrt(2.0 * math.pi)
+
+
 TENSOR_ACTIVATIONS: dict[str, TensorActivation] = {
     "relu": TensorActivation(_relu, None),
     "tanh": TensorActivation(_tanh, _tanh_curvature),
+    "gelu": TensorActivation(_gelu, _gelu_curvature),
 }

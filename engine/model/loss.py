@@ -45,7 +45,7 @@ def evaluate(name: str, output: Tensor, labels: Tensor) -> LossRows:
     """
     o = output.to(torch.float64)
     y = torch.nn.functional.one_hot(labels, o.shape[1]).to(torch.float64)
-    return _LOSSES[name](o, y)
+    return TENSOR_LOSSES[name](o, y)
 
 
 def values(name: str, output: Tensor, labels: Tensor) -> Tensor:
@@ -115,7 +115,7 @@ def _cross_entropy(o: Tensor, y: Tensor) -> LossRows:
     return LossRows(value, p - y, hessian, factor, factor_transpose)
 
 
-_LOSSES: dict[str, Callable[[Tensor, Tensor], LossRows]] = {
+TENSOR_LOSSES: dict[str, Callable[[Tensor, Tensor], LossRows]] = {
     "mse": _mse,
     "mse_logits": _mse_logits,
     "cross_entropy": _cross_entropy,

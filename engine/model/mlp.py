@@ -21,7 +21,7 @@ from engine.model.base import Chain, Model, Pass, Product, Site
 from engine.model.loss import LossRows
 from engine.model.mlp_hessian import HessianProduct
 from engine.model.renormalisation import row_scale, row_scale_derivative
-from engine.theory.activation import NormalizedActivation, normalized_activation
+from engine.theory.activation import ACTIVATIONS, NormalizedActivation
 
 
 class MLP(Model):
@@ -223,4 +223,4 @@ def initialise(
         drawn = torch.randn(fan_out, fan_in, generator=generator, dtype=torch.float32)
         weights.append(drawn.to(dtype=dtype).mul_(1.0 / math.sqrt(fan_in)).to(device))
     biases = [torch.zeros(size, dtype=dtype, device=device) for size in sizes[1:]] if bias else None
-    return MLP(weights, biases, normalized_activation(activation), renormalize)
+    return MLP(weights, biases, ACTIVATIONS[activation], renormalize)

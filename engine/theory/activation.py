@@ -3,23 +3,34 @@
 ReLU in closed form: Eφ = 1/√(2π), Var φ = (π−1)/(2π), so φ̄(t) = √(2π/(π−1))·max(t,0) − 1/√(π−1).
 Tanh is odd: φ̄(t) = tanh t/√E tanh²(z). That expectation has no closed form; its digits are written out
 here, so that every machine computes with the same number, and a test recomputes them by quadrature.
+GELU is φ(t) = tΦ(t), ϕ = Φ' the normal density. Stein's E[z g(z)] = E[g'(z)] gives Eφ = E ϕ(z) = 1/(2√π) and
+Eφ² = E[Φ² + 2zΦϕ] = 1/3 + 2·1/(4π√3), since Φ(z) is uniform and ∫zΦϕ² = (1/4π)∫ϕ(z)e^{−z²}.
 
-p₁ = max|φ̄'| and p₂ = max|φ̄''| enter the bounds of Lemma 9; tanh'' = −2 tanh(1 − tanh²) is largest at
-tanh² = 1/3, where it is 4/(3√3). ReLU has no second derivative at 0: p₂ is not defined.
+p₁ = sup|φ̄'| and p₂ = sup|φ̄''| enter the bounds of Lemma 9. Tanh'' = −2 tanh(1 − tanh²) is largest at tanh² = 1/3,
+where it is 4/(3√3). GELU' = Φ + tϕ and GELU'' = (2 − t²)ϕ: the slope is largest at √2, where it is
+(1 + erf 1)/2 + 1/(e√π), the curvature at 0, where it is √(2/π). ReLU has no second derivative at 0: p₂ is not defined.
+
+Functions of one number, and no import of numpy: the command line reads the names.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.float64]
+    Array = NDArray[np.float64]
 
 TANH_SECOND_MOMENT = 0.3942944903978412
 """E tanh²(z), z ~ N(0,1)."""
+
+GELU_MEAN = 0.5 / math.sqrt(math.pi)
+GELU_VARIANCE = 1.0 / 3.0 + 0.5 / (math.pi * math.sqrt(3.0)) - 0.25 / math.pi
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +38,26 @@ class NormalizedActivation:
     """φ̄(t) = scale·φ(t) + offset.
 
     Attributes:
-        name: ``relu`` or ``tanh``, φ itself.
+        name: φ's name, as in ``--activation``.
+        title: Its name in text.
+        function: φ.
+        slope: φ', 0 at a kink, as torch has it.
         scale: 1/sd φ(z).
         offset: −Eφ(z)/sd φ(z).
-        p1: max|φ̄'|, the Lipschitz constant; equal to ``scale`` for both.
-        p2: max|φ̄''|, the smoothness constant, or None where it is not defined.
+        p1: sup|φ̄'|, the Lipschitz constant.
+        p2: sup|φ̄''|, the smoothness constant, or None where it is not defined.
+        odd: Whether φ(−t) = −φ(t).
     """
 
     name: str
+    title: str
+    function: Callable[[float], float]
+    slope: Callable[[float], float]
     scale: float
     offset: float
     p1: float
     p2: float | None
+    odd: bool = False
 
     @property
     def piecewise_linear(self) -> bool:
@@ -46,59 +65,73 @@ class NormalizedActivation:
         return self.p2 is None
 
     def __call__(self, t: ArrayLike) -> Array:
-        """φ̄ entrywise.
-
-        Args:
-            t: Pre-activations, any shape.
-
-        Returns:
-            Same shape, float64.
-        """
-        t = np.asarray(t, dtype=np.float64)
-        raw = np.maximum(t, 0.0) if self.name == "relu" else np.tanh(t)
-        return np.asarray(self.scale * raw + self.offset)
+        """φ̄ entrywise, float64."""
+        return self.scale * _entrywise(self.function, t) + self.offset
 
     def derivative(self, t: ArrayLike) -> Array:
-        """φ̄' entrywise; 0 at ReLU's kink, as torch has it.
+        """φ̄' entrywise, float64."""
+        return self.scale * _entrywise(self.slope, t)
 
-        Args:
-            t: Pre-activations, any shape.
 
-        Returns:
-            Same shape, float64.
-        """
-        t = np.asarray(t, dtype=np.float64)
-        raw = (t > 0.0).astype(np.float64) if self.name == "relu" else 1.0 - np.tanh(t) ** 2
-        return self.scale * raw
+def _entrywise(function: Callable[[float], float], t: ArrayLike) -> Array:
+    import numpy as np
+
+    return np.asarray(np.vectorize(function, otypes=[np.float64])(t))
+
+
+def _normal_distribution(t: float) -> float:
+    return 0.5 * math.erfc(-t / math.sqrt(2.0))
+
+
+def _normal_density(t: float) -> float:
+    return math.exp(-0.5 * t * t) / math.sqrt(2.0 * math.pi)
 
 
 def _relu() -> NormalizedActivation:
     scale = math.sqrt(2.0 * math.pi / (math.pi - 1.0))
-    return NormalizedActivation("relu", scale, -1.0 / math.sqrt(math.pi - 1.0), scale, None)
+    return NormalizedActivation(
+        name="relu",
+        title="ReLU",
+        function=lambda t: max(t, 0.0),
+        slope=lambda t: float(t > 0.0),
+        scale=scale,
+        offset=-1.0 / math.sqrt(math.pi - 1.0),
+        p1=scale,
+        p2=None,
+    )
 
 
 def _tanh() -> NormalizedActivation:
     scale = 1.0 / math.sqrt(TANH_SECOND_MOMENT)
-    return NormalizedActivation("tanh", scale, 0.0, scale, scale * 4.0 / (3.0 * math.sqrt(3.0)))
+    return NormalizedActivation(
+        name="tanh",
+        title="tanh",
+        function=math.tanh,
+        slope=lambda t: 1.0 - math.tanh(t) ** 2,
+        scale=scale,
+        offset=0.0,
+        p1=scale,
+        p2=scale * 4.0 / (3.0 * math.sqrt(3.0)),
+        odd=True,
+    )
+
+
+def _gelu() -> NormalizedActivation:
+    scale = 1.0 / math.sqrt(GELU_VARIANCE)
+    return NormalizedActivation(
+        name="gelu",
+        title="GELU",
+        function=lambda t: t * _normal_distribution(t),
+        slope=lambda t: _normal_distribution(t) + t * _normal_density(t),
+        scale=scale,
+        offset=-GELU_MEAN * scale,
+        p1=scale * (_normal_distribution(math.sqrt(2.0)) + 1.0 / (math.e * math.sqrt(math.pi))),
+        p2=scale * math.sqrt(2.0 / math.pi),
+    )
 
 
 RELU = _relu()
 TANH = _tanh()
+GELU = _gelu()
 
-
-def normalized_activation(name: str) -> NormalizedActivation:
-    """The normalised activation of that name.
-
-    Args:
-        name: ``relu`` or ``tanh``.
-
-    Returns:
-        Its constants.
-
-    Raises:
-        ValueError: There is no such activation.
-    """
-    for activation in (RELU, TANH):
-        if activation.name == name:
-            return activation
-    raise ValueError(f"no activation {name!r}")
+ACTIVATIONS: dict[str, NormalizedActivation] = {entry.name: entry for entry in (RELU, TANH, GELU)}

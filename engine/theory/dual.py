@@ -4,11 +4,11 @@
 0 and σ̂(1) = 1. Its derivative is the dual of the derivative, σ̂'(ρ) = E[φ̄'(X)φ̄'(Y)].
 
 ReLU: σ̂(ρ) = [√(1−ρ²) + ρ(π − arccos ρ) − 1]/(π−1), σ̂'(ρ) = (π − arccos ρ)/(π−1).
-Tanh: no closed form. With a_k = E[φ̄(z)he_k(z)], he_k the normalised Hermite polynomials, σ̂(ρ) = Σ
-a_k²ρ^k. The poles of tanh at ±iπ/2 make a_k² fall like exp(−π√k), so the 100 odd terms up to k = 199 leave
-less than 1e-15 on all of [−1, 1], the ends included; all terms are non-negative (what Lemma 12 asks for)
-and nothing cancels. The coefficients are computed once by the trapezoid rule. The two-dimensional
-quadrature needs 10⁴ evaluations of tanh an entry instead of 200 flops; a test compares the two.
+Smooth activations, by quadrature: with a_k = E[φ̄(z)he_k(z)], he_k the normalised Hermite polynomials, σ̂(ρ) = Σ
+a_k²ρ^k over k ≥ 1. All terms are non-negative (what Lemma 12 asks for) and nothing cancels. The coefficients are
+computed once by the trapezoid rule, up to k = 199. The poles of tanh at ±iπ/2 make a_k² fall like exp(−π√k), so that
+less than 1e-15 is left out on all of [−1, 1], the ends included; GELU has no pole, and its a_k² fall like 2^{−2k}.
+A two-dimensional quadrature needs 10⁴ evaluations of φ an entry instead of 400 flops; a test compares the two.
 
 Lemma 11 and Eq. 12 are about G, not about the NTK as the paper writes, and hold for G/width, inputs of
 unit norm (cosines) and infinite width.
@@ -18,12 +18,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from engine.theory.activation import RELU, TANH, normalized_activation
+from engine.theory.activation import ACTIVATIONS, RELU
 
 Array = NDArray[np.float64]
 
@@ -33,6 +33,9 @@ _HERMITE_STEP = 0.125
 """The trapezoid rule of the Hermite coefficients. The functions he_k √density are bounded, unlike he_k, and oscillate
 with a frequency of at most √199 = 14, which the step resolves; the rule is then exact for what is analytic up to
 ±iπ/2, and √density at the ends is below 1e-21. Steps and nodes are exact in binary."""
+
+_NEGLIGIBLE = 1e-20
+"""Coefficients from the last one above this on are left out: with k and 200 terms they are below 1e-15."""
 
 _SINE_END = 13
 """For θ up to π/2 the first term left out is below 1e-21."""
@@ -45,73 +48,65 @@ def dual(activation: str, rho: ArrayLike) -> Array:
     """σ̂(ρ) entrywise (Definition 5).
 
     Args:
-        activation: ``relu`` or ``tanh``.
+        activation: Its name.
         rho: Correlations, any shape, clipped to [−1, 1].
 
     Returns:
-        Same shape, float64. Cost: two elementary functions an entry for ReLU, 200 flops for tanh.
+        Same shape, float64. Cost: two elementary functions an entry for ReLU, 200 flops for tanh, 70 for GELU.
     """
     r = np.clip(np.asarray(rho, dtype=np.float64), -1.0, 1.0)
-    if normalized_activation(activation) is RELU:
+    if activation == RELU.name:
         value = np.sqrt((1.0 - r) * (1.0 + r)) + r * (math.pi - np.arccos(r)) - 1.0
         return np.asarray(value / (math.pi - 1.0))
-    # The coefficients add up to 1, their rounded sum only nearly: ±1 are fixed points and stay so, duplicated examples
-    # and the diagonal with them.
-    return np.where(np.abs(r) < 1.0, r * _horner(hermite_squares(), r * r), r)
+    value = r * _series(activation, hermite_squares(activation)[1], r)
+    # The coefficients add up to 1, their rounded sum only nearly: fixed points stay so, duplicated examples and the
+    # diagonal with them.
+    within = (np.abs(r) if ACTIVATIONS[activation].odd else r) < 1.0
+    return np.where(within, value, r)
 
 
 def dual_derivative(activation: str, rho: ArrayLike) -> Array:
     """σ̂'(ρ) = E[φ̄'(X)φ̄'(Y)] entrywise.
 
     Args:
-        activation: ``relu`` or ``tanh``.
+        activation: Its name.
         rho: Correlations, any shape, clipped to [−1, 1].
 
     Returns:
         Same shape, float64. Cost as :func:`dual`.
     """
     r = np.clip(np.asarray(rho, dtype=np.float64), -1.0, 1.0)
-    if normalized_activation(activation) is RELU:
+    if activation == RELU.name:
         return np.asarray((math.pi - np.arccos(r)) / (math.pi - 1.0))
-    squares = hermite_squares()
-    return _horner(squares * np.arange(1, 2 * len(squares), 2), r * r)
+    powers, squares = hermite_squares(activation)
+    return _series(activation, squares * powers, r)
 
 
 def dual_gap(activation: str, delta: float) -> float:
     """1 − σ̂(1 − δ) without cancellation, Lemma 12's step; relative error below 1e-12 for every δ.
 
-    ReLU, with cos θ = 1 − δ: [πδ − (sin θ − θ cos θ)]/(π−1). Tanh: Σ a_k²(1 − (1−δ)^k).
+    ReLU, with cos θ = 1 − δ: [πδ − (sin θ − θ cos θ)]/(π−1). Else Σ a_k²(1 − (1−δ)^k).
 
     Args:
-        activation: ``relu`` or ``tanh``.
+        activation: Its name.
         delta: δ in [0, 1].
 
     Returns:
         A number in [0, 1].
     """
-    if normalized_activation(activation) is RELU:
+    if activation == RELU.name:
         theta = 2.0 * math.asin(math.sqrt(delta / 2.0))
         return (math.pi * delta - _sine_defect(theta)) / (math.pi - 1.0)
-    squares = hermite_squares()
     if delta >= 1.0:
         return 1.0
-    powers = np.arange(1, 2 * len(squares), 2)
+    powers, squares = hermite_squares(activation)
     return float(np.sum(squares * -np.expm1(powers * math.log1p(-delta))))
 
 
 def maximal_distortion(activation: str, delta: float) -> float:
-    """M_δ = sup{σ̂(ρ): |ρ| ≤ 1 − δ} = σ̂(1 − δ) (Definition 6, Eq. 44).
-
-    Both duals increase on [−1, 1]. Their power series have no negative coefficient, so |σ̂(−ρ)| ≤ σ̂(ρ),
-    and M_δ bounds |σ̂| as well, which is what Gershgorin needs.
-
-    Args:
-        activation: ``relu`` or ``tanh``.
-        delta: δ in [0, 1].
-
-    Returns:
-        M_δ.
-    """
+    """M_δ = sup{σ̂(ρ): |ρ| ≤ 1 − δ} = σ̂(1 − δ) for δ in [0, 1] (Definition 6, Eq. 44)."""
+    # The power series of the duals have no negative coefficient, so |σ̂(ρ)| ≤ σ̂(|ρ|), and M_δ bounds |σ̂| as well,
+    # which is what Gershgorin needs.
     return float(dual(activation, 1.0 - delta))
 
 
@@ -143,7 +138,7 @@ def nngp(sigma0: Array, activation: str, depth: int) -> Iterator[Array]:
 
     Args:
         sigma0: Cosines of the data, shape (n, n).
-        activation: ``relu`` or ``tanh``.
+        activation: Its name.
         depth: How many matrices; L gives Σ⁰ … Σ^{L−1}.
 
     Yields:
@@ -168,7 +163,7 @@ def ntk(sigma0: Array, activation: str, widths: Sequence[float], *, bias: bool =
 
     Args:
         sigma0: Cosines of the data, shape (n, n).
-        activation: ``relu`` or ``tanh``.
+        activation: Its name.
         widths: Inputs d, then the hidden widths.
         bias: Whether the layers have biases that are trained.
 
@@ -186,25 +181,35 @@ def ntk(sigma0: Array, activation: str, widths: Sequence[float], *, bias: bool =
         yield theta
 
 
-@lru_cache(maxsize=1)
-def hermite_squares() -> Array:
-    """a_1², a_3², …: squared Hermite coefficients of the normalised tanh, adding up to 1 but for rounding.
+@cache
+def hermite_squares(activation: str) -> tuple[Array, Array]:
+    """Squared Hermite coefficients of a smooth normalised activation, adding up to 1 but for rounding.
+
+    Args:
+        activation: Its name.
 
     Returns:
-        Shape (100,), read-only.
+        The powers k ≥ 1, only odd ones for an odd function, and a_k², both read-only.
     """
+    phi = ACTIVATIONS[activation]
     z = np.arange(-_HERMITE_REACH, _HERMITE_REACH, _HERMITE_STEP)
     root_density = np.exp(-z * z / 4.0) / (2.0 * math.pi) ** 0.25
     functions = [root_density, z * root_density]
     while len(functions) < _HERMITE_FUNCTIONS:
         k = len(functions) - 1
         functions.append((z * functions[-1] - math.sqrt(k) * functions[-2]) / math.sqrt(k + 1))
-    squares: Array = np.square(np.array(functions[1::2]) @ (TANH(z) * root_density * _HERMITE_STEP))
-    squares.setflags(write=False)
-    return squares
+    squares = np.square(np.array(functions) @ (phi(z) * root_density * _HERMITE_STEP))
+    last = int(np.flatnonzero(squares > _NEGLIGIBLE)[-1])
+    powers = np.arange(1, last + 1, 2 if phi.odd else 1)
+    chosen = powers.astype(np.float64), squares[powers]
+    for array in chosen:
+        array.setflags(write=False)
+    return chosen
 
 
-def _horner(coefficients: Array, x: Array) -> Array:
+def _series(activation: str, coefficients: Array, r: Array) -> Array:
+    """Σ c_k r^{k−1} over the powers of an activation, by Horner's rule."""
+    x = r * r if ACTIVATIONS[activation].odd else r
     value = np.full_like(x, coefficients[-1])
     for coefficient in coefficients[-2::-1]:
         value *= x

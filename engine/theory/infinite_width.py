@@ -22,7 +22,7 @@ def lemma12_line(smallest: float, activation: str, depth: int) -> Array:
 
     Args:
         smallest: δ_0, between 0 and 1.
-        activation: ``relu`` or ``tanh``.
+        activation: Its name.
         depth: How many layers.
 
     Returns:
@@ -45,7 +45,7 @@ def definition6_line(largest_cosine: float, n: int, activation: str, depth: int)
     Args:
         largest_cosine: ρ_0 = max_{i≠j}|cos(x_i, x_j)|.
         n: Number of examples.
-        activation: ``relu`` or ``tanh``.
+        activation: Its name.
         depth: How many layers.
 
     Returns:
@@ -68,7 +68,7 @@ def infinite_width_lines(rows: ArrayLike, activation: str, depth: int) -> dict[s
 
     Args:
         rows: The prepared inputs, shape (n, d).
-        activation: ``relu`` or ``tanh``.
+        activation: Its name.
         depth: L, the number of weight matrices.
 
     Returns:
@@ -101,7 +101,7 @@ def infinite_kernel_lines(
 
     Args:
         rows: The prepared inputs, shape (n, d).
-        activation: ``relu`` or ``tanh``.
+        activation: Its name.
         depth: L, the number of weight matrices.
         width: Neurons of each hidden layer.
         bias: Whether the layers have biases.

@@ -2,7 +2,7 @@
 
 Ritz values of K are widened, on the side on which they may miss, by their residuals; on its other side a Ritz value is
 a bound and needs none. Whatever the training precision touches is widened by the rounding of a pass (``Row.rounding``).
-Those about smoothness hold for tanh only: for ReLU, whose gradient jumps at kinks, their right sides are not defined.
+Those about smoothness hold for smooth activations only: their right sides are not defined where the gradient jumps.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 from engine.theory import generalization, predictions
 from engine.theory.inequality import Inequality, Row, Term
+from engine.theory.loss_constants import LOSSES
 
 _KERNEL_ROUNDING = 1e-12
 _PRODUCT_ROUNDING = 8.0
@@ -64,7 +65,7 @@ def _pl_slack(row: Row, residual: str) -> float:
 
 
 def _is_chain(row: Row) -> bool:
-    return row.config.loss == "mse_logits" and not row.config.f_star
+    return LOSSES[row.config.loss].quadratic and not row.config.f_star
 
 
 def _chain_low(row: Row) -> Iterator[Term]:
@@ -159,7 +160,8 @@ _SMOOTHNESS = (
         left="f_k", right="f − η(1 − ηL_seg/2)‖g‖²", metrics=("loss", "smoothness_segment"),
         meaning=(
             "The descent lemma with an L that is proved over the whole step; f, g and η of the row before. It promises "
-            "a decrease for η < 2/L_seg and only limits the rise otherwise, which counts as saying nothing. tanh only."
+            "a decrease for η < 2/L_seg and only limits the rise otherwise, which counts as saying nothing. "
+            "Smooth φ only."
         ),
         violated=(
             f"L_seg bounds the curvature all along the step: {_UNDERESTIMATED}the loss, its gradient or L_seg "
@@ -170,7 +172,7 @@ _SMOOTHNESS = (
     Inequality(
         name="secant_segment", group="secant", kind="estimate", equation="Eq. 15",
         left="‖Δg‖/‖Δθ‖", right="L_seg", metrics=("smoothness_secant", "smoothness_segment"),
-        meaning="The gradient changes along the step by no more than its Lipschitz constant there allows. tanh only.",
+        meaning="The gradient changes along the step by no more than its Lipschitz constant there allows. Smooth φ.",
         violated=(
             f"L_seg bounds the curvature all along the step: {_UNDERESTIMATED}the gradients or L_seg are "
             "computed wrongly."
@@ -181,7 +183,7 @@ _SMOOTHNESS = (
     Inequality(
         name="hessian_bound", group="Hessian", kind="estimate", equation="Lemmas 4, 9",
         left="λ_max(∇²f)", right="L_bound", metrics=("smoothness_hessian", "smoothness_bound"),
-        meaning="The recursion over layers bounds the Hessian at θ. tanh only.",
+        meaning="The recursion over layers bounds the Hessian at θ. Smooth φ only.",
         violated=(
             f"The bound is proved: {_UNDERESTIMATED}Hessian products or the recursion are computed wrongly."
         ),

@@ -19,18 +19,26 @@ class LossConstants:
     """A loss as a function of the k logits of one example.
 
     Attributes:
-        name: ``mse``, ``mse_logits`` or ``cross_entropy``.
+        name: As in ``--loss``.
+        title: Its name in text.
+        formula: ℓ of logits o and a one-hot y.
         gradient_bound: Supremum of ‖∇ℓ‖, or None where there is none.
         curvature_min: Infimum of the Hessian's eigenvalues.
         curvature_max: Supremum of the Hessian's eigenvalues.
         bound: M, the supremum of ℓ, or None where there is none; then the largest loss seen stands in for it.
+        pl: Whether the PL inequality may hold; not for a convex ℓ whose infimum is not attained.
+        quadratic: Whether ∇²ℓ = I: then JᵀJ/n is Gauss–Newton's matrix, and μ a Rayleigh quotient of K/n.
     """
 
     name: str
+    title: str
+    formula: str
     gradient_bound: float | None
     curvature_min: float
     curvature_max: float
     bound: float | None
+    pl: bool = True
+    quadratic: bool = False
 
     @property
     def smoothness(self) -> float:
@@ -48,8 +56,34 @@ def _mse_curvature(sign: float) -> float:
     return 4.0 * q * q * (1.0 - q) * (2.0 - 3.0 * q)
 
 
-MSE = LossConstants("mse", 8.0 * math.sqrt(2.0) / 27.0, _mse_curvature(1.0), _mse_curvature(-1.0), 1.0)
-MSE_LOGITS = LossConstants("mse_logits", None, 1.0, 1.0, None)
-CROSS_ENTROPY = LossConstants("cross_entropy", math.sqrt(2.0), 0.0, 0.5, None)
+MSE = LossConstants(
+    "mse",
+    "MSE",
+    "½‖softmax(o)−y‖²",
+    gradient_bound=8.0 * math.sqrt(2.0) / 27.0,
+    curvature_min=_mse_curvature(1.0),
+    curvature_max=_mse_curvature(-1.0),
+    bound=1.0,
+)
+MSE_LOGITS = LossConstants(
+    "mse_logits",
+    "MSE on logits",
+    "½‖o−y‖²",
+    gradient_bound=None,
+    curvature_min=1.0,
+    curvature_max=1.0,
+    bound=None,
+    quadratic=True,
+)
+CROSS_ENTROPY = LossConstants(
+    "cross_entropy",
+    "Cross-entropy",
+    "log Σe^o − o_y",
+    gradient_bound=math.sqrt(2.0),
+    curvature_min=0.0,
+    curvature_max=0.5,
+    bound=None,
+    pl=False,
+)
 
 LOSSES: dict[str, LossConstants] = {entry.name: entry for entry in (MSE, MSE_LOGITS, CROSS_ENTROPY)}

@@ -10,7 +10,9 @@ import pytest
 from engine.catalogue import CATALOGUE, kind_in_run
 from engine.catalogue.explanation import KIND_WORDS, explain, explain_metric
 from engine.config import RunConfig
+from engine.theory.activation import ACTIVATIONS
 from engine.theory.ledger import LEDGER
+from engine.theory.loss_constants import LOSSES
 from wnt_tui.cli.look_up import explanation, listing
 from wnt_tui.panels.help_text import entry_help
 
@@ -45,8 +47,8 @@ def test_help_in_the_panels_says_the_same(name: str) -> None:
         assert said in shown
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
-@pytest.mark.parametrize("loss", ["mse", "mse_logits", "cross_entropy"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("loss", LOSSES)
 def test_kinds_are_refined_for_a_run_and_told_in_general_with_their_reason(activation: str, loss: str) -> None:
     config = RunConfig.from_mapping({"activation": activation, "loss": loss})
     for entry in CATALOGUE.values():

@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tests.closed_form.functions import LOSS_ROWS, dual, dual_slope, normalised, supremum
+
 EPS = float(np.finfo(np.float64).eps)
 NAN = math.nan
 
@@ -66,7 +68,6 @@ class Problem:
 
     def layers(self, theta: Tensor, x: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
         """a_0 … a_{L−1}; u_1 … u_{L−1}, before renormalisation; the output."""
-        scale, offset = normalisation(self.activation)
         weights, biases = self.split(theta)
         a, features, raw = x, [x], []
         for index in range(self.depth):
@@ -75,61 +76,14 @@ class Problem:
                 h = h + biases[index]
             if index == self.depth - 1:
                 return features, raw, h
-            u = scale * (torch.relu(h) if self.activation == "relu" else torch.tanh(h)) + offset
+            u = normalised(self.activation, h)
             raw.append(u)
             a = u * math.sqrt(self.width) / u.norm(dim=1, keepdim=True) if self.renormalize else u
             features.append(a)
         raise AssertionError
 
     def sample_losses(self, theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        return loss_rows(self.loss, self.layers(theta, x)[2], y)
-
-
-def loss_rows(loss: str, o: Tensor, y: Tensor) -> Tensor:
-    if loss == "cross_entropy":
-        return torch.logsumexp(o, dim=1) - o[torch.arange(len(y)), y]
-    target = torch.eye(o.shape[1], dtype=o.dtype)[y]
-    p = torch.exp(o) / torch.exp(o).sum(dim=1, keepdim=True) if loss == "mse" else o
-    return ((p - target) ** 2).sum(dim=1) / 2
-
-
-@cache
-def normalisation(activation: str) -> tuple[float, float]:
-    """Scale and offset of φ̄: closed form for ReLU, quadrature for tanh."""
-    if activation == "relu":
-        return math.sqrt(2 * math.pi / (math.pi - 1)), -1 / math.sqrt(math.pi - 1)
-    z = np.linspace(-12.0, 12.0, 4801)
-    density = np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
-    return 1 / math.sqrt(float(np.sum(np.tanh(z) ** 2 * density)) * (z[1] - z[0])), 0.0
-
-
-@cache
-def dual_slope(activation: str, rho: float) -> float:
-    """σ̂'(ρ) = E[φ̄'(X)φ̄'(Y)]: the chance that both are positive for ReLU, two-dimensional quadrature for tanh."""
-    rho = min(max(rho, -1.0), 1.0)
-    scale, _ = normalisation(activation)
-    if activation == "relu":
-        return scale**2 * (0.25 + math.asin(rho) / (2 * math.pi))
-    x = np.linspace(-8.0, 8.0, 101)
-    w = np.exp(-x * x / 2) / math.sqrt(2 * math.pi) * (x[1] - x[0])
-    y = rho * x[:, None] + math.sqrt(1 - rho * rho) * x[None, :]
-    return scale**2 * float((w / np.cosh(x) ** 2) @ (np.cosh(y) ** -2 @ w))
-
-
-@cache
-def dual(activation: str, rho: float) -> float:
-    """σ̂(ρ): the arc-cosine kernel for ReLU, two-dimensional quadrature for tanh."""
-    if rho >= 1.0 - 1e-13:
-        return 1.0
-    if activation == "relu":
-        angle = math.acos(rho)
-        raw = (math.sin(angle) + (math.pi - angle) * math.cos(angle)) / (2 * math.pi)  # E max(X,0) max(Y,0)
-        return (raw - 1 / (2 * math.pi)) / (0.5 - 1 / (2 * math.pi))
-    x = np.linspace(-8.0, 8.0, 101)
-    w = np.exp(-x * x / 2) / math.sqrt(2 * math.pi) * (x[1] - x[0])
-    scale, _ = normalisation("tanh")
-    y = rho * x[:, None] + math.sqrt(1 - rho * rho) * x[None, :]
-    return scale**2 * float((w * np.tanh(x)) @ (np.tanh(y) @ w))
+        return LOSS_ROWS[self.loss](self.layers(theta, x)[2], y)
 
 
 @dataclass(eq=False)
@@ -221,7 +175,7 @@ class Row:
     @cached_property
     def logit_gradients(self) -> np.ndarray:
         o = self.problem.layers(self.theta, self.x)[2].detach().requires_grad_()
-        (found,) = torch.autograd.grad(loss_rows(self.problem.loss, o, self.y).sum(), o)
+        (found,) = torch.autograd.grad(LOSS_ROWS[self.problem.loss](o, self.y).sum(), o)
         return found.numpy()
 
     @cached_property
@@ -231,7 +185,7 @@ class Row:
             return None
         x, y = torch.tensor(self.problem.x_test), torch.tensor(self.problem.y_test)
         o = self.problem.layers(self.theta, x)[2]
-        return loss_rows(self.problem.loss, o, y).numpy(), float(
+        return LOSS_ROWS[self.problem.loss](o, y).numpy(), float(
             np.mean(np.argmax(o.numpy(), 1) == self.problem.y_test)
         )
 
@@ -251,8 +205,7 @@ class Row:
     def constants(self, radius: float) -> list[tuple[float, float]]:
         """J and H of every example over a ball, one at a time."""
         problem = self.problem
-        p1 = normalisation(problem.activation)[0]
-        p2 = NAN if problem.activation == "relu" else p1 * 4 / (3 * math.sqrt(3))
+        p1, p2 = supremum(problem.activation, 1), supremum(problem.activation, 2)
         extra = 1.0 if problem.bias else 0.0
         norms = [float(np.linalg.norm(w, 2)) + radius for w in self.weights]
         found = []
@@ -273,7 +226,7 @@ class Row:
                     a += p1 * J * radius
                 c, b = q1 * J, s * (q2 * J * J + q1 * H)
                 # H is the larger eigenvalue of the form 2αβc + β²b.
-                H = float(np.linalg.eigvalsh([[0.0, c], [c, b]])[-1]) if problem.activation == "tanh" else NAN
+                H = NAN if math.isnan(b) else float(np.linalg.eigvalsh([[0.0, c], [c, b]])[-1])
                 J = math.sqrt(a * a + extra + (s * q1 * J) ** 2)
             found.append((J, H))
         return found
@@ -741,7 +694,7 @@ def feature_distance(run: BruteForce, k: int, m: int) -> float:
     if run.problem.renormalize:
         lengths = np.linalg.norm(then.raw[m - 1], axis=1) + np.linalg.norm(now.raw[m - 1], axis=1)
         stretch = max(2 * math.sqrt(run.problem.width) / length for length in lengths)
-    return float(stretch * normalisation(run.problem.activation)[0] * moved)
+    return float(stretch * supremum(run.problem.activation, 1) * moved)
 
 
 @_gram_metric("eq13_weights")

@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 
 from tests.closed_form.brute_force import BruteForce, Problem
+from tests.closed_form.functions import LOSS_NAMES, NAMES
 
 CLASSES = 3
 
@@ -69,14 +70,14 @@ CASES: dict[str, Problem] = {
         rates=(0.05, 0.15, 0.1, 0.2) if bias else (0.004, 0.01, 0.006, 0.008),
     )
     for (activation, renormalize, bias), loss in itertools.product(
-        itertools.product(["tanh", "relu"], [True, False], [True, False]), ["mse", "mse_logits", "cross_entropy"]
+        itertools.product(NAMES, [True, False], [True, False]), LOSS_NAMES
     )
 }
 # More examples than neurons (rank), fewer neurons than inputs; and layers too wide for dense spectral norms.
 CASES["more examples than neurons"] = problem("tanh", False, False, "mse_logits", n=9, width=5, d=11)
 CASES["wide"] = problem("tanh", True, True, "cross_entropy", n=5, width=70, d=4, depth=3, rates=(0.05, 0.1))
 # Steps so small that no rung of Eq. 13 is vacuous at any layer.
-for _activation, _bias in itertools.product(["tanh", "relu"], [True, False]):
+for _activation, _bias in itertools.product(NAMES, [True, False]):
     for _renormalize in (True, False):
         CASES[f"small steps, {_activation}, {_bias}, {_renormalize}"] = problem(
             _activation, _renormalize, _bias, "mse", n=4, width=12, d=8, rates=(2e-3, 3e-3)

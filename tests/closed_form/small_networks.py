@@ -15,9 +15,9 @@ from engine.device.transfer import Transfer
 from engine.model import loss as losses
 from engine.model.mlp import MLP, initialise
 from engine.model.training_pass import TrainingPass
+from tests.closed_form.functions import LOSS_ROWS, NAMES, normalised
 
-CASES = list(itertools.product(["relu", "tanh"], [False, True], [False, True]))
-LOSSES = ["mse", "mse_logits", "cross_entropy"]
+CASES = list(itertools.product(NAMES, [False, True], [False, True]))
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Small:
         """Logits as a function of the flattened parameters, by the definition."""
         shapes = [p.shape for p in self.model.parameters.values()]
         parts = [p.view(s) for p, s in zip(flat.split([s.numel() for s in shapes]), shapes, strict=True)]
-        depth, act = self.model.depth, self.model.activation
+        depth = self.model.depth
         a = self.x if x is None else x
         for m in range(depth):
             h = a @ parts[m].T
@@ -39,19 +39,13 @@ class Small:
                 h = h + parts[depth + m]
             if m == depth - 1:
                 return h
-            phi = torch.relu(h) if act.name == "relu" else torch.tanh(h)
-            a = act.scale * phi + act.offset
+            a = normalised(self.model.activation.name, h)
             if self.model.renormalize:
                 a = a * (a.shape[1] ** 0.5 / a.norm(dim=1, keepdim=True))
         raise AssertionError
 
     def sample_losses(self, flat: Tensor) -> Tensor:
-        o = self.output(flat)
-        if self.loss == "cross_entropy":
-            return torch.nn.functional.cross_entropy(o, self.y, reduction="none")
-        target = torch.nn.functional.one_hot(self.y, o.shape[1]).to(o.dtype)
-        p = torch.softmax(o, dim=1) if self.loss == "mse" else o
-        return 0.5 * ((p - target) ** 2).sum(dim=1)
+        return LOSS_ROWS[self.loss](self.output(flat), self.y)
 
     def mean_loss(self, flat: Tensor) -> Tensor:
         return self.sample_losses(flat).mean()

@@ -4,8 +4,11 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
-from engine.theory.activation import RELU, TANH, NormalizedActivation, normalized_activation
+from engine.model.activation import TENSOR_ACTIVATIONS
+from engine.theory.activation import ACTIVATIONS, GELU_MEAN, GELU_VARIANCE, RELU, TANH
+from tests.closed_form.functions import KINKED, NAMES, derivative, normalisation, supremum
 from tests.rounding import rounding
 
 _STEP = 0.01
@@ -32,32 +35,58 @@ def test_tanh_constants_agree_with_quadrature_to_double_precision() -> None:
     assert TANH.p2 == pytest.approx(1.2259359, abs=1e-7)
 
 
-@pytest.mark.parametrize(("activation", "tolerance"), [(RELU, 1e-4), (TANH, rounding(4))])
-def test_mean_is_zero_and_variance_one(activation: NormalizedActivation, tolerance: float) -> None:
-    # The trapezoid rule sees ReLU's kink, hence its tolerance.
-    assert _mean(activation(_Z)) == pytest.approx(0.0, abs=tolerance)
-    assert _mean(activation(_Z) ** 2) == pytest.approx(1.0, abs=tolerance)
+@pytest.mark.parametrize("name", NAMES)
+def test_mean_is_zero_and_variance_one(name: str) -> None:
+    phi = ACTIVATIONS[name]
+    # The trapezoid rule sees a kink, hence its tolerance.
+    tolerance = 1e-4 if name in KINKED else rounding(4)
+    assert _mean(phi(_Z)) == pytest.approx(0.0, abs=tolerance)
+    assert _mean(phi(_Z) ** 2) == pytest.approx(1.0, abs=tolerance)
 
 
-def test_p1_and_p2_are_the_maxima_of_the_derivatives() -> None:
-    t = np.linspace(-3.0, 3.0, 600_001)
-    for activation in (RELU, TANH):
-        slopes = activation.derivative(t)
-        assert slopes.max() == pytest.approx(activation.p1, rel=1e-12)
-        away = np.abs(t) > 1e-3
-        h = 1e-6
-        numeric = (activation(t + h) - activation(t - h)) / (2 * h)
-        np.testing.assert_allclose(slopes[away], numeric[away], atol=1e-8)
-    assert TANH.p2 is not None
-    curvature = np.diff(TANH.derivative(t)) / np.diff(t)
-    assert np.abs(curvature).max() == pytest.approx(TANH.p2, rel=1e-7)
+def test_the_moments_of_gelu_are_those_of_quadrature_to_double_precision() -> None:
+    gelu = derivative("gelu", 0)(_Z)
+    assert pytest.approx(_mean(gelu), rel=rounding(4), abs=0) == GELU_MEAN
+    assert pytest.approx(_mean((gelu - GELU_MEAN) ** 2), rel=rounding(4), abs=0) == GELU_VARIANCE
 
 
-def test_relu_kink_has_slope_zero_as_in_torch() -> None:
-    assert RELU.derivative(0.0).item() == 0
+@pytest.mark.parametrize("name", NAMES)
+def test_functions_and_slopes_are_those_of_torch(name: str) -> None:
+    t = np.linspace(-6.0, 6.0, 1202)
+    scale, offset = normalisation(name)
+    phi = ACTIVATIONS[name]
+    np.testing.assert_allclose(phi(t), scale * derivative(name, 0)(t) + offset, rtol=0, atol=rounding(4))
+    np.testing.assert_allclose(phi.derivative(t), scale * derivative(name, 1)(t), rtol=0, atol=rounding(4))
 
 
-def test_activations_are_found_by_name() -> None:
-    assert normalized_activation("tanh") is TANH
-    with pytest.raises(ValueError, match="gelu"):
-        normalized_activation("gelu")
+@pytest.mark.parametrize("name", NAMES)
+def test_p1_and_p2_are_the_suprema_of_the_derivatives(name: str) -> None:
+    phi = ACTIVATIONS[name]
+    assert phi.p1 == pytest.approx(supremum(name, 1), rel=rounding(4))
+    if name in KINKED:
+        assert phi.p2 is None
+    else:
+        assert phi.p2 == pytest.approx(supremum(name, 2), rel=rounding(4))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_values_slopes_and_curvature_on_tensors_are_those_of_autograd(name: str, dtype: torch.dtype) -> None:
+    phi, on_tensors = ACTIVATIONS[name], TENSOR_ACTIVATIONS[name]
+    h = torch.linspace(-6.0, 6.0, 1202, dtype=dtype)
+    exact = [phi.scale * derivative(name, order)(h.numpy()) + phi.offset * (order == 0) for order in range(3)]
+    slack = rounding(16) * torch.finfo(dtype).eps / torch.finfo(torch.float64).eps
+    for found, expected in zip(on_tensors.evaluate(phi, h), exact, strict=False):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=slack)
+    assert (on_tensors.curvature is None) == phi.piecewise_linear
+    if on_tensors.curvature is not None:
+        np.testing.assert_allclose(on_tensors.curvature(phi, h), exact[2], rtol=0, atol=slack)
+
+
+def test_the_tables_of_theory_and_of_tensors_have_the_same_names() -> None:
+    assert set(ACTIVATIONS) == set(TENSOR_ACTIVATIONS) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", sorted(KINKED))
+def test_a_kink_has_slope_zero_as_in_torch(name: str) -> None:
+    assert ACTIVATIONS[name].derivative(0.0).item() == 0

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.catalogue import LAYER_COLUMNS
-from engine.theory.activation import RELU, TANH, NormalizedActivation
+from engine.theory.activation import ACTIVATIONS, NormalizedActivation
 from engine.theory.eigenvalue_bounds import (
     feature_bound,
     feature_distance,
@@ -68,7 +68,7 @@ class _Pair:
         return bounds
 
 
-@pytest.mark.parametrize("activation", [RELU, TANH], ids=["relu", "tanh"])
+@pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=list(ACTIVATIONS))
 @pytest.mark.parametrize("renormalize", [False, True])
 @pytest.mark.parametrize("bias", [False, True])
 @settings(max_examples=30)  # of each of eight networks

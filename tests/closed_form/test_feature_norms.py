@@ -9,17 +9,18 @@ import torch
 from engine.measure.row_norms import row_norms, squared_norm, total_square
 from engine.model.mlp import MLP, MLPPass
 from engine.theory.activation import TANH
+from tests.closed_form.functions import NAMES, normalised
 from tests.closed_form.small_networks import small
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("activation", NAMES)
 def test_norms_of_features_are_those_before_they_were_rescaled(activation):
     case = small(activation, True, True, depth=4)
     found = case.training_pass()
-    norms, act = row_norms(found.run, found.signals), case.model.activation
+    norms = row_norms(found.run, found.signals)
     for m in (1, 2, 3):
         h = found.run.features[m - 1] @ case.model.weights[m - 1].T + case.model.biases[m - 1]
-        u = act.scale * (torch.relu(h) if activation == "relu" else torch.tanh(h)) + act.offset
+        u = normalised(activation, h)
         assert norms.activations[m - 1] == pytest.approx(u.norm(dim=1).numpy(), rel=1e-12)
 
 

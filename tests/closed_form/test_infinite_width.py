@@ -12,6 +12,7 @@ from engine.measure.kernel import TangentKernel
 from engine.model.mlp import initialise
 from engine.theory.dual import cosines_of, nngp, ntk
 from engine.theory.infinite_width import definition6_line, infinite_kernel_lines, infinite_width_lines, lemma12_line
+from tests.closed_form.functions import NAMES
 from tests.rounding import rounding
 
 _KERNEL = ("infinite_ntk_lambda_min", "infinite_ntk_lambda_max")
@@ -37,7 +38,7 @@ def test_lines_carry_the_catalogues_names_and_end_with_nan_at_the_output() -> No
         assert np.isnan(line[4])
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("activation", NAMES)
 @settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 12), d=st.integers(1, 20))
 def test_lemma12_and_definition6_enclose_the_spectrum_at_every_layer(
@@ -54,7 +55,7 @@ def test_lemma12_and_definition6_enclose_the_spectrum_at_every_layer(
         assert low[m] == pytest.approx(eigenvalues[0], abs=rounding(max(n, 16)) * eigenvalues[-1])
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("activation", NAMES)
 def test_duplicated_examples_give_exactly_zero_at_every_layer(activation: str) -> None:
     rows = np.random.default_rng(0).normal(size=(20, 700))
     rows[7] = 1.7 * rows[3]
@@ -92,7 +93,7 @@ def test_the_two_sets_of_lines_are_the_catalogues_initial_metrics() -> None:
 
 
 @pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("activation", NAMES)
 @settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 12), d=st.integers(1, 20), width=st.integers(1, 500))
 def test_kernel_lines_are_the_extremes_of_the_recursion_in_the_runs_widths(
@@ -110,7 +111,7 @@ def test_kernel_lines_are_the_extremes_of_the_recursion_in_the_runs_widths(
         assert lines["infinite_ntk_lambda_min"][m] == pytest.approx(eigenvalues[0], abs=slack)
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("activation", NAMES)
 @settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 10), d=st.integers(1, 20))
 def test_the_limits_chain_holds_from_features_to_kernel_and_biases_only_add(activation: str, seed: int, n: int, d: int):
@@ -128,7 +129,7 @@ def test_the_limits_chain_holds_from_features_to_kernel_and_biases_only_add(acti
         assert np.all(plain[name][:depth] <= biased[name][:depth] + slack)
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("activation", NAMES)
 def test_duplicated_examples_give_a_singular_limit_of_the_kernel_at_every_layer(activation: str) -> None:
     rows = np.random.default_rng(0).normal(size=(20, 700))
     rows[7] = rows[3]
@@ -171,7 +172,7 @@ def _kernel_error(width: int, activation: str, *, bias: bool, renormalize: bool)
 
 @pytest.mark.parametrize(
     ("activation", "bias", "renormalize"),
-    [("relu", False, False), ("tanh", True, False), ("relu", True, True), ("tanh", False, True)],
+    [("relu", False, False), ("tanh", True, False), ("relu", True, True), ("tanh", False, True), ("gelu", True, False)],
 )
 def test_the_tangent_kernel_of_a_network_approaches_its_limit_as_the_width_grows(
     activation: str, bias: bool, renormalize: bool
@@ -185,7 +186,7 @@ def test_the_tangent_kernel_of_a_network_approaches_its_limit_as_the_width_grows
     assert wide < 0.35 * narrow
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("activation", NAMES)
 def test_of_biases_only_the_run_with_biases_has_the_kernel_with_their_share(activation: str) -> None:
     """In a narrow input the bias is half of the first layer's kernel: its omission would be seen."""
     rows = np.array([[1.0], [-1.0]])

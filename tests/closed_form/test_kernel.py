@@ -10,7 +10,8 @@ import torch
 from engine.measure.gram import feature_gram
 from engine.measure.kernel import TangentKernel
 from engine.measure.kernel_spectrum import KernelSpectrum, trace_shares
-from tests.closed_form.small_networks import CASES, LOSSES, dense_jacobian, small
+from tests.closed_form.functions import LOSS_NAMES
+from tests.closed_form.small_networks import CASES, dense_jacobian, small
 from tests.rounding import rounding
 
 
@@ -57,7 +58,7 @@ def test_the_compressed_kernel_is_the_jacobian_seen_through_one_cotangent(activa
     torch.testing.assert_close(kernel.compressed(), seen @ seen.T, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", LOSS_NAMES)
 @pytest.mark.parametrize(("activation", "renormalize", "bias"), CASES)
 def test_extremes_enclose_as_ritz_values_must_and_interlace(activation, renormalize, bias, loss):
     case = small(activation, renormalize, bias, loss, width=20)
@@ -78,7 +79,7 @@ def test_extremes_enclose_as_ritz_values_must_and_interlace(activation, renormal
     assert values["ntk_log10_cond"] == pytest.approx(math.log10(values["ntk_lambda_max"] / values["ntk_lambda_min"]))
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", LOSS_NAMES)
 @pytest.mark.parametrize(("activation", "renormalize", "bias"), CASES)
 def test_gauss_newton_is_that_of_the_jacobian_and_the_logit_hessian(activation, renormalize, bias, loss):
     case = small(activation, renormalize, bias, loss)

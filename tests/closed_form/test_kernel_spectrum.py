@@ -16,6 +16,7 @@ from engine.measure.kernel import TangentKernel
 from engine.measure.kernel_spectrum import _ROUNDING, KernelSpectrum, _noise, trace_shares
 from engine.model import loss as losses
 from engine.model.mlp import initialise
+from tests.closed_form.functions import LOSS_NAMES
 from tests.closed_form.small_networks import CASES, dense_jacobian, small
 from tests.rounding import rounding
 
@@ -211,7 +212,7 @@ def test_a_product_in_float32_is_off_by_no_more_than_is_said():
     assert 0.0 < off <= _ROUNDING * 2.0**-23 * float(torch.linalg.eigvalsh(kernel.dense())[-1])
 
 
-@pytest.mark.parametrize("loss", ["mse", "mse_logits", "cross_entropy"])
+@pytest.mark.parametrize("loss", LOSS_NAMES)
 @pytest.mark.parametrize(("n", "warm"), [(12, (3, 9)), (12, (7, 2)), (2, (8, 12))])
 def test_products_that_are_queued_find_what_as_many_products_one_by_one_find(
     loss: str, n: int, warm: tuple[int, int]

@@ -14,13 +14,10 @@ from engine.measure.violations import Violations
 from engine.theory.inequality import Inequality, Row, Term
 from engine.theory.ledger import LEDGER
 from engine.theory.recursion import output_constants, smoothness_bound, smoothness_over_ball
+from tests.closed_form.functions import KINKED, LOSS_NAMES, NAMES
 from tests.closed_form.small_networks import small
 
-NETWORKS = list(
-    itertools.product(
-        ["tanh", "relu"], ["mse", "mse_logits", "cross_entropy"], [False, True], [False, True], ["float32", "float64"]
-    )
-)
+NETWORKS = list(itertools.product(NAMES, LOSS_NAMES, [False, True], [False, True], ["float32", "float64"]))
 SMALL = {"data": "gaussian", "test_examples": 10, "steps": 4}
 
 
@@ -47,7 +44,7 @@ def test_no_theorem_fails_in_a_sound_run(activation, loss, renormalize, bias, dt
                     assert all(term.holds for term in terms), (entry.name, shape, lr, record.step, terms)
             assert [e for e in record.events if e.data.get("kind") in {"theorem", "estimate"}] == []
         expected = set(LEDGER) - {"radius"}  # not defined for η ≥ 2/L
-        if activation == "relu":
+        if activation in KINKED:
             expected -= {"descent", "secant_segment", "hessian_bound"}
         if loss != "mse_logits":
             expected -= {"chain_low", "chain_high"}
@@ -225,7 +222,7 @@ def test_metrics_of_the_ledger_are_in_the_catalogue_and_names_are_its_own():
     assert not set(LEDGER) & set(CATALOGUE)
 
 
-@pytest.mark.parametrize("loss", ["mse", "mse_logits", "cross_entropy"])
+@pytest.mark.parametrize("loss", LOSS_NAMES)
 @pytest.mark.parametrize(("renormalize", "bias"), list(itertools.product([False, True], repeat=2)))
 def test_the_segments_smoothness_bounds_the_hessian_at_every_point_of_the_ball(loss, renormalize, bias):
     import torch

@@ -5,28 +5,20 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.model.loss import evaluate
-from tests.closed_form.small_networks import LOSSES
+from engine.model.loss import TENSOR_LOSSES, evaluate
+from engine.theory.loss_constants import LOSSES
+from tests.closed_form.functions import LOSS_NAMES, LOSS_ROWS
 
 
-def definition(name, o, y):
-    target = torch.nn.functional.one_hot(y, o.shape[-1]).to(o.dtype)
-    if name == "mse":
-        return 0.5 * (torch.softmax(o, -1) - target).square().sum(-1)
-    if name == "mse_logits":
-        return 0.5 * (o - target).square().sum(-1)
-    return -o.gather(-1, y[:, None]).squeeze(-1) + torch.logsumexp(o, -1)
-
-
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", LOSS_NAMES)
 def test_values_gradients_and_hessians_are_those_of_the_definition(name):
     generator = torch.Generator().manual_seed(0)
     o = 2 * torch.randn(5, 4, generator=generator, dtype=torch.float64)
     y = torch.tensor([0, 3, 1, 1, 2])
     rows = evaluate(name, o, y)
-    torch.testing.assert_close(rows.values, definition(name, o, y))
+    torch.testing.assert_close(rows.values, LOSS_ROWS[name](o, y))
     for i in range(5):
-        one = lambda v, i=i: definition(name, v[None], y[i : i + 1])[0]  # ruff: ignore[lambda-assignment] a closure for autograd
+        one = lambda v, i=i: LOSS_ROWS[name](v[None], y[i : i + 1])[0]  # ruff: ignore[lambda-assignment] a closure for autograd
         gradient = torch.autograd.functional.jacobian(one, o[i])
         hessian = torch.autograd.functional.hessian(one, o[i])
         torch.testing.assert_close(rows.gradient[i], gradient)
@@ -35,7 +27,7 @@ def test_values_gradients_and_hessians_are_those_of_the_definition(name):
             torch.testing.assert_close(product, hessian @ v)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", LOSS_NAMES)
 def test_the_gauss_newton_factor_squares_to_the_kept_part_of_the_logit_hessian(name):
     o = torch.tensor([[0.3, -1.0, 2.0, 0.1]], dtype=torch.float64)
     rows = evaluate(name, o, torch.tensor([1]))
@@ -52,3 +44,7 @@ def test_the_gauss_newton_factor_squares_to_the_kept_part_of_the_logit_hessian(n
 def test_a_confidently_wrong_example_has_a_finite_cross_entropy():
     rows = evaluate("cross_entropy", torch.tensor([[0.0, 2000.0]]), torch.tensor([0]))
     assert float(rows.values) == pytest.approx(2000.0)
+
+
+def test_the_tables_of_theory_and_of_tensors_have_the_same_names():
+    assert set(LOSSES) == set(TENSOR_LOSSES) == set(LOSS_NAMES)

@@ -8,11 +8,12 @@ import torch
 from engine.measure.lanczos import extreme_eigenpair
 from engine.measure.row_norms import row_norms
 from engine.model.renormalisation import row_scale, row_scale_derivative
-from tests.closed_form.small_networks import CASES, LOSSES, dense_hessian, small
+from tests.closed_form.functions import LOSS_NAMES
+from tests.closed_form.small_networks import CASES, dense_hessian, small
 from tests.rounding import rounding
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", LOSS_NAMES)
 @pytest.mark.parametrize(("activation", "renormalize", "bias"), CASES)
 def test_loss_and_gradient_are_those_of_the_definition(activation, renormalize, bias, loss):
     case = small(activation, renormalize, bias, loss)
@@ -26,7 +27,7 @@ def test_loss_and_gradient_are_those_of_the_definition(activation, renormalize, 
     )
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", LOSS_NAMES)
 @pytest.mark.parametrize(("activation", "renormalize", "bias"), CASES)
 def test_sample_gradient_norms_are_those_of_single_examples(activation, renormalize, bias, loss):
     case = small(activation, renormalize, bias, loss)
@@ -36,7 +37,7 @@ def test_sample_gradient_norms_are_those_of_single_examples(activation, renormal
     torch.testing.assert_close(squares, jacobian.square().sum(dim=1), rtol=1e-10, atol=1e-13)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", LOSS_NAMES)
 @pytest.mark.parametrize(("activation", "renormalize", "bias"), CASES)
 def test_hessian_products_are_those_of_the_dense_hessian(activation, renormalize, bias, loss):
     case = small(activation, renormalize, bias, loss)
@@ -48,7 +49,7 @@ def test_hessian_products_are_those_of_the_dense_hessian(activation, renormalize
     torch.testing.assert_close(columns, dense, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", LOSS_NAMES)
 def test_the_largest_hessian_eigenvalue_is_the_dense_one_even_where_a_negative_one_is_larger_in_modulus(loss):
     case = small("tanh", False, True, loss)
     dense = torch.linalg.eigvalsh(dense_hessian(case))

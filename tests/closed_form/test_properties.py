@@ -15,12 +15,13 @@ from engine.measure.gram import feature_gram
 from engine.theory.generalization import risk_floor
 from tests.closed_form.brute_force import EPS, Problem
 from tests.closed_form.cases import observe
+from tests.closed_form.functions import LOSS_NAMES, NAMES
 from tests.closed_form.problems import problem
 from tests.closed_form.small_networks import dense_jacobian, small
 from tests.rounding import rounding
 
 _FLAGS = {
-    "activation": st.sampled_from(["relu", "tanh"]),
+    "activation": st.sampled_from(NAMES),
     "renormalize": st.booleans(),
     "bias": st.booleans(),
 }
@@ -29,7 +30,7 @@ _FLAGS = {
 @st.composite
 def problems(draw: st.DrawFn, **fixed: object) -> Problem:
     options: dict[str, object] = {
-        "loss": draw(st.sampled_from(["mse", "mse_logits", "cross_entropy"])),
+        "loss": draw(st.sampled_from(LOSS_NAMES)),
         "n": draw(st.integers(2, 9)),
         "width": draw(st.integers(3, 9)),
         "depth": draw(st.integers(2, 5)),

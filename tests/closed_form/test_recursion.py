@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.func import hessian, jacrev
 
-from engine.theory.activation import RELU, TANH, NormalizedActivation
+from engine.theory.activation import ACTIVATIONS, RELU, TANH, NormalizedActivation
 from engine.theory.loss_constants import LOSSES
 from engine.theory.recursion import (
     OutputConstants,
@@ -22,6 +22,7 @@ from engine.theory.recursion import (
     output_constants,
     smoothness_bound,
 )
+from tests.closed_form.functions import LOSS_ROWS, normalised
 
 _N, _D, _WIDTH, _CLASSES = 3, 3, 4, 2
 
@@ -49,7 +50,7 @@ class _Net:
         self.theta = torch.tensor(np.concatenate([part.ravel() for part in parts]))
         x = rng.normal(size=(_N, _D))
         self.x = torch.tensor(x * math.sqrt(_D) / np.linalg.norm(x, axis=1, keepdims=True))
-        self.y = torch.tensor(np.eye(_CLASSES)[rng.integers(0, _CLASSES, size=_N)])
+        self.y = torch.tensor(rng.integers(0, _CLASSES, size=_N))
 
     def weights(self, theta: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         pieces, offset = [], 0
@@ -68,19 +69,14 @@ class _Net:
             h = a @ W.T + (biases[index] if biases else 0.0)
             if index == len(matrices) - 1:
                 return h, features, raw
-            phi = torch.relu(h) if self.activation.name == "relu" else torch.tanh(h)
-            u = self.activation.scale * phi + self.activation.offset
+            u = normalised(self.activation.name, h)
             raw.append(u)
             a = u / u.norm(dim=1, keepdim=True) * math.sqrt(_WIDTH) if self.renormalize else u
             features.append(a)
         raise AssertionError
 
     def losses(self, theta: Tensor, loss: str) -> Tensor:
-        o = self.forward(theta)[0]
-        if loss == "cross_entropy":
-            return -(torch.log_softmax(o, dim=1) * self.y).sum(dim=1)
-        p = torch.softmax(o, dim=1) if loss == "mse" else o
-        return 0.5 * (p - self.y).square().sum(dim=1)
+        return LOSS_ROWS[loss](self.forward(theta)[0], self.y)
 
     def constants(self, radius: float = 0.0) -> OutputConstants:
         _, features, raw = self.forward(self.theta)
@@ -109,7 +105,7 @@ class _Net:
 
 _CASES = [
     {"activation": activation, "depth": depth, "bias": bias, "renormalize": renormalize}
-    for activation in (RELU, TANH)
+    for activation in ACTIVATIONS.values()
     for depth in (2, 3)
     for bias in (False, True)
     for renormalize in (False, True)
@@ -129,7 +125,7 @@ def test_no_jacobian_or_second_derivative_exceeds_the_recursion(case: dict[str, 
         net = _Net(seed, gain=gain, **case)  # type: ignore[arg-type]
         constants = net.constants()
         assert np.all(net.jacobian_norms(net.theta) <= constants.lipschitz * (1.0 + 1e-12))
-        if case["activation"] is RELU:
+        if case["activation"].piecewise_linear:
             assert np.isnan(constants.smoothness).all()
         else:
             found = net.second_derivative_norms(net.theta, 6)
@@ -159,7 +155,7 @@ def test_nothing_within_the_ball_exceeds_the_recursion_over_the_ball(case: dict[
                 direction = uphill
         theta = net.theta + radius * direction / direction.norm()
         assert np.all((net.jacobian_norms(theta) <= bound.lipschitz * (1.0 + 1e-12))[known])
-        if case["activation"] is TANH and index < 4:
+        if not case["activation"].piecewise_linear and index < 4:
             found = net.second_derivative_norms(theta, 3)
             assert np.all((found <= bound.smoothness * (1.0 + 1e-12))[known])
 
@@ -170,18 +166,12 @@ def test_the_losses_gradients_and_hessian_stay_within_their_bounds(case: dict[st
     net = _Net(4, **case)  # type: ignore[arg-type]
     constants = net.constants()
     o = net.forward(net.theta)[0].detach().requires_grad_()
-    p = torch.softmax(o, dim=1)
-    values = {
-        "mse": 0.5 * (p - net.y).square().sum(),
-        "mse_logits": 0.5 * (o - net.y).square().sum(),
-        "cross_entropy": -(torch.log_softmax(o, dim=1) * net.y).sum(),
-    }
-    (logit_gradients,) = torch.autograd.grad(values[loss], o)
+    (logit_gradients,) = torch.autograd.grad(LOSS_ROWS[loss](o, net.y).sum(), o)
     G = logit_gradients.norm(dim=1).numpy()
     sample_gradients = jacrev(lambda t: net.losses(t, loss))(net.theta).norm(dim=1)
     assert float(sample_gradients.max()) <= lipschitz_bound(constants, G) * (1.0 + 1e-12)
     bound = smoothness_bound(constants, G, LOSSES[loss].smoothness)
-    if case["activation"] is RELU:
+    if case["activation"].piecewise_linear:
         assert math.isnan(bound)
     else:
         full = hessian(lambda t: net.losses(t, loss).mean())(net.theta)

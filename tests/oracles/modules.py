@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from tests.closed_form.functions import LOSS_ROWS, normalised
 from tests.closed_form.small_networks import Small
 
 
@@ -15,11 +16,10 @@ class Activation(nn.Module):
 
     def __init__(self, case: Small) -> None:
         super().__init__()
-        self._activation, self._renormalize = case.model.activation, case.model.renormalize
+        self._activation, self._renormalize = case.model.activation.name, case.model.renormalize
 
     def forward(self, h: Tensor) -> Tensor:
-        raw = torch.relu(h) if self._activation.name == "relu" else torch.tanh(h)
-        u = self._activation.scale * raw + self._activation.offset
+        u = normalised(self._activation, h)
         return u * math.sqrt(u.shape[1]) / u.norm(dim=1, keepdim=True) if self._renormalize else u
 
 
@@ -55,8 +55,4 @@ class Loss(nn.Module):
         self._name = name
 
     def forward(self, o: Tensor, y: Tensor) -> Tensor:
-        if self._name == "cross_entropy":
-            return nn.functional.cross_entropy(o, y)
-        target = nn.functional.one_hot(y, o.shape[1]).to(o.dtype)
-        p = torch.softmax(o, dim=1) if self._name == "mse" else o
-        return 0.5 * (p - target).square().sum(dim=1).mean()
+        return LOSS_ROWS[self._name](o, y).mean()

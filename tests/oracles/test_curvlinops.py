@@ -8,13 +8,14 @@ import torch
 from engine.measure.gram import feature_gram
 from engine.measure.kernel import TangentKernel
 from engine.measure.kernel_spectrum import KernelSpectrum
-from tests.closed_form.small_networks import CASES, LOSSES, small
+from tests.closed_form.functions import LOSS_NAMES
+from tests.closed_form.small_networks import CASES, small
 from tests.oracles.modules import Loss, module_of, parameters_of
 
 curvlinops = pytest.importorskip("curvlinops", reason="curvlinops is not installed: pip install wnt-tui[oracles]")
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", LOSS_NAMES)
 @pytest.mark.parametrize(("activation", "renormalize", "bias"), CASES)
 def test_hessian_products_are_those_of_curvlinops(activation, renormalize, bias, loss):
     case = small(activation, renormalize, bias, loss)

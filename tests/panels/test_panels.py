@@ -8,6 +8,7 @@ from engine.catalogue import CATALOGUE
 from engine.config import RunConfig
 from engine.record import Event
 from engine.theory.ledger import LEDGER
+from engine.theory.loss_constants import LOSSES
 from tests.panels.synthetic import empty, filled, only, realistic, running, view_of
 from wnt_tui.panels import ALL_PANELS
 from wnt_tui.panels.checks import checks
@@ -279,7 +280,7 @@ def test_panel_9_explains_every_inequality_of_the_ledger():
         assert entry.violated in text
 
 
-@pytest.mark.parametrize("loss", ["mse", "mse_logits", "cross_entropy"])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_m_is_read_from_the_session(loss):
     snapshot = realistic(81, RunConfig(loss=loss))
     columns = dict(snapshot.columns) | {"loss_bound": np.full(snapshot.rows, 2.5)}

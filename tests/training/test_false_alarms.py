@@ -15,6 +15,7 @@ from engine.measure.violations import Violations
 from engine.record import Event, StepRecord
 from engine.theory.inequality import Row
 from engine.theory.ledger import LEDGER
+from tests.closed_form.functions import NAMES
 
 SIDE = 12
 CLASSES = 10
@@ -109,7 +110,7 @@ def test_runs_that_diverge_raise_no_alarm(network: dict[str, object], images: st
 
 @pytest.mark.parametrize("options", NEIGHBOURS)
 def test_extreme_shapes_precisions_and_biases_raise_no_alarm(options: dict[str, object], images: str) -> None:
-    for data, activation in itertools.product(["digits", images], ["relu", "tanh"]):
+    for data, activation in itertools.product(["digits", images], NAMES):
         known = {"width": 70, "depth": 3, "examples": 40, "steps": 3, "center": False} | options
         assert not alarms(data=data, activation=activation, loss="mse_logits", **known)
 

@@ -19,10 +19,11 @@ from engine.measure.gram import feature_gram, spectrum
 from engine.record import StepRecord
 from engine.theory.conditioning import log10_condition
 from engine.theory.gershgorin import gershgorin
+from tests.closed_form.functions import LOSS_NAMES, NAMES
 from tests.closed_form.problems import sphere
 from tests.rounding import rounding
 
-NETWORKS = list(itertools.product(["relu", "tanh"], [False, True], ["mse", "mse_logits", "cross_entropy"]))
+NETWORKS = list(itertools.product(NAMES, [False, True], LOSS_NAMES))
 
 
 def data_set(x: np.ndarray, y: np.ndarray, *, classes: int = 3, tests: int = 4) -> DataSet:
@@ -197,7 +198,7 @@ def test_constant_images_have_defined_results(activation: str, renormalize: bool
         assert records[0].layers["gersh_max_offdiag"][0] == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("loss", ["mse", "mse_logits", "cross_entropy"])
+@pytest.mark.parametrize("loss", LOSS_NAMES)
 @pytest.mark.parametrize("renormalize", [False, True])
 @pytest.mark.parametrize("measure", ["core", "all"])
 def test_a_gradient_of_exactly_zero_leaves_what_divides_by_it_undefined_and_everything_else_there(

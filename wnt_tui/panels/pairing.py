@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.catalogue import metric
 from engine.theory import pairings
+from engine.theory.activation import ACTIVATIONS
 from engine.theory.pairings import FORMULAS, STORED, Estimator, Formula
 from wnt_tui.charts.lines import Series
 from wnt_tui.charts.number_format import signed
@@ -88,8 +89,9 @@ def estimator_note(view: PanelView) -> list[Note]:
 
 def _why_missing(view: PanelView, estimator: Estimator) -> str:
     config = view.snapshot.config
-    if estimator == "bound" and config.activation == "relu":
-        return "not defined for ReLU"
+    activation = ACTIVATIONS[config.activation]
+    if estimator == "bound" and activation.piecewise_linear:
+        return f"not defined for {activation.title}"
     needed = metric(f"smoothness_{estimator}")
     # L_step follows from losses, gradients and learning rates, which every row has.
     return "" if estimator == "step" or needed.is_measured(config.measure) else f"--measure {needed.measured_in}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.theory.loss_constants import LOSSES
 from wnt_tui.charts.lines import Reference
 from wnt_tui.panels.pairing import estimator_note
 from wnt_tui.panels.panel import LinePanel, Number
@@ -45,8 +46,8 @@ class PredictionPanel(LinePanel):
     )
 
     def applies(self, view: PanelView, name: str) -> bool:
-        """Lemma 10 is about cross-entropy."""
-        return name != "ratio_lemma10" or view.snapshot.config.loss == "cross_entropy"
+        """Lemma 10 is about losses that are not PL."""
+        return name != "ratio_lemma10" or not LOSSES[view.snapshot.config.loss].pl
 
     def notes(self, view: PanelView) -> list[Note]:
         """The L that was chosen."""

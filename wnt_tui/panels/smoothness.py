@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.catalogue.numerals import short
+from engine.theory.activation import ACTIVATIONS
 from wnt_tui.charts.lines import Reference, Series
 from wnt_tui.panels.overlay import MainLine
 from wnt_tui.panels.pairing import metric_text
@@ -65,8 +66,9 @@ class SmoothnessPanel(LinePanel):
 
     def notes(self, view: PanelView) -> list[Note]:
         """What no smoothness means for L."""
-        kinks = view.snapshot.config.activation == "relu" and _any_finite(super().series(view))
-        return [("no theorem for ReLU (kinks)", "warn")] if kinks else []
+        activation = ACTIVATIONS[view.snapshot.config.activation]
+        kinks = activation.piecewise_linear and _any_finite(super().series(view))
+        return [(f"no theorem for {activation.title} (kinks)", "warn")] if kinks else []
 
     def compared(self, view: PanelView) -> Sequence[MainLine]:
         """μ and the Hessian's L, or that of the step where the Hessian's was never measured."""
@@ -77,12 +79,13 @@ class SmoothnessPanel(LinePanel):
     def values(self, view: PanelView) -> list[str]:
         """μ, L, 2/η, and bounds."""
         measured = np.isfinite(view.snapshot.value(_HESSIAN.metric, view.cursor))
-        relu = view.snapshot.config.activation == "relu"
+        activation = ACTIVATIONS[view.snapshot.config.activation]
+        bound = number_texts(view, [Number("smoothness_bound", "L", 3)])
         return [
             *number_texts(view, [Number("pl", "μ", 3), _HESSIAN if measured else _STEP]),
             f"2/η {short(2.0 / view.snapshot.lr_at(view.cursor))}",
             *number_texts(view, [Number("smoothness_ggn", "GGN", 3)]),
-            *(["no bound for ReLU"] if relu else number_texts(view, [Number("smoothness_bound", "L", 3)])),
+            *([f"no bound for {activation.title}"] if activation.piecewise_linear else bound),
         ]
 
 
