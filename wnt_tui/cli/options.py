@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Any, Self, get_args, get_origin, get_type_hints
 
 import click
 
@@ -99,7 +99,7 @@ def run_option_list() -> list[RunOption]:
     order = {name: place for place, name in enumerate(name for names in SECTIONS.values() for name in names)}
     hints = get_type_hints(RunConfig)
     specs = sorted(fields(RunConfig), key=lambda spec: order.get(spec.name, len(order)))
-    options = [_option(spec.name, hints[spec.name], spec.default, spec.metadata["help"]) for spec in specs]
+    options = [_option(spec.name, hints[spec.name], spec.default, spec.metadata) for spec in specs]
     return [
         *options,
         RunOption(
@@ -114,8 +114,8 @@ def run_option_list() -> list[RunOption]:
     ]  # fmt: skip
 
 
-def _option(name: str, hint: Any, default: Any, help_text: str) -> RunOption:
-    flag = option_flag(name)
+def _option(name: str, hint: Any, default: Any, metadata: Mapping[str, Any]) -> RunOption:
+    flag, help_text, choices = option_flag(name), metadata["help"], metadata["choices"]
     kind: Any
     metavar: str | None = None
     if hint is bool:
@@ -126,8 +126,7 @@ def _option(name: str, hint: Any, default: Any, help_text: str) -> RunOption:
             [flag, name], type=ConditionText(), multiple=True, default=(), metavar="CONDITION", help=help_text,
             envvar=environment_variable(name), section=section_of(name),
         )  # fmt: skip
-    elif get_origin(hint) is Literal:
-        choices = get_args(hint)
+    elif choices:
         kind, metavar = click.Choice(list(choices)), "NAME"
         listed = "" if all(choice in help_text for choice in choices) else f" One of: {', '.join(choices)}."
         help_text = f"{help_text}{listed} Default: {default}."
