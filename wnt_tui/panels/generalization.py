@@ -9,6 +9,7 @@ import numpy as np
 from textual.strip import Strip
 
 from engine.catalogue.numerals import short, significant
+from engine.theory.loss_constants import LOSSES
 from wnt_tui.charts.canvas import Canvas
 from wnt_tui.charts.lines import Reference
 from wnt_tui.panels.panel import LinePanel, Number
@@ -56,7 +57,7 @@ class GeneralizationPanel(LinePanel):
 
     def notes(self, view: PanelView) -> list[Note]:
         """Why the bounds are no theorem."""
-        return [("heuristic: not PL", "warn")] if view.snapshot.config.loss == "cross_entropy" else []
+        return [("heuristic: not PL", "warn")] if not LOSSES[view.snapshot.config.loss].pl else []
 
     def message(self, view: PanelView) -> str:
         """Why there is no bound."""
