@@ -138,12 +138,12 @@ def _look_up(request: requests.Request) -> int:
         case requests.Weights():
             _write_weights(request)
         case requests.ListData():
-            from engine.data.locate import inventory
+            from engine.data.sources import inventory
 
             print("\n".join(f"{name:<12}{words}" for name, words in inventory(None).items()))
         case requests.Download():
+            from engine.data.cifar10 import download_directory
             from engine.data.download import download_cifar10
-            from engine.data.locate import download_directory
 
             folder = None if request.folder is None else str(request.folder)
             print(shown_path(download_cifar10(download_directory(folder))))

@@ -1,7 +1,7 @@
 """A person's own data: an ``.npz`` file with the keys x_train, y_train, x_test and y_test.
 
-The file may come from a stranger: nothing in it is ever unpickled, sizes are looked at before anything is
-unpacked, and whatever is wrong is said in one sentence.
+The file is untrusted: nothing in it is ever unpickled, sizes are compared before anything is unpacked, and whatever is
+wrong is said in one sentence.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ MAX_MODULUS = 1e100
 """Squares and sums of larger numbers would overflow float64."""
 MAX_CHANNELS = 4
 
+_DAMAGED = (ValueError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, TypeError, SyntaxError)
+"""numpy refuses pickled objects with a ValueError; the others are what damaged or encrypted members raise."""
+
 _FORM = (
     "Write it with numpy.savez(FILE, x_train=…, y_train=…, x_test=…, y_test=…): "
     "images (N, d), (N, height, width) or (N, height, width, channels), labels as integers from 0."
@@ -49,7 +52,7 @@ def read(path: str | Path) -> Source:
     Raises:
         DataError: The file is missing, not such a file, or holds something that cannot be trained on.
     """
-    path = look(path)
+    path = check(path)
     found = _unpack(path)
     x_train, x_test = (_images(found[key], key, path) for key in ("x_train", "x_test"))
     y_train, y_test = (_labels(found[key], key, path) for key in ("y_train", "y_test"))
@@ -70,18 +73,8 @@ def read(path: str | Path) -> Source:
     return Source(shown_path(path.name), _channels_last(x_train), y_train, _channels_last(x_test), y_test, classes)
 
 
-def look(path: str | Path) -> Path:
-    """Check what can be seen of an ``.npz`` file without unpacking it.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Its path.
-
-    Raises:
-        DataError: The file is missing, or not one of four arrays that are small enough.
-    """
+def check(path: str | Path) -> Path:
+    """The path of an ``.npz`` file of four small enough arrays, else DataError; nothing is unpacked."""
     path = existing_path(path)
     try:
         kind = path.stat().st_mode
@@ -89,8 +82,7 @@ def look(path: str | Path) -> Path:
         there = "is a link to nothing" if path.is_symlink() else "does not exist"
         raise DataError(f"{path} {there}.", "Give --data a file that exists.") from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", "") or error
-        raise DataError(f"Cannot read {path}: {reason}.", "Give --data a file that you may read.") from None
+        raise _unreadable(path, error) from None
     if not stat.S_ISREG(kind):
         raise DataError(f"{path} is not a file.", "Give --data an .npz file.")
     try:
@@ -100,9 +92,7 @@ def look(path: str | Path) -> Path:
         # What zipfile was seen to raise for damaged and for foreign files: all mean the same to whoever named one.
         raise DataError(f"{path} is not an .npz file.", _FORM) from None
     except OSError as error:
-        raise DataError(
-            f"Cannot read {path}: {error.strerror or error}.", "Give --data a file that you may read."
-        ) from None
+        raise _unreadable(path, error) from None
     missing = [key for key in KEYS if f"{key}.npy" not in sizes]
     if missing:
         raise DataError(f"{path} has no array {missing[0]}.", _FORM)
@@ -115,8 +105,12 @@ def look(path: str | Path) -> Path:
     return path
 
 
+def _unreadable(path: Path, error: OSError | ValueError) -> DataError:
+    reason = getattr(error, "strerror", "") or error
+    return DataError(f"Cannot read {path}: {reason}.", "Give --data a file that you may read.")
+
+
 def _unpack(path: Path) -> dict[str, NDArray[Any]]:
-    # Returns the four arrays, unchecked.
     arrays: dict[str, NDArray[Any]] = {}
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -129,19 +123,8 @@ def _unpack(path: Path) -> dict[str, NDArray[Any]]:
     except MemoryError:
         raise DataError(f"{path} does not fit into memory.", "Keep only the examples that you need in it.") from None
     except OSError as error:
-        raise DataError(
-            f"Cannot read {path}: {error.strerror or error}.", "Give --data a file that you may read."
-        ) from None
-    # numpy refuses pickled objects with a ValueError; the others are what damaged or encrypted members raise.
-    except (
-        ValueError,
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        RuntimeError,
-        TypeError,
-        SyntaxError,
-    ) as error:
+        raise _unreadable(path, error) from None
+    except _DAMAGED as error:
         key = next(key for key in KEYS if key not in arrays)
         if "allow_pickle" in str(error):
             raise DataError(f"{key} in {path} holds pickled Python objects, which are never read.", _FORM) from None
@@ -186,7 +169,6 @@ def _labels(array: NDArray[Any], key: str, path: Path) -> Labels:
 
 
 def _channels_last(images: NDArray[Any]) -> NDArray[Any]:
-    # Only the second axis is short enough to be channels.
     if images.ndim == 4 and images.shape[3] > MAX_CHANNELS >= images.shape[1]:
         return np.moveaxis(images, 1, 3)
     return images

@@ -1,4 +1,4 @@
-"""What a source gives (:class:`Source`) and what a run trains on (:class:`DataSet`)."""
+"""The examples of a source (:class:`Source`) and those that a run trains on (:class:`DataSet`)."""
 
 from __future__ import annotations
 
@@ -78,20 +78,9 @@ class DataSet:
 
 
 def fingerprint_of_raw(x_train: NDArray[Any], y_train: Labels, x_test: NDArray[Any], y_test: Labels) -> str:
-    """SHA-256 of the raw arrays: values, types, shapes and order, as loaded and before preprocessing.
-
-    Preprocessing follows from the configuration; hashing before it keeps the fingerprint free of the
-    rounding of one machine, so that the same choice of the same images has the same fingerprint everywhere.
-
-    Args:
-        x_train: Chosen training images.
-        y_train: Their labels.
-        x_test: Chosen test images.
-        y_test: Their labels.
-
-    Returns:
-        64 hexadecimal digits.
-    """
+    """SHA-256 of the chosen arrays, 64 hexadecimal digits: values, types, shapes and order, before preprocessing."""
+    # Preprocessing follows from the configuration; hashing before it keeps the fingerprint free of the rounding of one
+    # machine, so that the same choice of the same images has the same fingerprint everywhere.
     digest = hashlib.sha256()
     for array in (x_train, y_train, x_test, y_test):
         # Little-endian and C order, whatever the machine and the array's history.

@@ -12,7 +12,7 @@ import urllib.error
 from collections.abc import Generator
 from pathlib import Path
 
-from engine.data.locate import CIFAR10_FOLDER
+from engine.data import cifar10
 from engine.data.torchvision_import import torchvision_datasets
 from engine.errors import DataError
 from engine.paths import named_path
@@ -21,19 +21,7 @@ _TIMEOUT_SECONDS = 30.0
 
 
 def download_cifar10(directory: str | Path) -> Path:
-    """Download CIFAR-10 (170 MB), with torchvision's progress bar on stderr and its checksums.
-
-    Files that are already there and whole are not downloaded again.
-
-    Args:
-        directory: Where to; made if need be.
-
-    Returns:
-        The folder with the images.
-
-    Raises:
-        DataError: No network, no space, no permission, or what arrived is not CIFAR-10.
-    """
+    """The folder of CIFAR-10 (170 MB), downloaded into a directory unless it is there; DataError where that fails."""
     directory = named_path(directory)
     with _alone_in(directory):
         return _download(directory)
@@ -62,6 +50,7 @@ def _alone_in(directory: Path) -> Generator[None]:
 
 
 def _download(directory: Path) -> Path:
+    """Have torchvision download it, with a progress bar on stderr; files that are there and whole are kept."""
     datasets = torchvision_datasets()
     # urllib waits for ever by default; a dead network should end with a sentence.
     before = socket.getdefaulttimeout()
@@ -73,7 +62,7 @@ def _download(directory: Path) -> Path:
         reason = getattr(error, "reason", None) or error
         raise DataError(
             f"CIFAR-10 could not be downloaded: {reason}.",
-            f"Check the network, or copy the folder {CIFAR10_FOLDER} into {directory}.",
+            f"Check the network, or copy the folder {cifar10.FOLDER} into {directory}.",
         ) from None
     except OSError as error:
         raise DataError(_cannot_write(directory, error), "Give another place with --dir.") from None
@@ -81,7 +70,7 @@ def _download(directory: Path) -> Path:
         raise DataError(f"What was downloaded is not CIFAR-10: {error}.", "Try again.") from None
     finally:
         socket.setdefaulttimeout(before)
-    return directory / CIFAR10_FOLDER
+    return directory / cifar10.FOLDER
 
 
 def _cannot_write(directory: Path, error: OSError) -> str:

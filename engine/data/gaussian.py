@@ -19,13 +19,8 @@ def draw(examples: int, test_examples: int, seed: int) -> Source:
 
     Rows are drawn in order from one generator, so a smaller n takes the first rows of a larger one; the
     teacher is drawn from its own, so that both splits share it. Labels of a linear teacher can be learnt,
-    so that training on this source shows more than memorising.
-
-    Args:
-        examples: Training examples.
-        test_examples: Test examples.
-        seed: The run's seed; generators are PCG64([seed, 3]), [seed, 4] for the test rows, [seed, 5] for
-            the map.
+    so that training on this source shows more than memorising. Generators are PCG64([seed, 3]), [seed, 4] for
+    the test rows and [seed, 5] for the map.
 
     Returns:
         The source, float64, marked as shuffled.

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engine.config import RunConfig
 from engine.data import arrays, cifar10, digits, gaussian
 from engine.data.dataset import DataSet, Source, fingerprint_of_raw
-from engine.data.locate import find_cifar10
-from engine.data.oddities import oddities
 from engine.data.preprocess import prepare
-from engine.data.presence import require_enough, require_source
-from engine.data.subset import TEST_STREAM, TRAIN_STREAM, choose
-
-_DOWNLOAD = "`wnt-tui data download cifar10`"
+from engine.data.sanity_checks import sanity_checks
+from engine.data.sources import DOWNLOAD, require_enough, require_source, source_name
 
 
 def load(config: RunConfig) -> DataSet:
-    """The examples that a configuration asks for, chosen and prepared.
+    """The examples that a configuration asks for, chosen and prepared; nothing is downloaded.
 
-    Nothing is downloaded. ``auto`` means CIFAR-10 where it is on disk, else scikit-learn's digits with a
-    notice. A :class:`~engine.errors.DataError` says so where the source is unknown, missing, malformed or too
+    The choice is THEORY section 1's: the first n of numpy's PCG64([seed, stream]).permutation, stream 1 for training
+    and 2 for test examples. It is nested in n (more examples keep the earlier ones, in order) and depends on nothing
+    but the seed. A :class:`~engine.errors.DataError` says so where the source is unknown, missing, malformed or too
     small.
 
     Args:
@@ -28,18 +28,17 @@ def load(config: RunConfig) -> DataSet:
         The prepared data set. Its ``y_test`` says how many test examples there are: without
         ``--test-examples`` as many as ``--examples``, or all that the source has where it has fewer.
     """
-    notices: list[str] = []
-    source = _source(config, notices)
-    wanted_test = config.resolved_test_examples
-    if config.test_examples is None and wanted_test > len(source.y_test):
-        wanted_test = len(source.y_test)
-        notices.append(f"{source.name} has {wanted_test} test images; all of them are used.")
-    require_enough(config, source.name, len(source.y_train), len(source.y_test))
-    train = choose(len(source.y_train), config.examples, config.seed, TRAIN_STREAM, shuffled=source.shuffled)
-    test = choose(len(source.y_test), wanted_test, config.seed, TEST_STREAM, shuffled=source.shuffled)
+    source, notices = _source(config)
+    wanted_test, there = config.resolved_test_examples, len(source.y_test)
+    if config.test_examples is None and wanted_test > there:
+        wanted_test = there
+        notices.append(f"{source.name} has {there} test images; all of them are used.")
+    require_enough(config, source.name, len(source.y_train), there)
+    train = _choice(source, len(source.y_train), config.examples, config.seed, stream=1)
+    test = _choice(source, there, wanted_test, config.seed, stream=2)
     x_train, y_train = source.x_train[train], source.y_train[train]
     x_test, y_test = source.x_test[test], source.y_test[test]
-    notices.extend(oddities(source, x_train, y_train, x_test, y_test))
+    notices.extend(sanity_checks(source, x_train, y_train, x_test, y_test))
     prepared = prepare(x_train, x_test, center=config.center)
     notices.extend(prepared.notices)
     return DataSet(
@@ -55,22 +54,22 @@ def load(config: RunConfig) -> DataSet:
     )
 
 
-def _source(config: RunConfig, notices: list[str]) -> Source:
-    # All the examples of the source that --data names.
+def _source(config: RunConfig) -> tuple[Source, list[str]]:
+    """The source that ``--data`` names, and what there is to say about ``auto``."""
     require_source(config)
-    name = config.data
-    if name == "auto":
-        if find_cifar10(config.data_dir) is not None:
-            name = "cifar10"
-        else:
-            name = "digits"
-            notices.append(
-                f"CIFAR-10 is not on disk, so scikit-learn's 8×8 digits are used; {_DOWNLOAD} gets CIFAR-10."
-            )
+    name, notices = source_name(config), []
+    if name != config.data and name == "digits":
+        notices = [f"CIFAR-10 is not on disk, so scikit-learn's 8×8 digits are used; {DOWNLOAD} gets CIFAR-10."]
     if name == "cifar10":
-        return cifar10.read(config.data_dir)
+        return cifar10.read(config.data_dir), notices
     if name == "digits":
-        return digits.read()
+        return digits.read(), notices
     if name == "gaussian":
-        return gaussian.draw(config.examples, config.resolved_test_examples, config.seed)
-    return arrays.read(name)
+        return gaussian.draw(config.examples, config.resolved_test_examples, config.seed), notices
+    return arrays.read(name), notices
+
+
+def _choice(source: Source, available: int, wanted: int, seed: int, *, stream: int) -> NDArray[np.int64]:
+    if source.shuffled:
+        return np.arange(wanted)
+    return np.random.Generator(np.random.PCG64([seed, stream])).permutation(available)[:wanted]

@@ -38,18 +38,15 @@ def prepare(x_train: NDArray[Any], x_test: NDArray[Any], *, center: bool) -> Pre
     the training images has no scale: its mean is subtracted and it is divided by 1. Then every row is
     scaled to norm √d, which gives unit-variance pre-activations under fan-in initialisation; the paper's
     "‖x_i‖ = √m, m the width of the first layer" is read so. A row of zeros has no
-    direction: it stays zero, and a notice says so.
-
-    Cost O(n·d) time and memory.
+    direction: it stays zero, and a notice says so. Cost O(n·d) time and memory.
 
     Args:
-        x_train: Chosen training images, shape (n, ...), n ≥ 1; channels, where there are any, on the
-            fourth axis.
-        x_test: Chosen test images, same trailing axes.
+        x_train: Shape (n, ...), n ≥ 1; channels, where there are any, on the fourth axis.
+        x_test: Same trailing axes.
         center: Whether to subtract the mean and divide by the standard deviation.
 
     Returns:
-        The prepared rows and what there is to say about them.
+        The prepared rows.
     """
     train, test = unit_pixels(x_train), unit_pixels(x_test)
     if center:
@@ -69,14 +66,7 @@ def prepare(x_train: NDArray[Any], x_test: NDArray[Any], *, center: bool) -> Pre
 
 
 def on_sphere(rows: Array) -> tuple[Array, int]:
-    """Scale every row to norm √d; a row of zeros stays zero.
-
-    Args:
-        rows: Shape (n, d).
-
-    Returns:
-        The scaled rows, shape (n, d), and how many rows were zero.
-    """
+    """Rows (n, d) scaled to norm √d, and how many were zero, which stay zero."""
     # The largest entry is divided out first, so that no square over- or underflows.
     peak = np.max(np.abs(rows), axis=1, keepdims=True, initial=0.0)
     zero = ~(peak > 0.0)
@@ -86,14 +76,7 @@ def on_sphere(rows: Array) -> tuple[Array, int]:
 
 
 def unit_pixels(images: NDArray[Any]) -> Array:
-    """Images in float64; uint8 are pixels and are divided by 255, everything else is taken as it is.
-
-    Args:
-        images: Any shape.
-
-    Returns:
-        The same shape.
-    """
+    """Images in float64; uint8 are pixels and are divided by 255, everything else is taken as it is."""
     values = images.astype(np.float64)
     return values / 255.0 if images.dtype == np.uint8 else values
 

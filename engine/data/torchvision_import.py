@@ -25,20 +25,14 @@ _declared: list[Any] = []
 
 
 def torchvision_datasets() -> Any:
-    """The module ``torchvision.datasets``.
-
-    Returns:
-        The imported module.
-
-    Raises:
-        DataError: torchvision is missing or cannot be imported.
-    """
+    """The module ``torchvision.datasets``; DataError where torchvision is missing or cannot be imported."""
     try:
         return importlib.import_module("torchvision.datasets")
     except (ImportError, RuntimeError, OSError) as error:
         if "torchvision::" not in str(error) or _declared:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
             raise DataError(
-                f"torchvision cannot be imported: {_first_line(error)}.",
+                f"torchvision cannot be imported: {reason}.",
                 "Install the torchvision that belongs to this torch, or choose --data digits.",
             ) from error
     _declare_operators()
@@ -54,7 +48,3 @@ def _declare_operators() -> None:
     # The failed import leaves some submodules behind; a second import must not find half of the package.
     for name in [name for name in sys.modules if name == "torchvision" or name.startswith("torchvision.")]:
         del sys.modules[name]
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import engine
 from engine.config import RunConfig
-from engine.data import cifar10, download, load, torchvision_import
-from engine.data.locate import download_directory, find_cifar10, search_directories
+from engine.data import cifar10, download, load
+from engine.data.cifar10 import download_directory, search_directories
 from engine.data.torchvision_import import torchvision_datasets
 from engine.errors import DataError
 
@@ -103,9 +104,9 @@ def test_the_places_are_searched_in_order(tmp_path: Path, monkeypatch: pytest.Mo
         tmp_path / "data",
     ]
     for place in reversed(places):
-        assert find_cifar10(option) != place
+        assert cifar10.find(option) != place
         (place / "cifar-10-batches-py").mkdir(parents=True)
-        assert find_cifar10(option) == place
+        assert cifar10.find(option) == place
     assert download_directory(None) == tmp_path / "variable"
     monkeypatch.delenv("WNT_DATA_DIR")
     assert download_directory(None) == tmp_path / "home" / ".cache" / "wnt-tui"
@@ -121,30 +122,35 @@ def test_torchvision_imports_in_a_fresh_process_beside_any_torch() -> None:
     assert done.stdout.strip() == "True CIFAR10"
 
 
-def test_missing_operators_are_declared_once_and_the_import_tried_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    calls = []
+def _import_in_a_fresh_process(packages: Path, operator: str) -> str:
+    """What comes of importing a torchvision that describes an operator while it is imported."""
+    (packages / "torchvision").mkdir()
+    (packages / "torchvision" / "__init__.py").write_text(
+        f"import torch\ntorch.library.register_fake('torchvision::{operator}')(lambda *_: None)\n"
+    )
+    (packages / "torchvision" / "datasets.py").write_text("CIFAR10 = 'the data set'\n")
+    script = (
+        "from engine.data.torchvision_import import torchvision_datasets\n"
+        "from engine.errors import DataError\n"
+        "try: print(torchvision_datasets().CIFAR10)\n"
+        "except DataError as error: print(error)"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{packages}{os.pathsep}{Path(engine.__file__).parents[1]}"}
+    command = [sys.executable, "-P", "-c", script]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
 
-    def import_module(name: str) -> Any:
-        calls.append(name)
-        if calls.count(name) == 1:
-            raise RuntimeError("operator torchvision::nms does not exist")
-        return SimpleNamespace(name=name)
 
-    monkeypatch.setattr(torchvision_import, "_declared", [])
-    monkeypatch.setattr(torchvision_import, "importlib", SimpleNamespace(import_module=import_module))
-    monkeypatch.setattr(torchvision_import, "_declare_operators", lambda: torchvision_import._declared.append(object()))
-    assert torchvision_datasets().name == "torchvision.datasets"
-    assert calls == ["torchvision.datasets"] * 2
+def test_data_sets_are_imported_beside_operators_that_torch_does_not_have(tmp_path: Path) -> None:
+    assert _import_in_a_fresh_process(tmp_path, "nms") == "the data set"
 
 
-def test_a_missing_torchvision_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    def import_module(name: str) -> Any:
-        raise ModuleNotFoundError("No module named 'torchvision'")
-
-    monkeypatch.setattr(torchvision_import, "importlib", SimpleNamespace(import_module=import_module))
-    with pytest.raises(DataError, match="torchvision cannot be imported: No module named 'torchvision'"):
+def test_a_torchvision_that_cannot_be_imported_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = _import_in_a_fresh_process(tmp_path, "unheard_of")
+    assert said.startswith("torchvision cannot be imported: operator torchvision::unheard_of does not exist.")
+    assert "\n" not in said
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    monkeypatch.delitem(sys.modules, "torchvision.datasets", raising=False)
+    with pytest.raises(DataError, match=r"torchvision cannot be imported: .*torchvision"):
         torchvision_datasets()
 
 

@@ -53,7 +53,7 @@ def _reserved(options: RunOptions) -> EngineLock:
 
     An engine would say so after seconds, beneath a screen that shows nothing.
     """
-    from engine.data.presence import require_data
+    from engine.data.sources import require_data
     from engine.device.name import require_driver
     from engine.session.reservation import reserve_session
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from engine.config import RunConfig, absolute_paths, option_flag
-from engine.data.presence import require_source
+from engine.data.sources import require_source
 from engine.device.name import require_driver
 from engine.errors import WntError
 from engine.history.changes import changed_config

@@ -1,4 +1,4 @@
-"""What looks off in data that can be trained on all the same: said in sentences, never refused.
+"""Sanity checks of data that can be trained on all the same: said in sentences, never refused.
 
 Refusing would keep runs that were recorded on such data from being executed again. What cannot be trained on at all is
 refused where it is read (:mod:`engine.data.arrays`).
@@ -23,21 +23,10 @@ _ANOTHER_SCALE = 10.0
 _LARGEST_PIXEL = 255.0
 
 
-def oddities(source: Source, x_train: NDArray[Any], y_train: Labels, x_test: NDArray[Any], y_test: Labels) -> list[str]:
-    """What a person should know of the data before they believe any number that comes from them.
-
-    Cost O((n + n_test)·d) time and memory.
-
-    Args:
-        source: Where they come from.
-        x_train: Chosen training images, before any preprocessing, shape (n, ...), n ≥ 1.
-        y_train: Their labels.
-        x_test: Chosen test images, shape (n_test, ...).
-        y_test: Their labels.
-
-    Returns:
-        Sentences, usually none.
-    """
+def sanity_checks(
+    source: Source, x_train: NDArray[Any], y_train: Labels, x_test: NDArray[Any], y_test: Labels
+) -> list[str]:
+    """Sentences, usually none, on a source's labels and the chosen raw images (n, ...), in O((n + n_test)·d)."""
     train, test = unit_pixels(x_train), unit_pixels(x_test)
     # A source that is drawn to measure has no more labels than the draw happened to give.
     labels = [] if source.shuffled else _labels(source, y_train, y_test)
