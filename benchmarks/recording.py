@@ -20,7 +20,8 @@ from engine.__main__ import SWITCH_SECONDS
 from engine.catalogue import LAYER_COLUMNS, STEP_COLUMNS
 from engine.config import RunConfig
 from engine.record import StepRecord
-from engine.session import SessionReader, SessionWriter
+from engine.session.reader import SessionReader
+from engine.session.writer import SessionWriter
 
 
 def records(count: int, layers: int) -> list[StepRecord]:

@@ -26,7 +26,9 @@ import numpy as np
 from engine.catalogue import LAYER_METRICS, STEP_COLUMNS
 from engine.config import RunConfig
 from engine.record import Event, StepRecord
-from engine.session import EngineLock, SessionReader, SessionWriter
+from engine.session.liveness import EngineLock
+from engine.session.reader import SessionReader
+from engine.session.writer import SessionWriter
 from wnt_tui.app import WntApp
 from wnt_tui.panels.widget import PanelWidget
 from wnt_tui.screens.dashboard import Dashboard

@@ -26,7 +26,7 @@ _ROOM = 2.0
 """A checkpoint is not written where the disk has room for fewer of its size: rows come first."""
 
 
-class CheckpointKeeper:
+class CheckpointPolicy:
     """Writes a run's checkpoints.
 
     Args:
@@ -59,7 +59,7 @@ class CheckpointKeeper:
         elif self._clock() - self._rolled > ROLLING_SECONDS:
             self._roll(trainer)
 
-    def asked(self, trainer: Trainer) -> tuple[bool, str]:
+    def save_now(self, trainer: Trainer) -> tuple[bool, str]:
         """Write one because somebody wants it.
 
         Args:

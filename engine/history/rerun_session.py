@@ -20,7 +20,7 @@ from engine.training.trainer import Trainer
 _FLUSH_SECONDS = 30.0
 
 
-class Past:
+class RerunSession:
     """A run that may be anywhere between its first row and its newest, or about to make the next.
 
     Args:
@@ -38,7 +38,7 @@ class Past:
         self._keyframes = Keyframes() if keyframes is None else keyframes
         self._notable: Difference | None = None
         self._told = False
-        self.again = 0
+        self.rows_reexecuted = 0
 
     @property
     def trainer(self) -> Trainer:
@@ -78,7 +78,7 @@ class Past:
             return record, True
         record, found = self._rerun.observe()
         self._accept(found)
-        self.again += 1
+        self.rows_reexecuted += 1
         self.keep()
         return record, False
 
@@ -134,7 +134,7 @@ class Past:
         if not self._writer.flush(_FLUSH_SECONDS):
             raise SessionError("Recording is blocked: no step can be revisited before the newest rows are written.")
         self._rerun.recorded.require(step)
-        self.again = 0
+        self.rows_reexecuted = 0
         self._notable, self._told = None, False
         keyframe = self._keyframes.nearest(step)
         checkpoint = self._rerun.nearest(step, after=-1 if keyframe is None else keyframe.step)

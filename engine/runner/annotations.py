@@ -13,8 +13,10 @@ from engine.breakpoints.watch import BreakpointWatch
 from engine.config import RunConfig
 from engine.errors import UsageError
 from engine.record import Event, StepRecord
-from engine.session import Command, SessionReader, SessionWriter
 from engine.session.marks import mark_event
+from engine.session.reader import SessionReader
+from engine.session.rows import Command
+from engine.session.writer import SessionWriter
 
 _ROWS_AT_A_TIME = 512
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from engine.errors import SessionError, UsageError
-from engine.history.checkpoint_policy import CheckpointKeeper
+from engine.history.checkpoint_policy import CheckpointPolicy
 from engine.paths import shell_path
 from engine.record import Event
 from engine.runner.annotations import Annotations
 from engine.runner.run_state import RunState
-from engine.session import Command
+from engine.session.rows import Command
 
 
 class CommandHandler:
@@ -22,7 +22,7 @@ class CommandHandler:
         annotations: Its breakpoints and marks.
     """
 
-    def __init__(self, state: RunState, keeper: CheckpointKeeper, annotations: Annotations) -> None:
+    def __init__(self, state: RunState, keeper: CheckpointPolicy, annotations: Annotations) -> None:
         self._state = state
         self._run = state.run
         self._writer = state.writer
@@ -87,7 +87,7 @@ class CommandHandler:
 
     def on_checkpoint(self, _command: Command) -> str:
         """Keep a checkpoint of this step."""
-        kept, sentence = self._keeper.asked(self._run.trainer)
+        kept, sentence = self._keeper.save_now(self._run.trainer)
         if not kept:
             raise UsageError(sentence)
         return sentence

@@ -10,8 +10,8 @@ from __future__ import annotations
 import time
 
 from engine.errors import SessionError
-from engine.history.checkpoint_policy import CheckpointKeeper
-from engine.history.rerun_session import Past
+from engine.history.checkpoint_policy import CheckpointPolicy
+from engine.history.rerun_session import RerunSession
 from engine.paths import shell_path, shown_path
 from engine.record import Event, StepRecord
 from engine.runner.annotations import Annotations, hits_of
@@ -19,8 +19,8 @@ from engine.runner.command_handler import CommandHandler
 from engine.runner.outcome import Outcome
 from engine.runner.progress import Report
 from engine.runner.run_state import RunState
-from engine.session import SessionWriter, viewer_attached
-from engine.session.liveness import viewers_path
+from engine.session.liveness import viewer_attached, viewers_path
+from engine.session.writer import SessionWriter
 from engine.training.trainer import Trainer
 
 POLL_SECONDS = 0.02
@@ -46,14 +46,21 @@ class TrainingLoop:
     """
 
     def __init__(
-        self, run: Past, writer: SessionWriter, annotations: Annotations, *, live: bool, report: Report, limit: int
+        self,
+        run: RerunSession,
+        writer: SessionWriter,
+        annotations: Annotations,
+        *,
+        live: bool,
+        report: Report,
+        limit: int,
     ) -> None:
         self._run = run
         self._writer = writer
         self._live = live
         self._report = report
         self._annotations = annotations
-        self._keeper = CheckpointKeeper(run.trainer.config, writer)
+        self._keeper = CheckpointPolicy(run.trainer.config, writer)
         self._state = RunState(run, writer, limit)
         self._commands = CommandHandler(self._state, self._keeper, annotations)
         self._checkpoint_wanted = False
@@ -106,7 +113,7 @@ class TrainingLoop:
         self._commands.handle_pending()
         if self._checkpoint_wanted:
             self._checkpoint_wanted = False
-            _, sentence = self._keeper.asked(self._trainer)
+            _, sentence = self._keeper.save_now(self._trainer)
             self._report.say(f"SIGUSR1 asked for a checkpoint. {sentence}")
 
     def _observe(self) -> None:
@@ -125,8 +132,8 @@ class TrainingLoop:
 
     def _leave_row(self) -> None:
         """Update θ."""
-        if self._run.again and not self._run.behind:
-            self._run.again = 0
+        if self._run.rows_reexecuted and not self._run.behind:
+            self._run.rows_reexecuted = 0
             self._writer.set_engine(message="")
         self._trainer.advance()
 
@@ -190,7 +197,7 @@ class TrainingLoop:
     def _arrival(self) -> str:
         if not self._state.rewinding:
             return "Paused after the steps asked for."
-        again = self._run.again
+        again = self._run.rows_reexecuted
         rows = f"{again} row{'s' if again != 1 else ''} executed again, as recorded" if again else "a copy was at hand"
         return f"Rewound to step {self._trainer.step}: {rows}."
 

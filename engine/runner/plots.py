@@ -10,7 +10,7 @@ import numpy as np
 import plotext
 
 from engine.catalogue.certainty import resolved
-from engine.session import SessionReader
+from engine.session.reader import SessionReader
 
 _SIZE = (100, 18)
 

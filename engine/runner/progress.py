@@ -14,6 +14,8 @@ from typing import TextIO
 
 from engine.paths import shell_path, shown_path
 from engine.record import Event, StepRecord
+from engine.session.speed import SPEED_ROWS, steps_per_second
+from engine.session.text import clock
 
 _EVERY_SECONDS = 5.0
 _EVERY_SHARE = 0.01
@@ -57,10 +59,9 @@ class Lines(Report):
     def __init__(self, stream: TextIO, session: Path) -> None:
         self._stream = stream
         self._terminal = stream.isatty()
-        self._began = time.monotonic()
+        self._times: deque[float] = deque(maxlen=SPEED_ROWS)
         self._last = -math.inf
         self._last_step = 0
-        self._first_step: int | None = None
         self._broke_at = -1
         self._named = False
         self._session = session
@@ -72,17 +73,16 @@ class Lines(Report):
         """Write how far the run is, if it is time."""
         now = time.monotonic()
         final = record.step >= limit
-        if self._first_step is None:
-            self._first_step, self._began = record.step, now
+        self._times.append(now)
         self._name_session()
         if not (final or self._due(record.step, limit, now - self._last)):
             return
         self._last, self._last_step = now, record.step
-        done = record.step - self._first_step
-        rate = done / (now - self._began) if done else 0.0
-        left = f" · {(limit - record.step) / rate:.0f} s left" if rate and not final else ""
+        rate = steps_per_second(self._times)
+        speed = "" if math.isnan(rate) else f" · {rate:.1f}/s"
+        left = f" · {(limit - record.step) / rate:.0f} s left" if speed and not final else ""
         loss, accuracy = record.values.get("loss", math.nan), record.values.get("accuracy", math.nan)
-        text = f"step {record.step}/{limit} · loss {loss:.6g} · accuracy {accuracy:.1%} · {rate:.1f}/s{left}"
+        text = f"step {record.step}/{limit} · loss {loss:.6g} · accuracy {accuracy:.1%}{speed}{left}"
         self._write(f"\r\x1b[2K{text}" if self._terminal else f"{text}\n", progress=not final)
 
     def event(self, event: Event) -> None:
@@ -99,9 +99,9 @@ class Lines(Report):
             saved = event.data.get("saved")
             kept = f"Rows up to step {saved} are saved" if isinstance(saved, int) and saved >= 0 else "No row is saved"
             then = "it goes on by itself when that is over, and Ctrl+C or SIGTERM ends it."
-            self._line(f"{_clock()} {event.message} {kept}; {then}")
+            self._line(f"{clock(time.time(), exact=True)} {event.message} {kept}; {then}")
         else:
-            self._line(f"{_clock()} step {event.step}: {event.message}")
+            self._line(f"{clock(time.time(), exact=True)} step {event.step}: {event.message}")
 
     def say(self, sentence: str) -> None:
         """Write a sentence."""
@@ -154,10 +154,6 @@ def _takes_text(stream: TextIO) -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     return bool(poll.poll(0))
-
-
-def _clock() -> str:
-    return time.strftime("%H:%M:%S")
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from engine.errors import SessionError, UsageError, WntError
 from engine.history.branch import branch
 from engine.history.recorded import RecordedRun
 from engine.history.reexecution import prepare
-from engine.history.rerun_session import Past
+from engine.history.rerun_session import RerunSession
 from engine.paths import shell_path
 from engine.record import Event
 from engine.requests import Branch, Resume, Run
@@ -23,8 +23,10 @@ from engine.runner.notices import notices, thread_notices
 from engine.runner.outcome import Outcome
 from engine.runner.progress import Report
 from engine.runner.stopping import Stopping
-from engine.session import EngineLock, SessionReader, SessionWriter, register, unregister
-from engine.session.writer import Observers
+from engine.session.live_sessions import register, unregister
+from engine.session.liveness import EngineLock
+from engine.session.reader import SessionReader
+from engine.session.writer import Observers, SessionWriter
 from engine.training.provenance import differing, provenance
 from engine.training.trainer import Trainer
 
@@ -111,7 +113,7 @@ def _resume(request: Resume, context: _Context) -> Outcome:
         context.stopping.check()
         with SessionWriter.open(path, newest_command=newest_command, **context.observers()) as writer:
 
-            def begin(past: Past) -> list[Event]:
+            def begin(past: RerunSession) -> list[Event]:
                 for known in notices(past.trainer):  # in the session since its first row, but not on this stream
                     context.report.event(known)
                 if last < 0:
@@ -144,7 +146,7 @@ def _branch(request: Branch, context: _Context) -> Outcome:
     context.stopping.check()
     with start.write(request.session, **context.observers()) as writer:
 
-        def begin(past: Past) -> list[Event]:
+        def begin(past: RerunSession) -> list[Event]:
             if start.row is not None:
                 past.begin()
             return notices(past.trainer) + thread_notices(request.step, own)
@@ -153,11 +155,11 @@ def _branch(request: Branch, context: _Context) -> Outcome:
 
 
 def _drive(
-    trainer: Trainer, writer: SessionWriter, begin: Callable[[Past], list[Event]], context: _Context, limit: int
+    trainer: Trainer, writer: SessionWriter, begin: Callable[[RerunSession], list[Event]], context: _Context, limit: int
 ) -> Outcome:
     """Run a prepared run to its end; ``begin`` takes it to where it goes on and returns what is to be recorded."""
     with _registered(writer.path), _failure_recorded(writer), SessionReader(writer.path) as reader:
-        past = Past(trainer, writer, reader)
+        past = RerunSession(trainer, writer, reader)
         annotations = Annotations(trainer.config, writer)
         loop = TrainingLoop(past, writer, annotations, live=context.live, report=context.report, limit=limit)
         context.stopping.running(loop, writer)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.history.rerun_session import Past
+from engine.history.rerun_session import RerunSession
 from engine.record import Event, EventKind
-from engine.session import SessionWriter
+from engine.session.writer import SessionWriter
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class RunState:
         stop_reason: Why it is to end, a sentence, None while it is not.
     """
 
-    run: Past
+    run: RerunSession
     writer: SessionWriter
     limit: int
     pause_at: int | None = None

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from engine.requests import Training
     from engine.runner.loop import TrainingLoop
     from engine.runner.progress import Report
-    from engine.session import EngineLock, SessionWriter
+    from engine.session.liveness import EngineLock
+    from engine.session.writer import SessionWriter
 
 _PATIENCE = 3.0
 """Seconds in which the step at hand may be finished and saved."""
@@ -173,7 +174,7 @@ class Stopping:
             self._report.say(not_begun(self.number, self._request))
 
     def _say_what_is_saved(self) -> None:
-        from engine.session.living import unregister
+        from engine.session.live_sessions import unregister
 
         if self._writer is not None:
             writer, reason = self._writer, self._reason()

@@ -14,6 +14,7 @@ from engine.errors import SessionError
 from engine.record import Event
 from engine.session.opening import primary_code, sentence_of
 from engine.session.recording import Item, QueuedStep, Recorder, queued_event
+from engine.session.text import clock
 
 _TICK = 1.0
 """Seconds between signs of life, and between passive checkpoints."""
@@ -234,7 +235,7 @@ class Backlog:
         quiet = time.monotonic() - self._blocked_last
         if self._blocked_since is not None and not self._waiting and (quiet > _TICK or self._closing):
             if self._announced:
-                began = time.strftime("%H:%M:%S", time.localtime(self._blocked_since))
+                began = clock(self._blocked_since, exact=True)
                 self._add_event(Event(self._last_step, "notice", f"Recording goes on; it had waited since {began}."))
             self._blocked_since, self._announced = None, False
             self._append(None, {"blocked_since": None})

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from engine.errors import SessionError
 from engine.paths import shell_path, shown_path
-from engine.session.guest import insert_row
 from engine.session.liveness import engine_alive
-from engine.session.opening import primary_code, sentence_of
+from engine.session.opening import connect, primary_code, sentence_of
 from engine.session.reader import SessionReader
-from engine.session.remedy import remedy
 from engine.session.rows import Argument, CommandAnswer
+from engine.session.text import clock
 from engine.session.vocabulary import check_arguments
 
 _INSERT = "INSERT INTO commands (time, sender, name, arguments) VALUES (?, ?, ?, ?)"
 _POLL_SECONDS = 0.02
+
+_INSERT_SECONDS = 30.0
+"""How long a row waits for an engine that writes all the time, or for another writer."""
+
+_INSERT_POLL_SECONDS = 0.001
+_MEANWHILE_SECONDS = 1.0
 
 _DOUBT_SECONDS = 1.0
 """How long an answer is waited for before it is asked whether the engine goes on at all."""
@@ -100,6 +107,41 @@ def sentence_of_answer(name: str, answer: CommandAnswer) -> str:
     return answer.reply or f"{name}: {answer.state} at step {answer.step}."
 
 
+def insert_row(path: Path, statement: str, values: Sequence[Any], meanwhile: Callable[[], None] = lambda: None) -> int:
+    """Insert one row into a session that another process may record, in a transaction of its own.
+
+    SQLite's own waiting sleeps up to 100 ms between two looks at the lock. An engine that records small rows as fast
+    as it can leaves the lock for a millisecond between two commits (:mod:`engine.session.backlog`), which is then
+    missed again and again; so the lock is looked at every millisecond.
+
+    Args:
+        path: The session file.
+        statement: The INSERT.
+        values: Its parameters.
+        meanwhile: Called every second for as long as somebody else writes; may raise to give up.
+
+    Returns:
+        The row's number.
+
+    Raises:
+        sqlite3.OperationalError: It could not be written; the file is as it was.
+    """
+    deadline = time.monotonic() + _INSERT_SECONDS
+    called = time.monotonic() + _MEANWHILE_SECONDS
+    with contextlib.closing(connect(path, "rw", seconds=0.0)) as connection:
+        connection.execute("PRAGMA trusted_schema = OFF").fetchall()
+        while True:
+            try:
+                return int(connection.execute(statement, values).lastrowid or 0)
+            except sqlite3.OperationalError as error:
+                if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                    raise
+            if time.monotonic() >= called:
+                meanwhile()
+                called = time.monotonic() + _MEANWHILE_SECONDS
+            time.sleep(_INSERT_POLL_SECONDS)
+
+
 def _require_going_on(reader: SessionReader, *, sent: bool) -> None:
     """Refuse to wait for an engine that gives no sign of life, or that cannot write its answer."""
     engine, name = reader.engine(), reader.name
@@ -108,18 +150,14 @@ def _require_going_on(reader: SessionReader, *, sent: bool) -> None:
         raise SessionError(*_not_running(reader.path))
     if engine.silent_since is not None:
         raise SessionError(
-            f"{name}: its engine has given no sign of life since {_clock(engine.silent_since)}.",
-            waits + remedy(engine),
+            f"{name}: its engine has given no sign of life since {clock(engine.silent_since)}.",
+            waits + engine.remedy,
         )
     if engine.blocked_since is not None:
         raise SessionError(
-            f"{name}: its recording has been blocked since {_clock(engine.blocked_since)}, and so are its answers.",
-            remedy(engine),
+            f"{name}: its recording has been blocked since {clock(engine.blocked_since)}, and so are its answers.",
+            engine.remedy,
         )
-
-
-def _clock(seconds: float) -> str:
-    return time.strftime("%H:%M", time.localtime(seconds))
 
 
 def _not_running(session: Path) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from engine.errors import SessionError, UsageError
 from engine.paths import shell_path
 from engine.record import Event
-from engine.session.guest import insert_row
+from engine.session.commands import insert_row
 from engine.session.opening import sentence_of
 from engine.session.reader import SessionReader
 from engine.session.recording import queued_event

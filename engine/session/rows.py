@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -65,6 +66,24 @@ class EngineRow:
     alive: bool
     since: float | None = None
     silent_since: float | None = None
+
+    @property
+    def remedy(self) -> str:
+        """What may make a silent or blocked engine go on; empty if nothing keeps it from going on.
+
+        A process is named on its own machine only: elsewhere its number is another's.
+        """
+        here = self.host == socket.gethostname()
+        if not self.alive:
+            return ""
+        if self.silent_since is not None:
+            if here:
+                return f"Where process {self.pid} was stopped, `kill -CONT {self.pid}` lets it go on."
+            return f"Its process is on {self.host or 'another machine'}: look for it there."
+        if self.blocked_since is not None:
+            end = f"; `kill {self.pid}` ends it with the rows that are saved" if here else ""
+            return f"It goes on when the disk does{end}."
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""Text that came out of a file, made safe to show: a stranger's session is data, not terminal commands."""
+"""Text to show: what a file says, made safe (an untrusted session is data, not terminal commands); the time of day."""
 
 from __future__ import annotations
 
+import time
 import unicodedata
 
 from engine.paths import REORDERING
@@ -33,6 +34,13 @@ def plain_text(value: object, *, limit: int = LONGEST_TEXT) -> str:
     if not (cut.isprintable() and cut.isascii()):
         cut = "".join(map(_plain_character, cut))
     return cut if len(text) <= limit else cut[: limit - 1] + "…"
+
+
+def clock(moment: float, *, exact: bool = False) -> str:
+    """Return Unix time as ``12:03`` (exact: ``12:03:59``), with the date where it is another day."""
+    then = time.localtime(moment)
+    shown = "%H:%M:%S" if exact else "%H:%M"
+    return time.strftime(shown if then[:3] == time.localtime()[:3] else f"%Y-%m-%d {shown}", then)
 
 
 def _plain_character(character: str) -> str:

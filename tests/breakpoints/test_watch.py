@@ -16,7 +16,8 @@ from engine.config import RunConfig
 from engine.errors import ConfigError, UsageError
 from engine.record import Event, StepRecord
 from engine.runner.annotations import Annotations, hits_of
-from engine.session import SessionReader, SessionWriter
+from engine.session.reader import SessionReader
+from engine.session.writer import SessionWriter
 
 NAN = math.nan
 

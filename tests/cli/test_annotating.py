@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.session import SessionReader
+from engine.session.reader import SessionReader
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

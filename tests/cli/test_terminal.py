@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from engine.session import engine_alive
+from engine.session.liveness import engine_alive
 from tests.cli.conftest import PRETEND
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -128,7 +128,7 @@ def test_attach_lets_choose_where_several_runs_live(
 
 def listed_as_living(session: Path, environment: dict[str, str]) -> None:
     """What a real engine does when it starts."""
-    program = "import sys; from engine.session import register; register(sys.argv[1])"
+    program = "import sys; from engine.session.live_sessions import register; register(sys.argv[1])"
     subprocess.run([sys.executable, "-c", program, str(session)], env=environment, check=True)
 
 

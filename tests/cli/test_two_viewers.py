@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from engine.session import SessionReader, engine_alive, send
+from engine.session.commands import send
+from engine.session.liveness import engine_alive
+from engine.session.reader import SessionReader
 
 OpenTerminal = Callable[..., Any]
 SMALL = ("--width", "16", "--depth", "3", "--examples", "12", "--data", "gaussian", "--measure", "core")

@@ -20,7 +20,10 @@ from typing import Any
 from engine import RunConfig, signals
 from engine.__main__ import main as engine_main
 from engine.requests import Branch, Request, Resume, Run
-from engine.session import CommandAnswer, EngineRow, SessionReader, ViewerMark, send, wait
+from engine.session.commands import send, wait
+from engine.session.liveness import ViewerMark
+from engine.session.reader import SessionReader
+from engine.session.rows import CommandAnswer, EngineRow
 
 SMALL = {"width": 16, "depth": 3, "examples": 12, "data": "gaussian", "device": "cpu", "steps": 5, "measure": "core"}
 PATIENCE = 60.0

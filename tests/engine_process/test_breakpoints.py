@@ -17,7 +17,11 @@ from engine.record import Event
 from engine.runner import progress
 from engine.runner.outcome import Outcome
 from engine.runner.run import train
-from engine.session import SessionReader, SessionWriter, ViewerMark, put_mark, send, wait
+from engine.session.commands import send, wait
+from engine.session.liveness import ViewerMark
+from engine.session.marks import put_mark
+from engine.session.reader import SessionReader
+from engine.session.writer import SessionWriter
 from tests.engine_process.engines import PATIENCE, branch_request, resume_request, run_request, until
 from tests.engine_process.test_engine_process import command_and_wait, engine, live
 
@@ -113,7 +117,7 @@ def test_a_mark_goes_through_a_living_engine_and_straight_into_an_ended_session(
 
 SENDER = """
 import sys
-from engine.session import send, wait
+from engine.session.commands import send, wait
 for number in range(int(sys.argv[2])):
     command = send(sys.argv[1], "mark", {"step": 0, "note": f"{sys.argv[3]} {number}"}, sys.argv[3])
     print(command, flush=True)

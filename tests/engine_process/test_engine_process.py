@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 
 from engine import RunConfig
-from engine.session import EngineLock, SessionReader, ViewerMark, engine_alive, living_sessions, send, wait
+from engine.session.commands import send, wait
+from engine.session.live_sessions import live_sessions
+from engine.session.liveness import EngineLock, ViewerMark, engine_alive
+from engine.session.reader import SessionReader
 from tests.engine_process.engines import (
     ENDLESS,
     PATIENCE,
@@ -233,8 +236,8 @@ def test_a_killed_engine_leaves_a_session_that_opens_and_says_that_its_engine_di
 def test_a_living_run_is_listed_while_it_lives(tmp_path):
     path = tmp_path / "live.wnt"
     with live(path, steps=ENDLESS):
-        until(lambda: path.resolve() in [p.resolve() for p in living_sessions()])
-    assert path.resolve() not in [p.resolve() for p in living_sessions()]
+        until(lambda: path.resolve() in [p.resolve() for p in live_sessions()])
+    assert path.resolve() not in [p.resolve() for p in live_sessions()]
 
 
 def test_the_record_of_a_process_is_that_of_the_library(tmp_path):

@@ -21,7 +21,7 @@ from engine.requests import (
     parse_request,
 )
 from engine.runner.command_handler import CommandHandler
-from engine.session import COMMAND_NAMES
+from engine.session.vocabulary import COMMAND_NAMES
 from tests.engine_process.engines import engine_run
 
 ODD = Path("/tmp/caf\udce9\n.wnt")

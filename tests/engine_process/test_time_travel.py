@@ -15,7 +15,9 @@ from engine.history.reexecution import prepare
 from engine.history.verify import verify
 from engine.requests import Verify, Weights
 from engine.runner import loop, run
-from engine.session import EngineLock, SessionReader, engine_alive, send, wait
+from engine.session.commands import send, wait
+from engine.session.liveness import EngineLock, engine_alive
+from engine.session.reader import SessionReader
 from tests.engine_process.engines import (
     ENDLESS,
     ask,

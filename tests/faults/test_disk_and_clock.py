@@ -18,7 +18,7 @@ from engine import Trainer, signals
 from engine.errors import DeviceError
 from engine.history.verify import verify
 from engine.runner.run import train
-from engine.session import SessionReader
+from engine.session.reader import SessionReader
 from tests.engine_process.engines import (
     ENDLESS,
     EngineProcess,

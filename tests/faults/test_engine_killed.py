@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 
 from engine.requests import Verify
-from engine.session import SessionReader, engine_alive
+from engine.session.liveness import engine_alive
+from engine.session.reader import SessionReader
 from tests.engine_process.engines import (
     ENDLESS,
     EngineProcess,

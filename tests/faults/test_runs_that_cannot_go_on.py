@@ -15,8 +15,8 @@ from dataclasses import replace
 import pytest
 
 from engine.errors import SessionError
-from engine.session import SessionReader, send, wait
-from engine.session.remedy import remedy
+from engine.session.commands import send, wait
+from engine.session.reader import SessionReader
 from tests.engine_process.engines import ENDLESS, EngineProcess, ask, engine_run, run_request, state, until
 from tests.faults.test_disk_and_clock import small_disk
 from wnt_tui.cli.listing import as_table, as_text
@@ -175,10 +175,10 @@ def test_only_an_engine_of_this_machine_is_named_by_its_process(tmp_path):
     with engine(run_request(path, steps=ENDLESS)):
         until(lambda: path.exists() and state(path).step > 3)
         own = state(path)
-    assert remedy(own) == ""
+    assert own.remedy == ""
     for troubled in (replace(own, silent_since=time.time()), replace(own, blocked_since=time.time())):
-        assert re.search(rf"`kill (-CONT )?{own.pid}`", remedy(troubled))
-        elsewhere = remedy(replace(troubled, host="elsewhere"))
+        assert re.search(rf"`kill (-CONT )?{own.pid}`", troubled.remedy)
+        elsewhere = replace(troubled, host="elsewhere").remedy
         assert elsewhere
         assert "kill" not in elsewhere
 

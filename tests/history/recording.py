@@ -10,7 +10,7 @@ from torch import Tensor
 from engine import RunConfig, Trainer
 from engine.history.checkpoint import parameters_of, take
 from engine.history.encoding import encode
-from engine.session import SessionWriter
+from engine.session.writer import SessionWriter
 from engine.training.provenance import provenance
 
 SMALL = {"width": 20, "depth": 3, "examples": 16, "data": "gaussian", "device": "cpu", "steps": 12, "lr": 0.05}

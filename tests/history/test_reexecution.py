@@ -18,7 +18,7 @@ from engine.history.verify import verify
 from engine.history.weights import write_weights
 from engine.requests import Resume
 from engine.runner.run import train
-from engine.session import SessionReader
+from engine.session.reader import SessionReader
 from tests.history.recording import KINDS, record_run, small
 
 

@@ -16,7 +16,7 @@ from engine.history.reexecution import prepare
 from engine.history.verify import verify
 from engine.requests import Resume
 from engine.runner.run import train
-from engine.session import SessionReader
+from engine.session.reader import SessionReader
 from engine.training.provenance import SURROUNDINGS, differing, unrecorded
 from tests.history.recording import record_run, small
 

@@ -12,7 +12,8 @@ from engine.history.encoding import encode
 from engine.history.recorded import RecordedRun
 from engine.history.reexecution import Rerun, prepare
 from engine.measure.violations import QUIET_ROWS, Violations
-from engine.session import SessionReader, SessionWriter
+from engine.session.reader import SessionReader
+from engine.session.writer import SessionWriter
 from tests.history.recording import record_run, small
 
 

@@ -16,7 +16,8 @@ import numpy as np
 from engine.catalogue import LAYER_COLUMNS, STEP_COLUMNS
 from engine.config import RunConfig
 from engine.record import Event, StepRecord
-from engine.session import SessionReader, SessionWriter
+from engine.session.reader import SessionReader
+from engine.session.writer import SessionWriter
 
 ROOT = Path(__file__).parents[2]
 DEPTH = 3
@@ -78,7 +79,8 @@ import itertools, sys
 from pathlib import Path
 from engine.config import RunConfig
 from engine.record import Event
-from engine.session import EngineLock, SessionWriter
+from engine.session.liveness import EngineLock
+from engine.session.writer import SessionWriter
 from tests.session.recorded import DEPTH, record
 path, steps = Path(sys.argv[1]), int(sys.argv[2])
 with EngineLock(path):

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from engine.catalogue import LAYER_COLUMNS
 from engine.config import RunConfig
 from engine.record import StepRecord
-from engine.session import SessionReader, SessionWriter
+from engine.session.reader import SessionReader
 from engine.session.schema import BLOCK_STEPS
+from engine.session.writer import SessionWriter
 
 NAME = "log10_cond"
 STEPS, LAYERS = 700, 3

@@ -7,7 +7,9 @@ import pytest
 from engine.config import RunConfig
 from engine.errors import SessionError
 from engine.record import Event
-from engine.session import EngineLock, SessionReader, SessionWriter
+from engine.session.liveness import EngineLock
+from engine.session.reader import SessionReader
+from engine.session.writer import SessionWriter
 from tests.session.recorded import is_whole, record, until
 
 

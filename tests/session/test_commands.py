@@ -5,7 +5,10 @@ import pytest
 
 from engine.config import RunConfig
 from engine.errors import SessionError, UsageError
-from engine.session import EngineLock, SessionReader, SessionWriter, send, wait
+from engine.session.commands import send, wait
+from engine.session.liveness import EngineLock
+from engine.session.reader import SessionReader
+from engine.session.writer import SessionWriter
 from tests.session.recorded import engine_process, has_rows, record, tampering, until, write_session
 
 

@@ -3,7 +3,7 @@ import threading
 import numpy as np
 
 from engine.errors import SessionError
-from engine.session import SessionReader
+from engine.session.reader import SessionReader
 from tests.session.recorded import engine_process, has_rows, is_whole, until
 
 

@@ -4,7 +4,8 @@ import stat
 import pytest
 
 from engine.errors import SessionError
-from engine.session import SessionReader, copy_session
+from engine.session.copy import copy_session
+from engine.session.reader import SessionReader
 from tests.session.recorded import engine_process, has_rows, is_whole, until, write_session
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.session import SessionReader
+from engine.session.reader import SessionReader
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "sessions").glob("example-*.wnt"))
 

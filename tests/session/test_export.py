@@ -9,7 +9,9 @@ from engine.catalogue import CATALOGUE, LAYER_COLUMNS, STEP_COLUMNS, kind_in_run
 from engine.config import RunConfig
 from engine.errors import SessionError
 from engine.record import Event, StepRecord
-from engine.session import SessionReader, SessionWriter, export_csv, export_json
+from engine.session.export import export_csv, export_json
+from engine.session.reader import SessionReader
+from engine.session.writer import SessionWriter
 
 AWKWARD = {"loss": 0.1 + 0.2, "pl": math.inf, "lr": math.nan, "grad_norm": 5e-324, "test_loss": -math.inf}
 

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from engine.errors import SessionError
-from engine.session import EngineLock, ViewerMark, engine_alive, viewer_attached
-from engine.session.liveness import lock_path, viewers_path
+from engine.session.liveness import EngineLock, ViewerMark, engine_alive, lock_path, viewer_attached, viewers_path
 from tests.session.recorded import child, engine_process, has_rows, until
 
 HOLD = """
 import sys
-from engine.session import EngineLock, ViewerMark
+from engine.session.liveness import EngineLock, ViewerMark
 with (EngineLock if sys.argv[2] == "engine" else ViewerMark)(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()
@@ -138,7 +137,7 @@ def test_viewer_where_nothing_can_be_written_is_silently_unmarked(tmp_path):
 
 
 def test_engine_that_was_killed_is_shown_as_died(tmp_path):
-    from engine.session import SessionReader
+    from engine.session.reader import SessionReader
 
     path = tmp_path / "a.wnt"
     with engine_process(path) as engine:
@@ -153,7 +152,7 @@ def test_engine_that_was_killed_is_shown_as_died(tmp_path):
 
 HEIR = """
 import sys
-from engine.session import EngineLock
+from engine.session.liveness import EngineLock
 with EngineLock(sys.argv[1], int(sys.argv[2])) as lock:
     print("held" if lock.held else "not held", flush=True)
     sys.stdin.readline()

@@ -8,19 +8,12 @@ import pytest
 
 from engine.config import RunConfig
 from engine.errors import SessionError
-from engine.session import (
-    EngineLock,
-    list_sessions,
-    living_sessions,
-    register,
-    reserve_session,
-    resolve_session,
-    sessions_folder,
-    unregister,
-)
-from engine.session import living as living_module
 from engine.session.filesystem import filesystem_type, is_network_type
-from engine.session.reservation import session_name
+from engine.session.live_sessions import live_sessions, register, unregister
+from engine.session.live_sessions import live_sessions as register_module
+from engine.session.liveness import EngineLock
+from engine.session.locations import list_sessions, resolve_session, sessions_folder
+from engine.session.reservation import reserve_session, session_name
 from tests.session.recorded import child, write_session
 
 
@@ -161,33 +154,33 @@ def test_living_sessions_are_those_whose_lock_is_held(home):
     with EngineLock(alive):
         assert register(over)
         assert register(alive)
-        assert living_sessions() == [alive]
-        assert len(list(living_module._folder().iterdir())) == 1
-    assert living_sessions() == []
+        assert live_sessions() == [alive]
+        assert len(list(register_module._folder().iterdir())) == 1
+    assert live_sessions() == []
 
 
 def test_living_sessions_come_newest_first_and_leave_when_asked(home, monkeypatch):
     first, second = home / "1.wnt", home / "2.wnt"
     with EngineLock(first), EngineLock(second):
         times = iter([100.0, 200.0])
-        monkeypatch.setattr(living_module.time, "time", lambda: next(times))
+        monkeypatch.setattr(register_module.time, "time", lambda: next(times))
         register(first)
         register(second)
-        assert living_sessions() == [second, first]
+        assert live_sessions() == [second, first]
         unregister(second)
         unregister(second)
-        assert living_sessions() == [first]
+        assert live_sessions() == [first]
 
 
 def test_entries_that_make_no_sense_are_removed_and_those_of_other_machines_kept(home):
     register(home / "over.wnt")
-    folder = living_module._folder()
+    folder = register_module._folder()
     (folder / "a.json").write_text("nonsense")
     (folder / "b.json").write_text("[1]")
     (folder / "c.json").write_text(json.dumps({"session": 7}))
     (folder / "e.json").write_text(json.dumps({"session": "/x\ud800.wnt"}))
     (folder / "d.json").write_text(json.dumps({"session": "/far/away.wnt", "host": "elsewhere.example"}))
-    assert living_sessions() == []
+    assert live_sessions() == []
     assert [path.name for path in folder.iterdir()] == ["d.json"]
 
 
@@ -196,7 +189,7 @@ def test_state_folder_that_cannot_be_written_hinders_nothing(home, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "file"))
     assert not register(home / "a.wnt")
     unregister(home / "a.wnt")
-    assert living_sessions() == []
+    assert live_sessions() == []
 
 
 def test_network_file_systems_are_recognised_by_the_nearest_mount(tmp_path):

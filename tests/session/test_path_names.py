@@ -11,17 +11,13 @@ import pytest
 from engine.config import RunConfig
 from engine.errors import SessionError
 from engine.paths import existing_path, named_path, printable, shell_path, shown_path
-from engine.session import (
-    EngineLock,
-    SessionReader,
-    SessionWriter,
-    list_sessions,
-    living_sessions,
-    register,
-    reserve_session,
-    resolve_session,
-)
 from engine.session.copy import copy_session
+from engine.session.live_sessions import live_sessions, register
+from engine.session.liveness import EngineLock
+from engine.session.locations import list_sessions, resolve_session
+from engine.session.reader import SessionReader
+from engine.session.reservation import reserve_session
+from engine.session.writer import SessionWriter
 from tests.session.recorded import engine_process, has_rows, write_session
 
 ODD = [
@@ -64,7 +60,7 @@ def test_a_session_of_any_name_is_listed_opened_copied_and_locked(tmp_path, monk
     assert has_rows(copy_session(path, tmp_path), 5)
     with EngineLock(path):
         register(path)
-        assert living_sessions() == [path]
+        assert live_sessions() == [path]
 
 
 def test_what_is_known_of_a_run_is_stored_whatever_files_its_command_names(tmp_path):

@@ -13,7 +13,8 @@ from tests.session.recorded import child, engine_process, has_rows, until, write
 
 READ = """
 import sys
-from engine.session import SessionReader, EngineLock, engine_alive
+from engine.session.liveness import EngineLock, engine_alive
+from engine.session.reader import SessionReader
 with SessionReader(sys.argv[1]) as reader:
     print(reader._session.how, reader.row_count(), reader.follows, engine_alive(sys.argv[1]))
 """
@@ -86,7 +87,8 @@ def test_live_session_of_somebody_else_is_followed_in_place(place):
 
 
 def test_temporary_copy_is_removed(place, tmp_path, monkeypatch):
-    from engine.session import SessionReader, opening
+    from engine.session import opening
+    from engine.session.reader import SessionReader
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     path = place / "a.wnt"

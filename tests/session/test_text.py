@@ -5,7 +5,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.session import plain_text
+from engine.session.text import plain_text
 from tests.session.recorded import ROOT
 
 

@@ -12,9 +12,12 @@ from engine.catalogue import LAYER_COLUMNS, STEP_COLUMNS
 from engine.config import RunConfig
 from engine.errors import SessionError
 from engine.record import Event, StepRecord
-from engine.session import SessionReader, SessionWriter, Tensor, send
+from engine.session.commands import send
 from engine.session.liveness import EngineLock
+from engine.session.reader import SessionReader
+from engine.session.rows import Tensor
 from engine.session.schema import APPLICATION_ID, USER_VERSION, extreme_columns
+from engine.session.writer import SessionWriter
 from tests.session.recorded import is_whole, record, tampering, write_session
 
 

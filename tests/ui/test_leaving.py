@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from textual.widgets import OptionList
 
-from engine.session import SessionReader, ViewerMark, engine_alive
+from engine.session.liveness import ViewerMark, engine_alive
+from engine.session.reader import SessionReader
 from wnt_tui.process.engine_process import EngineProcess
 from wnt_tui.process.exit_message import messages_for_other_runs
 from wnt_tui.screens.dashboard import Dashboard

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.session import SessionReader, engine_alive
+from engine.session.liveness import engine_alive
+from engine.session.reader import SessionReader
 from wnt_tui.process.engine_process import EngineProcess
 
 Start = Callable[..., Any]

@@ -12,7 +12,7 @@ from textual.widgets import Input, OptionList, Static
 from engine.breakpoints import SetBreakpoint
 from engine.config import RunConfig
 from engine.record import Event
-from engine.session import SessionReader
+from engine.session.reader import SessionReader
 from wnt_tui.app import WntApp
 from wnt_tui.panels.ledger import breakpoint_words
 from wnt_tui.screens.breakpoint_dialog import BreakpointsDialog, MetricNames, described

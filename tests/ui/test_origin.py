@@ -13,7 +13,7 @@ import pytest
 
 from engine.config import RunConfig
 from engine.requests import Training
-from engine.session import EngineLock
+from engine.session.liveness import EngineLock
 from wnt_tui.process.engine_process import EngineProcess
 
 

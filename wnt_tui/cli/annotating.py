@@ -28,7 +28,8 @@ def break_(session: Path, condition: str | None, clear: bool, as_json: bool) -> 
 
 def _list(session: Path, *, as_json: bool) -> None:
     from engine.breakpoints import breakpoints_set
-    from engine.session import SessionReader, locations
+    from engine.session import locations
+    from engine.session.reader import SessionReader
 
     with SessionReader(locations.resolve_session(session)) as reader:
         events = [row.event for row in reader.all_events()]
@@ -51,7 +52,10 @@ def _list(session: Path, *, as_json: bool) -> None:
 @json_option
 def mark(session: Path, note: str, step: int | None, as_json: bool) -> None:
     """Mark a step with a note, in a living or a finished session."""
-    from engine.session import SessionReader, engine_alive, locations, put_mark
+    from engine.session import locations
+    from engine.session.liveness import engine_alive
+    from engine.session.marks import put_mark
+    from engine.session.reader import SessionReader
 
     path = locations.resolve_session(session)
     if step is None:

@@ -34,7 +34,8 @@ def resume(session: Path, steps: int | None, watched: bool, as_json: bool, debug
     A run whose engine has ended, or died, goes on in its own session, from the newest checkpoint or from where it
     began. Rows that are recorded are executed again and checked, never written again; then as `run`, or --watch.
     """
-    from engine.session import engine_alive, locations
+    from engine.session import locations
+    from engine.session.liveness import engine_alive
 
     path = locations.resolve_session(session)
     if watched:

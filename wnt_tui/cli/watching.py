@@ -80,9 +80,9 @@ def list_sessions(folder: Path | None, as_json: bool) -> None:
 
 def _living() -> list[Path]:
     """Return the sessions whose engines live, at least one, the one started last first."""
-    from engine.session.living import living_sessions
+    from engine.session.live_sessions import live_sessions
 
-    found = living_sessions()
+    found = live_sessions()
     if not found:
         raise SessionError(
             "No engine is running here.",
@@ -93,7 +93,7 @@ def _living() -> list[Path]:
 
 def _sessions_in(folder: Path | None) -> list[Path]:
     """Return a folder's sessions, newest first; of the usual one with the living ones of all folders before them."""
-    from engine.session.living import living_sessions
+    from engine.session.live_sessions import live_sessions
     from engine.session.locations import list_sessions as recorded_sessions
 
     if folder is not None:
@@ -101,7 +101,7 @@ def _sessions_in(folder: Path | None) -> list[Path]:
         if not os.path.lexists(folder) and os.access(folder.parent, os.X_OK):
             raise SessionError(f"There is no folder {folder}.", "`wnt-tui ls` lists the usual one.")
         return recorded_sessions(folder)
-    found = living_sessions()
+    found = live_sessions()
     known = {real_path(path) for path in found}
     try:
         recorded = recorded_sessions()

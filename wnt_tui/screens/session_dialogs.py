@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 
 from engine.errors import SessionError
 from engine.paths import existing_path, real_path, shown_path
-from engine.session.living import living_sessions
+from engine.session.live_sessions import live_sessions
 from engine.session.locations import list_sessions
 from wnt_tui.screens.dialog import ListDialog, dialog_key
 from wnt_tui.session.summary import as_typed, summary_or_trouble
@@ -157,7 +157,7 @@ def candidates(path: Path, meta: Mapping[str, str], opened: Iterable[Path]) -> l
         its folder, and those of the usual one.
     """
     parent = parent_path(path, meta)
-    found = [*([parent] if parent is not None else []), *opened, *living_sessions()]
+    found = [*([parent] if parent is not None else []), *opened, *live_sessions()]
     for folder in (path.parent, None):
         with contextlib.suppress(SessionError):  # one that cannot be read has nothing to offer
             found += list_sessions(folder)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from engine.session.rows import EngineRow
+from engine.session.text import clock
 from wnt_tui.session.snapshot import EngineView
-from wnt_tui.theme.wording import clock
 
 BUSY_SECONDS = 30.0
 """A step that takes longer is told of."""

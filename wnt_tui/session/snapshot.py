@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.config import RunConfig
 from engine.record import Event, lr_leaving
+from engine.session.speed import SPEED_ROWS, steps_per_second
 from engine.theory.pairings import Estimator
 
 Array = NDArray[np.float64]
@@ -140,6 +142,17 @@ class Snapshot:
     def engine_behind(self) -> bool:
         """Whether a waiting engine is at an earlier step than the newest row: it was taken back."""
         return self.engine.alive and self.engine.state == "paused" and 0 <= self.engine.step < self.last_step
+
+    @property
+    def speed(self) -> float:
+        """Steps per second over the newest rows, NaN where that cannot be said."""
+        return steps_per_second(self.column("time")[-SPEED_ROWS:])
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds to the planned end at the present speed, NaN where it is unknown or the plan is done."""
+        left = self.config.steps - self.last_step
+        return left / self.speed if left > 0 else math.nan
 
     def column(self, name: str) -> Array:
         """A step metric, shape (rows,); all NaN if the session does not have it.

@@ -11,11 +11,9 @@ from engine.errors import WntError
 from engine.paths import named_path, printable, real_path, shown_path
 from engine.session.locations import sessions_folder
 from engine.session.reader import SessionReader
-from engine.session.remedy import remedy
+from engine.session.speed import SPEED_ROWS, steps_per_second
 from wnt_tui.session.engine_state import engine_view, goes_on, hindrance
 from wnt_tui.theme.wording import branch_phrase, run_summary
-
-RECENT_STEPS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +92,7 @@ def summary_of(path: Path) -> Summary:
     with SessionReader(path) as reader:
         config, row, last = reader.config(), reader.engine(), reader.last_step()
         engine = engine_view(row)
-        step, columns = reader.steps(max(last - RECENT_STEPS, -1))
-        times = columns["time"]
-        elapsed = float(times[-1] - times[0]) if step.size > 1 else math.nan
+        step, columns = reader.steps(max(last - SPEED_ROWS, -1))
         return Summary(
             path=path,
             run=run_summary(config),
@@ -105,8 +101,8 @@ def summary_of(path: Path) -> Summary:
             step=last,
             planned=config.steps,
             loss=float(columns["loss"][-1]) if step.size else math.nan,
-            speed=(step.size - 1) / elapsed if elapsed > 0 and (goes_on(engine) or not engine.alive) else math.nan,
-            message=engine.message or remedy(row),
+            speed=steps_per_second(columns["time"]) if goes_on(engine) or not engine.alive else math.nan,
+            message=engine.message or row.remedy,
             branch=branch_phrase(reader.meta()),
             hindrance=hindrance(engine),
             since=engine.silent_since or engine.blocked_since or engine.paused_since or engine.busy_since,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,12 +28,6 @@ def duration(seconds: float) -> str:
     if days:
         return f"{days} d {hours:02}:{minutes:02}"
     return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
-
-
-def clock(seconds: float) -> str:
-    """Return a moment, Unix time, as a clock on the wall shows it: ``12:03``, with the date where it is another day."""
-    then = time.localtime(seconds)
-    return time.strftime("%H:%M" if then[:3] == time.localtime()[:3] else "%Y-%m-%d %H:%M", then)
 
 
 def rate(steps_per_second: float) -> str:

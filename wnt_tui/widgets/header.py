@@ -7,10 +7,10 @@ import math
 from rich.text import Text
 from textual.reactive import reactive
 
+from engine.session.text import clock
 from wnt_tui.session.engine_state import blocked_phrase, goes_on, hindrance
 from wnt_tui.session.snapshot import Snapshot
-from wnt_tui.session.speed import seconds_left, steps_per_second
-from wnt_tui.theme.wording import branch_phrase, clock, duration, rate, run_summary
+from wnt_tui.theme.wording import branch_phrase, duration, rate, run_summary
 from wnt_tui.widgets.line import ROOMY, Line
 
 STATE_SIGNS: dict[str, tuple[str, str, str]] = {
@@ -51,8 +51,8 @@ def progress_parts(snapshot: Snapshot) -> list[str]:
     """Return where the run is, its speed and the time left, the most dispensable last."""
     parts = [f"step {snapshot.last_step}/{snapshot.config.steps}" if snapshot.rows else "no step yet"]
     if goes_on(snapshot.engine):
-        remaining = seconds_left(snapshot)
-        parts.append(rate(steps_per_second(snapshot)))
+        remaining = snapshot.seconds_left
+        parts.append(rate(snapshot.speed))
         parts.append("" if math.isnan(remaining) else f"{duration(remaining)} left")
     return [part for part in parts if part]
 

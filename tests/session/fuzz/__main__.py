@@ -28,8 +28,8 @@ BATCH = 500
 
 def child(first: int, count: int, folder: Path) -> int:
     """Try some seeds; prints each before it is tried, so that the parent knows the one that killed it."""
-    from tests.session.fuzz.strangers import make
-    from tests.session.fuzz.visitor import visit
+    from tests.session.fuzz.malformed import make
+    from tests.session.fuzz.reader_probe import visit
     from tests.session.recorded import write_session
 
     sound = write_session(folder / "sound.wnt", range(70))

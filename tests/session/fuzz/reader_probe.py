@@ -12,7 +12,7 @@ from rich.cells import cell_len
 
 from engine.breakpoints import breakpoints_set
 from engine.errors import WntError
-from engine.session import SessionReader
+from engine.session.reader import SessionReader
 from wnt_tui.panels import ALL_PANELS
 from wnt_tui.screens.breakpoint_dialog import described
 from wnt_tui.screens.session_dialogs import parent_path

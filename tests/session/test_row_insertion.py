@@ -5,8 +5,8 @@ import time
 import pytest
 
 from engine.record import Event
-from engine.session import SessionReader, send
-from engine.session.guest import insert_row
+from engine.session.commands import insert_row, send
+from engine.session.reader import SessionReader
 from engine.session.recording import queued_event
 from engine.session.schema import EVENT_COLUMNS, insert_into
 from tests.session.recorded import engine_process, has_rows, until, write_session

@@ -13,7 +13,7 @@ from engine.errors import SessionError
 from engine.history.encoding import read_checkpoint
 from engine.history.recorded import RecordedRun
 from engine.history.reexecution import Rerun, prepare
-from engine.session import SessionReader
+from engine.session.reader import SessionReader
 from tests.history.recording import record_run, small
 
 

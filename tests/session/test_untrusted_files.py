@@ -9,7 +9,10 @@ import pytest
 
 from engine.catalogue import STEP_COLUMNS
 from engine.errors import SessionError
-from engine.session import SessionReader, SessionWriter, put_mark, send
+from engine.session.commands import send
+from engine.session.marks import put_mark
+from engine.session.reader import SessionReader
+from engine.session.writer import SessionWriter
 from tests.session.recorded import is_whole, record, tampering, write_session
 
 

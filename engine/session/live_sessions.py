@@ -55,7 +55,7 @@ def unregister(session: str | Path) -> None:
         _entry_path(os.path.realpath(session)).unlink()
 
 
-def living_sessions() -> list[Path]:
+def live_sessions() -> list[Path]:
     """The sessions whose engines live and can be seen from here.
 
     Returns:
