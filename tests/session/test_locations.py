@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+import engine.session.live_sessions as registry
 from engine.config import RunConfig
 from engine.errors import SessionError
 from engine.session.filesystem import filesystem_type, is_network_type
 from engine.session.live_sessions import live_sessions, register, unregister
-from engine.session.live_sessions import live_sessions as register_module
 from engine.session.liveness import EngineLock
 from engine.session.locations import list_sessions, resolve_session, sessions_folder
 from engine.session.reservation import reserve_session, session_name
@@ -28,6 +28,11 @@ def home(tmp_path, monkeypatch):
     here.mkdir()
     monkeypatch.chdir(here)
     return tmp_path
+
+
+def entries():
+    """The folder in which living engines are listed."""
+    return Path(os.environ["XDG_STATE_HOME"]) / "wnt-tui" / "living"
 
 
 def test_sessions_go_to_the_first_folder_that_is_named(home, monkeypatch):
@@ -155,7 +160,7 @@ def test_living_sessions_are_those_whose_lock_is_held(home):
         assert register(over)
         assert register(alive)
         assert live_sessions() == [alive]
-        assert len(list(register_module._folder().iterdir())) == 1
+        assert len(list(entries().iterdir())) == 1
     assert live_sessions() == []
 
 
@@ -163,7 +168,7 @@ def test_living_sessions_come_newest_first_and_leave_when_asked(home, monkeypatc
     first, second = home / "1.wnt", home / "2.wnt"
     with EngineLock(first), EngineLock(second):
         times = iter([100.0, 200.0])
-        monkeypatch.setattr(register_module.time, "time", lambda: next(times))
+        monkeypatch.setattr(registry.time, "time", lambda: next(times))
         register(first)
         register(second)
         assert live_sessions() == [second, first]
@@ -174,7 +179,7 @@ def test_living_sessions_come_newest_first_and_leave_when_asked(home, monkeypatc
 
 def test_entries_that_make_no_sense_are_removed_and_those_of_other_machines_kept(home):
     register(home / "over.wnt")
-    folder = register_module._folder()
+    folder = entries()
     (folder / "a.json").write_text("nonsense")
     (folder / "b.json").write_text("[1]")
     (folder / "c.json").write_text(json.dumps({"session": 7}))
