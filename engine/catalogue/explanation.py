@@ -114,7 +114,7 @@ def explain_metric(entry: Metric, network: Network | None = None) -> Explanation
     facts = [
         ("source", entry.equation or "–"),
         *_kind_facts(entry, network),
-        ("says nothing", entry.vacuous),
+        ("vacuous", entry.vacuous),
         ("not resolved", _unresolved(entry)),
         ("unit", "dimensionless" if entry.unit == "1" else entry.unit),
         ("scope", SCOPE_WORDS[entry.scope]),

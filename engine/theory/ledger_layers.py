@@ -51,7 +51,7 @@ def _rung(name: str, why: str, norm: str = "") -> Inequality:
 
 def _ordered(name: str, lower: str, upper: str, why: str, norm: str = "") -> Inequality:
     return Inequality(
-        name=name, group="rungs", kind="estimate" if norm else "theorem", equation="Eq. 13",
+        name=name, group="order of bounds", kind="estimate" if norm else "theorem", equation="Eq. 13",
         left=_RUNGS[lower], right=_RUNGS[upper], metrics=(lower, upper),
         meaning=f"{why} The rungs from G and those from F = A/√width cross.",
         violated=f"A norm that bounds another from above came out smaller: {_underestimated(norm)}one of the two is "

@@ -83,7 +83,7 @@ def _chain_high(row: Row) -> Iterator[Term]:
 
 _KERNEL = (
     Inequality(
-        name="chain_gram", group="G, K", kind="theorem", equation="Eq. 11, Lemma 3",
+        name="chain_gram", group="G against K", kind="theorem", equation="Eq. 11, Lemma 3",
         left="width·λ_min(G^{L−1})/n", right="λ_min(K)/n", metrics=("lambda_min", "ntk_lambda_min"),
         meaning="K is the sum of its layers' parts, all positive semidefinite; the last one is A_{L−1}A_{L−1}ᵀ ⊗ I_k.",
         violated="A sum of positive semidefinite matrices lies above each of them: K or G is computed wrongly.",
@@ -91,35 +91,35 @@ _KERNEL = (
         terms=_chain_gram,
     ),
     Inequality(
-        name="chain_low", group="K, μ", kind="estimate", equation="Lemma 3, Eq. 9, 10",
+        name="chain_low", group="K against μ", kind="estimate", equation="Lemma 3, Eq. 9, 10",
         left="λ_min(K)/n", right="μ", metrics=("ntk_lambda_min", "pl"),
         meaning="For mse_logits with f* = 0, μ = rᵀKr/(n‖r‖²) is a Rayleigh quotient of K/n. Eq. 10 lacks a factor 2.",
         violated="A Rayleigh quotient lies above λ_min: μ is wrong, or the estimate of λ_min(K) missed its eigenvalue.",
         widened=f"{_RITZ} and of the gradient", terms=_chain_low,
     ),
     Inequality(
-        name="chain_high", group="K, μ", kind="estimate", equation="Lemma 3",
+        name="chain_high", group="K against μ", kind="estimate", equation="Lemma 3",
         left="μ", right="λ_max(K)/n", metrics=("pl", "ntk_lambda_max"),
         meaning="For mse_logits with f* = 0, μ = rᵀKr/(n‖r‖²) is a Rayleigh quotient of K/n.",
         violated="A Rayleigh quotient lies below λ_max: μ is wrong, or the estimate of λ_max(K) missed its eigenvalue.",
         widened=f"{_RITZ} and of the gradient", terms=_chain_high,
     ),
     Inequality(
-        name="interlacing_low", group="K, pNTK", kind="estimate", equation="Cauchy",
+        name="interlacing_low", group="K against pNTK", kind="estimate", equation="Cauchy",
         left="λ_min(K)", right="λ_min(pNTK)", metrics=("ntk_lambda_min", "pntk_lambda_min"),
         meaning="The pNTK is a compression of K by an isometry: its spectrum lies within that of K.",
         violated="Interlacing holds for every compression: the pNTK is wrong, or λ_min(K) missed its eigenvalue.",
         widened=_RITZ, terms=_interlacing_low,
     ),
     Inequality(
-        name="interlacing_middle", group="K, pNTK", kind="theorem", equation="",
+        name="interlacing_middle", group="K against pNTK", kind="theorem", equation="",
         left="λ_min(pNTK)", right="λ_max(pNTK)", metrics=("pntk_lambda_min", "pntk_lambda_max"),
         meaning="The smallest eigenvalue is not above the largest.",
         violated="The spectrum of the pNTK is computed wrongly.",
         widened="the rounding of float64", terms=_interlacing_middle,
     ),
     Inequality(
-        name="interlacing_high", group="K, pNTK", kind="estimate", equation="Cauchy",
+        name="interlacing_high", group="K against pNTK", kind="estimate", equation="Cauchy",
         left="λ_max(pNTK)", right="λ_max(K)", metrics=("pntk_lambda_max", "ntk_lambda_max"),
         meaning="The pNTK is a compression of K by an isometry: its spectrum lies within that of K.",
         violated="Interlacing holds for every compression: the pNTK is wrong, or λ_max(K) missed its eigenvalue.",
@@ -221,7 +221,7 @@ _GRADIENTS = (
         widened=_ROUNDING, terms=_at_most("sample_grad_norm_max", "lipschitz_bound"),
     ),
     Inequality(
-        name="pl_jensen", group="μ, μ_s", kind="theorem", equation="Eq. 46, 47",
+        name="pl_jensen", group="per-sample μ", kind="theorem", equation="Eq. 46, 47",
         left="μ", right="μ_s", metrics=("pl", "pl_samplewise"),
         meaning="Jensen: ‖E∇ℓ_i‖² ≤ E‖∇ℓ_i‖². The paper equates the two.",
         violated="It is Jensen's inequality: one of the two constants is computed wrongly.",

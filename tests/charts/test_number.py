@@ -31,10 +31,11 @@ def test_a_number_is_never_wider_than_eleven_cells(value):
 
 
 def test_kinds_are_marked():
-    assert signed(12.6, "estimate") == "12.6 est"
+    assert signed(12.6, "estimate") == "≈ 12.6"
     assert signed(310.0, "upper") == "≤ 310"
     assert signed(0.02, "lower") == "≥ 0.0200"
     assert signed(0.5, "exact", 2) == "0.50"
+    assert signed(1.02, "heuristic") == "1.02 heuristic"
     assert signed(math.nan, "heuristic") == "—"
 
 

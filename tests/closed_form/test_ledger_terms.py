@@ -185,7 +185,8 @@ def test_the_hessian_whose_ritz_value_is_never_above_it_is_widened_by_the_roundi
 
 @pytest.mark.parametrize(
     "name",
-    [name for name, entry in LEDGER.items() if entry.group in {"gradients", "μ, μ_s", "distance"}] + ["bound_floor"],
+    [name for name, entry in LEDGER.items() if entry.group in {"gradients", "per-sample μ", "distance"}]
+    + ["bound_floor"],
 )
 def test_two_metrics_of_one_pass_are_widened_by_the_rounding_of_both(name):
     left, right = LEDGER[name].metrics

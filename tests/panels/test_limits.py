@@ -67,17 +67,17 @@ def test_k_stands_beside_its_limit_at_infinite_width():
         infinite_ntk_lambda_max=first_row(snapshot, top),
     )
     columns = dict(snapshot.columns) | {"ntk_log10_cond": np.full(81, 1.77)}
-    assert "K 1.77 est · ∞ 1.65" in text_of(2, view_of(replace(snapshot, columns=columns)))
+    assert "tangent kernel ≈ 1.77, infinite width 1.65" in text_of(2, view_of(replace(snapshot, columns=columns)))
     only_limit = {name: v for name, v in columns.items() if not name.startswith("ntk")}
-    assert "K " not in text_of(2, view_of(replace(snapshot, columns=only_limit)))
+    assert "kernel" not in text_of(2, view_of(replace(snapshot, columns=only_limit)))
 
 
-def test_of_an_older_session_without_the_limit_k_is_told_alone():
+def test_of_an_older_session_without_the_limit_the_kernel_stands_alone():
     snapshot = realistic()
     columns = dict(snapshot.columns) | {"ntk_log10_cond": np.full(81, 1.77)}
     text = text_of(2, view_of(replace(snapshot, columns=columns)))
-    assert "K 1.77 est" in text
-    assert "K 1.77 est · ∞" not in text
+    assert "kernel ≈ 1.77" in text
+    assert "kernel ≈ 1.77, infinite" not in text
 
 
 def test_a_singular_limit_of_k_is_a_lower_bound():
@@ -86,7 +86,7 @@ def test_a_singular_limit_of_k_is_a_lower_bound():
         snapshot, infinite_ntk_lambda_min=first_row(snapshot, 0.0), infinite_ntk_lambda_max=first_row(snapshot, 9.0)
     )
     columns = dict(snapshot.columns) | {"ntk_log10_cond": np.full(81, 1.77)}
-    assert "· ∞ ≥ 13" in text_of(2, view_of(replace(snapshot, columns=columns)))
+    assert "infinite width ≥ 13" in text_of(2, view_of(replace(snapshot, columns=columns)))
 
 
 def test_the_random_matrix_line_is_drawn_for_fewer_examples_than_neurons_only():
@@ -136,7 +136,7 @@ def test_with_a_rank_below_n_conditioning_is_a_lower_bound_wherever_it_is_told()
     assert "layer 4: ≥ 13.26" in panel(3).subtitle(view)
     assert "worst ≥ 13.3 at" in panel(3).subtitle(replace(view, width=120))
     assert "layer 4: log₁₀κ(G) ≥ 13.3" in figures(view.snapshot, 80, 4)
-    assert "layer 0: log₁₀κ(G) 5" in " ".join(figures(view.snapshot, 80, 0))
+    assert "layer 0: log₁₀κ(G) ≈ 5" in " ".join(figures(view.snapshot, 80, 0))
 
 
 def test_a_layer_of_full_rank_is_not_called_deficient():

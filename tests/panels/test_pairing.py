@@ -68,8 +68,8 @@ def test_a_chosen_estimator_pairs_every_formula_inside_every_window(estimator, w
 def test_the_chosen_estimator_is_named_and_called_heuristic(estimator):
     view = view_of(realistic(), cursor=40, estimator=estimator, width=76)
     for panel in (LOSS, PREDICTION):
-        assert f"L = {ESTIMATOR_NAMES[estimator]}, heur" in text_of(panel, view)
-        assert "heur" in panel.subtitle(view)
+        assert f"L = {ESTIMATOR_NAMES[estimator]}, heuristic" in text_of(panel, view)
+        assert "heuristic" in panel.subtitle(view)
 
 
 def test_an_estimator_that_is_not_there_says_why():
@@ -106,7 +106,7 @@ def test_lemma_13_is_the_stored_line_from_step_0_where_the_cursor_is_at_the_end(
     snapshot = stored_lemma13(realistic())
     view = view_of(snapshot, cursor=cursor)
     np.testing.assert_array_equal(lemma13_series(view, LEMMA13).y, np.full(81, 7.0))
-    assert lemma13_text(view_of(snapshot, cursor=80)) == "L13 7.00 heur"
+    assert lemma13_text(view_of(snapshot, cursor=80)) == "Lemma 13 7.00 heuristic"
 
 
 def test_at_the_end_a_chosen_estimator_draws_lemma_13_from_step_0():
@@ -130,7 +130,7 @@ def test_where_its_line_starts_at_the_cursor_lemma_13_is_told_at_the_end_of_it()
     snapshot = realistic()
     view = view_of(snapshot, cursor=37, width=76)
     end = float(predictions.lemma13(*(snapshot.columns[c] for c in ("loss", "grad_norm", "lr")), start=37)[80])
-    assert f"L13→80 {significant(end, 3)} heur" in LOSS.subtitle(view)
+    assert f"Lemma 13 at step 80 {significant(end, 3)} heuristic" in LOSS.subtitle(view)
     assert "lemma 13" in text_of(LOSS, view)
 
 

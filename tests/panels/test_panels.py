@@ -121,10 +121,10 @@ def test_a_diverged_run_is_called_so():
     assert "diverged at step 50" in text_of(panel(1), view_of(snapshot))
 
 
-def test_relu_is_told_that_smoothness_is_no_theorem():
+def test_a_relu_network_is_called_not_smooth():
     relu = realistic(81, RunConfig(activation="relu"))
-    assert "no theorem for ReLU" in text_of(panel(6), view_of(relu))
-    assert "no theorem for ReLU" not in text_of(panel(6), view_of(realistic()))
+    assert "ReLU is not smooth" in text_of(panel(6), view_of(relu))
+    assert "ReLU is not smooth" not in text_of(panel(6), view_of(realistic()))
 
 
 def test_vacuous_bounds_of_eq13_are_named_with_their_step():
@@ -134,13 +134,13 @@ def test_vacuous_bounds_of_eq13_are_named_with_their_step():
 
 def test_vacuous_in_a_whole_window_is_not_said_to_begin_there():
     text = text_of(panel(5), view_of(realistic(), first=20, last=30))
-    assert "vacuous: fro/ΔW" in text or "vacuous: ΔW/fro" in text
+    assert "vacuous: ΔW/fro" in text
     assert "20" not in text.split("\n")[1]
 
 
-def test_the_generalization_panel_says_vacuous_and_why():
+def test_the_generalization_panel_names_what_a_vacuous_bound_needs():
     text = text_of(panel(8), view_of(realistic(), cursor=37))
-    assert "vacuous: R 0.098 must be < δM/24 = 0.0021" in text
+    assert "The bound says nothing: loss 0.098, needs < 0.0021" in text
 
 
 def test_a_bound_below_m_is_not_called_vacuous():
@@ -148,7 +148,7 @@ def test_a_bound_below_m_is_not_called_vacuous():
     columns = dict(snapshot.columns) | {"generalization_bound": np.full(snapshot.rows, 0.5)}
     text = text_of(panel(8), view_of(replace(snapshot, columns=columns)))
     assert "says something" in text
-    assert "vacuous" not in text
+    assert "says nothing" not in text
 
 
 def test_lemma_10_is_drawn_for_cross_entropy_only():
@@ -226,9 +226,9 @@ def test_a_failed_inequality_that_is_no_theorem_is_not_called_violated():
 
 def test_the_chain_holds_for_logits_only():
     logits = realistic(81, RunConfig(loss="mse_logits"))
-    assert "✓ K, μ" in text_of(panel(9), view_of(logits))
-    assert "K, μ" not in text_of(panel(9), view_of(realistic()))
-    assert "✓ G, K" in text_of(panel(9), view_of(realistic()))
+    assert "✓ K against μ" in text_of(panel(9), view_of(logits))
+    assert "K against μ" not in text_of(panel(9), view_of(realistic()))
+    assert "✓ G against K" in text_of(panel(9), view_of(realistic()))
 
 
 def test_the_worst_layer_that_fails_is_shown_whatever_layer_is_selected():
@@ -240,7 +240,7 @@ def test_the_worst_layer_that_fails_is_shown_whatever_layer_is_selected():
         snapshot, layers=type(layers)(layers.step, dict(layers.columns) | {"gersh_lower": discs}, layers.layers)
     )
     first = text_of(panel(9), view_of(changed, layer=6, width=100)).split("\n")[0]
-    assert first.startswith("✗ Gershgorin layer 2: 1000 > ")
+    assert first.startswith("✗ Gershgorin      layer 2: 1000 > ")
     assert "min_i(G_ii − R_i) ≤ λ_min(G)" in first
     assert "1 violated" in panel(9).subtitle(view_of(changed, layer=6))
 
@@ -254,17 +254,17 @@ def test_checks_that_do_not_fit_are_counted():
     (rest,) = [line for line in lines if "more:" in line]
     assert f"… {len(cut)} more:" in rest
     assert (f"{holding} hold" in rest) == bool(holding)
-    assert (f"{silent} say" in rest) == bool(silent)
+    assert (f"{silent} vacuous" in rest) == bool(silent)
     assert "more:" not in text_of(panel(9), view_of(realistic(), height=40))
 
 
-def test_what_holds_and_what_says_nothing_are_counted_apart():
+def test_what_holds_and_what_is_vacuous_are_counted_apart():
     view = view_of(realistic(), width=76)
     holding, silent = (sum(check.verdict == verdict for check in checks(view)) for verdict in ("holds", "vacuous"))
     assert holding
     assert silent
-    assert f"{holding} checks hold" in panel(9).subtitle(view)
-    assert f"{silent} say" in panel(9).subtitle(view)
+    assert f"{holding} hold" in panel(9).subtitle(view)
+    assert f"{silent} vacuous" in panel(9).subtitle(view)
 
 
 def test_checks_between_measured_rows_name_the_step_they_are_about():
@@ -284,7 +284,7 @@ def test_panel_9_explains_every_inequality_of_the_ledger():
 def test_m_is_read_from_the_session(loss):
     snapshot = realistic(81, RunConfig(loss=loss))
     columns = dict(snapshot.columns) | {"loss_bound": np.full(snapshot.rows, 2.5)}
-    assert "δM/24 = 0.0052" in text_of(panel(8), view_of(replace(snapshot, columns=columns)))
+    assert "needs < 0.0052" in text_of(panel(8), view_of(replace(snapshot, columns=columns)))
 
 
 def test_events_are_listed_newest_first_up_to_the_cursor():
@@ -294,7 +294,7 @@ def test_events_are_listed_newest_first_up_to_the_cursor():
     assert "1 later" in text
 
 
-def test_a_strangers_event_cannot_write_control_characters():
+def test_an_event_of_an_untrusted_file_cannot_write_control_characters():
     snapshot = replace(realistic(), events=(Event(0, "notice", "\x1b[2J\x07 \u202ehidden\n"),))
     assert "\x1b" not in text_of(panel(9), view_of(snapshot))
 

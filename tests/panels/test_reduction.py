@@ -144,4 +144,4 @@ def test_columns_of_a_snapshot_go_with_it(every: int) -> None:
 def test_lemma_13_names_the_step_at_which_its_line_ends_also_where_it_is_reduced() -> None:
     snapshot = realistic(30_000, RunConfig(steps=29_999))
     view = view_of(snapshot, 51, 13, cursor=5_000, first=1_000, last=20_000)
-    assert "L13→20000" in lemma13_text(view)
+    assert "at step 20000" in lemma13_text(view)

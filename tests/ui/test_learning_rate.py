@@ -67,7 +67,7 @@ async def test_e_cycles_through_the_estimators_and_back_to_the_stored_pairings(w
         for name in ("Hessian", "GGN", "step", "secant", "bound"):
             await w.press("e")
             assert f"with L = {name}" in w.line("#footer")
-            expected = "L = bound: not defined for ReLU" if name == "bound" else f"L = {name}, heur"
+            expected = "L = bound: not defined for ReLU" if name == "bound" else f"L = {name}, heuristic"
             for number in (1, 7):
                 text = "\n".join(strip.text for strip in w.dashboard.grid.panels[number - 1]._strips)
                 assert expected in text

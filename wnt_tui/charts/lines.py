@@ -17,6 +17,8 @@ from wnt_tui.theme.themes import Palette
 
 Array = NDArray[np.float64]
 
+_LEGEND_ROWS = 3
+
 # An optional series may stretch the axis to this many times what the others need.
 _STRETCH = 2.0
 
@@ -79,7 +81,6 @@ class LineChart:
         references: Horizontal lines.
         notes: Short remarks after the legend, as ``(text, role)`` with a role of the palette.
         message: What to say where there is nothing to draw.
-        legend_rows: Rows that the legend may take.
     """
 
     series: tuple[Series, ...]
@@ -91,7 +92,6 @@ class LineChart:
     references: tuple[Reference, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
     message: str = "no data yet"
-    legend_rows: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def draw_lines(chart: LineChart, width: int, height: int, palette: Palette) -> l
         notes = [
             Entry("", palette.glyphs.text(text), palette.dim, getattr(palette, role)) for text, role in chart.notes
         ]
-        top = draw_legend(canvas, notes, left=0, most_rows=min(chart.legend_rows, height // 4))
+        top = draw_legend(canvas, notes, left=0, most_rows=min(_LEGEND_ROWS, height // 4))
         canvas.message(chart.message, palette.dim, top=top)
         return canvas.to_strips()
     top = _legend(canvas, chart, off_scale)
@@ -220,7 +220,7 @@ def _y_axis(chart: LineChart, visible: list[Series]) -> tuple[Axis | None, dict[
 
 def _legend(canvas: Canvas, chart: LineChart, off_scale: dict[str, str]) -> int:
     palette = canvas.palette
-    most_rows = min(chart.legend_rows, (canvas.height - 3) // 3)
+    most_rows = min(_LEGEND_ROWS, (canvas.height - 3) // 3)
     if most_rows < 1:
         return 0
     entries = []

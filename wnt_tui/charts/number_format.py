@@ -9,15 +9,17 @@ from engine.catalogue import Kind
 from engine.catalogue.certainty import UNCERTAIN, certain, error_of, resolved, sign_of
 from engine.catalogue.numerals import MISSING, significant
 
-KIND_WORDS: dict[Kind, str] = {"exact": "", "upper": "", "lower": "", "estimate": " est", "heuristic": " heur"}
-_KIND_SIGNS: dict[Kind, str] = {"exact": "", "upper": "≤ ", "lower": "≥ ", "estimate": "", "heuristic": ""}
+_SIGNS: dict[Kind, str] = {"upper": "≤ ", "lower": "≥ ", "estimate": "≈ "}
+
+HEURISTIC = " heuristic"
+"""After a number whose formula's assumptions are not checked."""
 
 
 def signed(value: float, kind: Kind, digits: int = 3) -> str:
-    """A value with the mark of its kind: ``12.6 est``, ``≤ 310``, ``≥ 0.02``; ``—`` for NaN."""
+    """A value with the mark of its kind: ``≈ 12.6``, ``≤ 310``, ``1.02 heuristic``; ``—`` for NaN."""
     if math.isnan(value):
         return MISSING
-    return f"{_KIND_SIGNS[kind]}{significant(value, digits)}{KIND_WORDS[kind]}"
+    return f"{_SIGNS.get(kind, '')}{significant(value, digits)}{HEURISTIC * (kind == 'heuristic')}"
 
 
 def at_least(value: float, lower_bound: bool, digits: int = 4) -> str:
@@ -26,7 +28,7 @@ def at_least(value: float, lower_bound: bool, digits: int = 4) -> str:
 
 
 def value_text(name: str, values: Mapping[str, float], kind: Kind, *, examples: int, digits: int = 3) -> str:
-    """A metric as it is to be read: ``12.6 est``, and where it is not resolved what is certain: ``≥ 6.70``.
+    """A metric as it is to be read: ``≈ 12.6``, and where it is not resolved what is certain: ``≥ 6.70``.
 
     Args:
         name: Catalogue name.

@@ -1,11 +1,12 @@
-"""Where the ledger's inequalities stand at the cursor.
+"""The ledger's inequalities at the cursor, a line a group.
 
 The inequalities themselves, their slack and what their violation means are declared once, in ``engine.theory.ledger``;
-the engine's ``violation`` events are the record. Here each group of them becomes a line.
+the engine's ``violation`` events are the record.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
@@ -16,15 +17,21 @@ from wnt_tui.panels.moment import moment
 from wnt_tui.panels.reduction import derived
 from wnt_tui.session.snapshot import PanelView
 
-Verdict = Literal["holds", "vacuous", "violated", "exceeded", "missed"]
+Verdict = Literal["violated", "exceeded", "missed", "holds", "vacuous"]
 """What fails is ``violated`` if it is a theorem, ``exceeded`` if an assumption, ``missed`` if an estimate."""
-
-_DIGITS = 3
 
 FAILING: frozenset[Verdict] = frozenset({"violated", "exceeded", "missed"})
 
 _FAILS: dict[InequalityKind, Verdict] = {"theorem": "violated", "assumption": "exceeded", "estimate": "missed"}
 _RANK: dict[Verdict, int] = {"violated": 0, "exceeded": 1, "missed": 2, "holds": 3, "vacuous": 3}
+_COUNTED: dict[Verdict, tuple[str, str]] = {
+    "violated": ("violated", "violated"),
+    "exceeded": ("assumption fails", "assumptions fail"),
+    "missed": ("estimate missed", "estimates missed"),
+    "holds": ("holds", "hold"),
+    "vacuous": ("vacuous", "vacuous"),
+}
+_DIGITS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,7 @@ class Check:
     """One group of inequalities at one step.
 
     Attributes:
-        name: What it is about, short.
+        name: The group.
         text: The numbers, with the inequality signs.
         verdict: Whether all of them hold.
     """
@@ -57,42 +64,30 @@ class _Found:
 
 
 def checks(view: PanelView) -> list[Check]:
-    """The inequalities whose terms exist at the cursor, by group, those that fail first.
-
-    Args:
-        view: What is shown.
-
-    Returns:
-        A check a group. With ``--every`` they are those of the newest measured row, see ``checked_step``.
-    """
+    """The groups whose terms exist at :func:`checked_step`, those that fail first."""
     key = ("checks", checked_step(view), view.layer)
     return derived(view.snapshot, key, lambda: _checks(view))
 
 
-def _checks(view: PanelView) -> list[Check]:
-    row = _row(view)
-    found = [_pick(entry, entry.at(row), view.layer) for entry in LEDGER.values()]
-    known = [each for each in found if each is not None]
-    lines = [_line(name, list(group)) for name, group in groupby(known, key=lambda each: each.entry.group)]
-    return sorted(lines, key=lambda check: _RANK[check.verdict])
-
-
 def checked_step(view: PanelView) -> int:
-    """The step that the checks are about: the cursor's, or the newest measured one before it.
-
-    Args:
-        view: What is shown.
-
-    Returns:
-        The step.
-    """
+    """The step that the checks are about: the cursor's, or the newest measured one before it."""
     measured = moment(view).step
     return measured if measured >= 0 else view.cursor
 
 
-def _row(view: PanelView) -> Row:
+def counted(found: Sequence[Check]) -> list[str]:
+    """How many checks have each verdict, the worst first: ``2 assumptions fail``, ``7 hold``, ``3 vacuous``."""
+    counts = [(sum(check.verdict == verdict for check in found), *words) for verdict, words in _COUNTED.items()]
+    return [f"{count} {one if count == 1 else many}" for count, one, many in counts if count]
+
+
+def _checks(view: PanelView) -> list[Check]:
     snapshot, step = view.snapshot, checked_step(view)
-    return Row(snapshot.config, snapshot.values_at(step), moment(view).values, snapshot.values_at(step - 1))
+    row = Row(snapshot.config, snapshot.values_at(step), moment(view).values, snapshot.values_at(step - 1))
+    found = [_pick(entry, entry.at(row), view.layer) for entry in LEDGER.values()]
+    known = [each for each in found if each is not None]
+    lines = [_line(name, list(group)) for name, group in groupby(known, key=lambda each: each.entry.group)]
+    return sorted(lines, key=lambda check: _RANK[check.verdict])
 
 
 def _pick(entry: Inequality, terms: tuple[Term, ...], layer: int) -> _Found | None:
@@ -110,25 +105,21 @@ def _line(name: str, group: list[_Found]) -> Check:
         where = "" if term.layer is None else f"layer {term.layer}: "
         left, right = told_apart(term.left, term.right, digits=_DIGITS)
         missed = "estimate missed: " if worst.verdict == "missed" else ""
-        text = f"{missed}{where}{left} > {right}: {entry.formula}"
-        return Check(name, text, worst.verdict)
+        return Check(name, f"{missed}{where}{left} > {right}: {entry.formula}", worst.verdict)
     if all(found.verdict == "vacuous" for found in group):
         best = max(group, key=lambda found: found.term.left)
-        return Check(name, f"{_chain([best])}: says nothing", "vacuous")
+        return Check(name, f"vacuous ({_chain([best])})", "vacuous")
     text = _chained([found for found in _strongest(group) if found.verdict != "vacuous"])
-    if any(found.entry.kind == "assumption" for found in group):
-        text += " (assumption)"
-    return Check(name, text, "holds")
+    assumed = any(found.entry.kind == "assumption" for found in group)
+    return Check(name, text + " (assumption)" * assumed, "holds")
 
 
 def _strongest(group: list[_Found]) -> list[_Found]:
-    """Of inequalities with one right side, keep the one with the greatest left side."""
+    """Of inequalities with one right side the one with the greatest left side."""
     best: dict[str, _Found] = {}
-    for found in group:
-        other = best.get(found.entry.right)
-        if other is None or found.term.left > other.term.left:
-            best[found.entry.right] = found
-    return list(best.values())
+    for found in sorted(group, key=lambda found: -found.term.left):
+        best.setdefault(found.entry.right, found)
+    return [found for found in group if best[found.entry.right] is found]
 
 
 def _chained(group: list[_Found]) -> str:

@@ -33,16 +33,15 @@ class ConditioningPanel(LinePanel):
         "infinite_ntk_lambda_min", "infinite_ntk_lambda_max",
     )  # fmt: skip
     about = (
-        "log₁₀ of the condition number of each layer's feature Gram matrix at the cursor, at step 0 and at "
-        "infinite width. On a logarithmic axis an exponential fall with depth (claim a) is a straight line."
-        " Triangles are lower bounds: there λ_min is at or below what float64 can tell from zero. “bound” "
-        "is what Lemma 12 and Definition 6 guarantee at infinite width from the input alone; “random matrix” "
-        "what features would have if they were independent and normal, κ = ((√w + √n)/(√w − √n))² (B.2), for n "
-        "below the width. With more examples than neurons G is singular, whatever the weights: λmin is 0 and the "
-        "log is the most that float64 can tell. “K” is the tangent kernel at the cursor, estimated, beside Θ of the "
-        "same widths at infinite width. A line that would squeeze the others is named “off scale” and not drawn."
+        "log₁₀ of the condition number of each layer's feature Gram matrix at the cursor, at step 0 and at infinite "
+        "width. On a logarithmic axis an exponential fall with depth (claim a) is a straight line. Triangles are "
+        "lower bounds: there λ_min is at or below what float64 can tell from zero. “bound” is what Lemma 12 and "
+        "Definition 6 guarantee at infinite width from the input alone; “random matrix” what features would have if "
+        "they were independent and normal, κ = ((√w + √n)/(√w − √n))² (B.2), for n below the width. With more "
+        "examples than neurons G is singular whatever the weights: λmin is 0 and the logarithm is the most that "
+        "float64 can tell. The tangent kernel at the cursor is an estimate; beside it stands its limit Θ at infinite "
+        "width. A line that would squeeze the others is named “off scale” and not drawn."
     )
-    legend_rows = 3
     compares = (Line("log10_cond", "now"),)
 
     def series(self, view: PanelView) -> list[Series]:
@@ -99,17 +98,17 @@ def _random_matrix(view: PanelView) -> float:
 
 
 def _kernel_words(view: PanelView, now: Moment, start: Moment) -> str:
-    """log₁₀κ of the tangent kernel beside that of its limit: ``K 1.77 est · ∞ 1.65``; empty if it was not measured."""
+    """log₁₀κ of the tangent kernel beside that of its limit: ``tangent kernel ≈ 1.77, infinite width 1.65``."""
     name = "ntk_log10_cond"
     if not np.isfinite(view.snapshot.value(name, now.step)):
         return ""
-    text = f"K {text_at_cursor(replace(view, cursor=now.step), name, 3)}"
+    text = f"tangent kernel {text_at_cursor(replace(view, cursor=now.step), name, 3)}"
     values, examples = start.at(now.config.depth - 1), now.config.examples
     low, high = (values.get(f"infinite_ntk_lambda_{end}", np.nan) for end in ("min", "max"))
     limit = float(log10_condition(low, high, examples))
     if np.isnan(limit):
         return text
-    return f"{text} · ∞ {at_least(limit, not resolved('infinite_ntk_lambda_min', values, examples), 3)}"
+    return f"{text}, infinite width {at_least(limit, not resolved('infinite_ntk_lambda_min', values, examples), 3)}"
 
 
 def _infinite(start: Moment) -> tuple[Array, NDArray[np.bool_]]:

@@ -32,11 +32,11 @@ class EigenvaluePanel(LinePanel):
     title = "λmin and its bounds (Eq. 13)"
     metrics = ("lambda_min", "eq13_op", "eq13_fro", "eq13_features_op", "eq13_features", "eq13_weights")
     about = (
-        "Smallest eigenvalue of the selected layer's Gram matrix during training, and five lower bounds on "
-        "it from how far the Gram matrix, the features or the weights have moved since step 0. op ≥ fro and"
-        " ΔF₂ (spectral) ≥ ΔF (Frobenius) ≥ ΔW always; the two families cross. A bound at or below 0 says "
-        "nothing: it is vacuous, and the panel says from which step. With more examples than neurons λmin is 0 "
-        "whatever the weights, because the rank is at most the width: then there is nothing to bound."
+        "Smallest eigenvalue of the selected layer's Gram matrix during training, and five lower bounds on it from "
+        "how far the Gram matrix, the features or the weights have moved since step 0. op ≥ fro and ΔF₂ (spectral) ≥ "
+        "ΔF (Frobenius) ≥ ΔW always; the two families cross. A bound at or below 0 is vacuous: it says nothing; the "
+        "panel names the step from which on. With more examples than neurons λmin is 0 whatever the weights, because "
+        "the rank is at most the width: then there is nothing to bound."
     )
     log_default = True
     lines = (*_BOUNDS, _SMALLEST)  # the weakest bound first, so that the strongest is drawn on top
@@ -52,7 +52,7 @@ class EigenvaluePanel(LinePanel):
         rank = rank_words(now.rank_deficient(), view.layer)
         unresolved = not rank and now.unresolved()[view.layer : view.layer + 1].any()
         *bounds, _ = self.series(view)
-        words = (rank, "λmin ≤ ρ: not resolved" if unresolved else "", _vacuous_words(bounds))
+        words = (rank, "λmin ≤ ρ: not resolved" if unresolved else "", *_vacuous_words(bounds))
         return [(text, "warn") for text in words if text]
 
     def message(self, view: PanelView) -> str:
@@ -102,16 +102,13 @@ def _vacuous_since(line: Series) -> float | None:
     return float(line.x[useful[-1] + 1]) if useful.size else -np.inf
 
 
-def _vacuous_words(bounds: list[Series]) -> str:
-    """The bounds that are vacuous, with the step from which on: ``vacuous: ΔW; from: fro 1, op 3``."""
-    since = [(step, line.name) for line in bounds if (step := _vacuous_since(line)) is not None]
-    groups: dict[float, list[str]] = {}
-    for step, label in sorted(since, key=lambda pair: pair[0]):
-        groups.setdefault(step, []).append(label)
-    if len(since) == len(bounds) and len(groups) == 1:
-        return "all vacuous here" if -np.inf in groups else f"all vacuous from step {since[0][0]:g}"
-    throughout = "/".join(groups.pop(-np.inf, []))
-    later = ", ".join(f"{'/'.join(names)} {step:g}" for step, names in groups.items())
-    if throughout and later:
-        return f"vacuous: {throughout}; from: {later}"
-    return f"vacuous: {throughout}" if throughout else f"vacuous from: {later}" if later else ""
+def _vacuous_words(bounds: list[Series]) -> list[str]:
+    """The vacuous bounds, in all of the window or from a step on: ``vacuous: ΔW``, ``vacuous from: fro 1, op 3``."""
+    since: dict[float, list[str]] = {}
+    for line in bounds:
+        step = _vacuous_since(line)
+        if step is not None:
+            since.setdefault(step, []).append(line.name)
+    throughout = "/".join(since.pop(-np.inf, []))
+    later = ", ".join(f"{'/'.join(names)} {step:g}" for step, names in sorted(since.items()))
+    return [f"vacuous: {throughout}"] * bool(throughout) + [f"vacuous from: {later}"] * bool(later)

@@ -29,15 +29,14 @@ class GeneralizationPanel(LinePanel):
         "generalization_gap", "stability_beta", "loss_bound",
     )  # fmt: skip
     about = (
-        "Lemma 2's bound on |test − train| risk with local constants and with the compositional Lipschitz "
-        "constant, the floor that no local constant can go below, the gap that was measured, and M, the "
-        "largest possible loss. A bound at or above M is vacuous. With the local μ, bound² = M²/(2nδ) + "
-        "(24MR/δ)(r + r²/(n−1)) with r = G/‖∇f‖ ≥ 1, so it cannot say anything unless R < δM/24 and n > "
-        "1/(2δ), and these do not suffice."
+        "Lemma 2's bound on |test − train| risk with local constants and with proved ones, the floor that no local "
+        "constant can go below, the gap that was measured, and M, the largest possible loss. A bound at or above M "
+        "is vacuous: it says nothing. With the local μ, bound² = M²/(2nδ) + (24MR/δ)(r + r²/(n−1)) with R = loss − "
+        "f* and r = G/‖∇f‖ ≥ 1: vacuous unless R < δM/24 and n > 1/(2δ), and these do not suffice."
     )
     log_default = True
     lines = (
-        Line("generalization_bound_compositional", "comp.", 3, "dashdot", optional=True),
+        Line("generalization_bound_compositional", "proved constants", 3, "dashdot", optional=True),
         Line("generalization_gap", "gap", 2, "dotted"),
         Line("generalization_floor", "floor", 1, "dashed"),
         Line("generalization_bound", "bound", 0),
@@ -47,7 +46,7 @@ class GeneralizationPanel(LinePanel):
         Number("generalization_bound", "bound", 3),
         Number("generalization_floor", "floor", 3),
         Number("generalization_gap", "gap", 3),
-        Number("generalization_bound_compositional", "comp.", 3),
+        Number("generalization_bound_compositional", "proved constants", 3),
     )
 
     def references(self, view: PanelView) -> tuple[Reference, ...]:
@@ -84,11 +83,11 @@ def _verdict(view: PanelView) -> Note:
     if math.isnan(bound) or math.isnan(most):
         return "", "dim"
     if bound < most:
-        return f"says something: bound {significant(bound, 3)} < M {short(most)}", "good"
-    risk, needed = loss - config.f_star, config.delta * most / 24
-    reason = f"R {significant(risk, 2)} must be < δM/24 = {significant(needed, 2)}"
-    if config.examples <= 1 / (2 * config.delta):
-        reason = f"n must be > 1/(2δ) = {1 / (2 * config.delta):g}"
+        return f"The bound says something: {significant(bound, 3)} < M = {short(most)}", "good"
+    risk, needed, fewest = loss - config.f_star, config.delta * most / 24, 1 / (2 * config.delta)
+    reason = f"loss {significant(risk, 2)}, needs < {significant(needed, 2)}"
+    if config.examples <= fewest:
+        reason = f"{config.examples} examples, needs > {fewest:g}"
     elif risk < needed:
-        reason = "R < δM/24 holds, but G/‖∇f‖ is too large"
-    return f"vacuous: {reason}", "warn"
+        reason = "G/‖∇f‖ is too large"
+    return f"The bound says nothing: {reason}", "warn"

@@ -26,10 +26,10 @@ class GershgorinPanel(LinePanel):
         "gersh_upper",
     )  # fmt: skip
     about = (
-        "Largest off-diagonal row sum, largest off-diagonal and smallest diagonal entry of each layer's "
-        "Gram matrix at the cursor. The paper's claim (e): the first two turn at the layer where the "
-        "conditioning does. Gershgorin's enclosure [min(G_ii − R_i), max(G_ii + R_i)] is proved, but says "
-        "nothing about λ_min where its lower end is not positive."
+        "Largest off-diagonal row sum, largest off-diagonal and smallest diagonal entry of each layer's Gram matrix "
+        "at the cursor. The paper's claim (e): the first two turn at the layer where the conditioning does. "
+        "Gershgorin's enclosure [min(G_ii − R_i), max(G_ii + R_i)] is proved, but vacuous where its lower end is at "
+        "or below 0: there it says nothing about λ_min."
     )
     log_default = True
     lines = (
@@ -56,7 +56,7 @@ class GershgorinPanel(LinePanel):
         with np.errstate(invalid="ignore"):
             vacuous = moment(view).by_layer("gersh_lower") <= 0
         where = "every layer" if vacuous.all() else layer_ranges(vacuous)
-        return super().notes(view) + ([(f"enclosure ≤ 0, vacuous: {where}", "warn")] if where else [])
+        return super().notes(view) + ([(f"Gershgorin says nothing: lower end ≤ 0, {where}", "warn")] if where else [])
 
     def values(self, view: PanelView) -> list[str]:
         """The numbers and the enclosure."""

@@ -26,17 +26,16 @@ class HeatPanel(Panel):
     axis = "layer"
     metrics = ("log10_cond", "lambda_min", "lambda_max")
     about = (
-        "log₁₀ of the condition number of every layer's Gram matrix at every step; the input is the bottom "
-        "row, bright is badly conditioned. A cell that stands for several steps or layers shows the worst "
-        "of them. Blank cells were not measured. “≥” marks what is only a lower bound: λmin is at or below what "
-        "float64 can tell from zero, or, with more examples than neurons, exactly 0 because the rank is at most the "
-        "width."
+        "log₁₀ of the condition number of every layer's Gram matrix at every step; the input is the bottom row, "
+        "yellow is ill-conditioned (without colours: dense). A cell that stands for several steps or layers shows "
+        "the worst of them. Blank cells were not measured. “≥” marks a lower bound: λmin is at or below what float64 "
+        "can tell from zero, or, with more examples than neurons, exactly 0 because the rank is at most the width."
     )
     compares = (Line("log10_cond", "log₁₀κ"),)
 
     def draw(self, view: PanelView, palette: Palette) -> list[Strip]:
         """The map of one session, or those of all, one below the other, in the same colours."""
-        maps = [_heat_map(one) for one in sessions_of(view)]
+        maps = [_heat_map(one, palette) for one in sessions_of(view)]
         if not view.others:
             return draw_heatmap(maps[0], view.width, view.height, palette)
         limit = min(chart.ceiling for chart in maps if chart.ceiling is not None)
@@ -65,7 +64,7 @@ class HeatPanel(Panel):
         return parts
 
 
-def _heat_map(view: PanelView) -> HeatMap:
+def _heat_map(view: PanelView, palette: Palette) -> HeatMap:
     """One session's map."""
     snapshot = view.snapshot
     band = snapshot.layers.bands(("log10_cond",), view.first, view.last, max(2 * view.width, 1))["log10_cond"]
@@ -85,7 +84,7 @@ def _heat_map(view: PanelView) -> HeatMap:
         # At λ_min ≤ ρ it is only a lower bound; less a rounding error.
         ceiling=-float(np.log10(resolution(1.0, snapshot.config.examples))) - 1e-6,
         beyond=_why_beyond(view),
-        name="log₁₀κ, bright is worse",
+        name=f"{'dense' if palette.name == 'mono' else 'yellow'} = ill-conditioned",
         message=why_empty(view, "log10_cond"),
     )
 

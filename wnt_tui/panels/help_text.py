@@ -9,22 +9,10 @@ from engine.config import RunConfig
 
 
 def panel_help(title: str, about: str, names: tuple[str, ...], config: RunConfig | None) -> Text:
-    """Help for a panel.
-
-    Args:
-        title: The panel's title.
-        about: How to read it.
-        names: What it shows: names of the catalogue and of the ledger.
-        config: The run, or None for the general case.
-
-    Returns:
-        Styled text, a paragraph an entry.
-    """
+    """Help for a panel, a paragraph an entry: how to read it, then its metrics and inequalities by name."""
     text = Text()
     text.append(title, style="bold")
-    text.append("\n")
-    if about:
-        text.append(f"\n{about}\n")
+    text.append(f"\n\n{about}\n")
     for name in names:
         text.append("\n")
         text.append_text(entry_help(explain(name, config)))
@@ -32,14 +20,7 @@ def panel_help(title: str, about: str, names: tuple[str, ...], config: RunConfig
 
 
 def entry_help(entry: Explanation) -> Text:
-    """An explanation as a paragraph.
-
-    Args:
-        entry: What to say.
-
-    Returns:
-        Styled text that ends in a newline.
-    """
+    """An explanation as a paragraph, which ends in a newline."""
     text = Text()
     # An inequality has no symbol: its formula is what it is known by.
     text.append(entry.symbol or entry.formula, style="bold")
@@ -47,6 +28,6 @@ def entry_help(entry: Explanation) -> Text:
     text.append(f"\n  {entry.meaning}\n")
     if entry.symbol and entry.formula:
         text.append(f"  = {entry.formula}\n", style="italic")
-    for about, said in entry.facts:
-        text.append(f"  {about}: {said}\n", style="dim")
+    for about, fact in entry.facts:
+        text.append(f"  {about}: {fact}\n", style="dim")
     return text

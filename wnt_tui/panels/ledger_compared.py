@@ -6,12 +6,12 @@ from dataclasses import fields
 
 from textual.strip import Strip
 
-from engine.catalogue.numerals import significant
+from engine.catalogue.numerals import MISSING, significant
 from engine.config import RunConfig, option_flag
 from engine.session.text import plain_text
 from wnt_tui.charts.canvas import Canvas
 from wnt_tui.charts.number_format import seconds
-from wnt_tui.panels.checks import checks
+from wnt_tui.panels.checks import checks, counted
 from wnt_tui.panels.overlay import LETTERS, sessions_of
 from wnt_tui.session.snapshot import PanelView, Snapshot
 from wnt_tui.theme.themes import Palette
@@ -22,14 +22,7 @@ _CELL_WIDTH = 9
 
 
 def differences(snapshots: list[Snapshot]) -> list[tuple[str, list[str]]]:
-    """The options in which sessions differ.
-
-    Args:
-        snapshots: The sessions.
-
-    Returns:
-        Name of each such option and its value in each session, in the order of the configuration.
-    """
+    """The options in which sessions differ, each with its value in every session, in the configuration's order."""
     found = []
     for spec in fields(RunConfig):
         values = [getattr(snapshot.config, spec.name) for snapshot in snapshots]
@@ -38,56 +31,34 @@ def differences(snapshots: list[Snapshot]) -> list[tuple[str, list[str]]]:
     return found
 
 
-def verdict(view: PanelView) -> str:
-    """Whether the inequalities of one session hold at the cursor, in a word or two."""
-    found = checks(view)
-    violated = sum(check.verdict == "violated" for check in found)
-    exceeded = sum(check.verdict == "exceeded" for check in found)
-    if not found:
-        return "—"
-    if violated:
-        return f"{violated} violated"
-    return f"{exceeded} fail{'s' * (exceeded == 1)}" if exceeded else f"{len(found)} hold"
-
-
 def draw_ledger(view: PanelView, palette: Palette) -> list[Strip]:
-    """Draw the table of sessions.
-
-    Args:
-        view: What to draw and how large.
-        palette: Styles and glyphs.
-
-    Returns:
-        ``view.height`` strips, each ``view.width`` cells wide.
-    """
-    canvas = Canvas(view.width, view.height, palette)
+    """The table of sessions: ``view.height`` strips of ``view.width`` cells."""
+    canvas, cut = Canvas(view.width, view.height, palette), palette.glyphs.cut
     views = sessions_of(view)
     snapshots = [one.snapshot for one in views]
     differing = differences(snapshots)
     rows = [
         *differing,
-        ("newest step", [str(snapshot.last_step) if snapshot.rows else "—" for snapshot in snapshots]),
+        ("newest step", [str(snapshot.last_step) if snapshot.rows else MISSING for snapshot in snapshots]),
         ("state", [snapshot.engine.state for snapshot in snapshots]),
-        ("checks", [verdict(one) for one in views]),
+        ("checks", [(counted(checks(one)) or [MISSING])[0] for one in views]),
         ("violations", [str(sum(event.kind == "violation" for event in each.events)) for each in snapshots]),
         ("accuracy", [significant(snapshot.value("accuracy", view.cursor), 3) for snapshot in snapshots]),
         ("data", [snapshot.data_name for snapshot in snapshots]),
         ("measuring", [seconds(snapshot.value("measure_seconds", view.cursor)) for snapshot in snapshots]),
     ]
     width = max(_CELL_WIDTH, (view.width - _NAME_WIDTH) // len(views))
-    for place in range(len(views)):
+    columns = [_NAME_WIDTH + place * width for place in range(len(views))]
+    for place, column in enumerate(columns):
         marker = palette.glyphs.markers[place % len(palette.glyphs.markers)]
-        canvas.put(_NAME_WIDTH + place * width, 0, f"{LETTERS[place]} {marker}", palette.series_style(place))
+        canvas.put(column, 0, f"{LETTERS[place]} {marker}", palette.series_style(place))
     if not differing and view.height > 1:
-        canvas.put(0, 0, palette.glyphs.cut("same options", _NAME_WIDTH), palette.dim)
+        canvas.put(0, 0, cut("same options", _NAME_WIDTH), palette.dim)
     for row, (name, cells) in enumerate(rows, start=1):
-        if row >= view.height:
-            break
-        canvas.put(0, row, palette.glyphs.cut(name, _NAME_WIDTH - 1), palette.label)
+        canvas.put(0, row, cut(name, _NAME_WIDTH - 1), palette.label)
         style = palette.strong if row <= len(differing) else palette.text
-        for place, cell in enumerate(cells):
-            column = _NAME_WIDTH + place * width
-            canvas.put(column, row, palette.glyphs.cut(cell, min(width - 1, view.width - column)), style)
+        for column, cell in zip(columns, cells, strict=True):
+            canvas.put(column, row, cut(cell, min(width - 1, view.width - column)), style)
     return canvas.to_strips()
 
 

@@ -17,15 +17,14 @@ class LossPanel(LinePanel):
     title = "loss"
     metrics = ("loss", "test_loss", "predicted_descent", "lemma13_bound", "accuracy", "test_accuracy")
     about = (
-        "Training loss, loss on the test images, and what the descent lemma at the real learning rate "
-        "predicted for each step from the row before it. Where the dotted line hides behind the solid one, "
-        "one step of theory describes one step of training. “lemma 13” multiplies the lemma up over many steps: "
-        "from the cursor on, or from step 0 where the cursor is at the end; “L13→30” is where it ends. e pairs "
-        "both with another L than that of the step before; none of them is a theorem here."
+        "Training loss, loss on the test images, and what the descent lemma at the real learning rate predicted for "
+        "each step from the row before it. Where the dotted line hides behind the solid one, one step of theory "
+        "describes one step of training. “lemma 13” multiplies the lemma up over many steps: from the cursor on, or "
+        "from step 0 where the cursor is at the end. e pairs both with another L than that of the step before; none "
+        "of them is a theorem here."
     )
     log_default = True
     paired = True
-    legend_rows = 3
     lines = (
         Line("predicted_descent", "predicted", 4, "dotted", optional=True),
         Line("test_loss", "test", 1, "dashed"),
@@ -35,8 +34,8 @@ class LossPanel(LinePanel):
     numbers = (
         Number("loss", "train"),
         Number("test_loss", "test"),
-        Number("predicted_descent", "pred"),
-        Number("accuracy", "acc", 3),
+        Number("predicted_descent", "predicted"),
+        Number("accuracy", "accuracy", 3),
     )
 
     def series(self, view: PanelView) -> list[Series]:

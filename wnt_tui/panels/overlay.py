@@ -9,7 +9,7 @@ from typing import Literal
 
 from engine.catalogue.numerals import MISSING
 from wnt_tui.charts.lines import Series
-from wnt_tui.charts.number_format import KIND_WORDS
+from wnt_tui.charts.number_format import HEURISTIC
 from wnt_tui.charts.raster import Dash
 from wnt_tui.panels.words import Note
 from wnt_tui.session.snapshot import PanelView
@@ -79,8 +79,7 @@ def compared_values(found: Sequence[Sequence[MainLine]]) -> list[str]:
     for lines in zip_longest(*found):
         shown = [(letter, line) for letter, line in zip(LETTERS, lines, strict=False) if line is not None]
         text = " ".join(f"{letter} {line.text or MISSING}" for letter, line in shown)
-        # The word of a kind once, at the end.
-        for word in filter(None, KIND_WORDS.values()):
-            text = text.replace(word, "") + word * (word in text)
+        # The word once, at the end.
+        text = text.replace(HEURISTIC, "") + HEURISTIC * (HEURISTIC in text)
         parts.append(f"{shown[-1][1].series.name} {text}")
     return parts

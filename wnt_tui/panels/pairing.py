@@ -68,15 +68,15 @@ def lemma13_series(view: PanelView, line: Line) -> Series:
 
 
 def lemma13_text(view: PanelView) -> str:
-    """Lemma 13 under the cursor, or, where its line starts there, at the end of it: ``L13→30 0.312 heur``."""
+    """Lemma 13 under the cursor, or at the end of its line where it starts there: ``Lemma 13 at step 30 0.312``."""
     if view.estimator is None and view.cursor >= view.snapshot.last_step:
         text = text_at_cursor(view, "lemma13_bound", 3)
-        return text and f"L13 {text}"
+        return text and f"Lemma 13 {text}"
     line = _lemma13(view)
     if line.end < 0:
         return ""
-    symbol = "L13" if line.end == view.cursor else f"L13→{line.end}"
-    return f"{symbol} {signed(line.value, 'heuristic', 3)}"
+    where = "" if line.end == view.cursor else f" at step {line.end}"
+    return f"Lemma 13{where} {signed(line.value, 'heuristic', 3)}"
 
 
 def estimator_note(view: PanelView) -> list[Note]:
@@ -84,7 +84,7 @@ def estimator_note(view: PanelView) -> list[Note]:
     if view.estimator is None:
         return []
     missing = _why_missing(view, view.estimator)
-    return [(f"L = {ESTIMATOR_NAMES[view.estimator]}{f': {missing}' if missing else ', heur'}", "warn")]
+    return [(f"L = {ESTIMATOR_NAMES[view.estimator]}{f': {missing}' if missing else ', heuristic'}", "warn")]
 
 
 def _why_missing(view: PanelView, estimator: Estimator) -> str:

@@ -114,12 +114,10 @@ class LinePanel(Panel):
     Attributes:
         lines: Its metrics; later ones are drawn over earlier ones.
         levels: Horizontal lines of every session.
-        legend_rows: Rows that its legend may take.
     """
 
     lines: ClassVar[tuple[Line, ...]] = ()
     levels: ClassVar[tuple[Reference, ...]] = ()
-    legend_rows: ClassVar[int] = 2
 
     def series(self, view: PanelView) -> list[Series]:
         """The lines of one session."""
@@ -161,7 +159,6 @@ class LinePanel(Panel):
             references=references,
             notes=tuple(notes),
             message=self.message(view),
-            legend_rows=3 if view.others else self.legend_rows,
         )
         return draw_lines(chart, view.width, view.height, palette)
 

@@ -21,17 +21,17 @@ class PredictionPanel(LinePanel):
         "predicted_descent", "predicted_lemma10", "lemma13_bound",
     )  # fmt: skip
     about = (
-        "Actual loss over the loss predicted one step before. 1 is a perfect prediction, below 1 the "
-        "network did better than promised. “null” predicts no change at all: a ratio near 1 late in "
-        "training can be trivial, so compare with it. The decrease ratio in the border is 1 only if the "
-        "step itself was predicted. Lemma 1 presumes η = 1/L; “descent” is the same lemma at the real η."
-        " The run stored the pairings that the legend names; e derives them all with one L: the Hessian's, "
-        "Gauss-Newton's, that of the step or the secant before, or the bound, each of the row before."
+        "Actual loss over the loss predicted one step before. 1 is a perfect prediction, below 1 the network did "
+        "better than promised. “no change” predicts the loss before: a ratio near 1 late in training can be trivial, "
+        "so compare with it. The decrease ratio in the border is 1 only if the step itself was predicted. Lemma 1 "
+        "presumes η = 1/L; “descent” is the same lemma at the real η. The run stored the pairings that the legend "
+        "names; e derives them all with one L: the Hessian's, Gauss-Newton's, that of the step or the secant before, "
+        "or the bound, each of the row before."
     )
     paired = True
     levels = (Reference(1.0, "exact"),)
     lines = (
-        Line("ratio_null", "null", 6, "dotted"),
+        Line("ratio_null", "no change", 6, "dotted"),
         Line("ratio_lemma10", "lemma 10", 3, "dashdot"),
         Line("ratio_lemma1", "lemma 1", 1, "dashed"),
         Line("ratio_descent", "descent", 0),
@@ -39,8 +39,8 @@ class PredictionPanel(LinePanel):
     compares = (Line("ratio_descent", "descent"), Line("ratio_lemma1", "lemma 1"))
     numbers = (
         Number("ratio_descent", "descent"),
-        Number("ratio_null", "null"),
-        Number("decrease_ratio", "Δ", 3),
+        Number("ratio_null", "no change"),
+        Number("decrease_ratio", "decrease ratio", 3),
         Number("ratio_lemma1", "lemma 1"),
         Number("ratio_lemma10", "lemma 10"),
     )

@@ -33,24 +33,23 @@ _derived: dict[int, Recent[object]] = {}
 
 
 def reduced(x: Array, y: Array, stretches: int) -> tuple[Array, Array]:
-    """Reduce a series to four points a stretch.
+    """A series in at most ``stretches`` stretches of equally many points, four points a stretch.
 
     Args:
         x: Abscissas, ascending and finite, shape (points,).
         y: Ordinates, same shape.
-        stretches: The most stretches of equally many points.
+        stretches: The most stretches.
 
     Returns:
-        Abscissas and ordinates of at most 4·stretches points: in each stretch the first, the smallest and the largest
-        finite, and the last. The series itself where it has no more points than that.
+        Of each stretch the first point, the smallest and the largest finite, and the last; the series itself where it
+        has no more points than that.
     """
-    if x.size <= 4 * max(stretches, 1):
-        return x, y
-    return _stretched(x, y, -(-x.size // max(stretches, 1)))
+    stretches = max(stretches, 1)
+    return (x, y) if x.size <= 4 * stretches else _stretched(x, y, -(-x.size // stretches))
 
 
 def window(source: Array, x: Array, y: Array, low: float, high: float, stretches: int) -> tuple[Array, Array]:
-    """Reduce a part of a series that is looked at through many windows: each costs what it shows, not what it spans.
+    """The points in [low, high] of a series that is looked at through many windows, each at the cost of what it shows.
 
     Stretches begin at the same points whatever the window, so that what one window needed serves the next ones.
 
@@ -58,29 +57,31 @@ def window(source: Array, x: Array, y: Array, low: float, high: float, stretches
         source: The column that the series is made from; see :func:`derived`.
         x: Abscissas of the whole series, ascending and finite, shape (points,).
         y: Ordinates, same shape.
-        low: Where the window begins.
-        high: Where it ends; both ends belong to it.
+        low: Beginning of the window.
+        high: Its end, which belongs to it.
         stretches: The most stretches wanted, of which as few as half may come, and one more at either end.
 
     Returns:
         As :func:`reduced`; a stretch that the window's edge cuts is there whole.
     """
+    stretches = max(stretches, 1)
     begin = int(np.searchsorted(x, low, side="left"))
     end = int(np.searchsorted(x, high, side="right"))
-    if end - begin <= 4 * max(stretches, 1):
+    if end - begin <= 4 * stretches:
         return x[begin:end], y[begin:end]
     # A power of two, so that there are few lengths to keep.
-    length = 1 << (-(-(end - begin) // max(stretches, 1)) - 1).bit_length()
+    length = 1 << (-(-(end - begin) // stretches) - 1).bit_length()
+    first, last = begin // length, -(-end // length)
     if length < SHORTEST_KEPT:
-        begin, end = begin // length * length, -(-end // length) * length
-        return _stretched(x[begin:end], y[begin:end], length)
+        part = slice(first * length, last * length)
+        return _stretched(x[part], y[part], length)
     whole = derived(source, ("stretches", length), lambda: _stretched(x, y, length))
-    part = slice(4 * (begin // length), 4 * -(-end // length))
+    part = slice(4 * first, 4 * last)
     return whole[0][part], whole[1][part]
 
 
 def _stretched(x: Array, y: Array, length: int) -> tuple[Array, Array]:
-    """Return four points for every ``length`` points."""
+    """Four points for every ``length`` points."""
     starts = np.arange(0, x.size, length)
     ends = np.append(starts[1:], x.size) - 1
     finite = np.isfinite(y)
@@ -98,15 +99,15 @@ def _stretched(x: Array, y: Array, length: int) -> tuple[Array, Array]:
 
 
 def derived(source: Snapshot | Array | NDArray[np.int64], key: Hashable, make: Callable[[], Value]) -> Value:
-    """Something that follows from a snapshot or from one of its columns, made once and kept while it is in use.
+    """A value that follows from a snapshot or from one of its columns, made once and kept while it is in use.
 
     Args:
         source: What it follows from; it must not change.
         key: What it is.
-        make: Makes it; what it gives must not refer to the source, which would then never go.
+        make: Makes it; not None, and without a reference to the source, which would then never be freed.
 
     Returns:
-        What ``make`` gave, now or earlier; never None.
+        What ``make`` gave, now or earlier.
     """
     place = id(source)
     if place not in _derived:

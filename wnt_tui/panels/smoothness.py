@@ -29,11 +29,11 @@ class SmoothnessPanel(LinePanel):
         "smoothness_step", "smoothness_step_resolution", "smoothness_secant", "smoothness_bound", "lr",
     )  # fmt: skip
     about = (
-        "The Polyak-Łojasiewicz constant μ at the current point and the smoothness L in five versions, each"
-        " its own metric. Gradient descent is promised a decrease while L stays below 2/η. For ReLU the "
-        "loss has kinks, so no version of L is a smoothness constant in the theorem's sense: they are "
-        "shown, not promised. Where rounding of the loss exceeds L_step its line is interrupted: not even its sign is "
-        "resolved there. L ≥ says that the residual of the Hessian's eigenvalue is as large as the value."
+        "The Polyak-Łojasiewicz constant μ at the current point and the smoothness L in five versions, each its own "
+        "metric. Gradient descent is promised a decrease while L stays below 2/η. A ReLU network is not smooth: its "
+        "gradient jumps at kinks, so that every L is only an estimate. Where rounding of the loss exceeds L_step its "
+        "line is interrupted: not even its sign is resolved there. “L ≥” says that the residual of the Hessian's "
+        "eigenvalue is as large as the value."
     )
     log_default = True
     lines = (
@@ -68,7 +68,7 @@ class SmoothnessPanel(LinePanel):
         """What no smoothness means for L."""
         activation = ACTIVATIONS[view.snapshot.config.activation]
         kinks = activation.piecewise_linear and _any_finite(super().series(view))
-        return [(f"no theorem for {activation.title} (kinks)", "warn")] if kinks else []
+        return [(f"{activation.title} is not smooth: L is only an estimate", "warn")] if kinks else []
 
     def compared(self, view: PanelView) -> Sequence[MainLine]:
         """μ and the Hessian's L, or that of the step where the Hessian's was never measured."""

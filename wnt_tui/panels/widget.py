@@ -1,10 +1,12 @@
-"""The Textual widget that shows one panel, and draws it again only when it must.
+"""The Textual widget of one panel.
 
-A panel is drawn when it is on the screen and something it is drawn from changed; of the new strips only rows
-that differ from the ones on the screen are repainted, which is most of what a slow link would carry.
+It is drawn when it is on the screen and something it is drawn from changed. Of the new strips only rows that differ
+from those on the screen are repainted, which saves a slow link most of what it would carry.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from textual import events
 from textual.geometry import Region, Size
@@ -15,8 +17,6 @@ from engine.theory.pairings import Estimator
 from wnt_tui.panels.panel import Panel
 from wnt_tui.session.snapshot import PanelView, Snapshot
 from wnt_tui.theme.themes import Palette
-
-_Key = tuple[object, ...]
 
 
 class PanelWidget(Widget, can_focus=True):
@@ -50,9 +50,9 @@ class PanelWidget(Widget, can_focus=True):
         self.log_axis = panel.log_default
         self.drawn = 0
         self._palette = palette
-        self._source: tuple[Snapshot, int, int, int, int, Estimator | None, tuple[Snapshot, ...]] | None = None
+        self._view: PanelView | None = None
         self._strips: list[Strip] = []
-        self._key: _Key = ()
+        self._key: tuple[object, ...] = ()
         # Whether anything may have changed since the last drawing: quicker to ask for every line than the key.
         self._stale = True
         self._drawn_size = Size()
@@ -71,12 +71,10 @@ class PanelWidget(Widget, can_focus=True):
 
     @property
     def view(self) -> PanelView | None:
-        """What the panel shows at its present size, or None before the first snapshot."""
-        if self._source is None:
+        """The panel's view at its present size, or None before the first snapshot."""
+        if self._view is None:
             return None
-        snapshot, cursor, first, last, layer, estimator, others = self._source
-        width, height = self.size
-        return PanelView(snapshot, cursor, first, last, layer, width, height, self.log_axis, estimator, others)
+        return replace(self._view, width=self.size.width, height=self.size.height, log=self.log_axis)
 
     def update_view(
         self,
@@ -88,18 +86,9 @@ class PanelWidget(Widget, can_focus=True):
         estimator: Estimator | None = None,
         others: tuple[Snapshot, ...] = (),
     ) -> None:
-        """Show a snapshot; draws only if the panel is on the screen and something changed.
-
-        Args:
-            snapshot: The session.
-            cursor: The step to show.
-            first: First step of the window.
-            last: Last step of the window.
-            layer: The selected layer.
-            estimator: The L that predictions are paired with, None for the stored pairings.
-            others: Sessions to compare it with.
-        """
-        self._source = (snapshot, cursor, first, last, layer, estimator if self.panel.paired else None, others)
+        """Show a session; draws only if the panel is on the screen and something changed; see :class:`PanelView`."""
+        chosen = estimator if self.panel.paired else None
+        self._view = PanelView(snapshot, cursor, first, last, layer, 0, 0, False, chosen, others)
         self._redraw()
 
     def action_toggle_log(self) -> None:
@@ -108,14 +97,7 @@ class PanelWidget(Widget, can_focus=True):
         self._redraw()
 
     def render_line(self, y: int) -> Strip:
-        """One row of the panel.
-
-        Args:
-            y: Row inside the border.
-
-        Returns:
-            Its strip.
-        """
+        """One row inside the border."""
         if (self._stale or self._drawn_size != self.size) and self._key != self._present_key():
             # First paint, or shown or resized since the last drawing.
             self._draw()
@@ -132,13 +114,14 @@ class PanelWidget(Widget, can_focus=True):
         self.border_title = f"{self.panel.key} {glyphs.text(self.panel.title)}".replace("[", r"\[")
         self.set_class(not glyphs.unicode, "-ascii")
 
-    def _present_key(self) -> _Key:
-        if self._source is None:
-            return (self.size, self._palette.name)
-        snapshot, *rest, others = self._source
+    def _present_key(self) -> tuple[object, ...]:
+        view = self._view
+        if view is None:
+            return (self.size, id(self._palette))
         # The name tells two sessions apart whose versions happen to agree.
-        versions = tuple((shown.name, shown.version) for shown in (snapshot, *others))
-        return (versions, *rest, self.size, self.log_axis, id(self._palette))
+        versions = tuple((shown.name, shown.version) for shown in (view.snapshot, *view.others))
+        place = (view.cursor, view.first, view.last, view.layer, view.estimator)
+        return (versions, place, self.size, self.log_axis, id(self._palette))
 
     def _redraw(self) -> None:
         self._stale = not self.is_attached or self._key != self._present_key()
@@ -146,15 +129,11 @@ class PanelWidget(Widget, can_focus=True):
             return
         before = self._strips
         self._draw()
-        width = self.size.width
         if len(before) != len(self._strips):
             self.refresh()
             return
-        changed = [
-            Region(0, row, width, 1)
-            for row, (old, new) in enumerate(zip(before, self._strips, strict=True))
-            if old != new
-        ]
+        pairs = enumerate(zip(before, self._strips, strict=True))
+        changed = [Region(0, row, self.size.width, 1) for row, (old, new) in pairs if old != new]
         if changed:
             self.refresh(*changed)
 
