@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from engine.breakpoints import parse_all
+from engine.catalogue import MeasureSet
 from engine.errors import ConfigError
 from engine.paths import existing_path, printable, shown_path
 from engine.theory.activation import ACTIVATIONS
 from engine.theory.loss_constants import LOSSES
 
 DType = Literal["float32", "float64"]
-MeasureSet = Literal["none", "core", "all"]
 OnBreak = Literal["pause", "stop", "continue"]
 
 _LOSS_FORMULAS = "; ".join(f"{loss.name}: {loss.formula}" for loss in LOSSES.values()) + "."

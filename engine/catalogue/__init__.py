@@ -1,17 +1,15 @@
 """The catalogue: every metric once, with its symbol, unit, kind, equation, cost and meaning.
 
-Session columns, panels, exports, help texts and documentation are generated from it. ``metric.py`` defines what an
-entry is, ``steps.py`` and ``layers.py`` hold the entries, a file a scope, ``kinds.py`` says what a network makes of
-their kinds, ``explanation.py`` puts an entry into words; this file looks them up.
+Session columns, panels, exports, help texts and documentation are generated from it. To add a metric, add an entry to
+``step_metrics`` or ``layer_metrics``.
 """
 
 from __future__ import annotations
 
 import difflib
 
-from engine.catalogue.kinds import REFINEMENTS, Refinement, kind_in_run
 from engine.catalogue.layer_metrics import LAYER_METRICS, layer_range
-from engine.catalogue.metric import Cost, Kind, MeasuredIn, Metric, Scope
+from engine.catalogue.metric import Kind, MeasureSet, Metric
 from engine.catalogue.step_metrics import STEP_METRICS
 from engine.errors import UsageError
 
@@ -19,16 +17,11 @@ __all__ = [
     "CATALOGUE",
     "LAYER_COLUMNS",
     "LAYER_METRICS",
-    "REFINEMENTS",
     "STEP_COLUMNS",
     "STEP_METRICS",
-    "Cost",
     "Kind",
-    "MeasuredIn",
+    "MeasureSet",
     "Metric",
-    "Refinement",
-    "Scope",
-    "kind_in_run",
     "layer_range",
     "metric",
 ]
@@ -39,17 +32,7 @@ LAYER_COLUMNS: tuple[str, ...] = tuple(entry.name for entry in LAYER_METRICS)
 
 
 def metric(name: str) -> Metric:
-    """Look an entry up.
-
-    Args:
-        name: A metric's name.
-
-    Returns:
-        The entry.
-
-    Raises:
-        UsageError: There is no such metric; the sentence names the nearest ones.
-    """
+    """The entry of a name; UsageError with the nearest names where there is none."""
     try:
         return CATALOGUE[name]
     except KeyError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.catalogue.metric import Metric
+from engine.catalogue.metric import Metric, Uncertainty
 
 _SPECTRUM = (
     Metric(
@@ -12,6 +12,7 @@ _SPECTRUM = (
         "densely at the first row (n < 1024) and for n < 128; else followed by inverse iteration, never below λ_min "
         "and within about 10⁻⁶ of it, with lambda_min_lower as its certificate.",
         "Fig. 1c: rises fast in the first layers, then stalls.", log=True,
+        uncertainty=Uncertainty("≤", "lambda_resolution", lower="lambda_min_lower"),
     ),
     Metric(
         "lambda_min_lower", "λ_min↓", "1", "layer", "lower", "spectrum", "core", "Eq. 11",
@@ -25,6 +26,7 @@ _SPECTRUM = (
         "How much the examples share one direction at this layer. Where it is followed, a Ritz value: never above "
         "λ_max, and within about 10⁻⁸ of an eigenvalue.",
         "Fig. 1d: mirrors λ_min.", log=True,
+        uncertainty=Uncertainty("≥", "lambda_max_residual"),
     ),
     Metric(
         "lambda_max_residual", "‖Gv−θv‖", "1", "layer", "exact", "spectrum", "core", "",
@@ -40,6 +42,7 @@ _SPECTRUM = (
         "log₁₀(λ_max/max(λ_min, ρ))",
         "Log-conditioning of the feature Gram matrix; a lower bound, shown “≥”, where λ_min is at or below ρ.",
         "The paper's Eq. 52 uses κ(F) = √κ(G), and natural logarithms.",
+        uncertainty=Uncertainty("≥", ends=("lambda_min", "lambda_max")),
     ),
 )  # fmt: skip
 
@@ -133,6 +136,7 @@ _INFINITE = (
         "smallest eigenvalue of Σ^{m+1} = σ̂(Σ^m), Σ⁰ the cosines of the data",
         "What λ_min(G) would be at infinite width on the same data.",
         "Eq. 12 needs G/width, unit-norm features and infinite width.", log=True,
+        uncertainty=Uncertainty("≤", "infinite_lambda_max", rounding=True),
     ),
     Metric(
         "infinite_lambda_max", "λ_max(Σ^m)", "1", "initial", "exact", "spectrum", "core", "Lemma 11, Eq. 12",
@@ -155,6 +159,7 @@ _INFINITE = (
         "smallest eigenvalue of Θ^{m+1} = width·σ̂(Σ^m) + Θ^m ⊙ σ̂'(Σ^m), Θ⁰ = dΣ⁰; with biases 1 more in each",
         "What λ_min of the tangent kernel up to W_{m+1} would be in a very wide network; row L−1 compares with K.",
         "Lemma 11 and Eq. 12 are about G, not about the NTK as the paper writes.", log=True,
+        uncertainty=Uncertainty("≤", "infinite_ntk_lambda_max", rounding=True),
     ),
     Metric(
         "infinite_ntk_lambda_max", "λ_max(Θ^m)", "1", "initial", "exact", "spectrum", "all", "Eq. 11",
@@ -170,13 +175,5 @@ _OF_WEIGHTS = frozenset(entry.name for entry in _WEIGHTS)
 
 
 def layer_range(name: str, depth: int) -> range:
-    """The layers at which a layer metric has values.
-
-    Args:
-        name: A layer metric.
-        depth: L, the number of weight matrices.
-
-    Returns:
-        1 … L for what belongs to weights, 0 … L − 1 for what belongs to Gram matrices.
-    """
+    """The layers of a layer metric: 1 … L for what belongs to weights, 0 … L − 1 for what belongs to Gram matrices."""
     return range(1, depth + 1) if name in _OF_WEIGHTS else range(depth)

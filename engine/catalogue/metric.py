@@ -1,32 +1,93 @@
-"""What an entry of the catalogue says about a metric."""
+"""An entry of the catalogue: all that there is to say about one metric."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 Scope = Literal["step", "layer", "initial"]
-"""``step``: one number a step. ``layer``: one a step and layer. ``initial``: one a layer, fixed at step 0."""
+SCOPE_WORDS: dict[Scope, str] = {
+    "step": "one number a step",
+    "layer": "one number a step and layer",
+    "initial": "one number a layer, at step 0",
+}
 
 Kind = Literal["exact", "upper", "lower", "estimate", "heuristic"]
-"""How a number is to be read.
-
-``exact``: the quantity itself up to rounding. ``upper`` / ``lower``: a proved bound on it. ``estimate``: an
-approximation and no bound, whose residual or resolution is stored where it has one. ``heuristic``: a formula whose
-assumptions are not checked or do not hold in general.
-"""
+KIND_WORDS: dict[Kind, str] = {
+    "exact": "exact up to rounding",
+    "upper": "a proved upper bound",
+    "lower": "a proved lower bound",
+    "estimate": "an estimate and no bound; its residual or resolution is stored where it has one",
+    "heuristic": "heuristic: its assumptions are not checked or do not hold in general",
+}
 
 Cost = Literal["free", "gram", "spectrum", "products", "forward"]
-"""What a metric costs beyond the training step.
+COST_WORDS: dict[Cost, str] = {
+    "free": "free: reads what the step has computed",
+    "gram": "n×n products",
+    "spectrum": "eigenvalues of n×n matrices or spectral norms",
+    "products": "Hessian- or NTK-vector products",
+    "forward": "another forward pass",
+}
+"""Beyond the training step."""
 
-``free``: reads what the step has computed. ``gram``: symmetric n×n products. ``spectrum``: eigenvalues of n×n
-matrices or spectral norms. ``products``: Hessian- or NTK-vector products. ``forward``: another forward pass.
-"""
+MeasureSet = Literal["none", "core", "all"]
+"""Measurement sets, each containing the one before."""
 
-MeasuredIn = Literal["none", "core", "all"]
-"""The smallest measurement set that contains the metric (each contains the one before)."""
+_SETS: tuple[str, ...] = get_args(MeasureSet)
 
-_SETS: tuple[str, ...] = get_args(MeasuredIn)
+
+class Network(Protocol):
+    """What of a run's configuration decides kinds."""
+
+    @property
+    def activation(self) -> str:
+        """Name of the activation."""
+
+    @property
+    def loss(self) -> str:
+        """Name of the loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refinement:
+    """The kind that a metric takes in networks with one of these activations or losses, and why, a clause."""
+
+    networks: frozenset[str]
+    kind: Kind
+    why: str
+
+    def applies(self, network: Network) -> bool:
+        """Whether it is about a network."""
+        return not self.networks.isdisjoint({network.activation, network.loss})
+
+
+Sign = Literal["≤", "≥", "±"]
+"""What is certain of a value that is not resolved: an upper end, a lower end, or both at the distance of its error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertainty:
+    """What may leave a metric unresolved, see :mod:`engine.catalogue.certainty`.
+
+    Attributes:
+        sign: What is certain of it where it is not resolved.
+        error: The metric that holds its residual or resolution; for a rounding the metric it is relative to.
+        rounding: Whether the error is max(n, 16)·eps times ``error`` and not ``error`` itself.
+        lower: A metric that is never above the quantity, if there is one.
+        ends: Of a condition number, the ends of the spectrum: it is resolved where both are, and has no error.
+    """
+
+    sign: Sign
+    error: str = ""
+    rounding: bool = False
+    lower: str = ""
+    ends: tuple[str, ...] = ()
+
+    @property
+    def resolution(self) -> str:
+        """What a value must exceed to be resolved, or what must be resolved, in names of the catalogue."""
+        return ", ".join(self.ends) or (f"max(n, 16)·eps·{self.error}" if self.rounding else self.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +98,18 @@ class Metric:
         name: Column name in sessions and exports.
         symbol: As written in the theory.
         unit: ``loss``, ``seconds``, ``1`` …
-        scope: See :data:`Scope`.
-        kind: See :data:`Kind`; the kind in general, refined for a run by :func:`engine.catalogue.kind_in_run`.
-        cost: See :data:`Cost`.
+        scope: See :data:`SCOPE_WORDS`.
+        kind: See :data:`KIND_WORDS`; the kind in general, refined for a run by :meth:`kind_in`.
+        cost: See :data:`COST_WORDS`.
         measured_in: The smallest measurement set that contains it.
         equation: Where it comes from: equation or lemma of the paper, or another reference.
         formula: What is computed.
         meaning: One line for people.
         paper: What the paper says about it, and where this program differs; may be empty.
         log: Whether it is naturally read on a logarithmic axis.
-        computed: False while the entry is announced but no code computes it yet.
         vacuous: Where its value says nothing, as in "at or below 0"; empty if it always says something.
+        refined: What some networks make of its kind; the first that applies decides.
+        uncertainty: What may leave it unresolved.
     """
 
     name: str
@@ -56,15 +118,20 @@ class Metric:
     scope: Scope
     kind: Kind
     cost: Cost
-    measured_in: MeasuredIn
+    measured_in: MeasureSet
     equation: str
     formula: str
     meaning: str
     paper: str = ""
     log: bool = False
-    computed: bool = True
     vacuous: str = ""
+    refined: tuple[Refinement, ...] = ()
+    uncertainty: Uncertainty | None = None
 
     def is_measured(self, measure: str) -> bool:
         """Whether a run with ``--measure MEASURE`` has it."""
         return _SETS.index(measure) >= _SETS.index(self.measured_in)
+
+    def kind_in(self, network: Network) -> Kind:
+        """The kind in a network: its activation or its loss may break a theorem, or complete one."""
+        return next((refinement.kind for refinement in self.refined if refinement.applies(network)), self.kind)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from engine.catalogue.metric import Metric
+from engine.catalogue.metric import Metric, Uncertainty
+from engine.catalogue.refinements import BOUNDED, KINKS, NOT_PL, UNBOUNDED
 
 _TRAINING = (
     Metric(
@@ -57,6 +58,7 @@ _OPTIMISATION = (
         "largest eigenvalue of the Hessian (not the largest in modulus), by warm-started Lanczos",
         "Curvature in the steepest direction; a Ritz value, so at most the true λ_max.",
         "For ReLU the Hessian exists almost everywhere but bounds nothing across kinks.", log=True,
+        uncertainty=Uncertainty("≥", "smoothness_hessian_residual"),
     ),
     Metric(
         "smoothness_hessian_residual", "‖Hv−θv‖", "1", "step", "exact", "products", "all", "Lemma 1",
@@ -74,6 +76,7 @@ _OPTIMISATION = (
         "2(f_k − f_{k−1} + η‖g‖²)/(η²‖g‖²), g = ∇f(θ_{k−1})",
         "The smoothness that would have made the descent lemma exact on the step that led here; can be negative.",
         "Not in the paper.", log=True,
+        uncertainty=Uncertainty("±", "smoothness_step_resolution"),
     ),
     Metric(
         "smoothness_step_resolution", "±L_step", "1", "step", "estimate", "free", "core", "Lemma 1",
@@ -89,6 +92,7 @@ _OPTIMISATION = (
         "‖g_k − g_{k−1}‖/‖θ_k − θ_{k−1}‖",
         "Change of the gradient over the last step: a lower bound on any Lipschitz constant of the gradient there.",
         "Not in the paper.", log=True,
+        refined=(KINKS,),
     ),
     Metric(
         "smoothness_bound", "L_bound", "1", "step", "upper", "spectrum", "core", "Lemmas 4, 9",
@@ -117,12 +121,14 @@ _PREDICTIONS = (
         "f* + (1 − μ/L)(f − f*) = f − ‖g‖²/(2L), L = λ_max(∇²f), all of row k−1",
         "Loss that Lemma 1 promises for this row; it presumes η = 1/L and a global L. Empty where λ_max ≤ 0.",
         "Identical to the descent lemma for any f*: the local PL constant cancels.", log=True,
+        refined=(KINKS,),
     ),
     Metric(
         "predicted_descent", "f̂_desc", "loss", "step", "heuristic", "free", "core", "Lemma 1",
         "f − η(1 − ηL/2)‖g‖², L = L_step of row k−1",
         "The same lemma at the real learning rate; L_step is no bound on the curvature of the step to come.",
         "Not in the paper.", log=True, vacuous="at or above the loss before, for η ≥ 2/L: no decrease is promised",
+        refined=(KINKS,),
     ),
     Metric(
         "predicted_lemma10", "f̂_L10", "loss", "step", "heuristic", "products", "all", "Lemma 10, B.3",
@@ -133,6 +139,7 @@ _PREDICTIONS = (
         "the same distance in Eq. 38 the local weak-PL constant is μ = 4, and Lemma 10 is Lemma 1. The paper's “weakly "
         "convex” means convex.",
         log=True,
+        refined=(KINKS,),
     ),
     Metric(
         "ratio_lemma1", "f/f̂_L1", "1", "step", "heuristic", "products", "all", "Fig. 2a, 6c, 6d",
@@ -168,6 +175,7 @@ _PREDICTIONS = (
         "Lemma 13 at the real η, multiplied up from step 0, with what was known before each step.",
         "The paper's form is Π(1 − μ_i/L), for η = 1/L. No L below the local μ can be a smoothness constant.",
         log=True, vacuous="at or above f_0: no decrease is promised",
+        refined=(KINKS, NOT_PL),
     ),
     Metric(
         "distance_init", "‖θ−θ₀‖", "1", "step", "exact", "free", "core", "Eq. 4", "√Σ_l ‖W_l − W_l(0)‖²_F",
@@ -179,6 +187,7 @@ _PREDICTIONS = (
         "How far Lemma 1 lets the parameters travel, L raised to μ where it is below it. Empty where η ≥ 2/L, so also "
         "where η ≥ 2/μ however small L is, and where no μ > 0 is known.",
         "Eq. 4 has a spurious 1/L on its left and presumes η = 1/L.", log=True,
+        refined=(KINKS, NOT_PL),
     ),
 )  # fmt: skip
 
@@ -188,11 +197,13 @@ _GENERALIZATION = (
         "1 for mse, else max ℓ_i over training and test examples",
         "Largest loss of one example, as Lemma 2 asks for it: a bound at or above M is vacuous.",
         "Lemma 2 asks for a bound over all data; only mse has one.", log=True,
+        refined=BOUNDED,
     ),
     Metric(
         "stability_beta", "β", "loss", "step", "heuristic", "free", "core", "Eq. 6",
         "2√ε_A·√(2G²/μ) + (2G²/μ)/(n−1), ε_A = R − f*, G = max_i‖∇ℓ_i‖",
         "Pointwise stability of gradient descent, with the local constants; empty for n = 1.", log=True,
+        refined=(NOT_PL,),
     ),
     Metric(
         "generalization_bound", "B_local", "loss", "step", "heuristic", "free", "core", "Lemma 2, Eq. 7",
@@ -200,12 +211,14 @@ _GENERALIZATION = (
         "Bound on |test − train| risk from local constants; empty for n = 1.",
         "Fig. 4 and 7. With local μ it cannot fall below the floor: to say anything it needs R < δM/24 and n > 1/(2δ), "
         "and these do not suffice.", log=True, vacuous="at or above M",
+        refined=(NOT_PL,),
     ),
     Metric(
         "generalization_bound_compositional", "B_comp", "loss", "step", "heuristic", "spectrum", "core",
         "Lemmas 2, 4, 9", "the same with G = lipschitz_bound",
         "The bound with a proved Lipschitz constant instead of the measured one.", log=True,
         vacuous="at or above M",
+        refined=(NOT_PL,),
     ),
     Metric(
         "generalization_floor", "B_floor", "loss", "step", "exact", "free", "core", "Lemma 2",
@@ -213,6 +226,7 @@ _GENERALIZATION = (
         "What the bound could be at best with local μ, whatever the network.",
         "Why Fig. 4 is vacuous: measured r is 16 to 71 and even r = 1 does not suffice.", log=True,
         vacuous="at or above M, where no local constant could make the bound say anything",
+        refined=(UNBOUNDED,),
     ),
     Metric(
         "generalization_gap", "|R_test−R|", "loss", "step", "exact", "forward", "core", "Eq. 7",
@@ -227,11 +241,13 @@ _KERNEL = (
         "the rank says so, Σ_l fan_out·min(n, fan_in) < nk",
         "Worst direction of the empirical neural tangent kernel of the outputs.",
         "Lemma 3 makes it a PL constant; its Eq. 10 lacks a factor 2.", log=True, vacuous="at or below 0",
+        uncertainty=Uncertainty("≤", "ntk_residual"),
     ),
     Metric(
         "ntk_lambda_max", "λ_max(K)", "1", "step", "estimate", "products", "all", "Eq. 11, Lemma 3",
         "largest eigenvalue of K = JJᵀ, by warm-started Lanczos; a Ritz value, so at most the true λ_max",
         "Best direction of the empirical neural tangent kernel of the outputs.", log=True,
+        uncertainty=Uncertainty("≥", "ntk_lambda_max_residual"),
     ),
     Metric(
         "ntk_log10_cond", "log₁₀κ(K)", "1", "step", "estimate", "products", "all", "Eq. 11",
@@ -239,6 +255,7 @@ _KERNEL = (
         "Log-conditioning of the tangent kernel, beside that of G; a lower bound, shown “≥”, where the residual of "
         "λ_min is at or above it.",
         "Lemma 11 is about G and not about the NTK.",
+        uncertainty=Uncertainty("≥", ends=("ntk_lambda_min", "ntk_lambda_max")),
     ),
     Metric(
         "ntk_residual", "‖Kv−θv‖", "1", "step", "exact", "products", "all", "",
@@ -254,6 +271,7 @@ _KERNEL = (
         "pntk_lambda_min", "λ_min(pNTK)", "1", "step", "upper", "spectrum", "all", "",
         "smallest eigenvalue of the n×n kernel with the one cotangent 1/√k",
         "Compressed kernel: λ_min(K) ≤ this.", log=True,
+        uncertainty=Uncertainty("≤", "pntk_lambda_max", rounding=True),
     ),
     Metric(
         "pntk_lambda_max", "λ_max(pNTK)", "1", "step", "lower", "spectrum", "all", "",

@@ -26,8 +26,8 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.catalogue import CATALOGUE, LAYER_COLUMNS, STEP_COLUMNS, kind_in_run
-from engine.catalogue.certainty import UNCERTAIN, resolution_of, resolved, sign_of
+from engine.catalogue import CATALOGUE, LAYER_COLUMNS, STEP_COLUMNS
+from engine.catalogue.certainty import UNCERTAIN, resolved
 from engine.config import RunConfig
 from engine.errors import SessionError
 from engine.paths import named_path
@@ -162,10 +162,10 @@ def _event_rows(reader: SessionReader) -> Generator[Sequence[Cell]]:
 def _metric_rows(config: RunConfig) -> Generator[Sequence[Cell]]:
     for entry in CATALOGUE.values():
         table = "steps" if entry.scope == "step" else "layers"
-        kind = kind_in_run(entry, activation=config.activation, loss=config.loss)
+        uncertainty = ("", "") if (found := entry.uncertainty) is None else (found.resolution, found.sign)
         yield (
-            entry.name, table, entry.symbol, entry.unit, kind, entry.vacuous, entry.equation, entry.formula,
-            entry.meaning, *((resolution_of(entry.name), sign_of(entry.name)) if entry.name in UNCERTAIN else ("", "")),
+            entry.name, table, entry.symbol, entry.unit, entry.kind_in(config), entry.vacuous, entry.equation,
+            entry.formula, entry.meaning, *uncertainty,
         )  # fmt: skip
 
 

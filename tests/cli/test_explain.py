@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.catalogue import CATALOGUE, kind_in_run
-from engine.catalogue.explanation import KIND_WORDS, explain, explain_metric
+from engine.catalogue import CATALOGUE
+from engine.catalogue.explanation import explain
+from engine.catalogue.metric import KIND_WORDS
 from engine.config import RunConfig
 from engine.theory.activation import ACTIVATIONS
 from engine.theory.ledger import LEDGER
@@ -52,10 +53,10 @@ def test_help_in_the_panels_says_the_same(name: str) -> None:
 def test_kinds_are_refined_for_a_run_and_told_in_general_with_their_reason(activation: str, loss: str) -> None:
     config = RunConfig.from_mapping({"activation": activation, "loss": loss})
     for entry in CATALOGUE.values():
-        kind = kind_in_run(entry, activation=activation, loss=loss)
-        assert dict(explain_metric(entry, config).facts)["kind"].startswith(KIND_WORDS[kind])
+        kind = entry.kind_in(config)
+        assert dict(explain(entry.name, config).facts)["kind"].startswith(KIND_WORDS[kind])
         if kind != entry.kind:
-            general = dict(explain_metric(entry).facts)
+            general = dict(explain(entry.name).facts)
             assert any(activation in about or loss in about for about, fact in general.items() if kind in fact)
 
 

@@ -10,13 +10,10 @@ import pytest
 from engine import RunConfig, Trainer
 from engine.catalogue import CATALOGUE
 from engine.catalogue.certainty import (
-    CONDITION_NUMBERS,
     UNCERTAIN,
-    UNCERTAINTIES,
     certain,
     interval,
     resolved,
-    sign_of,
 )
 from engine.measure.kernel import TangentKernel
 from tests.closed_form.small_networks import small
@@ -27,10 +24,10 @@ GRAM = {"lambda_max": 10.0, "lambda_resolution": 1e-13, "lambda_max_residual": 0
 
 
 def test_every_rule_is_about_metrics_of_the_catalogue():
-    named = {uncertainty.error for uncertainty in UNCERTAINTIES.values()}
-    named |= {uncertainty.lower for uncertainty in UNCERTAINTIES.values() if uncertainty.lower}
+    named = {name for found in UNCERTAIN.values() for name in (found.error, found.lower, *found.ends) if name}
     assert set(UNCERTAIN) | named <= set(CATALOGUE)
-    assert {part for parts in CONDITION_NUMBERS.values() for part in parts} <= set(UNCERTAINTIES)
+    assert {end for found in UNCERTAIN.values() for end in found.ends} <= set(UNCERTAIN)
+    assert all(bool(found.ends) != bool(found.error) for found in UNCERTAIN.values())
 
 
 @pytest.mark.parametrize(
@@ -45,13 +42,13 @@ def test_every_rule_is_about_metrics_of_the_catalogue():
     ],
 )  # fmt: skip
 def test_a_value_is_resolved_where_it_exceeds_its_residual_or_resolution(name, value, error, expected):
-    values = {name: value, UNCERTAINTIES[name].error: error}
+    values = {name: value, UNCERTAIN[name].error: error}
     assert bool(resolved(name, values)) == expected
 
 
 @pytest.mark.parametrize("name", ["pntk_lambda_min", "infinite_lambda_min", "infinite_ntk_lambda_min"])
 def test_where_no_resolution_is_stored_it_is_that_of_float64(name):
-    largest = UNCERTAINTIES[name].error
+    largest = UNCERTAIN[name].error
     assert resolved(name, {name: 201 * EPS, largest: 2.0}, 100)
     assert not resolved(name, {name: 200 * EPS, largest: 2.0}, 100)
     assert not resolved(name, {name: 31 * EPS, largest: 2.0}, 3)
@@ -67,7 +64,9 @@ def test_a_condition_number_is_resolved_where_both_ends_of_the_spectrum_are():
 
 
 def test_what_is_certain_is_an_upper_end_of_lambda_min_and_a_lower_end_of_all_else():
-    assert [sign_of(name) for name in ("lambda_min", "ntk_lambda_max", "log10_cond", "smoothness_step")] == list("≤≥≥±")
+    assert [UNCERTAIN[name].sign for name in ("lambda_min", "ntk_lambda_max", "log10_cond", "smoothness_step")] == list(
+        "≤≥≥±"
+    )
     assert certain("ntk_lambda_min", {"ntk_lambda_min": 2.0, "ntk_residual": 5.0}) == 5.0
     assert certain("ntk_lambda_min", {"ntk_lambda_min": 5.0, "ntk_residual": 2.0}) == 5.0
     assert certain("ntk_lambda_max", {"ntk_lambda_max": 2.0, "ntk_lambda_max_residual": 5.0}) == 2.0

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from engine.catalogue import CATALOGUE, LAYER_COLUMNS, STEP_COLUMNS, kind_in_run
+from engine.catalogue import CATALOGUE, LAYER_COLUMNS, STEP_COLUMNS
 from engine.config import RunConfig
 from engine.errors import SessionError
 from engine.record import Event, StepRecord
@@ -130,7 +130,7 @@ def test_every_column_comes_with_the_kind_it_has_in_this_run(tmp_path, activatio
         row = table[entry.name]
         assert entry.name in headers[row["table"]]
         assert (row["symbol"], row["unit"], row["equation"]) == (entry.symbol, entry.unit, entry.equation)
-        assert row["kind"] == kind_in_run(entry, activation=activation, loss=loss)
+        assert row["kind"] == entry.kind_in(config)
     assert table["loss_bound"]["kind"] == ("exact" if loss == "mse" else "estimate")
     assert table["eq13_op"]["vacuous"] == "at or below 0"
     found = json.loads(export_json(tmp_path / "a.wnt", tmp_path)[0].read_text(encoding="utf-8"))["metrics"]

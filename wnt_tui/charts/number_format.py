@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from engine.catalogue import Kind
-from engine.catalogue.certainty import UNCERTAIN, certain, error_of, resolved, sign_of
+from engine.catalogue.certainty import UNCERTAIN, certain, error_of, resolved
 from engine.catalogue.numerals import MISSING, significant
 
 _SIGNS: dict[Kind, str] = {"upper": "≤ ", "lower": "≥ ", "estimate": "≈ "}
@@ -43,7 +43,7 @@ def value_text(name: str, values: Mapping[str, float], kind: Kind, *, examples: 
     value = float(values.get(name, math.nan))
     if math.isnan(value) or name not in UNCERTAIN or bool(resolved(name, values, examples)):
         return signed(value, kind, digits)
-    sign = sign_of(name)
+    sign = UNCERTAIN[name].sign
     if sign == "±":
         return f"{significant(value, digits)} ± {significant(float(error_of(name, values, examples)), 2)}"
     return f"{sign} {significant(float(certain(name, values, examples)), digits)}"

@@ -22,7 +22,7 @@ def explain(name: str | None) -> None:
 
 def listing() -> str:
     """Return all metrics, a line each, by scope, then the ledger's inequalities."""
-    from engine.catalogue.explanation import SCOPE_WORDS
+    from engine.catalogue.metric import SCOPE_WORDS
     from engine.theory.ledger import LEDGER
 
     sections = [

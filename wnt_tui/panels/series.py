@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.catalogue.certainty import UNCERTAINTIES, resolved, sign_of
+from engine.catalogue.certainty import UNCERTAIN, resolved
 from wnt_tui.charts.lines import Series
 from wnt_tui.charts.raster import Dash
 from wnt_tui.panels.moment import Moment
@@ -116,7 +116,7 @@ def _series(view: PanelView, line: Line, rows: slice, values: Array, x: Array, y
 def _drawn(snapshot: Snapshot, name: str) -> Array:
     """A step metric, NaN where not even its sign is certain: a line of rounding errors would look like a finding."""
     column = snapshot.column(name)
-    if name not in UNCERTAINTIES or sign_of(name) != "±":
+    if name not in UNCERTAIN or UNCERTAIN[name].sign != "±":
         return column
 
     def known() -> Array:

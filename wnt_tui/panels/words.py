@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.catalogue import Kind, kind_in_run, metric
+from engine.catalogue import Kind, metric
 from wnt_tui.charts.number_format import value_text
 from wnt_tui.session.snapshot import PanelView
 
@@ -23,8 +23,7 @@ _ENDS = {
 
 def kind_of(view: PanelView, name: str) -> Kind:
     """The kind of a metric in this run."""
-    config = view.snapshot.config
-    return kind_in_run(metric(name), activation=config.activation, loss=config.loss)
+    return metric(name).kind_in(view.snapshot.config)
 
 
 def text_at_cursor(view: PanelView, name: str, digits: int = 4) -> str:

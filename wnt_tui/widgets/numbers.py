@@ -11,7 +11,7 @@ from textual import events
 from textual.message import Message
 from textual.reactive import reactive
 
-from engine.catalogue import kind_in_run, metric
+from engine.catalogue import metric
 from wnt_tui.charts.number_format import value_text
 from wnt_tui.panels import ALL_PANELS
 from wnt_tui.session.snapshot import Snapshot
@@ -84,8 +84,7 @@ def figures(snapshot: Snapshot, step: int, layer: int) -> list[str]:
 
 def _figure(snapshot: Snapshot, name: str, values: Mapping[str, float]) -> str:
     entry, config = metric(name), snapshot.config
-    kind = kind_in_run(entry, activation=config.activation, loss=config.loss)
-    return f"{entry.symbol} {value_text(name, values, kind, examples=config.examples)}"
+    return f"{entry.symbol} {value_text(name, values, entry.kind_in(config), examples=config.examples)}"
 
 
 class Numbers(Line):
