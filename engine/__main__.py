@@ -105,9 +105,9 @@ def _train_locked(request: Training, lock: EngineLock, report: Report) -> int:
     from engine.runner.stopping import Stopping
 
     signals.ending_with(lambda _number: lock.release())  # after the run "before it began" would be wrong
-    stopping = Stopping(report, live=request.live)
+    stopping = Stopping(request, report)
     try:
-        with stopping:
+        with stopping.watch():
             try:
                 outcome = runs.train(request, report=report, stopping=stopping, lock=lock)
                 stopping.over()

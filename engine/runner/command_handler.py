@@ -23,9 +23,7 @@ class CommandHandler:
     """
 
     def __init__(self, state: RunState, keeper: CheckpointPolicy, annotations: Annotations) -> None:
-        self._state = state
-        self._run = state.run
-        self._writer = state.writer
+        self._state, self._run, self._writer = state, state.run, state.writer
         self._keeper = keeper
         self._annotations = annotations
 

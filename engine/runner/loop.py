@@ -11,7 +11,6 @@ import time
 
 from engine.errors import SessionError
 from engine.history.checkpoint_policy import CheckpointPolicy
-from engine.history.rerun_session import RerunSession
 from engine.paths import shell_path, shown_path
 from engine.record import Event, StepRecord
 from engine.runner.annotations import Annotations, hits_of
@@ -20,7 +19,6 @@ from engine.runner.outcome import Outcome
 from engine.runner.progress import Report
 from engine.runner.run_state import RunState
 from engine.session.liveness import viewer_attached, viewers_path
-from engine.session.writer import SessionWriter
 from engine.training.trainer import Trainer
 
 POLL_SECONDS = 0.02
@@ -37,51 +35,29 @@ class TrainingLoop:
     """One run under command.
 
     Args:
-        run: The run, and the way back into its recorded steps.
-        writer: The session's writer.
+        state: The run, where it is and where it goes.
         annotations: Its breakpoints and marks.
         live: Whether to wait, paused, when the steps are done.
         report: Gets every row that was observed.
-        limit: The step that the run goes to.
     """
 
-    def __init__(
-        self,
-        run: RerunSession,
-        writer: SessionWriter,
-        annotations: Annotations,
-        *,
-        live: bool,
-        report: Report,
-        limit: int,
-    ) -> None:
-        self._run = run
-        self._writer = writer
+    def __init__(self, state: RunState, annotations: Annotations, *, live: bool, report: Report) -> None:
+        self._state, self._run, self._writer = state, state.run, state.writer
         self._live = live
         self._report = report
         self._annotations = annotations
-        self._keeper = CheckpointPolicy(run.trainer.config, writer)
-        self._state = RunState(run, writer, limit)
-        self._commands = CommandHandler(self._state, self._keeper, annotations)
-        self._checkpoint_wanted = False
+        self._keeper = CheckpointPolicy(self._trainer.config, self._writer)
+        self._commands = CommandHandler(state, self._keeper, annotations)
         self._hidden_viewers_noted = False
         self._finished_at = -1
         self._lonely = False
         self._last: StepRecord | None = None
         self._hits: tuple[Event, ...] = ()
-        self._first = max(run.first, 0) if writer.last_step >= 0 else run.trainer.step
+        self._first = max(self._run.first, 0) if self._writer.last_step >= 0 else state.step
 
     @property
     def _trainer(self) -> Trainer:
         return self._run.trainer
-
-    def request_stop(self, reason: str) -> None:
-        """Ask for an orderly end after the current step, with a sentence for the session; safe in any thread."""
-        self._state.stop_reason = reason
-
-    def request_checkpoint(self) -> None:
-        """Ask for a checkpoint of the current step; safe in any thread."""
-        self._checkpoint_wanted = True
 
     def run(self) -> Outcome:
         """Train under command until the end; everything up to there has then been handed to the writer."""
@@ -111,8 +87,8 @@ class TrainingLoop:
     def _handle_commands(self) -> None:
         """Do what viewers and signals have asked for."""
         self._commands.handle_pending()
-        if self._checkpoint_wanted:
-            self._checkpoint_wanted = False
+        if self._state.checkpoint_wanted:
+            self._state.checkpoint_wanted = False
             _, sentence = self._keeper.save_now(self._trainer)
             self._report.say(f"SIGUSR1 asked for a checkpoint. {sentence}")
 

@@ -22,6 +22,7 @@ from engine.runner.loop import TrainingLoop
 from engine.runner.notices import notices, thread_notices
 from engine.runner.outcome import Outcome
 from engine.runner.progress import Report
+from engine.runner.run_state import RunState
 from engine.runner.stopping import Stopping
 from engine.session.live_sessions import register, unregister
 from engine.session.liveness import EngineLock
@@ -68,10 +69,11 @@ def train(
     Raises:
         WntError: The run could not start, or failed; the session then says so.
     """
-    stopping = stopping or Stopping()
+    report = report or Report()
+    stopping = stopping or Stopping(request, report)
     with contextlib.nullcontext(lock) if lock is not None else EngineLock(request.session) as held:
-        stopping.preparing(held, request)
-        context = _Context(request.live, report or Report(), stopping, held)
+        stopping.preparing(held)
+        context = _Context(request.live, report, stopping, held)
         match request:
             case Run():
                 return _run(request, context)
@@ -159,13 +161,13 @@ def _drive(
 ) -> Outcome:
     """Run a prepared run to its end; ``begin`` takes it to where it goes on and returns what is to be recorded."""
     with _registered(writer.path), _failure_recorded(writer), SessionReader(writer.path) as reader:
-        past = RerunSession(trainer, writer, reader)
+        state = RunState(RerunSession(trainer, writer, reader), writer, limit)
         annotations = Annotations(trainer.config, writer)
-        loop = TrainingLoop(past, writer, annotations, live=context.live, report=context.report, limit=limit)
-        context.stopping.running(loop, writer)
-        for event in begin(past):
+        loop = TrainingLoop(state, annotations, live=context.live, report=context.report)
+        context.stopping.running(state)
+        for event in begin(state.run):
             writer.put_event(event)
-        annotations.catch_up(reader, past.beginning)
+        annotations.catch_up(reader, state.run.beginning)
         return loop.run()
 
 

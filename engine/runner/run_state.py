@@ -1,4 +1,4 @@
-"""Where a run is, where it goes and whether it waits: changed by commands, followed by the loop between steps."""
+"""Where a run is, where it goes and whether it waits: changed by commands and signals, followed between steps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class RunState:
         paused: Whether it is paused.
         rewinding: Whether it is on its way to a step that is recorded.
         moved: Whether a command has taken it to another step; the loop takes this back.
-        stop_reason: Why it is to end, a sentence, None while it is not.
+        stop_reason: Why it is to end after the current step, a sentence; None while it is not. Signals set it.
+        checkpoint_wanted: Whether a signal asks for a checkpoint of the current step.
     """
 
     run: RerunSession
@@ -32,6 +33,7 @@ class RunState:
     rewinding: bool = False
     moved: bool = False
     stop_reason: str | None = None
+    checkpoint_wanted: bool = False
 
     @property
     def step(self) -> int:

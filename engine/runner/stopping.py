@@ -11,8 +11,9 @@ import os
 import signal
 import threading
 import time
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Generator
+from types import FrameType
+from typing import TYPE_CHECKING
 
 from engine import signals
 from engine.paths import shown_path
@@ -20,10 +21,9 @@ from engine.requests import Resume
 
 if TYPE_CHECKING:
     from engine.requests import Training
-    from engine.runner.loop import TrainingLoop
     from engine.runner.progress import Report
+    from engine.runner.run_state import RunState
     from engine.session.liveness import EngineLock
-    from engine.session.writer import SessionWriter
 
 _PATIENCE = 3.0
 """Seconds in which the step at hand may be finished and saved."""
@@ -32,31 +32,26 @@ _PATIENCE_PREPARING = 1.0
 """Seconds in which a run that has not begun may be given up in order."""
 
 _FINAL_SECONDS = 0.4
-"""Seconds in which what is queued is written and told of, after that."""
+"""Seconds in which what is queued is written and reported, after that."""
 
 _ONE_PRESS = 0.3
 """Seconds within which a second SIGINT is the same key press, passed on by a wrapper."""
 
 
 class Stopping:
-    """Watches for signals while it is entered; without that it only knows that nothing was asked for.
+    """What signals ask of a run; without :meth:`watch` nothing.
 
     Args:
+        request: The run. Where it is live viewers come and go: neither Ctrl+C nor a hangup concerns it.
         report: Gets what is not in the session.
-        live: Whether viewers come and go: then neither Ctrl+C nor a hangup concerns the run.
     """
 
-    def __init__(self, report: Report | None = None, *, live: bool = False) -> None:
+    def __init__(self, request: Training, report: Report) -> None:
+        self._request = request
         self._report = report
-        self._live = live
-        self._before: dict[signal.Signals, Any] = {}
-        self._pipe: tuple[int, int] | None = None
-        self._wakeup = -1
         self._lock: EngineLock | None = None
-        self._request: Training | None = None
+        self._state: RunState | None = None
         self._checkpoint_wanted = False
-        self._loop: TrainingLoop | None = None
-        self._writer: SessionWriter | None = None
         self._mutex = threading.Lock()
         self._ended = threading.Event()
         self._ending_now = False
@@ -64,48 +59,42 @@ class Stopping:
         self.number: int | None = None
         """The signal that asked for the end, or None."""
 
-    def __enter__(self) -> Self:
-        if threading.current_thread() is not threading.main_thread():
-            return self
-        self._pipe = os.pipe()
-        for descriptor in self._pipe:
-            os.set_blocking(descriptor, descriptor == self._pipe[0])
-        self._wakeup = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
-        for number in (*signals.ENDING, signals.CHECKPOINT):
-            self._before[number] = signal.getsignal(number)
-            if self._live and number in {signal.SIGINT, signal.SIGHUP}:
+    @contextlib.contextmanager
+    def watch(self) -> Generator[None]:
+        """Take signals over, in the main thread."""
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        before = {number: signal.getsignal(number) for number in (*signals.ENDING, signals.CHECKPOINT)}
+        for number, handler in before.items():
+            if self._request.live and number in {signal.SIGINT, signal.SIGHUP}:
                 signal.signal(number, signal.SIG_IGN)
             # Ignored by nohup, it stays so; SIGINT is also ignored by what a script runs in the background, but who
             # sends it to this very process means it.
-            elif self._before[number] is not signal.SIG_IGN or number == signal.SIGINT:
+            elif handler is not signal.SIG_IGN or number == signal.SIGINT:
                 signal.signal(number, _leave_it_to_the_thread)
-        threading.Thread(target=self._watch, args=(self._pipe[0],), name="signals", daemon=True).start()
+        threading.Thread(target=self._read, args=(reading,), name="signals", daemon=True).start()
         signals.release_checkpoint()
-        return self
+        try:
+            yield
+        finally:
+            self.over()
+            signal.set_wakeup_fd(wakeup)
+            for number, handler in before.items():
+                if number != signals.CHECKPOINT or handler is not signal.SIG_DFL:  # asked for too late, it ends nothing
+                    signal.signal(number, handler)
+            os.close(writing)  # ends the thread, which closes the other end
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.over()
-        if self._pipe is None:
-            return
-        signal.set_wakeup_fd(self._wakeup)
-        for number, handler in self._before.items():
-            if number != signals.CHECKPOINT or handler is not signal.SIG_DFL:  # asked for too late, it ends nothing
-                signal.signal(number, handler)
-        os.close(self._pipe[1])  # ends the thread, which closes the other end
+    def preparing(self, lock: EngineLock) -> None:
+        """Take note of the run's lock, which is given back if the process has to be ended."""
+        self._lock = lock
 
-    def preparing(self, lock: EngineLock, request: Training) -> None:
-        """Take note of a run that is being prepared; its lock is given back if the process has to be ended."""
-        self._lock, self._request = lock, request
-
-    def running(self, loop: TrainingLoop, writer: SessionWriter) -> None:
+    def running(self, state: RunState) -> None:
         """Take note that a run has begun: from now on it is stopped in order."""
-        self._loop, self._writer = loop, writer
+        self._state = state
         if self.number is not None:
-            loop.request_stop(self._reason())
-        if self._checkpoint_wanted:
-            loop.request_checkpoint()
+            state.stop_reason = self._reason()
+        state.checkpoint_wanted = self._checkpoint_wanted
 
     def over(self) -> None:
         """Take note that the run has come to its end: from now on no signal ends the process in another way.
@@ -120,10 +109,10 @@ class Stopping:
     def check(self) -> None:
         """Raise Interrupted if a signal has asked for the end of a run that is being prepared."""
         if self.number is not None:
-            self._say_not_begun()
+            self._report.say(not_begun(self.number, self._request))
             raise signals.Interrupted(self.number)
 
-    def _watch(self, pipe: int) -> None:
+    def _read(self, pipe: int) -> None:
         while received := os.read(pipe, 64):
             for number in received:
                 self._on(number)
@@ -132,12 +121,12 @@ class Stopping:
     def _on(self, number: int) -> None:
         if number == signals.CHECKPOINT:
             self._checkpoint_wanted = True
-            if self._loop is not None:
-                self._loop.request_checkpoint()
+            if self._state is not None:
+                self._state.checkpoint_wanted = True
         elif self.number is None:
             self.number, self._asked_at = number, time.monotonic()
-            if self._loop is not None:
-                self._loop.request_stop(self._reason())
+            if self._state is not None:
+                self._state.stop_reason = self._reason()
             threading.Thread(target=self._enforce, name="enforce", daemon=True).start()
         elif number == signal.SIGINT and time.monotonic() - self._asked_at > _ONE_PRESS:
             self._end_now()
@@ -150,7 +139,7 @@ class Stopping:
         """End the process where it does not end in order in time."""
         if self._ended.wait(_PATIENCE_PREPARING):
             return
-        if self._writer is not None:
+        if self._state is not None:
             self._ended.wait(_PATIENCE - _PATIENCE_PREPARING)
         self._end_now()
 
@@ -169,26 +158,20 @@ class Stopping:
         finally:
             os._exit(signals.exit_code(self.number))
 
-    def _say_not_begun(self) -> None:
-        if self._report is not None and self._request is not None and self.number is not None:
-            self._report.say(not_begun(self.number, self._request))
-
     def _say_what_is_saved(self) -> None:
         from engine.session.live_sessions import unregister
 
-        if self._writer is not None:
-            writer, reason = self._writer, self._reason()
-            trouble, put = writer.trouble or "", writer.last_step
-            saved = writer.abandon(f"{reason} It was in the midst of a step.", _FINAL_SECONDS)
-            kept = (
-                f"Rows up to step {saved} are saved in {shown_path(writer.path)}" if saved >= 0 else "No row is saved"
-            )
-            gone = f"; those of steps {saved + 1} to {put} are lost. {trouble}" if put > saved else "."
-            if self._report is not None:
-                self._report.say(f"{reason} {kept}{gone}")
-            unregister(writer.path)
+        assert self.number is not None
+        if self._state is None:
+            self._report.say(not_begun(self.number, self._request))
         else:
-            self._say_not_begun()
+            writer = self._state.writer
+            trouble, put, reason = writer.trouble or "", writer.last_step, self._reason()
+            saved = writer.abandon(f"{reason} It was in the midst of a step.", _FINAL_SECONDS)
+            kept = f"Rows up to step {saved} are saved in {shown_path(writer.path)}"
+            gone = f"; those of steps {saved + 1} to {put} are lost. {trouble}" if put > saved else "."
+            self._report.say(f"{reason} {kept if saved >= 0 else 'No row is saved'}{gone}")
+            unregister(writer.path)
         if self._lock is not None:
             with contextlib.suppress(OSError):
                 self._lock.release()
@@ -201,4 +184,4 @@ def not_begun(number: int, request: Training) -> str:
 
 
 def _leave_it_to_the_thread(_number: int, _frame: FrameType | None) -> None:
-    """Nothing is done here; that there is a handler has the signal written to the wakeup descriptor."""
+    """Do nothing: that there is a handler has the signal written to the wakeup descriptor."""

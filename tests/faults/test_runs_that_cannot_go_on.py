@@ -27,13 +27,17 @@ ENDED_SECONDS = 5.0
 
 ERROR_WHILE_A_SIGNAL_ENDS = """
 import os, signal, threading, time
+from pathlib import Path
+from engine.requests import Resume
+from engine.runner.progress import Report
 from engine.runner.stopping import Stopping
 ending = threading.Event()
 class Lock:
     def release(self):
         ending.set()
         time.sleep(0.5)
-with Stopping() as stopping:
+stopping = Stopping(Resume(session=Path("run.wnt")), Report())
+with stopping.watch():
     stopping.preparing(Lock())
     os.kill(os.getpid(), signal.SIGTERM)
     ending.wait()
