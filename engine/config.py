@@ -40,7 +40,6 @@ def _option(
     above: float | None = None,
     below: float | None = None,
     choices: Iterable[str] = (),
-    short: str = "",
     flag: str = "",
 ) -> Any:
     """Make a dataclass field that knows its help text and its domain."""
@@ -53,7 +52,6 @@ def _option(
             "above": above,
             "below": below,
             "choices": tuple(choices),
-            "short": short,
             "flag": flag,
         },
     )
@@ -122,10 +120,10 @@ class RunConfig:
         for spec in fields(self):
             value = _checked(spec.name, getattr(self, spec.name), hints[spec.name], spec.metadata)
             object.__setattr__(self, spec.name, value)
-        conditions = parse_all(self.breakpoints)
-        for condition in conditions:
-            condition.check(depth=self.depth, measure=self.measure)
-        object.__setattr__(self, "breakpoints", tuple(condition.text for condition in conditions))
+        points = parse_all(self.breakpoints)
+        for point in points:
+            point.check(depth=self.depth, measure=self.measure)
+        object.__setattr__(self, "breakpoints", tuple(point.text for point in points))
 
     @property
     def resolved_test_examples(self) -> int:
@@ -153,18 +151,7 @@ class RunConfig:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], *, origin: str = "") -> RunConfig:
-        """Build a configuration from names and values; names may use ``-`` or ``_``.
-
-        Args:
-            values: Option names to values; absent options take their defaults.
-            origin: Where the values came from, named in errors.
-
-        Returns:
-            The validated configuration.
-
-        Raises:
-            ConfigError: An unknown name, or a value out of its domain.
-        """
+        """The configuration of values by name, spelled with ``-`` or ``_``; ConfigError says what is wrong where."""
         known = {spec.name for spec in fields(cls)}
         # A file may call an option by its flag: `break`, which is no name to Python.
         fields_by_flag = {option_flag(name)[2:]: name for name in known}
@@ -176,53 +163,9 @@ class RunConfig:
             raise ConfigError(f"Unknown option {unknown[0]!r}{where}.", f"Known options: {', '.join(sorted(known))}.")
         return cls(**cleaned)
 
-    @classmethod
-    def from_json(cls, text: str, *, origin: str = "") -> RunConfig:
-        """Read what :meth:`to_json` wrote.
-
-        Args:
-            text: A JSON object.
-            origin: Where the text came from, named in errors.
-
-        Returns:
-            The validated configuration.
-
-        Raises:
-            ConfigError: Not a JSON object, or a bad value in it.
-        """
-        try:
-            values = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ConfigError(f"The configuration{_of(origin)} is not valid JSON: {error}.") from None
-        if not isinstance(values, dict):
-            raise ConfigError(f"The configuration{_of(origin)} is not a JSON object.")
-        return cls.from_mapping(values, origin=origin)
-
-    @classmethod
-    def from_toml_file(cls, path: str | Path) -> RunConfig:
-        """Read a ``--config`` file.
-
-        Args:
-            path: A TOML file with option names as top-level keys.
-
-        Returns:
-            The validated configuration.
-
-        Raises:
-            ConfigError: The file cannot be read, is not TOML, or has a bad value in it.
-        """
-        return cls.from_mapping(read_toml(path), origin=str(path))
-
 
 def absolute_paths(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Options with paths as seen from any folder: a run may be resumed or verified from another one.
-
-    Args:
-        values: Values by name of option, as somebody typed them here.
-
-    Returns:
-        The same with ``data`` (where it is a file) and ``data_dir`` absolute.
-    """
+    """Options with paths absolute, as they are typed here: a run may be resumed or verified from another folder."""
     files = {
         name: str(existing_path(value))
         for name, value in values.items()
@@ -237,17 +180,7 @@ def is_data_file(data: str) -> bool:
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
-    """Read a TOML file of options.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Its top-level table.
-
-    Raises:
-        ConfigError: The file cannot be read or is not TOML.
-    """
+    """The top-level table of a TOML file of options; ConfigError where it cannot be read or is no TOML."""
     try:
         return tomllib.loads(existing_path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -264,10 +197,6 @@ def option_flag(name: str) -> str:
     return "--" + (own or name.replace("_", "-"))
 
 
-def _of(origin: str) -> str:
-    return f" of {origin}" if origin else ""
-
-
 def _checked(name: str, value: Any, hint: Any, domain: Mapping[str, Any]) -> Any:
     """Return the value in its declared type, or raise ConfigError with one sentence."""
     flag = option_flag(name)
@@ -277,11 +206,9 @@ def _checked(name: str, value: Any, hint: Any, domain: Mapping[str, Any]) -> Any
         return value
     if get_origin(hint) is tuple:
         return _texts(flag, value)
-    optional = type(None) in get_args(hint)
-    if value is None and optional:
+    if value is None and type(None) in get_args(hint):
         return None
-    kinds = tuple(kind for kind in (get_args(hint) or (hint,)) if kind is not type(None))
-    kind = kinds[0]
+    kind = next(kind for kind in (get_args(hint) or (hint,)) if kind is not type(None))
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     # bool is an int to Python; an option that takes one must say which.

@@ -7,6 +7,7 @@ holds the lock, carries out commands and dies when killed.
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import sys
 import time
@@ -174,7 +175,7 @@ def main() -> None:
     parser.add_argument("--interval", type=float, default=0.02)
     parser.add_argument("--config", default="{}")
     given = parser.parse_args()
-    config = RunConfig.from_json(given.config)
+    config = RunConfig.from_mapping(json.loads(given.config))
     with EngineLock(given.path), SessionWriter.create(given.path, config, META) as writer:
         pretend = PretendEngine(writer, config, given.interval)
         signal.signal(signal.SIGTERM, lambda *_: setattr(pretend, "stop", True))

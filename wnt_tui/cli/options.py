@@ -54,8 +54,9 @@ class RunOptions:
         values: dict[str, Any] = {}
         if (config_file := given["config_file"]) is not None:
             # Checked by itself first, so that an error in the file is said to be in the file.
-            RunConfig.from_toml_file(config_file)
-            values.update({name.replace("-", "_"): value for name, value in read_toml(config_file).items()})
+            table = read_toml(config_file)
+            RunConfig.from_mapping(table, origin=str(config_file))
+            values.update({name.replace("-", "_"): value for name, value in table.items()})
         own = {"session", "config_file", "debug"}
         # A flag that may be repeated is an empty tuple where it was not given.
         values.update({name: value for name, value in given.items() if name not in own and value not in (None, ())})
