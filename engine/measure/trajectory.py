@@ -101,7 +101,7 @@ class Trajectory:
             "ratio_lemma1": predictions.ratio(f, lemma1, f_star),
             "ratio_descent": predictions.ratio(f, descent, f_star),
             "ratio_lemma10": predictions.ratio(f, lemma10, f_star),
-            "ratio_null": predictions.ratio(f, predictions.null(before.loss), f_star),
+            "ratio_null": predictions.ratio(f, before.loss, f_star),
             "decrease_ratio": predictions.decrease_ratio(before.loss, f, descent),
             "lemma13_bound": f_star + self._gap,
             "radius_bound": predictions.radius_bound(self._initial_gap, self._least_pl, self._largest_smoothness, eta),

@@ -1,7 +1,7 @@
 """What an infinitely wide network would give on the same data: eigenvalues by layer (Fig. 1c, 1d).
 
 The paper draws Lemma 12's lower line as its "infinite width network line". The eigenvalues of Σ^m
-themselves are no harder to have, so both are given.
+themselves are no harder to have, so both are given. ``rows`` are the prepared inputs, (n, d).
 """
 
 from __future__ import annotations
@@ -18,15 +18,9 @@ Array = NDArray[np.float64]
 def lemma12_line(smallest: float, activation: str, depth: int) -> Array:
     """Lemma 12: Σ^m ⪰ δ_m I with δ_{m+1} = 1 − σ̂(1 − δ_m), δ_0 = λ_min(Σ⁰).
 
-    Lemma 12 asks for a unit diagonal and a σ̂ whose power series has no negative coefficient; both hold.
-
-    Args:
-        smallest: δ_0, between 0 and 1.
-        activation: Its name.
-        depth: How many layers.
-
     Returns:
-        δ_0 … δ_{depth−1}.
+        δ_0 … δ_{depth−1} from δ_0, ``smallest``. The lemma asks for a unit diagonal and a σ̂ without negative Taylor
+        coefficients; both hold.
     """
     line = np.empty(depth)
     delta = min(max(smallest, 0.0), 1.0)
@@ -42,14 +36,8 @@ def definition6_line(largest_cosine: float, n: int, activation: str, depth: int)
     As in A.3, δ is the separation of the inputs: |x_i·x_j| ≤ 1 − δ = ρ_0 for unit inputs. λ_min(Σ⁰) would
     be a valid δ too (every 2×2 minor is at least that definite) but a looser one.
 
-    Args:
-        largest_cosine: ρ_0 = max_{i≠j}|cos(x_i, x_j)|.
-        n: Number of examples.
-        activation: Its name.
-        depth: How many layers.
-
     Returns:
-        One upper bound a layer, shape (depth,).
+        One upper bound a layer, (depth,), from ρ_0 = max_{i≠j}|cos(x_i, x_j)| of n examples.
     """
     line = np.empty(depth)
     rho = largest_cosine
@@ -63,31 +51,22 @@ def infinite_width_lines(rows: ArrayLike, activation: str, depth: int) -> dict[s
     """The four lines for a run's own data, by their names in the catalogue.
 
     Eigenvalues at or below the resolution of float64 are 0: duplicated examples give exactly 0 at every
-    layer, where the recursion would otherwise make something of the rounding. A row of zeros has no
-    direction; then, all is NaN.
-
-    Args:
-        rows: The prepared inputs, shape (n, d).
-        activation: Its name.
-        depth: L, the number of weight matrices.
+    layer, where the recursion would otherwise make something of the rounding.
 
     Returns:
-        ``infinite_lambda_min``, ``infinite_lambda_max``, ``lemma12_lambda_min`` and
-        ``definition6_lambda_max``, each of shape (L + 1,): layers 0 … L−1, NaN at L. Cost: L symmetric
-        eigenproblems of order n.
+        Each of shape (L + 1,), L = ``depth``: layers 0 … L−1, NaN at L; all NaN where a row of zeros has no direction.
+        Cost: L symmetric eigenproblems of order n.
     """
     names = ("infinite_lambda_min", "infinite_lambda_max", "lemma12_lambda_min", "definition6_lambda_max")
     lines = {name: np.full(depth + 1, np.nan) for name in names}
     sigma0 = cosines_of(rows)
     n = len(sigma0)
-    if not np.all(np.isfinite(sigma0)):
-        return lines
-    for m, sigma in enumerate(nngp(sigma0, activation, depth)):
-        lines["infinite_lambda_min"][m], lines["infinite_lambda_max"][m] = _extremes(sigma)
-    smallest = float(lines["infinite_lambda_min"][0])
-    largest_cosine = float(np.max(np.abs(sigma0 - np.eye(n))))
-    lines["lemma12_lambda_min"][:depth] = lemma12_line(smallest, activation, depth)
-    lines["definition6_lambda_max"][:depth] = definition6_line(largest_cosine, n, activation, depth)
+    if np.all(np.isfinite(sigma0)):
+        low, high, lemma12, definition6 = (lines[name][:depth] for name in names)
+        for m, sigma in enumerate(nngp(sigma0, activation, depth)):
+            low[m], high[m] = _extremes(sigma)
+        lemma12[:] = lemma12_line(float(low[0]), activation, depth)
+        definition6[:] = definition6_line(float(np.max(np.abs(sigma0 - np.eye(n)))), n, activation, depth)
     return lines
 
 
@@ -97,26 +76,17 @@ def infinite_kernel_lines(
     """Extremes of Θ^m, the NTK's limit in the run's own widths, by their names in the catalogue.
 
     Θ^m ⊗ I is the tangent kernel of the pre-activations h_{m+1} with respect to all weights up to W_{m+1}; row L−1
-    is the outputs' and compares with K. Eigenvalues at or below the resolution of float64 are 0.
-
-    Args:
-        rows: The prepared inputs, shape (n, d).
-        activation: Its name.
-        depth: L, the number of weight matrices.
-        width: Neurons of each hidden layer.
-        bias: Whether the layers have biases.
+    is the outputs' and compares with K.
 
     Returns:
-        ``infinite_ntk_lambda_min`` and ``infinite_ntk_lambda_max``, each of shape (L + 1,): layers 0 … L−1, NaN at
-        L; all NaN where a row of zeros has no direction. Cost: L symmetric eigenproblems of order n.
+        As :func:`infinite_width_lines`.
     """
     lines = {name: np.full(depth + 1, np.nan) for name in ("infinite_ntk_lambda_min", "infinite_ntk_lambda_max")}
     sigma0 = cosines_of(rows)
-    if not np.all(np.isfinite(sigma0)):
-        return lines
-    widths = [float(np.shape(rows)[1]), *[float(width)] * (depth - 1)]
-    for m, theta in enumerate(ntk(sigma0, activation, widths, bias=bias)):
-        lines["infinite_ntk_lambda_min"][m], lines["infinite_ntk_lambda_max"][m] = _extremes(theta)
+    if np.all(np.isfinite(sigma0)):
+        widths = [float(np.shape(rows)[1]), *[float(width)] * (depth - 1)]
+        for m, theta in enumerate(ntk(sigma0, activation, widths, bias=bias)):
+            lines["infinite_ntk_lambda_min"][m], lines["infinite_ntk_lambda_max"][m] = _extremes(theta)
     return lines
 
 

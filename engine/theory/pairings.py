@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine.theory import predictions
+from engine.theory.polyak_lojasiewicz import pl_constant
 
 Array = NDArray[np.float64]
 
@@ -111,7 +112,7 @@ def lemma13_paper(
     """
     steps = np.asarray(step, dtype=np.int64)
     f, g, eta = _trajectory(steps, columns)
-    mu = np.where(np.isnan(eta), np.nan, predictions.local_pl(f, g, f_star))
+    mu = np.where(np.isnan(eta), np.nan, pl_constant(f, g, f_star))
     return predictions.lemma13_paper(f, mu, smoothness(estimator, steps, columns), f_star, start=start)
 
 

@@ -34,11 +34,11 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class OutputConstants:
-    """Constants of θ ↦ o_i(θ), one a training example.
+    """Constants of θ ↦ o_i(θ) at θ or over a ball, one a training example, each of shape (n,).
 
     Attributes:
-        lipschitz: J_i ≥ ‖∂o_i/∂θ‖₂ at θ, or over the ball; shape (n,).
-        smoothness: H_i, a bound on the norm of the second derivative; shape (n,), NaN for ReLU.
+        lipschitz: J_i ≥ ‖∂o_i/∂θ‖₂.
+        smoothness: H_i, a bound on the norm of the second derivative; NaN where p₂ is not defined.
     """
 
     lipschitz: Array
@@ -96,15 +96,7 @@ def output_constants(
 
 
 def lipschitz_bound(constants: OutputConstants, loss_gradient_norms: ArrayLike) -> float:
-    """max_i G_{ℓ,i} J_i, a proved bound on every per-example gradient norm ‖∇ℓ_i(θ)‖.
-
-    Args:
-        constants: From :func:`output_constants`.
-        loss_gradient_norms: G_{ℓ,i} = ‖∂ℓ_i/∂o‖ at θ, shape (n,).
-
-    Returns:
-        The bound; NaN if it is not defined for some example.
-    """
+    """max_i G_{ℓ,i} J_i, a proved bound on every ‖∇ℓ_i(θ)‖, from G_{ℓ,i} = ‖∂ℓ_i/∂o‖ at θ, (n,)."""
     value = float(np.max(np.asarray(loss_gradient_norms, dtype=np.float64) * constants.lipschitz))
     return value if math.isfinite(value) else math.nan
 
@@ -114,13 +106,8 @@ def smoothness_bound(constants: OutputConstants, loss_gradient_norms: ArrayLike,
 
     Lemma 3's bound on smoothness, L·λ_max(K), omits the second term, Σ∂ℓ·∇²F: it bounds the Gauss–Newton matrix only.
 
-    Args:
-        constants: From :func:`output_constants`.
-        loss_gradient_norms: G_{ℓ,i} = ‖∂ℓ_i/∂o‖ at θ, shape (n,).
-        loss_smoothness: L_ℓ, a bound on the norm of ℓ's Hessian in the outputs.
-
     Returns:
-        The bound; NaN for ReLU, which has no second derivative at its kinks.
+        The bound, with G as before and L_ℓ a bound on the norm of ℓ's Hessian in the outputs; NaN at kinks.
     """
     G = np.asarray(loss_gradient_norms, dtype=np.float64)
     value = float(np.mean(loss_smoothness * np.square(constants.lipschitz) + G * constants.smoothness))
@@ -141,14 +128,9 @@ def smoothness_over_ball(
     The supremum is 8√2/27 for mse and √2 for cross-entropy; mse_logits has none. Taylor's formula along the segment
     then gives f(θ − ηg) ≤ f − η‖g‖² + (L/2)η²‖g‖² = f − η(1 − ηL/2)‖g‖² for every η.
 
-    Args:
-        constants: From :func:`output_constants` with this radius.
-        loss_gradient_norms: ‖∂ℓ_i/∂o‖ at θ, shape (n,).
-        loss: The loss's constants in the outputs.
-        radius: r.
-
     Returns:
-        The bound; NaN for ReLU, and where renormalisation cannot be bounded over the ball.
+        The bound from constants over this ball and ‖∂ℓ_i/∂o‖ at θ, (n,); NaN at kinks, and where renormalisation
+        cannot be bounded over the ball.
     """
     over_ball = np.asarray(loss_gradient_norms, dtype=np.float64) + loss.smoothness * constants.lipschitz * radius
     if loss.gradient_bound is not None:
@@ -159,25 +141,13 @@ def smoothness_over_ball(
 def layer_constants(M: ArrayLike, p1: float, p2: float) -> tuple[float, float]:
     """Lemma 9 corrected: constants of x ↦ Mφ(x) in its *input*, G_f = σ_max(M)p₁, L_f = max_j‖M_{:j}‖₂·p₂.
 
-    No metric reads it: it is there for the paper's L, which may be the composition of its Lemmas 4 and 9, so that
-    Fig. 2a can be drawn in both readings.
-
-    σ_max(M)² is the largest modulus of an eigenvalue of MᵀM; Definition 3's first maximum, of Σ|λ_i|, is wrong.
-
-    The paper's L_f = max|M_ij|·p₂ bounds each output coordinate alone (and its Eq. 35 is ≤). Moving along
-    one input j changes all outputs together: the second derivative is Σ_j M_{:j}φ''(x_j)v_j², a convex
-    function of the weights v_j², so it is largest at a coordinate vector.
-
-    Args:
-        M: The matrix, shape (outputs, inputs).
-        p1: max|φ'|.
-        p2: max|φ''|.
+    No metric reads it: the paper's L may be the composition of its Lemmas 4 and 9. The paper's L_f = max|M_ij|·p₂
+    bounds each output coordinate alone (and its Eq. 35 is ≤); moving along one input j changes all outputs together:
+    the second derivative Σ_j M_{:j}φ''(x_j)v_j² is convex in v_j², so largest at a coordinate vector. Definition 3's
+    first maximum, of Σ|λ_i|, is wrong.
 
     Returns:
-        G_f and L_f.
+        G_f and L_f of M, (outputs, inputs).
     """
     matrix = np.asarray(M, dtype=np.float64)
-    return (
-        float(np.linalg.norm(matrix, 2)) * p1,
-        float(np.max(np.linalg.norm(matrix, axis=0))) * p2,
-    )
+    return float(np.linalg.norm(matrix, 2)) * p1, float(np.max(np.linalg.norm(matrix, axis=0))) * p2

@@ -15,7 +15,6 @@ from engine.theory.predictions import (
     lemma13,
     lemma13_factor,
     lemma13_paper,
-    null,
     radius_bound,
     ratio,
     smoothness_secant,
@@ -123,7 +122,7 @@ def test_ratios_are_not_defined_at_or_below_f_star() -> None:
     assert math.isnan(ratio(1.0, 0.0))
     assert math.isnan(ratio(1.0, -0.1))
     assert math.isnan(ratio(1.0, 0.2, 0.2))
-    assert ratio(1.0, null(2.0)) == pytest.approx(0.5)
+    assert ratio(1.0, 2.0) == pytest.approx(0.5)
     assert math.isnan(decrease_ratio(1.0, 0.9, 1.0))
 
 
