@@ -57,15 +57,11 @@ class TangentKernel:
         return self._product(v)
 
     def compressed(self, threads: LayerThreads | None = None) -> Tensor:
-        """The pNTK: K seen through the one cotangent 1/√k of every example.
-
-        Args:
-            threads: To form the layers' terms side by side on the host.
+        """The pNTK: (1/k) Σ_{c,d} K_{(i,c),(j,d)}, K seen through the one cotangent 1/√k of every example.
 
         Returns:
-            (1/k) Σ_{c,d} K_{(i,c),(j,d)} = Σ_l G̃_{l−1} ⊙ B_lB_lᵀ, (n, n), float64, from signals in the training
-            precision. It is a compression of K by an isometry, so λ_min(K) ≤ λ_min(pNTK) ≤ λ_max(pNTK) ≤ λ_max(K)
-            (Cauchy). Cost: a backward pass, and n² flops for each neuron.
+            Shape (n, n), float64, from signals in the training precision. It is a compression of K by an isometry, so
+            λ_min(K) ≤ λ_min(pNTK) ≤ λ_max(pNTK) ≤ λ_max(K) (Cauchy). Cost: a backward pass, and n² flops a neuron.
         """
         n, k = self.shape
         cotangent = torch.full((n, k), k**-0.5, dtype=self.precision, device=self._run.logits.device)
@@ -124,15 +120,7 @@ class TangentKernel:
 
 
 def sum_of_products(grams: list[Tensor], signals: list[Tensor]) -> Tensor:
-    """Σ_l G̃_l ⊙ B_lB_lᵀ by torch, on any device.
-
-    Args:
-        grams: G̃ of every layer, (n, n), float64, symmetric.
-        signals: B_l, (n, fan_out).
-
-    Returns:
-        Shape (n, n), float64, symmetric to the bit.
-    """
+    """Σ_l G̃_l ⊙ B_lB_lᵀ by torch, on any device: (n, n), float64, symmetric to the bit."""
     wide = [signal.to(torch.float64) for signal in signals]
     total = functools.reduce(torch.add, (gram * (b @ b.T) for gram, b in zip(grams, wide, strict=True)))
     return (total + total.T) / 2

@@ -43,11 +43,7 @@ class NetworkBounds:
         return list(self._weight_norms)
 
     def at_theta(self) -> dict[str, float]:
-        """``lipschitz_bound`` and ``smoothness_bound`` of the row.
-
-        Returns:
-            Both bounds; ``smoothness_bound`` is NaN for ReLU, where it is not defined. Cost: O(n·depth).
-        """
+        """``lipschitz_bound`` and ``smoothness_bound`` of the row; the latter is NaN at kinks. Cost: O(n·depth)."""
         constants = self._constants(0.0)
         return {
             "lipschitz_bound": lipschitz_bound(constants, self._gradient_norms),
@@ -55,14 +51,7 @@ class NetworkBounds:
         }
 
     def over_ball(self, radius: float) -> float:
-        """The smoothness bound that holds at every point of a ball around θ.
-
-        Args:
-            radius: Its radius in the parameters' Euclidean norm: η‖g‖ for a step.
-
-        Returns:
-            The bound; NaN for ReLU. Cost: O(n·depth).
-        """
+        """The smoothness bound over a ball around θ: of radius η‖g‖ for a step. Cost: O(n·depth)."""
         return smoothness_over_ball(self._constants(radius), self._gradient_norms, self._loss, radius)
 
     def _constants(self, radius: float) -> OutputConstants:

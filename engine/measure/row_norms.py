@@ -44,45 +44,20 @@ class RowNorms:
 
 
 def row_norms(run: Pass, signals: list[Tensor]) -> RowNorms:
-    """The norms of a pass, read at once.
-
-    Args:
-        run: The forward pass.
-        signals: δ_1 … δ_L of single examples.
-
-    Returns:
-        The norms. Cost: 4n·(number of neurons) flops.
-    """
+    """The norms of a pass with the signals of single examples, read at once. Cost: 4n·(number of neurons) flops."""
     return row_norms_from(stacked_row_norms(run, signals).cpu().numpy(), run)
 
 
 def stacked_row_norms(run: Pass, signals: list[Tensor]) -> Tensor:
-    """The norms of a pass, where it lives.
-
-    They are taken in the training precision, in which the rows themselves are known.
-
-    Args:
-        run: The forward pass.
-        signals: δ_1 … δ_L of single examples.
-
-    Returns:
-        For :func:`row_norms_from`: norms of features, signals and logits, and ν of rows where they are renormalised.
-    """
+    """Norms of features, signals and logits, and ν of renormalised rows, on the device, for :func:`row_norms_from`."""
+    # In the training precision, in which the rows themselves are known.
     rows = [torch.linalg.vector_norm(row, dim=-1) for row in (*run.features, *signals, run.logits)]
     scales = [scale.flatten() for scale in _scales(run)]
     return torch.stack([*rows, *scales])
 
 
 def row_norms_from(stacked: NDArray[np.floating], run: Pass) -> RowNorms:
-    """Norms that have arrived on the host.
-
-    Args:
-        stacked: What :func:`stacked_row_norms` gave.
-        run: The forward pass.
-
-    Returns:
-        The norms.
-    """
+    """The norms of :func:`stacked_row_norms` once they are on the host."""
     host = stacked.astype(np.float64)
     depth = len(run.features)
     scales, activations = host[2 * depth + 1 :], None
@@ -100,28 +75,12 @@ def _scales(run: Pass) -> list[Tensor]:
 
 
 def squared_norm(tensor: Tensor) -> Tensor:
-    """‖T‖_F², row by row in its own precision and then over rows in float64.
-
-    A single float32 sum over millions of entries would lose digits; one in float64 throughout costs four times as
-    much as this, for digits that the entries do not have.
-
-    Args:
-        tensor: Shape (p, q) or (p,).
-
-    Returns:
-        A float64 scalar on the tensor's device.
-    """
+    """‖T‖_F², row by row in its own precision and then over rows in float64; a scalar on the tensor's device."""
+    # One float32 sum over millions of entries would lose digits; float64 throughout costs four times as much.
     square: Tensor = torch.linalg.vector_norm(torch.linalg.vector_norm(tensor, dim=-1), dtype=torch.float64).square()
     return square
 
 
 def total_square(tensors: Iterable[Tensor]) -> Tensor:
-    """The squared norm of several tensors taken as one vector.
-
-    Args:
-        tensors: Any number of them, at least one, made and forgotten one after the other where they are made as needed.
-
-    Returns:
-        Σ‖T‖_F², a float64 scalar on their device.
-    """
+    """Σ‖T‖_F² of one or more tensors, a float64 scalar on their device."""
     return torch.stack([squared_norm(tensor) for tensor in tensors]).sum()

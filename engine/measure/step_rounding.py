@@ -1,4 +1,4 @@
-"""The resolution of L_step along a run: what rounding leaves uncertain in both rows' losses and in the step."""
+"""The resolution of L_step along a run: the uncertainty by rounding in both rows' losses and in the step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from engine.theory.step_resolution import (
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What rounding leaves uncertain at a row: in its loss, and in its gradient relative to it."""
+    """Uncertainty by rounding at a row: in its loss, and in its gradient relative to it."""
 
     loss: float
     slopes: float
@@ -51,21 +51,12 @@ class StepRounding:
         self._gradients_now = self._gradients
 
     def launch(self, transfer: Transfer) -> None:
-        """Queue what the first row of a run needs.
-
-        Args:
-            transfer: By what the row's numbers come.
-        """
+        """Queue what the first row of a run needs: the parameters' norms."""
         squares = [squared_norm(parameter) for parameter in self._model.parameters.values()]
         self._initial = transfer.add(torch.stack(squares))
 
     def at(self, current: TrainingPass, norms: RowNorms) -> None:
-        """Take a row whose norms are known.
-
-        Args:
-            current: The pass at the row.
-            norms: Norms of its examples' rows. Cost: O(n·depth).
-        """
+        """Take a row whose norms are known. Cost: O(n·depth)."""
         model, chain = self._model, current.run.chain
         if self._initial is not None:
             self._norms, self._initial = np.sqrt(self._initial.array()).astype(np.float64), None
@@ -120,39 +111,21 @@ class StepRounding:
         )
 
     def remember(self, current: TrainingPass) -> None:
-        """Keep a row for the next one; called for every row.
-
-        Args:
-            current: The pass at the row.
-        """
+        """Keep a row for the next one; called for every row."""
         self._before, self._now = self._now, _UNKNOWN
         self._gradients = np.array(list(current.gradient_norms.values()))
 
     def moved(self, lr: float) -> None:
-        """Tell that θ moves: no norm grows by more than its part of the step.
-
-        Args:
-            lr: η of the update.
-        """
+        """θ moves by ηg: no norm grows by more than its part of the step."""
         self._norms = self._norms + lr * self._gradients
 
     def state(self) -> dict[str, float]:
-        """What is carried after a row, but for its gradients.
-
-        Returns:
-            Numbers by name.
-        """
+        """Numbers that are carried after a row, but for its gradients."""
         norms = {f"norm.{p}": float(norm) for p, norm in enumerate(self._norms)}
         return {"rounding": self._before.loss, "slopes": self._before.slopes, **norms}
 
     def restore(self, state: Numbers, current: TrainingPass) -> None:
-        """Go on as after the row of a state.
-
-        Args:
-            state: What :meth:`state` gave after that row; what an older checkpoint lacks is taken as unknown, and norms
-                as they are now.
-            current: The pass at that row.
-        """
+        """Go on as after a row; what an older checkpoint lacks is unknown, and norms are as now."""
         self._before = _Known(state.get("rounding", math.nan), state.get("slopes", math.nan))
         self._now, self._initial = _UNKNOWN, None
         self._norms = np.array([state.get(f"norm.{p}", norm) for p, norm in enumerate(self._norms)])

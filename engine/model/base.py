@@ -68,47 +68,33 @@ class Pass(ABC):
 
     @abstractmethod
     def backward(self, cotangents: Tensor) -> list[Tensor]:
-        """Jᵀ at the sites: ∂⟨cotangent, logits⟩/∂h of every site and example.
-
-        Args:
-            cotangents: Shape (…, n, k); leading dimensions are batches.
-
-        Returns:
-            Signals, (…, n, fan_out), in the precision of the cotangents.
-        """
+        """Signals ∂⟨cotangent, logits⟩/∂h of every site and example, in the precision of the cotangents (…, n, k)."""
 
     @abstractmethod
     def gradients(self, signals: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Gradients of the mean over examples.
-
-        Args:
-            signals: Those of single examples (not divided by n), (n, fan_out) each, from :meth:`backward`.
-
-        Returns:
-            ∂f/∂θ by parameter, in the order of ``Model.parameters``.
-        """
+        """∂f/∂θ of the mean over examples by parameter, from the signals of single examples (not divided by n)."""
 
     @abstractmethod
     def hessian_product(self, signals: Sequence[Tensor], loss: LossRows) -> Product:
-        """The map v ↦ ∇²f v, with what all products share computed once.
+        """The map v ↦ ∇²f v of vectors of all parameters, (dimension,), in the order of ``Model.parameters``.
 
         Args:
             signals: δ of single examples, those of the loss.
             loss: The loss at the pass's logits.
 
         Returns:
-            Products of vectors of all parameters, (dimension,), in the order of ``Model.parameters``.
+            The product, prepared: what all products share is computed once.
         """
 
     @abstractmethod
     def kernel_product(self, grams: Sequence[Tensor]) -> Product:
-        """The map v ↦ Kv = JJᵀv, K the tangent kernel of the logits (Eq. 11).
+        """The map v ↦ Kv = JJᵀv of cotangents (n, k), in their precision; K is the tangent kernel (Eq. 11).
 
         Args:
             grams: aaᵀ/fan_in of every site, (n, n), float64, as they have been measured. A model may do without.
 
         Returns:
-            Products of cotangents, (n, k), in the precision of the cotangent.
+            The product, prepared.
         """
 
 
@@ -128,22 +114,11 @@ class Model(ABC):
 
     @abstractmethod
     def forward(self, x: Tensor) -> Pass:
-        """The pass at the present parameters.
-
-        Args:
-            x: Inputs, n in their first dimension.
-
-        Returns:
-            What the backward pass and the measurements read.
-        """
+        """The pass at the present parameters; n is the first dimension of the inputs."""
 
     @abstractmethod
     def logits(self, x: Tensor) -> Tensor:
-        """The outputs alone, (n, k), with nothing kept: for the test set.
-
-        Args:
-            x: Inputs, n in their first dimension.
-        """
+        """The outputs alone, (n, k), with nothing kept: for the test set."""
 
     @property
     def weights(self) -> list[Tensor]:

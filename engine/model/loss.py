@@ -1,4 +1,6 @@
-"""The three losses on logits: values, gradients, and products with their Hessian, a row an example.
+"""The losses on logits: values, gradients, and products with their Hessian, a row an example.
+
+Their constants stand in :mod:`engine.theory.loss_constants`; torch's MSELoss divides by k and has no ½: it is none.
 
 All of it is n×k work, so it is done in float64 whatever the training precision: the loss differences that the
 predictions live on are then limited by the logits and not by the summation. Shapes: o, v (n, k); y (n,) labels.
@@ -33,32 +35,14 @@ class LossRows:
 
 
 def evaluate(name: str, output: Tensor, labels: Tensor) -> LossRows:
-    """Evaluate a loss.
-
-    Args:
-        name: ``mse`` (½‖softmax(o) − y‖²), ``mse_logits`` (½‖o − y‖²) or ``cross_entropy``.
-        output: Logits, (n, k).
-        labels: Class indices, (n,).
-
-    Returns:
-        Values, gradients and Hessian products. torch's MSELoss divides by k and has no ½: it is neither ``mse``.
-    """
+    """The loss of that name at logits (n, k) and class indices (n,)."""
     o = output.to(torch.float64)
     y = torch.nn.functional.one_hot(labels, o.shape[1]).to(torch.float64)
     return TENSOR_LOSSES[name](o, y)
 
 
 def values(name: str, output: Tensor, labels: Tensor) -> Tensor:
-    """ℓ_i alone.
-
-    Args:
-        name: See :func:`evaluate`.
-        output: Logits, (n, k).
-        labels: Class indices, (n,).
-
-    Returns:
-        Shape (n,), float64.
-    """
+    """ℓ_i alone, (n,), float64."""
     return evaluate(name, output, labels).values
 
 

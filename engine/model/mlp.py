@@ -50,14 +50,7 @@ class MLP(Model):
         return self._parameters
 
     def forward(self, x: Tensor) -> MLPPass:
-        """The pass at the present parameters.
-
-        Args:
-            x: Inputs, (n, d).
-
-        Returns:
-            Features, slopes, row scales and logits. Cost: 2n·(number of weights) flops.
-        """
+        """The pass at the present parameters. Cost: 2n·(number of weights) flops."""
         evaluate = TENSOR_ACTIVATIONS[self.activation.name].evaluate
         features, slopes, scales = [x], [], []
         for index in range(self.depth - 1):
@@ -122,11 +115,8 @@ class MLPPass(Pass):
     def backward(self, cotangents: Tensor) -> list[Tensor]:
         """Δ_L is the cotangent itself; Δ_l = φ̄'(h_l) ⊙ D(Δ_{l+1}W_{l+1}), D being 1 without renormalisation.
 
-        Args:
-            cotangents: Shape (…, n, k).
-
         Returns:
-            Δ_1 … Δ_L, of shapes (…, n, w) … (…, n, k). Cost: about the forward pass without its first layer.
+            Δ_1 … Δ_L. Cost: about the forward pass without its first layer.
         """
         run = self.to(cotangents.dtype)
         signals = [cotangents]
@@ -158,9 +148,6 @@ class MLPPass(Pass):
 
         With Δ from :meth:`backward` and G̃ = AAᵀ, or AAᵀ + 1 with biases: t_1 = G̃_0Δ_1,
         t_l = D(φ̄'(h_{l−1}) ⊙ t_{l−1})W_lᵀ + G̃_{l−1}Δ_l, and Kv = t_L.
-
-        Args:
-            grams: A_mA_mᵀ/width_m of m = 0 … L−1, (n, n), float64.
 
         Returns:
             Products of (n, k). Cost: about 0.66 gradient steps at n = width; twice that in float64. In float32 their
@@ -196,26 +183,10 @@ def initialise(
     device: torch.device,
     dtype: torch.dtype,
 ) -> MLP:
-    """Draw W_l ~ N(0, 1/fan_in), layer by layer from one CPU generator, then move to the device.
-
-    The gain is 1 and not √2, because φ̄ has unit second moment. Numbers are drawn in float32 whatever the dtype and
-    device, so that runs in different precisions and places start from the same network.
-
-    Args:
-        inputs: d, input dimension.
-        width: Neurons of each hidden layer.
-        depth: L ≥ 2, weight matrices.
-        classes: k, outputs.
-        activation: Its name.
-        renormalize: See :class:`MLP`.
-        bias: Whether there are biases; they start at 0.
-        seed: Seed of the generator.
-        device: Where the parameters live.
-        dtype: Their precision.
-
-    Returns:
-        The network at initialisation.
-    """
+    """An MLP with W_l ~ N(0, 1/fan_in) of L = ``depth`` layers, and b_l = 0."""
+    # The gain is 1 and not √2, because φ̄ has unit second moment. Numbers are drawn layer by layer from one CPU
+    # generator, in float32 whatever the dtype and device, so that runs in different precisions and places start from
+    # the same network.
     generator = torch.Generator(device="cpu").manual_seed(seed)
     sizes = [inputs, *[width] * (depth - 1), classes]
     weights = []

@@ -1,7 +1,6 @@
-"""What one pass of training leaves for the measurements: nothing they read is computed twice.
+"""The pass of training, as the measurements read it: nothing is computed twice.
 
-Its numbers are read from the row's transfer (:mod:`engine.device.transfer`):
-the first that is read waits for the device.
+Its numbers come with the row's transfer (:mod:`engine.device.transfer`): the first that is read waits for the device.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from engine.model.loss import LossRows
 
 @dataclass(frozen=True, slots=True)
 class LossNumbers:
-    """What a pass says of the loss.
+    """The loss of a pass.
 
     Attributes:
         numbers: The mean loss, the share of examples classified rightly, the largest loss of one example; float64.
