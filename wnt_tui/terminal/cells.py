@@ -1,4 +1,4 @@
-"""What a terminal shows, cell by cell: read from what is written to it, and written again as short as it goes.
+"""The cells that a terminal shows: read from what is written to it, and written again as short as it goes.
 
 A cell is a character and its style, the parameters of its SGR sequence. Read are cursor positions, SGR and text,
 which is what pictures are made of; every other sequence is handed back.
@@ -36,18 +36,6 @@ GAP = 5
 """So many unchanged cells are written again rather than jumped over, which costs as many bytes."""
 
 
-class _Cells(dict[str, Cell]):
-    """The cells of one style, each made once: equal cells are then mostly the same object."""
-
-    def __init__(self, style: str) -> None:
-        super().__init__()
-        self._style = style
-
-    def __missing__(self, character: str) -> Cell:
-        cell = self[character] = (character, self._style)
-        return cell
-
-
 class Screen:
     """A screen's cells, as written."""
 
@@ -55,8 +43,6 @@ class Screen:
         self.rows: list[Row] = []
         self.cursor = (0, 0)
         """Row and column, from 0."""
-        self._known: dict[str, _Cells] = {}
-        self._narrow: set[str] = set()
 
     def clear(self) -> None:
         """Forget everything."""
@@ -73,7 +59,6 @@ class Screen:
         """
         x = y = 0
         style = ""
-        cells = self._of_style(style)
         fresh: set[int] = set()
         others: list[str] = []
         for token in _TOKEN.finditer(data):
@@ -83,12 +68,11 @@ class Screen:
                     fresh.add(y)
                     self._renew(y)
                 if kind == "text":
-                    x = self._put(self.rows[y], x, token[0], cells)
+                    x = _put(self.rows[y], x, token[0], style)
                     continue
                 own = token["own"]
-                x = self._put(self.rows[y], x, token["styled"], self._of_style(f"{style};{own}" if style else own))
-                if style:
-                    style, cells = "", self._of_style("")
+                x = _put(self.rows[y], x, token["styled"], f"{style};{own}" if style else own)
+                style = ""
             elif kind == "style":
                 codes = token["style"]
                 if codes in {"", "0"}:
@@ -97,7 +81,6 @@ class Screen:
                     style = codes[2:]
                 else:
                     style = f"{style};{codes}" if style else codes
-                cells = self._of_style(style)
             elif kind in {"column", "row"}:
                 y, x = int(token["row"] or 1) - 1, int(token["column"] or 1) - 1
             elif kind == "line":
@@ -107,52 +90,37 @@ class Screen:
         self.cursor = (y, x)
         return "".join(others)
 
-    def _of_style(self, style: str) -> _Cells:
-        if style not in self._known:
-            if len(self._known) > 4096:
-                self._known.clear()
-            self._known[style] = _Cells(style)
-        return self._known[style]
-
     def _renew(self, y: int) -> None:
         while len(self.rows) <= y:
             self.rows.append([])
         self.rows[y] = self.rows[y].copy()
 
-    def _put(self, row: Row, x: int, text: str, cells: _Cells) -> int:
-        if not self._narrow.issuperset(text):
-            if any(get_character_cell_size(character) != 1 for character in text):
-                return _put_odd(row, x, text, cells)
-            self._narrow.update(text)
-        if len(row) < x:
-            row.extend([None] * (x - len(row)))
-        end = x + len(text)
-        row[x:end] = [cells[character] for character in text]
-        return end
 
-
-def _put_odd(row: Row, x: int, text: str, cells: _Cells) -> int:
-    """Put wide characters, and such that go into the cell before, as combining accents."""
-    for character in text:
-        size = get_character_cell_size(character)
+def _put(row: Row, x: int, text: str, style: str) -> int:
+    """Put text into a row; the column after it."""
+    if len(row) < x:
+        row.extend([None] * (x - len(row)))
+    sizes = list(map(get_character_cell_size, text))
+    if sizes.count(1) == len(sizes):
+        row[x : x + len(text)] = [(character, style) for character in text]
+        return x + len(text)
+    for character, size in zip(text, sizes, strict=True):
         before = row[x - 1] if size == 0 and 0 < x <= len(row) else None
-        if before is not None:
+        if before is not None:  # it goes into the cell before, as combining accents do
             row[x - 1] = (before[0] + character, before[1])
             continue
-        if len(row) < x:
-            row.extend([None] * (x - len(row)))
-        row[x : x + size] = [cells[character], *[cells[""]] * (size - 1)][:size]
+        row[x : x + size] = [(character, style), *[("", style)] * (size - 1)][:size]
         x += size
     return x
 
 
 def changes(wanted: Row, shown: Row, first: int, end: int) -> list[tuple[int, int]]:
-    """Return the spans of columns to write so that a row shows what it should.
+    """The spans of columns to write so that a row shows what it should.
 
     Args:
         wanted: The row as it should be.
         shown: As the terminal has it.
-        first: First column that is looked at.
+        first: First column that is compared.
         end: First column that is not.
 
     Returns:
@@ -179,25 +147,13 @@ def changes(wanted: Row, shown: Row, first: int, end: int) -> list[tuple[int, in
 
 def _known_spans(row: Row) -> list[tuple[int, int]]:
     """Return the spans of a row that are known."""
-    spans = []
-    for unknown, run in groupby(enumerate(row), key=lambda place: place[1] is None):
-        places = [x for x, _ in run]
-        if not unknown:
-            spans.append((places[0], places[-1] + 1))
-    return spans
+    runs = groupby(range(len(row)), key=lambda x: row[x] is None)
+    found = [list(places) for unknown, places in runs if not unknown]
+    return [(places[0], places[-1] + 1) for places in found]
 
 
 def sequence(y: int, x: int, cells: Sequence[Cell | None]) -> str:
-    """Return what to write for cells beside each other, from the default style on and back to it.
-
-    Args:
-        y: Their row, from 0.
-        x: The column of the first, from 0.
-        cells: The cells, all known.
-
-    Returns:
-        The cursor's position, text, and changes of style.
-    """
+    """The cursor's position (row y, column x from 0), text and changes of style that write known cells."""
     pieces = [f"\x1b[{y + 1};{x + 1}H"]
     before = ""
     for style, run in groupby((cell for cell in cells if cell is not None), key=itemgetter(1)):
@@ -210,12 +166,7 @@ def sequence(y: int, x: int, cells: Sequence[Cell | None]) -> str:
 
 @lru_cache(maxsize=65536)
 def transition(before: str, after: str) -> str:
-    """Return the shortest SGR sequence from one style to another.
-
-    Args:
-        before: Parameters of the style so far, "" for the default.
-        after: Parameters of the style to come.
-    """
+    """The shortest SGR sequence from one style to another; "" is the default one."""
     if before == after:
         return ""
     if not after:

@@ -1,4 +1,4 @@
-"""The terminal's driver: how bytes reach the terminal and how its answers and keys come back."""
+"""The terminal's driver: bytes to the terminal, its answers and keys back."""
 
 from __future__ import annotations
 
@@ -68,10 +68,6 @@ class TerminalDriver(LinuxDriver):
 
     Over a fast link pictures go as Textual writes them. Over any other they are kept here, cell by cell, and the
     difference to what the terminal shows is written as there is room, what matters first.
-
-    Args:
-        app: The app.
-        arguments: As Textual's driver takes them.
     """
 
     def __init__(self, app: Any, **arguments: Any) -> None:
@@ -99,11 +95,7 @@ class TerminalDriver(LinuxDriver):
     # From the app to the terminal
 
     def write(self, data: str) -> None:
-        """Write data: pictures when there is room, all else at once.
-
-        Args:
-            data: What to write.
-        """
+        """Write pictures when there is room, all else at once."""
         self._begun = True
         with self._lock:
             if not self._open:
@@ -125,7 +117,7 @@ class TerminalDriver(LinuxDriver):
                 self._schedule()
 
     def link_report(self) -> str:
-        """Return what a user should know of the link, see :meth:`Link.report`."""
+        """See :meth:`Link.report`."""
         with self._lock:  # answers come on the input thread
             report: str = self._flow.report()
             return report
@@ -151,16 +143,13 @@ class TerminalDriver(LinuxDriver):
     def _size_now(self) -> tuple[int, int]:
         """Return columns and rows of the terminal; 0 where it does not say."""
         try:
-            size = os.get_terminal_size(self.fileno)
+            return os.get_terminal_size(self.fileno)
         except OSError:
             return 0, 0
-        return size.columns, size.lines
 
     def _get_terminal_size(self) -> tuple[int, int]:
-        """Return the size of the picture, in columns and rows.
-
-        Textual asks COLUMNS and LINES first, but these stay what they were when they were exported.
-        """
+        """Return columns and rows of the picture."""
+        # Textual asks COLUMNS and LINES first, but these stay what they were when they were exported.
         columns, rows = self._size_now()
         return (columns, rows) if columns and rows else super()._get_terminal_size()
 
@@ -238,25 +227,18 @@ class TerminalDriver(LinuxDriver):
                     self.process_message(message)
 
     def process_message(self, message: Message) -> None:
-        """Hand on what came from the terminal, from the input thread.
-
-        Args:
-            message: A key, a mouse event or an answer of the terminal.
-        """
+        """Hand on a key, a mouse event or an answer of the terminal, from the input thread."""
         if isinstance(message, events.CursorPosition):
             # The answer to a question of this driver. Textual would shift the mouse by it.
-            self._take_answer(message.y + 1, message.x + 1)
+            with self._lock:
+                if self._flow.answered(message.y + 1, message.x + 1):
+                    self._answered.notify_all()
+                    self._schedule()
             return
         if isinstance(message, _KEYS):
             with self._lock:
                 self._pictures.key()
         super().process_message(message)
-
-    def _take_answer(self, row: int, column: int) -> None:
-        with self._lock:
-            if self._flow.answered(row, column):
-                self._answered.notify_all()
-                self._schedule()
 
     # Stopping and going on
 

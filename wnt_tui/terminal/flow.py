@@ -1,4 +1,4 @@
-"""Flow control towards a terminal: how many bytes may be under way, judged by how soon the terminal answers.
+"""Flow control towards a terminal: the bytes that may be under way, judged by how soon the terminal answers.
 
 SSH and TCP take megabytes at once, so write times show nothing. A terminal answers the question for its cursor
 position (CSI 6n) when it has got that far, so a question behind every part says how much is still under way. The
@@ -71,11 +71,7 @@ class _Report:
 
 
 class Link:
-    """Bytes that were written, answers that came, and what follows from them.
-
-    Args:
-        clock: Seconds, for tests.
-    """
+    """Bytes that were written, answers that came, and what follows from them; the clock in seconds is for tests."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -103,19 +99,11 @@ class Link:
     # What is written and answered
 
     def wrote(self, count: int) -> None:
-        """Count bytes that were written.
-
-        Args:
-            count: How many.
-        """
+        """Count bytes that were written."""
         self._unreported += count
 
     def question(self) -> str:
-        """Ask for the cursor position behind what was written.
-
-        Returns:
-            What to write; the cursor stays where it is.
-        """
+        """The sequence that asks for the cursor position behind what was written; the cursor stays where it is."""
         now = self._clock()
         self._column = self._column % REPORT_COLUMNS + 1
         text = f"\x1b7\x1b[{REPORT_ROW};{self._column}H\x1b[6n\x1b8"
@@ -132,15 +120,7 @@ class Link:
         return text
 
     def answered(self, row: int, column: int) -> bool:
-        """Take an answer.
-
-        Args:
-            row: The cursor's row, from 1.
-            column: Its column, from 1.
-
-        Returns:
-            Whether it said anything: an answer that comes a second time, or too late, does not.
-        """
+        """Take the cursor's row and column, from 1; whether it counts: not a second time, and not too late."""
         if row == 1 and 2 <= column <= REPORT_COLUMNS:
             return False  # F3 with a modifier
         self._heard = True
@@ -211,14 +191,7 @@ class Link:
         return not self._heard and self._first_asked is not None and self._clock() - self._first_asked > SILENT_SECONDS
 
     def room(self, *, urgent: bool = False) -> int:
-        """Return how many bytes may be written now.
-
-        Args:
-            urgent: Whether for what is to come before all else, which may fill the window once more.
-
-        Returns:
-            0 or at least the bytes of a small part.
-        """
+        """The bytes that may be written now, 0 or at least a small part; what is urgent may fill the window twice."""
         self._forget_lost()
         if len(self._reports) >= _MOST_REPORTS:
             return 0
@@ -231,7 +204,7 @@ class Link:
         return max(PART_MIN, int(self._window) // 4)
 
     def takes_whole(self, count: int) -> bool:
-        """Return whether a picture of so many bytes may be written as it is."""
+        """Whether a picture of so many bytes may be written as it is."""
         return self.fast and len(self._reports) < _MOST_REPORTS and self.unanswered + count <= WIDE_WINDOW
 
     def wait(self) -> float | None:

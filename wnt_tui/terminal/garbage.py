@@ -1,7 +1,7 @@
-"""Python's collector of reference cycles, which is run between pictures and not inside one.
+"""Garbage collection between pictures and not inside one.
 
-Left to itself it walks through all objects whenever some hundred have been made, which every picture does, and at times
-through all that ever were: a key then waits up to 50 ms longer for its picture.
+Left to itself the interpreter walks through young objects at every picture, and at times through all there are: a key
+then waits up to 50 ms longer for its picture.
 """
 
 from __future__ import annotations
@@ -11,22 +11,18 @@ import time
 from collections.abc import Callable
 
 INTERVAL_SECONDS = 0.25
-"""How often it is seen whether now is a good moment."""
+"""Seconds between two calls of :meth:`Collector.tick`."""
 
 REST_SECONDS = 0.5
-"""After the last change of the picture: who moves the cursor is not held up."""
+"""Everything is collected so long after the last change of the picture: who moves the cursor is not held up."""
 
 YOUNG_SECONDS = 0.5
-"""While the picture changes without a rest, what the last ones left is collected so often, in some milliseconds."""
-
 OLDER_EVERY = 16
-"""… and every so many times also what the times before left over."""
+"""A picture that changes without a rest has young objects collected so often, and every so many times older ones."""
 
 LONGEST_SECONDS = 600.0
-"""… and everything so often, which takes as long as a picture or a few."""
-
 MANY_OBJECTS = 200_000
-"""… or when so many have been made since, however that came."""
+"""Everything is also collected after so long, or when so many objects have been made; it takes as long as a picture."""
 
 
 def take_over() -> None:
@@ -36,11 +32,7 @@ def take_over() -> None:
 
 
 class Collector:
-    """Collects when nothing has been drawn for a while; nothing unless :func:`take_over` was called.
-
-    Args:
-        clock: Seconds, for tests.
-    """
+    """Collects when nothing has been drawn for a while, after :func:`take_over`; the clock in seconds is for tests."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -48,14 +40,7 @@ class Collector:
         self._times = 0
 
     def tick(self, changed: float) -> int | None:
-        """Collect if now is a good moment.
-
-        Args:
-            changed: When the picture changed last.
-
-        Returns:
-            The oldest generation that was collected: 0, 1, or 2 for everything; None for nothing.
-        """
+        """Collect if it is time; the oldest generation that was collected (2: everything), None for nothing."""
         now = self._clock()
         if gc.isenabled():
             return None

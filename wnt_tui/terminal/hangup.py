@@ -1,4 +1,4 @@
-"""Leave when the terminal goes away, whatever state the event loop is in.
+"""Hangup: the app is left when the terminal goes away, whatever state the event loop is in.
 
 A Textual 8 app whose terminal has hung up spins at a full core when SIGHUP is ignored or not delivered, and
 asyncio's signal handlers hang with it at a stalled terminal, because Textual's bounded write queue blocks the
@@ -20,13 +20,12 @@ GRACE_SECONDS = 1.0
 
 
 def leave_on_hangup(leave: Callable[[int], object], fd: int = 0) -> None:
-    """Call ``leave`` at hangup and at signals that ask for the end, and end the process a second later.
+    """At hangup and signals that ask for the end call ``leave`` with an exit code; end the process a second later.
 
-    Call it once, from the main thread. The session and its engine are other processes' business: ending a
-    viewer at any moment loses nothing.
+    Call it once, from the main thread; ``leave`` is called from another. Ending a viewer at any moment loses nothing.
 
     Args:
-        leave: Asks the app to exit with a code; called from another thread.
+        leave: Asks the app to exit.
         fd: The terminal.
     """
 

@@ -1,4 +1,4 @@
-"""What a terminal sends, as messages: any bytes at all, since a person, a paste or a noisy line may send any."""
+"""Input from a terminal as messages: a person, a paste or a noisy line may send any bytes."""
 
 from __future__ import annotations
 
@@ -25,14 +25,11 @@ LONGEST_GAP = 2.0
 
 
 class TerminalInput:
-    """Decodes and parses; nothing that a terminal sends raises here.
+    """A parser in which nothing that a terminal sends raises; the clock in seconds is for tests.
 
     Textual's own parser ends with the first number that is too large for a character or a key code that is no
     number, and its reader with the first byte that is not UTF-8, as in mouse reports of the oldest kind. What is pasted
     is taken out before it gets there: it would take an escape in it for the beginning of a key.
-
-    Args:
-        clock: Seconds, for tests.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -44,14 +41,7 @@ class TerminalInput:
         self._heard = clock()
 
     def messages(self, data: bytes) -> Generator[Message]:
-        """Parse what was read.
-
-        Args:
-            data: Some bytes.
-
-        Yields:
-            Keys, pastes, mouse events and the terminal's answers.
-        """
+        """Parse some bytes into keys, pastes, mouse events and the terminal's answers."""
         self._heard = self._clock()
         # One by one, so that after an error no more is lost than the sequence that made it.
         for character in self._decode(data):

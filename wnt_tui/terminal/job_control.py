@@ -1,4 +1,4 @@
-"""Whether a shell is there that gives the terminal back after Ctrl+Z, and stopping for it."""
+"""Job control: stopping at Ctrl+Z, where a shell is there that gives the terminal back."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from pathlib import Path
 
 
 def can_stop() -> bool:
-    """Return whether somebody is there who can continue this process once it has stopped.
-
-    POSIX calls a group of processes orphaned where no parent of a member is in another group of the same session: the
-    program of a terminal window, of ``ssh HOST wnt-tui`` or of a service. It would stop for ever.
-    """
+    """Whether somebody is there who can continue this process once it has stopped."""
+    # POSIX calls a group of processes orphaned where no parent of a member is in another group of the same session: the
+    # program of a terminal window, of ``ssh HOST wnt-tui`` or of a service. It would stop for ever.
     if signal.getsignal(signal.SIGTSTP) is signal.SIG_IGN:
         return False
     group, session = os.getpgrp(), os.getsid(0)

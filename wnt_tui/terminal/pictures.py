@@ -21,11 +21,7 @@ ANSWER_SECONDS = 5.0
 
 
 class Pictures:
-    """Takes pictures and gives parts.
-
-    Args:
-        clock: Seconds, for tests.
-    """
+    """Takes pictures and gives parts; the clock in seconds is for tests."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -43,39 +39,22 @@ class Pictures:
         self._focused: Sequence[Region] = ()
 
     def take(self, data: str) -> str:
-        """Take a picture, or a piece of one.
-
-        Args:
-            data: What the app writes.
-
-        Returns:
-            The sequences in it that are no part of a picture.
-        """
+        """Take a picture, or a piece of one; the sequences in it that are no part of a picture."""
         return self._wanted.write(data)
 
     def key(self) -> None:
-        """Note that a key was pressed: its effect is the picture to come."""
+        """Take note of a key: its effect is the picture to come."""
         self._keyed = self._clock()
         self._effect_to_come = True
 
     def arrange(self, lines: Sequence[Region], focused: Sequence[Region]) -> None:
-        """Take what comes first. Where another part of the screen has the keys, the newest picture is begun.
-
-        Args:
-            lines: Lines that say how things are: written first.
-            focused: What a key most likely changes: written next.
-        """
+        """Have lines written first, then what has the keys; where that is another, begin the newest picture."""
         if list(focused) != list(self._focused):
             self.begin()
         self._lines, self._focused = lines, focused
 
     def fit(self, columns: int, rows: int) -> None:
-        """Take the terminal's size: where it changed, what is shown is unknown, and new pictures will come.
-
-        Args:
-            columns: Its width; nothing is written beyond.
-            rows: Its height.
-        """
+        """Take the terminal's size: where it changed, what is shown is unknown, and new pictures will come."""
         if self._size != (columns, rows):
             self._size = (columns, rows)
             self.forget()
@@ -96,7 +75,7 @@ class Pictures:
         self._under_way = self._wanted.rows.copy()
 
     def part(self, room: int, *, urgent: bool = False) -> str:
-        """Return the next part.
+        """The next part.
 
         Args:
             room: Bytes it may have; it has more where a single row takes more.

@@ -1,4 +1,4 @@
-"""What the terminal must be able to do before the app starts in it."""
+"""Requirements of the terminal, checked before the app starts in it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class TerminalError(WntError):
 
 
 def too_small(columns: int, rows: int) -> bool:
-    """Return whether nothing useful can be drawn in so little space."""
+    """Whether nothing useful can be drawn in so little space."""
     return columns < MIN_COLUMNS or rows < MIN_ROWS
 
 
@@ -27,7 +27,7 @@ def require_terminal(instead: str) -> None:
     """Refuse to start the app where it cannot be seen.
 
     Args:
-        instead: What to do without a terminal, a sentence.
+        instead: A way out without a terminal, a sentence.
 
     Raises:
         UsageError: Standard input, output or error is no terminal.

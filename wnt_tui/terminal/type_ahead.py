@@ -1,4 +1,4 @@
-"""Keys that arrive faster than they are answered: over a slow link a dozen in one packet."""
+"""Type-ahead: keys that arrive faster than they are answered, over a slow link a dozen in one packet."""
 
 from __future__ import annotations
 
@@ -22,9 +22,6 @@ class TypeAhead(App[Result]):
     a dialog five times, and digits after the key that asks for a number would not reach its field. Here a key waits
     until the widget that got the one before it has handled that, and until a screen that it has opened is there.
     Bindings with priority are carried out at once.
-
-    Args:
-        **given: What Textual's ``App`` takes.
     """
 
     def __init__(self, **given: Any) -> None:
@@ -34,22 +31,13 @@ class TypeAhead(App[Result]):
         self._left = False
 
     def exit(self, *given: Any, **named: Any) -> None:
-        """End the app; what is typed after that is for nothing in it.
-
-        Args:
-            *given: What Textual's ``exit`` takes.
-            **named: The same.
-        """
+        """End the app, as Textual's ``exit`` does; what is typed after that is for nothing in it."""
         self._left = True
         self._typed.clear()
         super().exit(*given, **named)
 
     async def on_event(self, event: events.Event) -> None:
-        """Take keys in their order; everything else as it comes.
-
-        Args:
-            event: What has happened.
-        """
+        """Take keys in their order; everything else as it comes."""
         if self._left and isinstance(event, events.InputEvent):
             return
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import COMMAND, PRETEND, environment, session  # ruff: ignore[unused-import]  # fixtures
-from tests.link.slow_terminal import Answers, SlowTerminal, at_cursor
+from tests.terminal.slow_terminal import Answers, SlowTerminal, at_cursor
 from wnt_tui.terminal.flow import WINDOW_MAX
 
 SLOW = {"rate": 12_000.0, "latency": 0.1}

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import COMMAND, environment  # ruff: ignore[unused-import]  # fixture
-from tests.link.slow_terminal import SlowTerminal
-from tests.link.test_slow_terminal import header, recording  # ruff: ignore[unused-import]  # fixture
+from tests.terminal.slow_terminal import SlowTerminal
+from tests.terminal.test_slow_terminal import header, recording  # ruff: ignore[unused-import]  # fixture
 
 pytestmark = pytest.mark.slow
 
