@@ -106,7 +106,7 @@ def test_a_picture_shows_the_newest_state_and_no_backlog_is_worked_off(slow: Ope
 
     def collect(text: str) -> bool:
         steps.update(re.findall(r"step (\d+)\b(?!/)", text))
-        return bool(re.search(r"step 0\b.*×1", text))
+        return bool(re.search(r"step 0\b.*behind newest", text))
 
     before = len(terminal.output)
     for _ in range(5):
