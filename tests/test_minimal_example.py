@@ -13,6 +13,7 @@ import pytest
 from engine import RunConfig, Trainer
 from engine.data.dataset import DataSet
 from engine.measure.kernel_spectrum import KernelSpectrum
+from engine.measure.standard import standard
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "minimal.py"
 # Far above what rounding leaves after some steps of networks 30 wide, far below what a wrong factor would.
@@ -43,11 +44,9 @@ def test_its_rows_are_the_engines(minimal, activation, n):
         width=width, depth=depth, examples=n, test_examples=0, activation=activation, loss="mse", lr=lr, steps=steps,
         seed=seed, dtype="float64", device="cpu",
     )  # fmt: skip
-    trainer = Trainer(config, data)
     # A live row stops iterating where it cannot afford more; here it goes on until the residual is small.
-    trainer._observer._kernel = KernelSpectrum(
-        largest_tolerance=1e-9, smallest_tolerance=1e-9, products=100, warm_products=(100, 100)
-    )
+    kernel = KernelSpectrum(largest_tolerance=1e-9, smallest_tolerance=1e-9, products=100, warm_products=(100, 100))
+    trainer = Trainer(config, data, measurements=standard("all", kernel))
     records = list(trainer.run())
     assert len(found) == len(records) == steps + 1
     for row, record in zip(found, records, strict=True):

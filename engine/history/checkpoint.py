@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import Tensor
 
-from engine.measure.carried import Carried
+from engine.measure.base import State, tensors_of, with_tensors
 from engine.record import StepRecord
 from engine.training.trainer import Trainer
 
@@ -23,12 +23,12 @@ class Checkpoint:
 
     step: int
     parameters: tuple[Tensor, ...]
-    carried: Carried | None
+    carried: State | None
 
     @property
     def size(self) -> int:
         """Bytes of its tensors: about three times the parameters where the Hessian is measured, else about once."""
-        vectors = self.carried.vectors.values() if self.carried is not None else ()
+        vectors = tensors_of(self.carried or {}).values()
         return sum(tensor.numel() * tensor.element_size() for tensor in (*self.parameters, *vectors))
 
 
@@ -42,8 +42,8 @@ def take(trainer: Trainer) -> Checkpoint:
         The copy.
     """
     carried = trainer.carried()
-    vectors = {name: _copied(vector) for name, vector in carried.vectors.items()}
-    return Checkpoint(trainer.step, parameters_of(trainer), replace(carried, vectors=vectors))
+    copies = {path: _copied(tensor) for path, tensor in tensors_of(carried).items()}
+    return Checkpoint(trainer.step, parameters_of(trainer), with_tensors(carried, copies))
 
 
 def put_back(trainer: Trainer, checkpoint: Checkpoint) -> StepRecord:
@@ -57,8 +57,9 @@ def put_back(trainer: Trainer, checkpoint: Checkpoint) -> StepRecord:
         Loss, accuracy and gradient norm there, from a pass at the parameters.
     """
     assert checkpoint.carried is not None, "parameters alone are no place to go on from"
-    vectors = {name: vector.to(trainer.device, copy=True) for name, vector in checkpoint.carried.vectors.items()}
-    return trainer.restore(checkpoint.step, checkpoint.parameters, replace(checkpoint.carried, vectors=vectors))
+    tensors = tensors_of(checkpoint.carried)
+    there = {path: tensor.to(trainer.device, copy=True) for path, tensor in tensors.items()}
+    return trainer.restore(checkpoint.step, checkpoint.parameters, with_tensors(checkpoint.carried, there))
 
 
 def parameters_of(trainer: Trainer) -> tuple[Tensor, ...]:

@@ -1,25 +1,25 @@
 """Checkpoints as a session stores them: named tensors, and one of them JSON in bytes. Never pickle.
 
-What comes out of a file is held against the run that it is for: names, types, shapes, sizes, finite parameters. That
-the parameters are those of their row is seen afterwards, from the loss at them.
+What comes out of a file is held against the run that it is for: names, types, shapes and finite values of parameters
+here, the carried state by the measurements that take it up. That the parameters are those of their row is seen
+afterwards, from the loss at them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
-from engine.catalogue import STEP_COLUMNS
 from engine.errors import SessionError
 from engine.history.checkpoint import Checkpoint
-from engine.measure.carried import Carried
+from engine.measure.base import State, numbers_of, tensors_of, with_tensors
 from engine.session.reader import SessionReader
 from engine.session.rows import ROLLING, Tensor
-from engine.theory.ledger import LEDGER
 from engine.training.trainer import Trainer
 
 _NUMPY: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
@@ -41,18 +41,11 @@ def encode(checkpoint: Checkpoint, trainer: Trainer) -> dict[str, Tensor]:
         Tensors by name: ``W1`` …, ``b1`` …, ``carried`` (JSON) and ``carried.NAME``.
     """
     tensors = dict(zip(trainer.model.parameters, map(_stored, checkpoint.parameters), strict=True))
-    carried = checkpoint.carried
-    if carried is None:
+    if checkpoint.carried is None:
         return tensors
-    words = {
-        "trajectory": dict(carried.trajectory),
-        "before": dict(carried.before),
-        "violations": {name: list(steps) for name, steps in carried.violations.items()},
-        "weight_norms": carried.weight_norms,
-    }
-    text = json.dumps(words).encode()
+    text = json.dumps(numbers_of(checkpoint.carried)).encode()
     tensors[_CARRIED] = Tensor("U8", (len(text),), text)
-    return tensors | {_VECTOR + name: _stored(vector) for name, vector in carried.vectors.items()}
+    return tensors | {_VECTOR + path: _stored(vector) for path, vector in tensors_of(checkpoint.carried).items()}
 
 
 def read_checkpoint(reader: SessionReader, step: int, trainer: Trainer) -> Checkpoint:
@@ -77,7 +70,7 @@ def read_checkpoint(reader: SessionReader, step: int, trainer: Trainer) -> Check
     stored = reader.checkpoint(step)
     try:
         return _decoded(step, stored, trainer)
-    except (LookupError, TypeError, ValueError, RecursionError) as error:
+    except (LookupError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise SessionError(_unfit(reader, step, str(error) or type(error).__name__)) from None
 
 
@@ -98,77 +91,43 @@ def _decoded(step: int, stored: Mapping[str, Tensor], trainer: Trainer) -> Check
         return Checkpoint(step, tuple(parameters), None)
     if len(text.data) > _LONGEST_TEXT:
         raise ValueError("its text is too long")
-    return Checkpoint(step, tuple(parameters), _carried(json.loads(text.data), left, trainer))
+    return Checkpoint(step, tuple(parameters), _carried(json.loads(text.data), left))
 
 
-def _carried(words: Any, stored: Mapping[str, Tensor], trainer: Trainer) -> Carried:
-    before = _numbers(words["before"])
-    if not set(before) <= set(STEP_COLUMNS):
-        raise ValueError("it names metrics that there are not")
-    violations = {str(name): tuple(map(int, steps)) for name, steps in dict(words["violations"]).items()}
-    if not set(violations) <= set(LEDGER):
-        raise ValueError("it names inequalities that there are not")
-    norms = words["weight_norms"]
-    if norms is not None and len(norms) != trainer.model.depth:
-        raise ValueError("it has norms of another depth")
+def _carried(words: Any, stored: Mapping[str, Tensor]) -> State:
+    if not isinstance(words, dict):
+        raise TypeError("its text is no mapping")
     vectors = {}
     for name, tensor in stored.items():
-        if not name.startswith(_VECTOR):
-            raise ValueError(f"nobody knows {name}")
-        part, _, inner = (short := name.removeprefix(_VECTOR)).partition(".")
-        if len(tensor.shape) != 1 or tensor.shape[0] not in _LENGTHS[part](trainer, inner):
-            raise ValueError(f"{name} has shape {tensor.shape}")
-        vectors[short] = _tensor(tensor)
-    return Carried(
-        trajectory=_numbers(words["trajectory"]),
-        before=before,
-        violations=violations,
-        weight_norms=None if norms is None else tuple(_number(norm) for norm in norms),
-        vectors=vectors,
-    )
+        if not name.startswith(_VECTOR) or len(tensor.shape) != 1:
+            raise ValueError(f"nobody knows {name} of shape {tensor.shape}")
+        vectors[name.removeprefix(_VECTOR)] = _tensor(tensor)
+    if "weight_norms" in words:
+        words, vectors = _from_version_1(words, vectors)
+    return with_tensors(_numbers(words), vectors)
 
 
-def _layer_lengths(trainer: Trainer, name: str) -> set[int]:
-    """Lengths that a vector of the layers' measurements may have; a name that there is not is a ValueError."""
-    kind, _, rest = name.partition(".")
-    if name.endswith((".scalars", ".bounds")):
-        return {2}
-    weights, n = trainer.model.weights, trainer.data.x_train.shape[0]
-    if kind == "weights":
-        return {min(weight.shape) for weight in weights}  # which one it is of, the norm sees for itself
-    if kind == "stack":
-        return {min(n, weights[0].shape[0])} if rest.startswith("features") else {n}
-    if kind != "layer":
-        raise ValueError(f"nobody knows {name}")
-    layer, _, what = rest.partition(".")
-    return {min(n, weights[int(layer)].shape[1])} if what.startswith("features") else {n}
+def _from_version_1(words: Any, vectors: dict[str, torch.Tensor]) -> tuple[Any, dict[str, torch.Tensor]]:
+    """The layout of wnt-tui 0.1 and 0.2, which kept weight norms beside the measurements."""
+    words = dict(words)
+    norms, exact = words.pop("weight_norms"), vectors.pop("kernel.exact", None)
+    if norms is not None:
+        words["proved_bounds"] = {"weight_norms": norms}
+    if exact is not None:
+        words["kernel"] = {"exact": bool(exact)}
+    return words, {re.sub(r"\.(low|high)_", r".\1.", path): held for path, held in vectors.items()}
 
 
-def _kernel_lengths(trainer: Trainer, name: str) -> set[int]:
-    n = trainer.data.x_train.shape[0]
-    if name == "exact":
-        return {1}
-    if name.startswith("pntk."):
-        return {2} if name.endswith(".scalars") else {n}
-    return {n * trainer.data.classes}
-
-
-# A wrong length would end the run in the middle of a product.
-_LENGTHS: dict[str, Callable[[Trainer, str], set[int]]] = {
-    "curvature": lambda trainer, _name: {trainer.model.dimension},
-    "kernel": _kernel_lengths,
-    "layers": _layer_lengths,
-}
-
-
-def _numbers(found: Any) -> dict[str, float]:
-    return {str(name): _number(value) for name, value in dict(found).items()}
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{value!r} is no number")
-    return float(value)
+def _numbers(found: Any) -> Any:
+    """JSON's mappings and lists of numbers; a TypeError for anything else in them."""
+    if isinstance(found, dict):
+        return {name: _numbers(held) for name, held in found.items()}
+    if isinstance(found, list):
+        return [_numbers(held) for held in found]
+    if not isinstance(found, (bool, int, float)):
+        raise TypeError(f"{found!r} is no number")
+    float(found)  # an OverflowError where it is too large for one
+    return found
 
 
 def _stored(tensor: torch.Tensor) -> Tensor:

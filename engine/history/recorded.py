@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.config import RunConfig
 from engine.errors import SessionError
-from engine.measure.schedule import MEASURED, TASKS, Work, seconds_of
+from engine.measure.schedule import MEASURED, Work, costly_of, made_at
 from engine.record import lr_in_force, lr_leaving
 from engine.session.reader import SessionReader
 
@@ -122,9 +122,9 @@ class RecordedRun:
         """
         steps, columns = self.reader.steps(step - 1, 1)
         there = set(self.reader.columns("steps"))
-        if steps.size != 1 or steps[0] != step or not {MEASURED, *map(seconds_of, TASKS["all"])} <= there:
+        if steps.size != 1 or steps[0] != step or MEASURED not in there or not costly_of(there):
             return None
-        made = tuple(task for task in TASKS["all"] if math.isfinite(float(columns[seconds_of(task)][0])))
+        made = made_at({name: float(columns[name][0]) for name in there & columns.keys()})
         return Work(bool(made) or not math.isnan(float(columns[MEASURED][0])), made)
 
     def _range(self) -> str:

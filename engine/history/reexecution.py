@@ -134,7 +134,7 @@ class Rerun:
         self.trainer.set_lr(self.recorded.lr_leaving(checkpoint.step))
         try:
             record = put_back(self.trainer, checkpoint)
-        except (KeyError, ValueError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise SessionError(f"The checkpoint of step {checkpoint.step} does not fit its run: {error}.") from None
         self._set_coming_lr()
         found = differences(self.recorded.row(checkpoint.step), record, training_only=True)

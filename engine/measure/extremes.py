@@ -26,9 +26,11 @@ from typing import Literal
 
 import numpy as np
 import scipy.linalg
+import torch
 from numpy.typing import NDArray
 
 from engine.measure import lapack
+from engine.measure.base import State, part, vector
 from engine.theory.conditioning import resolution
 
 Array = NDArray[np.float64]
@@ -142,21 +144,14 @@ class Trail:
         if found.second is not None:
             self._held["second"] = found.second
 
-    def state(self) -> dict[str, Array]:
-        """What is carried from row to row.
+    def state(self) -> State:
+        """The vectors by name."""
+        return {name: torch.from_numpy(held) for name, held in self._held.items()}
 
-        Returns:
-            Vectors by name, for :meth:`restore`.
-        """
-        return dict(self._held)
-
-    def restore(self, state: dict[str, Array]) -> None:
-        """Take up what :meth:`state` gave.
-
-        Args:
-            state: Vectors by name.
-        """
-        self._held = dict(state)
+    def restore(self, state: State, n: int) -> None:
+        """Take up vectors of a length."""
+        found = {name: vector(state, name, n) for name in ("last", "before", "second")}
+        self._held = {name: held.cpu().numpy() for name, held in found.items() if held is not None}
 
 
 class GramExtremes:
@@ -244,28 +239,19 @@ class GramExtremes:
         self._low.add(found)
         return found, shift - rounding
 
-    def state(self) -> dict[str, Array]:
-        """What is carried from row to row.
+    def state(self) -> State:
+        """Vectors of both ends, and what is known of λ_min."""
+        ends = {"low": self._low.state(), "high": self._high.state()}
+        if self._known is None:
+            return ends
+        return ends | {"scalars": torch.tensor([self._known, self._off], dtype=torch.float64)}
 
-        Returns:
-            Vectors and scalars by name, for :meth:`restore`.
-        """
-        carried = {f"low_{name}": vector for name, vector in self._low.state().items()}
-        carried |= {f"high_{name}": vector for name, vector in self._high.state().items()}
-        if self._known is not None:
-            carried["scalars"] = np.array([self._known, self._off])
-        return carried
-
-    def restore(self, state: dict[str, Array]) -> None:
-        """Take up what :meth:`state` gave.
-
-        Args:
-            state: Vectors and scalars by name.
-        """
-        for prefix, trail in (("low_", self._low), ("high_", self._high)):
-            trail.restore({name[len(prefix) :]: v for name, v in state.items() if name.startswith(prefix)})
-        scalars = state.get("scalars")
-        self._known, self._off = (None, _FIRST) if scalars is None else (float(scalars[0]), float(scalars[1]))
+    def restore(self, state: State, n: int) -> None:
+        """Take up what is known of a matrix of order n."""
+        self._low.restore(part(state, "low"), n)
+        self._high.restore(part(state, "high"), n)
+        scalars = vector(state, "scalars", 2)
+        self._known, self._off = (None, _FIRST) if scalars is None else scalars.tolist()
 
 
 class NormFollower:
@@ -299,21 +285,14 @@ class NormFollower:
                 return math.sqrt(found.value + found.residual)
         return math.sqrt(max(float(np.linalg.eigvalsh(dense())[-1]), 0.0))
 
-    def state(self) -> dict[str, Array]:
-        """What is carried from row to row.
+    def state(self) -> State:
+        """The singular vector found last."""
+        return {} if self._vector is None else {"vector": torch.from_numpy(self._vector)}
 
-        Returns:
-            Vectors by name, for :meth:`restore`.
-        """
-        return {} if self._vector is None else {"vector": self._vector}
-
-    def restore(self, state: dict[str, Array]) -> None:
-        """Take up what :meth:`state` gave.
-
-        Args:
-            state: Vectors by name.
-        """
-        self._vector = state.get("vector")
+    def restore(self, state: State, order: int) -> None:
+        """Take up the singular vector of a matrix with so many columns."""
+        held = vector(state, "vector", order)
+        self._vector = None if held is None else held.cpu().numpy()
 
 
 class Subspace:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.device.transfer import Arrival, Transfer
+from engine.measure.base import Findings, Measurement, RowContext, State, part
 from engine.measure.extremes import GramExtremes
 from engine.measure.kernel import TangentKernel
 from engine.measure.krylov import Sweep, launch
@@ -26,10 +27,10 @@ from engine.theory.loss_constants import LOSSES
 
 End = Literal["largest", "smallest"]
 
-_Witness = tuple[float, Callable[[], Tensor]]
+_Quotient = tuple[float, Callable[[], Tensor]]
 """A Rayleigh quotient and how to get the vector that has it."""
 
-# A witness objects from this share of its quotient on.
+# A known quotient lies outside from this share of it on.
 _BEYOND = 1e-12
 # Products for λ_min are made in the training precision if their rounding is at most this share of the residual that is
 # asked for at λ_min(pNTK): λ_min(K) is below that, seldom by more than a factor of 10.
@@ -41,7 +42,7 @@ _COLD_TOLERANCE = {"largest": 5e-3, "smallest": 5e-2}
 _TRACES_ESTIMATED_FROM = 64
 
 
-class KernelSpectrum:
+class KernelSpectrum(Measurement):
     """Measures K, its compression and JᵀH_ℓJ/n, and keeps the eigenvectors as the next row's starts.
 
     A value's own error is of the order of its residual squared over the spectral gap. Eigenvalues
@@ -59,6 +60,22 @@ class KernelSpectrum:
         warm_products: Most products for λ_max (and Gauss–Newton) and for λ_min once they are being followed.
     """
 
+    name = "kernel"
+    provides = (
+        "ntk_lambda_min",
+        "ntk_lambda_max",
+        "ntk_log10_cond",
+        "ntk_residual",
+        "ntk_lambda_max_residual",
+        "pntk_lambda_min",
+        "pntk_lambda_max",
+        "smoothness_ggn",
+        "ntk_trace_share",
+    )
+    needs = ("layers",)
+    measured_in = "all"
+    costly = True
+
     def __init__(
         self,
         *,
@@ -74,19 +91,33 @@ class KernelSpectrum:
         self._compressed = GramExtremes()
         self._threads = LayerThreads()
         self._exact = True  # whether products for λ_min were to be made in float64 at the row before
-        self._late: _Late | None = None
+        self._queued: _Queued | None = None
+        self._traces: Arrival | None = None
+
+    def launch(self, row: RowContext) -> None:
+        """Queue the products of the row, and the layers' traces."""
+        kernel = TangentKernel(row.current.run, row.grams)
+        self.queue(kernel, row.current.rows, self.config.loss, row.transfer)
+        self._traces = row.transfer.add(layer_traces(kernel))
+
+    def collect(self, row: RowContext) -> Findings:
+        """Measure K. Cost: see :meth:`measure`, and one backward pass for the traces (k of them below 64 examples)."""
+        kernel = TangentKernel(row.current.run, row.grams)
+        values = self.measure(kernel, row.current.rows, self.config.loss, row.current.grad_norm)
+        traces, self._traces = self._traces, None
+        return Findings(values, {"ntk_trace_share": trace_shares(kernel, traces)})
 
     def measure(
         self, kernel: TangentKernel, rows: LossRows, loss: str, grad_norm: float | None = None
     ) -> dict[str, float]:
-        """Measure a row.
+        """The extremes at a row.
 
         Both ends by Lanczos. (Davidson's method with the inverse of pNTK ⊗ I_k as preconditioner was tried and took as
         many products: at these widths K's small eigenvectors are where finite width differs from Θ ⊗ I_k.)
 
-        A Ritz value can have converged to the wrong eigenvalue. Two kinds of witnesses are known anyway: the logit
-        gradient, with the quotient n²‖∇f‖²/‖∂ℓ/∂o‖², and the extreme modes of the pNTK. Where one lies outside the
-        values found, the search starts again from it; so the values always enclose μ's chain and the pNTK.
+        A Ritz value can have converged to the wrong eigenvalue. Some Rayleigh quotients are known anyway: that of the
+        logit gradient, n²‖∇f‖²/‖∂ℓ/∂o‖², and those of the pNTK's extreme modes. Where one lies outside the values
+        found, the search restarts from its vector; so the values always enclose μ's chain and the pNTK.
 
         Args:
             kernel: K at the row's parameters.
@@ -96,35 +127,35 @@ class KernelSpectrum:
 
         Returns:
             ``ntk_*``, ``pntk_*`` and ``smoothness_ggn``. Cost: the pNTK and its extremes, and products with K: at most
-            60 an end, and once they are warm 6 for λ_max and Gauss–Newton and 12 for λ_min, unless a witness objects.
+            60 an end, and once they are warm 6 for λ_max and Gauss–Newton and 12 for λ_min, unless it restarts.
         """
-        late = self._late or self._queue(kernel, rows, loss, Transfer(), ahead=False)
-        self._late = None
-        host = late.arriving.array()
+        queued = self._queued or self._prepare(kernel, rows, Transfer())
+        self._queued = None
+        host = queued.arriving.array()
         if not math.isfinite(float(host.trace())):
             return {}
         pntk = self._compressed.measure(host.astype(np.float64, copy=False))
-        witnesses = _gradient_witness(_product(kernel, torch.float64), rows, grad_norm, late.gradient_square.number())
+        known = _gradient_quotient(_product(kernel, torch.float64), rows, grad_norm, queued.gradient_square.number())
 
         def mode(index: int) -> Tensor:
             n, k = kernel.shape
-            column: Tensor = torch.linalg.eigh(late.compressed).eigenvectors[:, index, None]
+            column: Tensor = torch.linalg.eigh(queued.compressed).eigenvectors[:, index, None]
             return column.expand(n, k).reshape(-1)
 
-        # Rounding of products and witnesses; in float64 too small to be told.
+        # Rounding of products and quotients; in float64 too small to be seen.
         single = kernel.precision != torch.float64
         rounding = _ROUNDING * torch.finfo(kernel.precision).eps * pntk.largest if single else 0.0
-        witnesses = [*witnesses, (pntk.largest, lambda: mode(-1))]
-        largest = self._enclosing("largest", kernel, kernel.precision, late, rounding, witnesses)
-        witnesses[-1] = pntk.smallest, lambda: mode(0)
+        known = [*known, (pntk.largest, lambda: mode(-1))]
+        largest = self._enclosing("largest", kernel, kernel.precision, queued, rounding, known)
+        known[-1] = pntk.smallest, lambda: mode(0)
         coarse = rounding <= _CLEAR * self._tolerances["smallest"] * pntk.smallest
-        if "smallest" not in late.sweeps:
-            late.smallest_in = kernel.precision if coarse else torch.float64
+        if "smallest" not in queued.sweeps:
+            queued.smallest_in = kernel.precision if coarse else torch.float64
         if kernel.is_singular:
             smallest, rest = 0.0, 0.0
         else:
-            pair = self._enclosing("smallest", kernel, late.smallest_in, late, rounding, witnesses)
-            smallest, rest = pair.value, pair.residual + (rounding if late.smallest_in == kernel.precision else 0.0)
+            pair = self._enclosing("smallest", kernel, queued.smallest_in, queued, rounding, known)
+            smallest, rest = pair.value, pair.residual + (rounding if queued.smallest_in == kernel.precision else 0.0)
         self._exact = not coarse
         order = kernel.shape[0] * kernel.shape[1]
         return {
@@ -135,10 +166,10 @@ class KernelSpectrum:
             "ntk_lambda_max_residual": largest.residual,
             "pntk_lambda_min": at_least_zero(pntk.smallest),
             "pntk_lambda_max": pntk.largest,
-            "smoothness_ggn": self._gauss_newton(kernel, rows, loss, largest.value, late),
+            "smoothness_ggn": self._gauss_newton(kernel, rows, loss, largest.value, queued),
         }
 
-    def launch(self, kernel: TangentKernel, rows: LossRows, loss: str, transfer: Transfer) -> None:
+    def queue(self, kernel: TangentKernel, rows: LossRows, loss: str, transfer: Transfer) -> None:
         """Queue the products of a row on the device, to be read by :meth:`measure`.
 
         Args:
@@ -147,96 +178,78 @@ class KernelSpectrum:
             loss: Its name.
             transfer: By what the row's numbers come.
         """
-        self._late = self._queue(kernel, rows, loss, transfer, ahead=True)
+        self._queued = queued = self._prepare(kernel, rows, transfer)
+        operators = {
+            "largest": _product(kernel, kernel.precision),
+            "smallest": _product(kernel, queued.smallest_in),
+            "gauss_newton": _gauss_newton_product(kernel, rows),
+        }
+        if LOSSES[loss].quadratic:
+            del operators["gauss_newton"]
+        for name, product in operators.items():
+            start = self._starts[name].guess()
+            if start is not None:  # how many products a cold start takes cannot be foreseen
+                products = min(self._warm_products["smallest" if name == "smallest" else "largest"], start.numel())
+                queued.sweeps[name] = launch(_one_by_one(product), start[None], products, transfer)
 
-    def _queue(self, kernel: TangentKernel, rows: LossRows, loss: str, transfer: Transfer, *, ahead: bool) -> _Late:
+    def _prepare(self, kernel: TangentKernel, rows: LossRows, transfer: Transfer) -> _Queued:
         compressed = kernel.compressed(self._threads)
-        late = _Late(
+        return _Queued(
             rows.gradient,
             compressed,
             transfer.add(compressed),
             transfer.add(rows.gradient.square().sum()),
             smallest_in=torch.float64 if self._exact else kernel.precision,
         )
-        operators = {
-            "largest": _product(kernel, kernel.precision),
-            "smallest": _product(kernel, late.smallest_in),
-            "gauss_newton": _gauss_newton_product(kernel, rows),
-        }
-        if LOSSES[loss].quadratic:
-            del operators["gauss_newton"]
-        for name, product in operators.items() if ahead else ():
-            start = self._starts[name].guess()
-            if start is not None:  # how many products a cold start takes cannot be foreseen
-                products = min(self._warm_products["smallest" if name == "smallest" else "largest"], start.numel())
-                late.sweeps[name] = launch(_one_by_one(product), start[None], products, transfer)
-        return late
 
-    def vectors(self) -> dict[str, Tensor]:
-        """The eigenvectors found last.
+    @property
+    def eigenvectors(self) -> dict[str, Tensor]:
+        """Unit vectors of K's ``largest`` and ``smallest`` and of ``gauss_newton``, (nk,), as far as there are any."""
+        return {name: start.last for name, start in self._starts.items() if start.last is not None}
 
-        Returns:
-            Unit vectors of K's ``largest`` and ``smallest`` and of ``gauss_newton``, (nk,), as far as there are any.
-        """
-        return {name: start.state()["last"] for name, start in self._starts.items() if start.state()}
+    def state(self) -> State:
+        """Warm starts, and the precision of products for λ_min."""
+        starts = {name: start.state() for name, start in self._starts.items()}
+        return {"pntk": self._compressed.state(), "exact": self._exact, **starts}
 
-    def state(self) -> dict[str, Tensor]:
-        """What is carried from row to row.
-
-        Returns:
-            Tensors by name, for :meth:`restore`.
-        """
-        carried = {f"pntk.{name}": torch.from_numpy(held) for name, held in self._compressed.state().items()}
-        carried["exact"] = torch.tensor([float(self._exact)])
+    def restore(self, state: State, row: RowContext) -> None:
+        """Take up warm starts."""
+        n, k = row.current.run.logits.shape
+        self._compressed.restore(part(state, "pntk"), n)
+        self._exact = bool(state.get("exact", True))
+        self._queued = self._traces = None
         for name, start in self._starts.items():
-            carried |= {f"{name}.{part}": held for part, held in start.state().items()}
-        return carried
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what :meth:`state` gave.
-
-        Args:
-            state: Tensors by name.
-        """
-
-        def part(prefix: str) -> dict[str, Tensor]:
-            return {name[len(prefix) :]: held for name, held in state.items() if name.startswith(prefix)}
-
-        self._compressed.restore({name: held.cpu().numpy() for name, held in part("pntk.").items()})
-        self._exact = "exact" not in state or bool(state["exact"])
-        self._late = None
-        for name, start in self._starts.items():
-            start.restore(part(f"{name}."))
+            start.restore(part(state, name), n * k)
 
     def _enclosing(
         self,
         which: End,
         kernel: TangentKernel,
         precision: torch.dtype,
-        late: _Late,
+        queued: _Queued,
         rounding: float,
-        witnesses: list[_Witness],
+        known: list[_Quotient],
     ) -> RitzPair:
-        """The extreme eigenvalue, searched again from the furthest witness if that lies beyond it."""
+        """The extreme eigenvalue, searched again from the furthest known quotient if that lies beyond it."""
         product = _product(kernel, precision)
-        pair = self._extreme(which, product, late)
-        quotient, vector = (max if which == "largest" else min)(witnesses, key=operator.itemgetter(0))
+        pair = self._extreme(which, product, queued)
+        quotient, vector = (max if which == "largest" else min)(known, key=operator.itemgetter(0))
         beyond = quotient - pair.value if which == "largest" else pair.value - quotient
         if beyond > rounding + _BEYOND * abs(quotient):
-            self._starts[which].jump(vector())
-            pair = self._extreme(which, product, late)
+            self._starts[which].restart_from(vector())
+            pair = self._extreme(which, product, queued)
         return pair
 
-    def _gauss_newton(self, kernel: TangentKernel, rows: LossRows, loss: str, largest: float, late: _Late) -> float:
+    def _gauss_newton(self, kernel: TangentKernel, rows: LossRows, loss: str, largest: float, queued: _Queued) -> float:
         """λ_max(BᵀKB)/n, which is that of JᵀBBᵀJ/n; for mse_logits B is the identity."""
         n = kernel.shape[0]
         if LOSSES[loss].quadratic:
             return largest / n
-        return self._extreme("gauss_newton", _gauss_newton_product(kernel, rows), late).value / n
+        return self._extreme("gauss_newton", _gauss_newton_product(kernel, rows), queued).value / n
 
-    def _extreme(self, name: str, product: Operator, late: _Late) -> RitzPair:
+    def _extreme(self, name: str, product: Operator, queued: _Queued) -> RitzPair:
         which: End = "smallest" if name == "smallest" else "largest"
-        sweep = late.sweeps.pop(name, None)
+        sweep = queued.sweeps.pop(name, None)
         found = sweep.ritz(which)[0] if sweep is not None else None
         if sweep is not None and found is not None:
             vector = sweep.vectors([found])[0]
@@ -245,16 +258,16 @@ class KernelSpectrum:
             start = self._starts[name].guess()
             most, tolerance = self._warm_products[which], self._tolerances[which]
             if start is None:
-                # A cold start may settle on an eigenvalue that is not the extreme one: it is looked at more closely.
+                # A cold start may settle on an eigenvalue that is not the extreme one: it is found more closely.
                 most, tolerance = self._products, min(tolerance, _COLD_TOLERANCE[which])
-                start = _noise(late.gradient)
+                start = _noise(queued.gradient)
             pair = extreme_eigenpair(product, start, which, tolerance=tolerance, max_products=most)
-        self._starts[name].found(pair.vector)
+        self._starts[name].add(pair.vector)
         return pair
 
 
 @dataclass(slots=True)
-class _Late:
+class _Queued:
     """What a row needs, queued or made at once.
 
     Attributes:
@@ -333,7 +346,7 @@ def _one_by_one(product: Operator) -> Operator:
     return lambda batch: product(batch[0])[None]
 
 
-def _gradient_witness(product: Operator, rows: LossRows, grad_norm: float | None, square: float) -> list[_Witness]:
+def _gradient_quotient(product: Operator, rows: LossRows, grad_norm: float | None, square: float) -> list[_Quotient]:
     """The logit gradient g as a vector with its Rayleigh quotient in K: gᵀKg = ‖Jᵀg‖² = n²‖∇f‖²."""
     g = rows.gradient.reshape(-1)
     if not square > 0.0:

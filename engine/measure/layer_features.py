@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.measure.base import State, part
 from engine.measure.extremes import GramExtremes, NormFollower
 from engine.measure.gram import Array, GramSpectrum, spectrum
 from engine.theory.gershgorin import Gershgorin, gershgorin
@@ -108,24 +109,16 @@ class LayerFeatures:
             features_fro=features_fro,
         )
 
-    def state(self) -> dict[str, Array]:
-        """What is carried from row to row, except where distances are measured from.
+    def state(self) -> State:
+        """Warm starts by what they are of."""
+        return {
+            "gram": self._extremes.state(),
+            "gram_change": self._gram_change.state(),
+            "features_change": self._features_change.state(),
+        }
 
-        Returns:
-            Arrays by name, for :meth:`restore`.
-        """
-        parts = self._parts()
-        return {f"{part}.{name}": held for part, of in parts.items() for name, held in of.state().items()}
-
-    def restore(self, state: dict[str, Array]) -> None:
-        """Take up what :meth:`state` gave.
-
-        Args:
-            state: Arrays by name.
-        """
-        for part, of in self._parts().items():
-            own = f"{part}."
-            of.restore({name.removeprefix(own): held for name, held in state.items() if name.startswith(own)})
-
-    def _parts(self) -> dict[str, GramExtremes | NormFollower]:
-        return {"gram": self._extremes, "gram_change": self._gram_change, "features_change": self._features_change}
+    def restore(self, state: State, n: int, width: int) -> None:
+        """Take up warm starts of n rows of features of this width."""
+        self._extremes.restore(part(state, "gram"), n)
+        self._gram_change.restore(part(state, "gram_change"), n)
+        self._features_change.restore(part(state, "features_change"), min(n, width))

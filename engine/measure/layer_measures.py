@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.config import RunConfig
 from engine.device.transfer import Arrival, Transfer, to_host
+from engine.measure.base import Findings, LayerValues, Measurement, RowContext, State, part
 from engine.measure.gram import Array, device_gram, feature_gram
 from engine.measure.layer_features import LayerFeatures, LayerRow, Moved
 from engine.measure.layer_stack import LayerStack
@@ -37,39 +38,67 @@ class _Initial:
     parameters: dict[str, Tensor] | None = None
 
 
-class LayerMeasures:
-    """The layers' table of a row, with what it carries from row to row: warm starts and the initial pass.
+class LayerMeasures(Measurement):
+    """The layers' table of a row. Carried from row to row are warm starts; θ_0 is kept from the first row on.
+
+    Cost: O(L(n²·width + n³)) with the constants of :mod:`engine.measure.extremes`, and one pass over the weights once
+    they have moved.
 
     Args:
-        model: The model in training; read only.
-        keep_grams: Whether to keep the Gram matrices of the row measured last in ``grams``.
+        weights_loose: By what share a bound on ‖W‖₂ may become too large before it is found anew.
+        distances_loose: The same for ‖W − W(0)‖₂.
     """
 
-    def __init__(self, model: Model, *, keep_grams: bool = False) -> None:
-        self._model = model
-        self._keep_grams = keep_grams
-        self.grams: list[Tensor] = []
+    name = "layers"
+    provides = (
+        "lambda_min",
+        "lambda_min_lower",
+        "lambda_max",
+        "lambda_max_residual",
+        "lambda_resolution",
+        "log10_cond",
+        "gersh_row_sum",
+        "gersh_min_diag",
+        "gersh_max_offdiag",
+        "gersh_max_abs_offdiag",
+        "gersh_lower",
+        "gersh_upper",
+        "eq13_op",
+        "eq13_fro",
+        "eq13_features_op",
+        "eq13_features",
+        "eq13_weights",
+        "weight_norm",
+        "weight_distance",
+        "distance_init",
+    )
+    costly = True
+
+    def __init__(self, *, weights_loose: float = 1e-2, distances_loose: float = 5e-2) -> None:
+        self._loose = weights_loose, distances_loose
         self._initial: _Initial | None = None
         self._input: LayerRow | None = None  # the input never changes, so neither does anything of G⁰
-        self._layers = [LayerFeatures() for _ in range(model.depth)]
+        self._input_gram: Tensor | None = None
         self._threads = LayerThreads()
-        self._weights = WeightNorms(model.weights, self._threads)
-        self._distance = 0.0
+        self._distance = 0.0  # ‖θ − θ_0‖
         self._stack = LayerStack()
         self._queues = False  # whether rows are launched
         # Of a row that has been launched: Gram matrices of layers, and ‖b_l − b_l(0)‖².
         self._arriving: list[Arrival] | None = None
         self._bias_changes: Arrival | None = None
         self._bias_shifts: list[float] = []
+        self._gradient_norms: list[float] = []
 
-    def launch(self, run: Pass, transfer: Transfer) -> None:
-        """Queue on the device what the layers of a pass need, to be read by :meth:`measure`.
+    def begin(self, config: RunConfig, model: Model) -> None:
+        """Take the run."""
+        super().begin(config, model)
+        self._layers = [LayerFeatures() for _ in range(model.depth)]
+        self._weights = WeightNorms(model.weights, self._threads, *self._loose)
 
-        Args:
-            run: The forward pass.
-            transfer: By what the row's numbers come.
-        """
+    def launch(self, row: RowContext) -> None:
+        """Queue Gram matrices, and products with what has moved."""
         self._queues = True
+        run, transfer = row.current.run, row.transfer
         first = 0 if self._input is None else 1
         # Hidden layers are of one shape: together they take as many launches as one.
         hidden = torch.stack(run.features[1:])
@@ -77,33 +106,24 @@ class LayerMeasures:
         grams = [*map(device_gram, run.features[first:1]), *hidden_grams]
         self._arriving = [transfer.add(gram) for gram in grams]
         self._stack.launch(hidden_grams, hidden, transfer)
-        if self._keep_grams:
-            self.grams = [*self.grams[:first], *grams]
-        initial = self._initial
-        then = None if initial is None else initial.parameters
+        if self._keeps_grams:
+            self._input_gram = grams[0] if self._input_gram is None else self._input_gram
+            row.grams = [self._input_gram, *hidden_grams]
+        then = None if self._initial is None else self._initial.parameters
         self._weights.launch(None if then is None else self._weights_of(then), transfer)
         self._bias_changes = None if then is None else transfer.add(self._bias_squares(then))
 
-    def measure(self, run: Pass, norms: RowNorms) -> dict[str, NDArray[np.float64]]:
-        """Measure all layers of a pass. The first call must be at θ_0.
-
-        Args:
-            run: The forward pass.
-            norms: Its row norms.
-
-        Returns:
-            Layer metrics by catalogue name. Cost: O(L(n²·width + n³)) with the constants of
-            :mod:`engine.measure.extremes`, and one pass over the weights once they have moved.
-        """
-        depth = self._model.depth
-        table: dict[str, NDArray[np.float64]] = {}
+    def collect(self, row: RowContext) -> Findings:
+        """Measure all layers of a pass. The first call must be at θ_0."""
+        depth, run, norms = self.model.depth, row.current.run, row.norms
+        table: dict[str, LayerValues] = {}
 
         def put(name: str, m: int, value: float) -> None:
             table.setdefault(name, np.full(depth + 1, np.nan))[m] = value
 
-        rows = self._feature_rows(run)
-        for m, row in enumerate(rows):
-            found, discs = row.spectrum, row.discs
+        rows = self._feature_rows(row)
+        for m, of in enumerate(rows):
+            found, discs = of.spectrum, of.discs
             put("lambda_min", m, found.lambda_min)
             put("lambda_min_lower", m, found.lambda_min_lower)
             put("lambda_max", m, found.lambda_max)
@@ -136,24 +156,28 @@ class LayerMeasures:
             )
             for name, value in rungs.items():
                 put(name, m, value)
-        return table
+        return Findings({"distance_init": self._distance}, table)
 
-    def before_update(self, lengths: list[float]) -> None:
-        """Tell that the weights are about to move; at the first time, keep θ_0 and its Gram matrices.
+    def after(self, row: RowContext) -> None:
+        """Keep by how much the weights will move, for η = 1."""
+        self._gradient_norms = [row.current.gradient_norms[site.weight] for site in self.model.sites]
 
-        They are copied only now so that measuring at initialisation alone needs no second set of weights.
-
-        Args:
-            lengths: ‖ηg_l‖_F of W_1 … W_L.
-        """
+    def before_update(self, lr: float) -> Mapping[str, float]:
+        """Move the bounds; at the first time, keep θ_0, its features and Gram matrices."""
+        # They are copied only now so that measuring at initialisation alone needs no second set of weights.
         if self._initial is not None and self._initial.parameters is None:
-            self._initial.parameters = {name: value.clone() for name, value in self._model.parameters.items()}
+            self._initial.parameters = {name: value.clone() for name, value in self.model.parameters.items()}
             self._keep_initial(self._initial.features[1:])
             self._initial.features = []
-        self._weights.moved(lengths)
+        self._weights.moved([lr * norm for norm in self._gradient_norms])
+        return {}
+
+    @property
+    def _keeps_grams(self) -> bool:
+        return self.config.measure == "all"
 
     def _keep_initial(self, hidden: list[Tensor]) -> None:
-        """Tell the layers where their distances are measured from."""
+        """Keep what distances of features and Gram matrices are measured from."""
         if self._queues:
             stack = torch.stack(hidden)
             grams = device_gram(stack)
@@ -166,25 +190,17 @@ class LayerMeasures:
         for layer, gram, a in zip(self._layers[1:], arrays[:count], arrays[count:], strict=True):
             layer.keep_initial(gram.astype(np.float64, copy=False), a)
 
-    def parameter_distance(self) -> float:
-        """‖θ − θ_0‖ over all parameters at the row measured last.
-
-        Returns:
-            The distance, 0 before the first update.
-        """
-        return self._distance
-
-    def _feature_rows(self, run: Pass) -> list[LayerRow]:
+    def _feature_rows(self, row: RowContext) -> list[LayerRow]:
         """All layers, one thread each."""
+        run = row.current.run
         if self._arriving is not None:
             arriving, self._arriving = self._arriving, None
             return self._read_rows(run, [arrival.array().astype(np.float64, copy=False) for arrival in arriving])
         if self._input is None:
-            ((self._input, gram),) = self._on_host(self._layers[:1], run.features[:1])
-            self.grams = [gram] if gram is not None else []
+            ((self._input, self._input_gram),) = self._on_host(self._layers[:1], run.features[:1])
         found = self._on_host(self._layers[1:], run.features[1:])
-        self.grams[1:] = [gram for _, gram in found if gram is not None]
-        return [self._input, *(row for row, _ in found)]
+        row.grams = [gram for gram in (self._input_gram, *(gram for _, gram in found)) if gram is not None]
+        return [self._input, *(of for of, _ in found)]
 
     def _read_rows(self, run: Pass, grams: list[Array]) -> list[LayerRow]:
         """All layers of a row that was queued."""
@@ -199,7 +215,7 @@ class LayerMeasures:
                 moved = layer.moved(gram, self._stack.features(m - 1, a))
             return layer.complete(gram, a.shape[1], discs, moved)
 
-        items = zip(range(1, self._model.depth), grams, self._stack.discs(), self._stack.moved(), strict=True)
+        items = zip(range(1, self.model.depth), grams, self._stack.discs(), self._stack.moved(), strict=True)
         return [self._input, *self._threads.map(measure, list(items))]
 
     def _on_host(self, layers: list[LayerFeatures], features: list[Tensor]) -> list[tuple[LayerRow, Tensor | None]]:
@@ -209,13 +225,13 @@ class LayerMeasures:
             layer, a = pair
             gram = feature_gram(a)
             host, rows = to_host([gram, a])
-            return layer.measure(host.astype(np.float64, copy=False), rows), gram if self._keep_grams else None
+            return layer.measure(host.astype(np.float64, copy=False), rows), gram if self._keeps_grams else None
 
         return self._threads.map(measure, list(zip(layers, features, strict=True)))
 
     def _weight_distances(self) -> list[float]:
-        """‖W_l − W_l(0)‖₂, l = 1 … L; and the distance of all parameters, kept for :meth:`parameter_distance`."""
-        depth, initial = self._model.depth, self._initial
+        """‖W_l − W_l(0)‖₂, l = 1 … L; keeps the distance of all parameters."""
+        depth, initial = self.model.depth, self._initial
         if initial is None or initial.parameters is None:
             return [0.0] * depth
         distances, squares = self._weights.distances(self._weights_of(initial.parameters))
@@ -226,19 +242,19 @@ class LayerMeasures:
         return distances
 
     def _weights_of(self, parameters: Mapping[str, Tensor]) -> list[Tensor]:
-        return [parameters[site.weight] for site in self._model.sites]
+        return [parameters[site.weight] for site in self.model.sites]
 
     def _bias_squares(self, initial: Mapping[str, Tensor]) -> Tensor:
         """‖b_l − b_l(0)‖², l = 1 … L; nothing without biases."""
-        names = [site.bias for site in self._model.sites if site.bias is not None]
-        changes = [squared_norm(self._model.parameters[name] - initial[name]) for name in names]
-        return torch.stack(changes) if changes else self._model.weights[0].new_empty(0, dtype=torch.float64)
+        names = [site.bias for site in self.model.sites if site.bias is not None]
+        changes = [squared_norm(self.model.parameters[name] - initial[name]) for name in names]
+        return torch.stack(changes) if changes else self.model.weights[0].new_empty(0, dtype=torch.float64)
 
     def _feature_distances(
         self, run: Pass, norms: RowNorms, weight_norms: list[float], distances: list[float]
     ) -> list[float]:
         """D_0 … D_{L−1}: bounds on ‖A_m − A_m(0)‖_F from the weights alone (THEORY's recursion for Eq. 13)."""
-        initial, chain, depth = self._initial, run.chain, self._model.depth
+        initial, chain, depth = self._initial, run.chain, self.model.depth
         assert initial is not None
         if chain is None:
             return [math.nan] * depth
@@ -264,32 +280,19 @@ class LayerMeasures:
             )
         return bounds
 
-    def state(self) -> dict[str, Tensor]:
-        """What is carried from row to row, beyond what initialisation and the row's pass give.
+    def state(self) -> State:
+        """Warm starts; the first row and the row's pass give the rest."""
+        return {
+            "weights": self._weights.state(),
+            "stack": self._stack.state(),
+            "layer": {str(m): layer.state() for m, layer in enumerate(self._layers)},
+        }
 
-        Returns:
-            Tensors by name, for :meth:`restore`.
-        """
-        carried = {f"weights.{name}": held for name, held in self._weights.state().items()}
-        carried |= {f"stack.{name}": held for name, held in self._stack.state().items()}
+    def restore(self, state: State, row: RowContext) -> None:
+        """Take up warm starts."""
+        features = row.current.run.features
+        self.after(row)
+        self._weights.restore(part(state, "weights"))
+        self._stack.restore(part(state, "stack"), *features[-1].shape)
         for m, layer in enumerate(self._layers):
-            carried |= {f"layer.{m}.{name}": torch.from_numpy(held) for name, held in layer.state().items()}
-        return carried
-
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Take up what :meth:`state` gave.
-
-        Args:
-            state: Tensors by name.
-        """
-        self._weights.restore(
-            {name.removeprefix("weights."): held for name, held in state.items() if name.startswith("weights.")}
-        )
-        self._stack.restore(
-            {name.removeprefix("stack."): held for name, held in state.items() if name.startswith("stack.")}
-        )
-        for m, layer in enumerate(self._layers):
-            prefix = f"layer.{m}."
-            layer.restore(
-                {name[len(prefix) :]: held.cpu().numpy() for name, held in state.items() if name.startswith(prefix)}
-            )
+            layer.restore(part(part(state, "layer"), str(m)), *features[m].shape)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from engine.device.transfer import Arrival, Host, Transfer, to_host
+from engine.measure.base import State, part, vector
 from engine.measure.extremes import DENSE_NORM_BELOW, probe
 from engine.measure.krylov import Sweep, launch, normal_products
 from engine.measure.layer_features import Moved
@@ -130,25 +131,18 @@ class LayerStack:
             for pair in pairs
         ]
 
-    def state(self) -> dict[str, Tensor]:
-        """What is carried from row to row, except where distances are measured from.
+    def state(self) -> State:
+        """Singular vectors of every layer, by what has moved."""
+        return {name: {str(m): one for m, one in enumerate(stack)} for name, stack in self._vectors.items()}
 
-        Returns:
-            Tensors by name, for :meth:`restore`.
-        """
-        return {f"{name}.{m}": vector for name, stack in self._vectors.items() for m, vector in enumerate(stack)}
-
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Take up what :meth:`state` gave.
-
-        Args:
-            state: Tensors by name.
-        """
-        held: dict[str, dict[int, Tensor]] = {}
-        for key, vector in state.items():
-            name, _, layer = key.partition(".")
-            held.setdefault(name, {})[int(layer)] = vector
-        self._vectors = {name: torch.stack([of[m] for m in range(len(of))]) for name, of in held.items()}
+    def restore(self, state: State, n: int, width: int) -> None:
+        """Take up singular vectors of layers with n rows of features of this width."""
+        self._vectors = {}
+        for name, length in (("gram", n), ("features", min(n, width))):
+            held = part(state, name)
+            found = [one for m in range(len(held)) if (one := vector(held, str(m), length)) is not None]
+            if found:
+                self._vectors[name] = torch.stack(found)
 
 
 def discs_of(grams: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.measure.base import State, vector
 from engine.measure.lanczos import spectral_norm_upper
 from engine.measure.row_norms import squared_norm
 
@@ -142,12 +143,8 @@ class NormBound:
         self._found = min(norm / widening, self.upper)
         self.vector = vector
 
-    def state(self) -> dict[str, Tensor]:
-        """What is carried from row to row.
-
-        Returns:
-            Tensors by name, for :meth:`restore`.
-        """
+    def state(self) -> State:
+        """The singular vector, and both bounds."""
         if self.vector is None:
             return {}
         return {
@@ -155,11 +152,7 @@ class NormBound:
             "bounds": torch.tensor([self.upper, self._found], dtype=torch.float64),
         }
 
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Take up what :meth:`state` gave.
-
-        Args:
-            state: Tensors by name.
-        """
-        self.vector = state.get("vector")
-        self.upper, self._found = state["bounds"].tolist() if "bounds" in state else (math.inf, math.nan)
+    def restore(self, state: State, order: int) -> None:
+        """Take up bounds of a matrix whose smaller dimension is this."""
+        self.vector, bounds = vector(state, "vector", order), vector(state, "bounds", 2)
+        self.upper, self._found = (math.inf, math.nan) if bounds is None else bounds.tolist()

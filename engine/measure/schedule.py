@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Generator
+from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-
-TASKS: dict[str, tuple[str, ...]] = {
-    "none": (),
-    "core": ("layers",),
-    "all": ("layers", "curvature", "kernel"),
-}
-"""The costly measurements of each set, cheapest first."""
 
 MEASURED = "loss_bound"
 """A metric that every measured row has and no other row: it tells them apart in a session."""
 
-_COMMON_SHARE = 0.5
-"""Of what training earns, the most that goes into what every measured row has: the rest is left for the tasks."""
+_SECONDS = "_seconds"
+_WHOLE = {"step", "measure"}  # what training and all of measuring took: no measurement's own
+_COMMON_SHARE = 0.5  # the most that may go into what every measured row has; the rest is for costly measurements
 
 
-def seconds_of(task: str) -> str:
-    """The metric that says what a task cost; a row that does not have it did not make the measurement.
+def seconds_of(name: str) -> str:
+    """The metric that says what a costly measurement took; a row without it did not make the measurement."""
+    return name + _SECONDS
 
-    Args:
-        task: One of :data:`TASKS`.
 
-    Returns:
-        Its name in the catalogue.
-    """
-    return f"{task}_seconds"
+def costly_of(columns: Iterable[str]) -> list[str]:
+    """Names of the costly measurements whose seconds are among some metrics."""
+    found = (column.removesuffix(_SECONDS) for column in columns if column.endswith(_SECONDS))
+    return [name for name in found if name not in _WHOLE]
+
+
+def made_at(values: Mapping[str, float]) -> frozenset[str]:
+    """Names of the costly measurements that a row with these step metrics has made."""
+    return frozenset(name for name in costly_of(values) if math.isfinite(values[seconds_of(name)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +39,11 @@ class Work:
     Attributes:
         measured: Whether the row is measured at all. One that is not has what training computes; right after a
             row with costly measurements it has the quantities of the transition too, which are nearly free there.
-        tasks: The costly measurements that it makes, of :data:`TASKS`.
+        costly: Names of the costly measurements that it makes.
     """
 
     measured: bool
-    tasks: tuple[str, ...] = ()
+    costly: frozenset[str] = frozenset()
 
 
 NOTHING = Work(False)
@@ -53,23 +52,24 @@ NOTHING = Work(False)
 class Schedule:
     """Spends at most a share of the training time on measuring, in the mean over rows.
 
-    Training earns ``budget`` times what it takes. What a measured row has beside its tasks is paid first: no row is
-    measured before half of what has been earned since the last one covers what that one cost. The rest is divided
-    equally among the tasks. A task is made at a measured row where it owes nothing, and then pays with what it took;
-    it may take more than it has and then waits until that is earned back. So whatever the budget, rows are measured
-    again and again, the cheap tasks often and the dear ones seldom, and none is starved by another. The first row
-    measures everything and is not counted: iterations start cold there. The last row measures everything too.
+    Training earns ``budget`` times what it takes. What a measured row has beside its costly measurements is paid first:
+    no row is measured before half of what has been earned since the last one covers what that one cost. The rest is
+    divided equally among the costly ones. One of them is made at a measured row where it owes nothing, and then pays
+    with what it took; it may take more than it has and then waits until that is earned back. So whatever the budget,
+    rows are measured again and again, the cheap measurements often and the dear ones seldom, and none is starved by
+    another. The first row measures everything and is not counted: iterations start cold there. The last row measures
+    everything too.
 
     Args:
-        measure: The measurement set.
+        costly: Costly measurements by name, each with the names of those that it needs, which come before it.
         budget: The share; None makes every measurement at every row.
     """
 
-    def __init__(self, measure: str, budget: float | None) -> None:
-        self._tasks = TASKS[measure]
+    def __init__(self, costly: Mapping[str, Collection[str]], budget: float | None) -> None:
+        self._costly = costly
         self._budget = budget
-        self._balances = dict.fromkeys(self._tasks, 0.0)
-        self._owed = 0.0  # for what measured rows have beside their tasks
+        self._balances = dict.fromkeys(costly, 0.0)
+        self._owed = 0.0  # for what measured rows have beside their costly measurements
         self._first = True
         self._spent: dict[str, float] = {}
 
@@ -82,54 +82,48 @@ class Schedule:
             whole: Whether it measures everything, whatever that costs.
 
         Returns:
-            The row's work. The kernel reads the layers' Gram matrices: where it is made, the layers are made too.
+            The row's work. A measurement that is due brings those that it needs.
         """
         self._spent = {}
         if not (regular or whole):
             return NOTHING
         if self._budget is None or self._first:
-            return Work(True, self._tasks)
+            return Work(True, frozenset(self._costly))
         earned = self._budget * training_seconds
         if self._owed > _COMMON_SHARE * earned and not whole:
             return NOTHING
-        share = (earned - self._owed) / max(len(self._tasks), 1)
+        share = (earned - self._owed) / max(len(self._costly), 1)
         self._owed = 0.0
-        for task, balance in self._balances.items():
+        for name, balance in self._balances.items():
             # What was earned and not used is not kept for later: a row never measures on behalf of another.
-            self._balances[task] = min(balance, 0.0) + share
-        due = {task for task, balance in self._balances.items() if balance > 0.0 or whole}
-        if "kernel" in due:
-            due.add("layers")
-        return Work(True, tuple(task for task in self._tasks if task in due))
+            self._balances[name] = min(balance, 0.0) + share
+        due = {name for name, balance in self._balances.items() if balance > 0.0 or whole}
+        for name in reversed(tuple(self._costly)):
+            if name in due:
+                due.update(self._costly[name])
+        return Work(True, frozenset(due))
 
     def again(self, recorded: Work) -> Work:
-        """What was chosen before, of a recorded row that is executed again.
-
-        Args:
-            recorded: What the row holds.
-
-        Returns:
-            As much of it as the measurement set has.
-        """
+        """As much of what a recorded row has measured as the measurement set has."""
         self._spent = {}
-        return Work(recorded.measured, tuple(task for task in self._tasks if task in recorded.tasks))
+        return Work(recorded.measured, recorded.costly & self._costly.keys())
 
     def charge(self, seconds: float) -> None:
         """Pay for what a row has measured.
 
         Args:
-            seconds: What all of it took, tasks included.
+            seconds: What all of it took, costly measurements included.
         """
         if not self._first:
             self._owed += max(0.0, seconds - sum(self._spent.values()))
         self._first = False
 
     @contextmanager
-    def timed(self, task: str, already: float = 0.0) -> Generator[None, None, None]:
-        """Time a task and pay for it.
+    def timed(self, name: str, already: float = 0.0) -> Generator[None, None, None]:
+        """Time a costly measurement and pay for it.
 
         Args:
-            task: Its name.
+            name: Its name.
             already: Seconds that it has taken before, on the device.
 
         Yields:
@@ -139,14 +133,10 @@ class Schedule:
         try:
             yield
         finally:
-            self._spent[task] = already + time.perf_counter() - began
+            self._spent[name] = already + time.perf_counter() - began
             if not self._first:
-                self._balances[task] -= self._spent[task]
+                self._balances[name] -= self._spent[name]
 
     def seconds(self) -> dict[str, float]:
-        """What the tasks of this row took.
-
-        Returns:
-            Seconds by the name of the metric that holds them.
-        """
-        return {seconds_of(task): seconds for task, seconds in self._spent.items()}
+        """What the costly measurements of this row took, by the metric that holds it."""
+        return {seconds_of(name): seconds for name, seconds in self._spent.items()}

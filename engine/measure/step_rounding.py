@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from engine.device.transfer import Arrival, Transfer
-from engine.measure.carried import Numbers
 from engine.measure.row_norms import RowNorms, squared_norm
 from engine.model.base import Model
 from engine.model.training_pass import TrainingPass
@@ -124,7 +125,7 @@ class StepRounding:
         norms = {f"norm.{p}": float(norm) for p, norm in enumerate(self._norms)}
         return {"rounding": self._before.loss, "slopes": self._before.slopes, **norms}
 
-    def restore(self, state: Numbers, current: TrainingPass) -> None:
+    def restore(self, state: Mapping[str, Any], current: TrainingPass) -> None:
         """Go on as after a row; what an older checkpoint lacks is unknown, and norms are as now."""
         self._before = _Known(state.get("rounding", math.nan), state.get("slopes", math.nan))
         self._now, self._initial = _UNKNOWN, None

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from engine.device.transfer import Arrival, Transfer
-from engine.measure.carried import Numbers
-from engine.measure.row_norms import RowNorms, total_square
+from engine.config import RunConfig
+from engine.device.transfer import Arrival
+from engine.measure.base import Findings, Measurement, RowContext, State, nan_to, number
+from engine.measure.row_norms import total_square
 from engine.measure.step_rounding import StepRounding
 from engine.model.base import Model
 from engine.model.training_pass import TrainingPass
 from engine.theory import predictions
 from engine.theory.polyak_lojasiewicz import pl_constant
+
+_NUMBERS = ("lr", "gap", "initial_gap", "least_pl", "largest_smoothness")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +32,32 @@ class _Row:
     smoothness_hessian: float
 
 
-class Trajectory:
-    """Follows a run from row to row; rows come in order, measured or not.
+class Trajectory(Measurement):
+    """Quantities of the transition that led to a row; rows come in order, measured or not.
 
-    Args:
-        f_star: Infimum f* of the loss.
-        model: The model in training; read only.
+    They are NaN where they need what was not measured at the row before. Row 0 has only Lemma 13's bound.
     """
 
-    def __init__(self, f_star: float, model: Model) -> None:
-        self._f_star = f_star
-        self._rounding = StepRounding(model)
+    name = "trajectory"
+    provides = (
+        "smoothness_step",
+        "smoothness_step_resolution",
+        "smoothness_secant",
+        "predicted_lemma1",
+        "predicted_descent",
+        "predicted_lemma10",
+        "ratio_lemma1",
+        "ratio_descent",
+        "ratio_lemma10",
+        "ratio_null",
+        "decrease_ratio",
+        "lemma13_bound",
+        "radius_bound",
+    )
+    measured_in = "none"  # a branch may measure more than its parent, and goes on from what the parent's rows add up to
+    of_transition = True
+
+    def __init__(self) -> None:
         self._previous: _Row | None = None
         self._gradient_change: Arrival | None = None  # ‖∇f_k − ∇f_{k−1}‖²
         self._lr = math.nan
@@ -47,53 +65,46 @@ class Trajectory:
         self._least_pl = math.inf
         self._largest_smoothness = -math.inf
 
-    def launch(self, current: TrainingPass, transfer: Transfer) -> None:
-        """Queue what the transition to this row needs of both rows' gradients.
+    def begin(self, config: RunConfig, model: Model) -> None:
+        """Take the run."""
+        super().begin(config, model)
+        self._rounding = StepRounding(model)
 
-        Args:
-            current: The pass at this row.
-            transfer: By what the row's numbers come.
-        """
+    def launch(self, row: RowContext) -> None:
+        """Queue what the transition to this row needs of both rows' gradients."""
         before = self._previous
         if before is None:
-            self._rounding.launch(transfer)
+            self._rounding.launch(row.transfer)
         else:
-            changes = (now - before.gradients[name] for name, now in current.gradients.items())
-            self._gradient_change = transfer.add(total_square(changes))
+            changes = (now - before.gradients[name] for name, now in row.current.gradients.items())
+            self._gradient_change = row.transfer.add(total_square(changes))
 
-    def transition(self, current: TrainingPass, norms: RowNorms) -> dict[str, float]:
-        """The quantities of the transition that led to this row, which has been launched.
-
-        Args:
-            current: The pass at this row.
-            norms: Norms of its examples' rows.
-
-        Returns:
-            Step metrics; those of the transition are not there at row 0, and NaN where they need what was not measured
-            at the row before.
-        """
-        before, f, f_star = self._previous, current.loss, self._f_star
-        self._rounding.at(current, norms)
+    def collect(self, row: RowContext) -> Findings:
+        """Find them. Cost: O(n·depth), and one pass over the gradients."""
+        current, before = row.current, self._previous
+        f, f_star = current.loss, self.config.f_star
+        self._rounding.at(current, row.norms)
         if before is None:
-            return {"lemma13_bound": f}
+            return Findings({"lemma13_bound": f})
         eta, g = self._lr, before.grad_norm
         step = self._step_smoothness(current)
-        # The radius takes the row's own L_step too; rows that are not measured enter in remember().
-        self._largest_smoothness = _largest(self._largest_smoothness, step)
+        # The radius takes the row's own L_step too; rows that are not measured enter in after().
+        self._largest_smoothness = max(self._largest_smoothness, nan_to(step, -math.inf))
         assert self._gradient_change is not None
         change = math.sqrt(self._gradient_change.number())
         lemma1 = predictions.lemma1(before.loss, g, before.smoothness_hessian)
         descent = predictions.descent(before.loss, g, eta, before.smoothness_step)
         lemma10 = predictions.lemma10(before.loss, g, before.smoothness_hessian)
-        return {
+        resolution = self._rounding.resolution(
+            lr=eta,
+            grad_norm=g,
+            losses=(before.loss, f),
+            smoothness=step,
+            largest=self._largest_smoothness,
+        )
+        return Findings({
             "smoothness_step": step,
-            "smoothness_step_resolution": self._rounding.resolution(
-                lr=eta,
-                grad_norm=g,
-                losses=(before.loss, f),
-                smoothness=step,
-                largest=self._largest_smoothness,
-            ),
+            "smoothness_step_resolution": resolution,
             "smoothness_secant": predictions.smoothness_secant(change, eta * g),
             "predicted_lemma1": lemma1,
             "predicted_descent": descent,
@@ -105,92 +116,53 @@ class Trajectory:
             "decrease_ratio": predictions.decrease_ratio(before.loss, f, descent),
             "lemma13_bound": f_star + self._gap,
             "radius_bound": predictions.radius_bound(self._initial_gap, self._least_pl, self._largest_smoothness, eta),
-        }
+        })  # fmt: skip
 
-    def remember(self, current: TrainingPass, measured: Mapping[str, float]) -> None:
-        """Keep a row for the next one; called for every row.
-
-        Args:
-            current: The pass at this row.
-            measured: What was measured there, empty if the row is not measured.
-        """
+    def after(self, row: RowContext) -> None:
+        """Keep the row for the next one."""
+        current, f_star = row.current, self.config.f_star
         if self._previous is None:
-            self._gap = self._initial_gap = current.loss - self._f_star
-        self._least_pl = min(self._least_pl, _or(pl_constant(current.loss, current.grad_norm, self._f_star), math.inf))
+            self._gap = self._initial_gap = current.loss - f_star
+        self._least_pl = min(self._least_pl, nan_to(pl_constant(current.loss, current.grad_norm, f_star), math.inf))
         step = self._step_smoothness(current)
-        self._largest_smoothness = _largest(self._largest_smoothness, step)
-        self._previous = _Row(
-            current.loss,
-            current.grad_norm,
-            current.gradients,
-            step,
-            measured.get("smoothness_hessian", math.nan),
-        )
+        self._largest_smoothness = max(self._largest_smoothness, nan_to(step, -math.inf))
+        hessian = row.values.get("smoothness_hessian", math.nan)
+        self._previous = _Row(current.loss, current.grad_norm, current.gradients, step, hessian)
         self._rounding.remember(current)
 
-    def moved(self, lr: float) -> None:
-        """Tell that θ moves from the row remembered last; multiplies up Lemma 13.
-
-        Args:
-            lr: η of the update.
-        """
+    def before_update(self, lr: float) -> Mapping[str, float]:
+        """Multiply up Lemma 13."""
         self._lr = lr
         self._rounding.moved(lr)
         before = self._previous
         if before is not None:
-            mu = pl_constant(before.loss, before.grad_norm, self._f_star)
+            mu = pl_constant(before.loss, before.grad_norm, self.config.f_star)
             self._gap *= predictions.lemma13_factor(mu, lr, before.smoothness_step)
+        return {}
 
-    def state(self) -> dict[str, float]:
-        """What is carried after a row, but for its gradients, which the pass there gives again.
-
-        Returns:
-            Numbers by name.
-        """
+    def state(self) -> State:
+        """The row's numbers but for its gradients, which the pass there gives again."""
         row = self._previous
-        assert row is not None, "a row has been remembered"
+        assert row is not None, "a row has been observed"
         return {
             "loss": row.loss,
             "grad_norm": row.grad_norm,
             "smoothness_step": row.smoothness_step,
             "smoothness_hessian": row.smoothness_hessian,
-            "lr": self._lr,
-            "gap": self._gap,
-            "initial_gap": self._initial_gap,
-            "least_pl": self._least_pl,
-            "largest_smoothness": self._largest_smoothness,
+            **{name: getattr(self, f"_{name}") for name in _NUMBERS},
             **self._rounding.state(),
         }
 
-    def restore(self, state: Numbers, current: TrainingPass) -> None:
-        """Go on as after the row of a state.
-
-        Args:
-            state: What :meth:`state` gave after that row; a name that lacks is a KeyError.
-            current: The pass at that row.
-        """
-        self._previous = _Row(
-            state["loss"],
-            state["grad_norm"],
-            current.gradients,
-            state["smoothness_step"],
-            state["smoothness_hessian"],
-        )
-        self._rounding.restore(state, current)
-        self._lr = state["lr"]
-        self._gap, self._initial_gap = state["gap"], state["initial_gap"]
-        self._least_pl, self._largest_smoothness = state["least_pl"], state["largest_smoothness"]
+    def restore(self, state: State, row: RowContext) -> None:
+        """Take up a row's numbers."""
+        of = {name: number(state, name) for name in ("loss", "grad_norm", "smoothness_step", "smoothness_hessian")}
+        self._previous = _Row(**of, gradients=row.current.gradients)
+        self._rounding.restore(state, row.current)
+        for name in _NUMBERS:
+            setattr(self, f"_{name}", number(state, name))
 
     def _step_smoothness(self, current: TrainingPass) -> float:
         before = self._previous
         if before is None:
             return math.nan
         return predictions.smoothness_step(before.loss, current.loss, self._lr, before.grad_norm)
-
-
-def _largest(a: float, b: float) -> float:
-    return max(a, _or(b, -math.inf))
-
-
-def _or(value: float, instead: float) -> float:
-    return instead if math.isnan(value) else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from engine.catalogue.numerals import significant, told_apart
 from engine.record import Event
@@ -26,17 +26,15 @@ class Violations:
         # By violated inequality: the steps of the measured rows since then in which it held.
         self._violated: dict[str, list[int]] = {}
 
-    def state(self) -> dict[str, tuple[int, ...]]:
-        """Return the inequalities that count as violated, each with the steps since then in which it held."""
-        return {name: tuple(steps) for name, steps in self._violated.items()}
+    def state(self) -> dict[str, list[int]]:
+        """The inequalities that count as violated, each with the steps since then in which it held."""
+        return {name: list(steps) for name, steps in self._violated.items()}
 
-    def restore(self, state: Mapping[str, tuple[int, ...]]) -> None:
-        """Go on as after the row of a state.
-
-        Args:
-            state: What :meth:`state` gave after that row.
-        """
-        self._violated = {name: list(steps) for name, steps in state.items()}
+    def restore(self, state: Mapping[str, Sequence[int]]) -> None:
+        """Go on as after the row of a state; ValueError where it names an inequality that there is not."""
+        if not set(state) <= set(LEDGER):
+            raise ValueError("it names inequalities that there are not")
+        self._violated = {name: [int(step) for step in steps] for name, steps in state.items()}
 
     def check(self, step: int, row: Row) -> tuple[Event, ...]:
         """Hold a measured row against the ledger; rows come in the order of their steps.

@@ -11,9 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.config import RunConfig
@@ -21,10 +19,11 @@ from engine.data import DataSet, load
 from engine.device.resolve import Stopwatch, make_deterministic, resolve_device
 from engine.device.transfer import Transfer
 from engine.errors import ConfigError
-from engine.measure.carried import Carried
+from engine.measure.base import Measurement, RowContext, State
 from engine.measure.observer import Observer
 from engine.measure.row_norms import squared_norm
-from engine.measure.schedule import NOTHING, Schedule, Work
+from engine.measure.schedule import Work
+from engine.measure.standard import standard
 from engine.model import loss as losses
 from engine.model.base import Model
 from engine.model.mlp import initialise
@@ -57,13 +56,21 @@ class Trainer:
         data: A data set to use instead of loading ``config.data``.
         model: A model to train instead of the fully connected network of the configuration, on the run's device and in
             its precision.
+        measurements: What is measured instead of the configuration's measurement set, which is
+            ``standard(config.measure)``. They serve one run only.
 
     Raises:
         DataError: The data cannot be had.
         DeviceError: The device cannot be used.
     """
 
-    def __init__(self, config: RunConfig, data: DataSet | None = None, model: Model | None = None) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        data: DataSet | None = None,
+        model: Model | None = None,
+        measurements: Sequence[Measurement] | None = None,
+    ) -> None:
         make_deterministic()
         self.config = config
         self.resolved = resolve_device(config.device)
@@ -91,8 +98,8 @@ class Trainer:
         self.step = self._origin = 0
         self.lr = self._row_lr = config.lr
         self.diverged = False
-        self._schedule = Schedule(config.measure, config.budget)
-        self._observer = Observer(config, self.model, self.data.x_train, self._schedule)
+        chosen = standard(config.measure) if measurements is None else measurements
+        self._observer = Observer(config, self.model, chosen)
         self._gradients: dict[str, Tensor] | None = None
         self._updating = Stopwatch(self.device)
         self._training_seconds = 0.0  # since the row measured last, as far as it is known
@@ -117,11 +124,11 @@ class Trainer:
         self._load(parameters)
         self.step = self._origin = step
 
-    def carried(self) -> Carried:
-        """What measuring hands on from the row observed last to the next; vectors are not copied."""
+    def carried(self) -> State:
+        """What measuring hands on from the row observed last to the next; tensors are not copied."""
         return self._observer.carried()
 
-    def restore(self, step: int, parameters: Sequence[Tensor], carried: Carried) -> StepRecord:
+    def restore(self, step: int, parameters: Sequence[Tensor], carried: State) -> StepRecord:
         """Be where the run was after it had observed a row, to go on from there with :meth:`advance`.
 
         Args:
@@ -134,13 +141,14 @@ class Trainer:
 
         Raises:
             ConfigError: This trainer has not observed its first row, with which later rows are compared.
+            LookupError, TypeError, ValueError: What is carried does not fit the run.
         """
         if not self.observed and self.step == self._origin:
             raise ConfigError(f"Step {self._origin} has not been observed.", "Call observe() first.")
         self._observer.before_update(self._row_lr)  # keeps θ_0 where that has not been done yet
         self._load(parameters)
         current = self._pass(Transfer())
-        self._observer.restore(carried, current)
+        self._observer.restore(carried, RowContext(step, self.data, current, Transfer()))
         self._gradients, self._updating, self.step = current.gradients, Stopwatch(self.device), step
         self._row_lr = self.lr
         self.diverged = not current.is_finite
@@ -181,37 +189,40 @@ class Trainer:
         transfer = Transfer()
         with Stopwatch(self.device) as passing:
             current = self._pass(transfer)
-        work, test = self._work(final, recorded), None
+        first = self.step == self._origin
+        row = RowContext(self.step, self.data, current, transfer, first)
+        row.work = self._observer.work(
+            self._training_seconds,
+            regular=first or self.step % self.config.every == 0,
+            whole=first or final,
+            recorded=recorded,
+        )
         with Stopwatch(self.device) as testing:
-            if work.measured:
-                test = self._test_pass(transfer)
-        self._observer.launch(current, transfer, work)
+            if row.work.measured:
+                row.test = self._test_pass(transfer)
+        self._observer.launch(row)
         self._gradients = current.gradients
         self.diverged = not current.is_finite
         step_seconds = self._updating.seconds() + passing.seconds()
         self._training_seconds += step_seconds
-        values = _training_values(current) | {"step_seconds": step_seconds}
+        row.values |= _training_values(current)
+        if self.diverged:  # nothing is left to measure: every quantity would be infinite or undefined
+            row.events = (self._divergence(current),)
+        elif self._observer.collect(row):
+            taken = time.perf_counter() - began - passing.seconds() - testing.seconds()
+            self._observer.charge(taken)
+            row.values["measure_seconds"] = taken
+        row.values["step_seconds"] = step_seconds
         self._row_lr = self.lr
         if not self.diverged:
-            values["lr"] = self.lr
-        layers: dict[str, NDArray[np.float64]] = {}
-        events: tuple[Event, ...] = ()
-        # A diverged row has nothing left to measure: every quantity would be infinite or undefined.
-        if not self.diverged:
-            measured = self._observer.observe(self.step, current, test)
-            if measured.values:
-                taken = time.perf_counter() - began - passing.seconds() - testing.seconds()
-                self._schedule.charge(taken)
-                values |= measured.values | {"measure_seconds": taken}
-            if work.measured:
-                self._training_seconds = step_seconds
-            layers, events = measured.layers, measured.events
-        self._observer.remember(current, values)
-        if self.diverged:
-            events = (self._divergence(current),)
+            row.values["lr"] = self.lr
+        if row.work.measured and not self.diverged:
+            self._training_seconds = step_seconds
+        self._observer.after(row)
         transfer.close()
-        # NaN means "not computed" in a record: what was computed and is NaN is told by the divergence event.
-        return StepRecord(self.step, {k: v for k, v in values.items() if not math.isnan(v)}, layers, events)
+        # NaN means "not computed" in a record: the divergence event says what was computed and is NaN.
+        values = {name: value for name, value in row.values.items() if not math.isnan(value)}
+        return StepRecord(self.step, values, row.layers, row.events)
 
     def advance(self) -> None:
         """Update θ_k to θ_{k+1} with the gradient and the learning rate of the row observed last.
@@ -251,16 +262,6 @@ class Trainer:
         numbers = [loss.values.mean(), _accuracy(run.logits, y), loss.values.max(), squares.sum()]
         arriving = transfer.add(torch.cat([torch.stack(numbers), squares.sqrt()]))
         return TrainingPass(arriving, run, loss, signals, gradients)
-
-    def _work(self, final: bool, recorded: Work | None) -> Work:
-        """What the row of the current step measures."""
-        if self.config.measure == "none":
-            return NOTHING
-        if recorded is not None:
-            return self._schedule.again(recorded)
-        first = self.step == self._origin
-        regular = first or self.step % self.config.every == 0
-        return self._schedule.due(self._training_seconds, regular=regular, whole=first or final)
 
     def _test_pass(self, transfer: Transfer) -> TestPass | None:
         x, y = self._tensors.x_test, self._tensors.y_test

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from unittest import mock
 
 import torch
 
 from engine import RunConfig, Trainer
 from engine.data import DataSet
+from engine.measure.base import Measurement
+from engine.measure.curvature import Curvature
 from engine.measure.kernel_spectrum import KernelSpectrum
+from engine.measure.layer_measures import LayerMeasures
+from engine.measure.standard import standard
 from engine.record import StepRecord
 from tests.closed_form.brute_force import Problem
 from tests.closed_form.problems import CASES, WITHOUT_PRODUCTS
@@ -28,7 +32,7 @@ def data_set(of: Problem) -> DataSet:
     return DataSet("made", of.x, of.y, of.x_test, of.y_test, of.classes, None, "")
 
 
-def trainer(of: Problem, **changes: object) -> Trainer:
+def trainer(of: Problem, measurements: Sequence[Measurement] | None = None, **changes: object) -> Trainer:
     options: dict[str, object] = {
         "width": of.width,
         "depth": of.depth,
@@ -46,7 +50,8 @@ def trainer(of: Problem, **changes: object) -> Trainer:
         "f_star": of.f_star,
         "delta": of.delta,
     }
-    return Trainer(RunConfig(**(options | changes)), data_set(of))  # type: ignore[arg-type]  # RunConfig checks what it is given
+    config = RunConfig(**(options | changes))  # type: ignore[arg-type]  # RunConfig checks what it is given
+    return Trainer(config, data_set(of), measurements=measurements)
 
 
 def observe(of: Problem, *, converged: bool = False, **changes: object) -> Observed:
@@ -61,33 +66,23 @@ def observe(of: Problem, *, converged: bool = False, **changes: object) -> Obser
         Its rows.
     """
     # Bounds on spectral norms may be a hundredth loose in a live row; what follows from them is compared to the digit.
-    with (
-        mock.patch("engine.measure.weight_norms.WEIGHTS_LOOSE", 1e-10),
-        mock.patch("engine.measure.weight_norms.DISTANCES_LOOSE", 1e-10),
-    ):
-        if converged:
-            with (
-                mock.patch("engine.measure.curvature._TOLERANCE", 1e-11),
-                mock.patch("engine.measure.curvature._WARM_PRODUCTS", 60),
-            ):
-                return _observe(of, tight=True, **changes)
-        return _observe(of, tight=False, **changes)
-
-
-def _observe(of: Problem, *, tight: bool, **changes: object) -> Observed:
-    running, found = trainer(of, **changes), Observed()
-    if tight:
-        running._observer._kernel = KernelSpectrum(
+    layers = LayerMeasures(weights_loose=1e-10, distances_loose=1e-10)
+    curvature, kernel = Curvature(), KernelSpectrum()
+    if converged:
+        curvature = Curvature(tolerance=1e-11, warm_products=60)
+        kernel = KernelSpectrum(
             largest_tolerance=1e-12, smallest_tolerance=1e-10, products=100, warm_products=(100, 100)
         )
+    measure = str(changes.get("measure", "all"))
+    products = [curvature, kernel] if measure == "all" else []
+    running, found = trainer(of, standard(measure, layers, *products), **changes), Observed()
     for k in range(len(of.rates) + 1):
         if k < len(of.rates):
             running.set_lr(of.rates[k])
         found.records.append(running.observe(final=k == len(of.rates)))
-        observer = running._observer
-        vectors = observer._kernel.vectors()
-        if "last" in observer._curvature.state():
-            vectors["hessian"] = observer._curvature.state()["last"]
+        vectors = kernel.eigenvectors
+        if curvature.eigenvector is not None:
+            vectors["hessian"] = curvature.eigenvector
         found.vectors.append(vectors)
         if k < len(of.rates):
             running.advance()

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from engine.device.transfer import Transfer, fetch, to_host
+from engine.device.transfer import fetch, to_host
 from engine.measure.gram import device_gram, feature_gram, host_gram
 from engine.measure.kernel import TangentKernel, sum_of_products
 from engine.measure.layer_measures import LayerMeasures
 from engine.measure.layer_threads import LayerThreads
-from engine.measure.row_norms import row_norms
+from tests.closed_form.row_contexts import begun, row_of, update
 from tests.closed_form.small_networks import small
 from tests.rounding import rounding
 
@@ -75,39 +75,38 @@ def test_layers_run_side_by_side_where_torch_has_threads_and_there_is_more_than_
 def test_layers_that_are_queued_first_are_measured_as_layers_one_by_one(keep):
     case = small("tanh", True, True, n=9, depth=4)
     found = case.training_pass()
-    norms = row_norms(found.run, found.signals)
-    one_by_one, queued = (LayerMeasures(case.model, keep_grams=keep) for _ in range(2))
+    measure = "all" if keep else "core"
+    one_by_one, queued = (begun(LayerMeasures(), case, measure=measure) for _ in range(2))
     for _ in range(3):
-        expected = one_by_one.measure(found.run, norms)
-        transfer = Transfer()
-        queued.launch(found.run, transfer)
-        table = queued.measure(found.run, norms)
-        for name, column in expected.items():
-            np.testing.assert_allclose(table[name], column, rtol=1e-10, atol=1e-12, equal_nan=True)
-        assert queued.parameter_distance() == pytest.approx(one_by_one.parameter_distance(), rel=1e-12)
-        assert len(queued.grams) == len(one_by_one.grams) == (4 if keep else 0)
-        for gram, other in zip(queued.grams, one_by_one.grams, strict=True):
+        rows = row_of(found), row_of(found)
+        expected = one_by_one.collect(rows[0])
+        queued.launch(rows[1])
+        table = queued.collect(rows[1])
+        for name, column in expected.layers.items():
+            np.testing.assert_allclose(table.layers[name], column, rtol=1e-10, atol=1e-12, equal_nan=True)
+        assert table.values == pytest.approx(expected.values, rel=1e-12)
+        assert len(rows[0].grams) == len(rows[1].grams) == (4 if keep else 0)
+        for gram, other in zip(rows[0].grams, rows[1].grams, strict=True):
             torch.testing.assert_close(gram, other, rtol=0, atol=rounding(7) * float(other.max()))
-        for measures in (one_by_one, queued):
-            measures.before_update(list(found.gradient_norms.values())[:4])
-        for parameter, gradient in zip(case.model.parameters.values(), found.gradients.values(), strict=True):
-            parameter.sub_(gradient)
+        for measures, row in zip((one_by_one, queued), rows, strict=True):
+            measures.after(row)
+            measures.before_update(1.0)
+        update(case, found, 1.0)
         found = case.training_pass()
-        norms = row_norms(found.run, found.signals)
 
 
 def test_layers_large_enough_to_be_followed_together_have_moved_by_what_they_have():
     case = small("tanh", n=130, d=150, width=200, depth=4)
     case.x.add_(1.0)  # examples have something in common, as those of a data set
-    measures, began = LayerMeasures(case.model), case.training_pass().run.features
+    measures, began = begun(LayerMeasures(), case), case.training_pass().run.features
     for row in range(3):
         found = case.training_pass()
-        measures.launch(found.run, Transfer())
-        table = measures.measure(found.run, row_norms(found.run, found.signals))
+        context = row_of(found)
+        measures.launch(context)
+        table = measures.collect(context).layers
         if row == 0:
-            assert table["lambda_max_residual"][:4].tolist() == [0.0] * 4  # dense: no layer has a past, nor another's
+            assert table["lambda_max_residual"][:4].tolist() == [0.0] * 4  # dense: nothing is followed yet
         for m in (1, 2, 3) if row else ():
-            assert measures._stack.moved()[m - 1] is not None
             now, then = found.run.features[m].numpy(), began[m].numpy()
             change, features = host_gram(now) - host_gram(then), (now - then) / 200**0.5
             sigma = np.linalg.svd(then / 200**0.5, compute_uv=False)[-1]
@@ -119,6 +118,6 @@ def test_layers_large_enough_to_be_followed_together_have_moved_by_what_they_hav
             features_fro = sigma - np.sqrt(table["eq13_features"][m])
             assert features_fro == pytest.approx(np.linalg.norm(features), rel=1e-9)
             assert 1 - 1e-9 <= features_op / np.linalg.norm(features, 2) <= 1.006
-        measures.before_update([1e-3 * norm for norm in found.gradient_norms.values()])
-        for parameter, gradient in zip(case.model.parameters.values(), found.gradients.values(), strict=True):
-            parameter.sub_(1e-3 * gradient)
+        measures.after(context)
+        measures.before_update(1e-3)
+        update(case, found, 1e-3)

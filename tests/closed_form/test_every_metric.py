@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ from engine.catalogue import CATALOGUE, LAYER_COLUMNS, STEP_COLUMNS
 from engine.model.mlp import initialise
 from engine.record import StepRecord
 from tests.closed_form.brute_force import EPS, LAYER, STEP, Row
-from tests.closed_form.cases import Observed, observe, observed, trainer
+from tests.closed_form.cases import Observed, observe, observed
 from tests.closed_form.problems import CASES, WITHOUT_PRODUCTS, brute_force
 
 # Iterations that stop where a live row cannot afford more.
@@ -183,51 +182,6 @@ def test_lemmas_1_and_10_predict_with_the_dense_hessian_of_the_row_before() -> N
         for k in range(1, len(found.records)):
             for name in ("predicted_lemma1", "predicted_lemma10"):
                 assert found.records[k].values[name] == pytest.approx(STEP[name](expected, k), rel=1e-7), (case, k)
-
-
-def test_what_a_step_costs_and_what_measuring_costs_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = {"now": 0.0}
-    monkeypatch.setattr("engine.training.trainer.time.perf_counter", lambda: clock["now"])
-    running = trainer(CASES["tanh-mse"])
-
-    def taking(seconds: float, owner: object, name: str) -> None:
-        original = getattr(owner, name)
-
-        def slow(*args: object, **kwargs: object) -> object:
-            clock["now"] += seconds
-            return original(*args, **kwargs)
-
-        monkeypatch.setattr(owner, name, slow)
-
-    taking(1.0, running, "_pass")
-    taking(10.0, running, "_test_pass")
-    monkeypatch.setattr(running, "_observer", _Slow(running._observer, clock))
-    records = list(running.run())
-    assert [record.values["measure_seconds"] for record in records] == [100.0] * 5
-    # The update that led to a row counts with the row; nothing led to the first.
-    assert [record.values["step_seconds"] for record in records] == [1.0, 1001.0, 1001.0, 1001.0, 1001.0]
-
-
-class _Slow:
-    """An observer whose measuring takes 100 seconds, 30 of them queueing, and whose preparing an update takes 1000."""
-
-    def __init__(self, observer: Any, clock: dict[str, float]) -> None:
-        self._observer, self._clock = observer, clock
-
-    def launch(self, *args: object, **kwargs: object) -> None:
-        self._clock["now"] += 30.0
-        self._observer.launch(*args, **kwargs)
-
-    def observe(self, *args: object, **kwargs: object) -> object:
-        self._clock["now"] += 70.0
-        return self._observer.observe(*args, **kwargs)
-
-    def before_update(self, lr: float) -> None:
-        self._clock["now"] += 1000.0
-        self._observer.before_update(lr)
-
-    def remember(self, *args: object) -> None:
-        self._observer.remember(*args)  # type: ignore[attr-defined]  # handed through as it is
 
 
 @pytest.mark.parametrize("case", ["relu-mse", "tanh-renormalize-bias-mse_logits"])

@@ -10,7 +10,7 @@ import pytest
 from engine.measure.gram import host_gram
 from engine.measure.layer_features import LayerFeatures, Moved
 from engine.measure.layer_measures import LayerMeasures
-from engine.measure.row_norms import row_norms
+from tests.closed_form.row_contexts import begun, row_of, update
 from tests.closed_form.small_networks import small
 from tests.rounding import rounding
 
@@ -61,18 +61,19 @@ def test_what_is_carried_is_all_that_is_needed() -> None:
         each.keep_initial(host_gram(features[0]), features[0])
     for a in features[:4]:
         layer.measure(host_gram(a), a)
-    again.restore({name: held.copy() for name, held in layer.state().items()})
+    again.restore(layer.state(), 150, 160)
     for a in features[4:]:
         assert again.measure(host_gram(a), a) == layer.measure(host_gram(a), a)
 
 
 def test_parameters_have_moved_from_where_they_began_and_not_from_zero() -> None:
     case = small("tanh", bias=True)  # whose biases are not 0 to begin with
-    measures, began = LayerMeasures(case.model), case.flat()
+    measures, began = begun(LayerMeasures(), case), case.flat()
     for _ in range(3):
         found = case.training_pass()
-        measures.measure(found.run, row_norms(found.run, found.signals))
-        assert measures.parameter_distance() == pytest.approx(float((case.flat() - began).norm()), rel=1e-12)
-        measures.before_update(list(found.gradient_norms.values())[: case.model.depth])
-        for parameter, gradient in zip(case.model.parameters.values(), found.gradients.values(), strict=True):
-            parameter.sub_(gradient)
+        row = row_of(found)
+        distance = measures.collect(row).values["distance_init"]
+        assert distance == pytest.approx(float((case.flat() - began).norm()), rel=1e-12)
+        measures.after(row)
+        measures.before_update(1.0)
+        update(case, found, 1.0)

@@ -1,20 +1,18 @@
-"""Spectral norms of weights from above, without looking at the weights at every step."""
+"""Spectral norms of weights from above, without a product at every step."""
 
 from __future__ import annotations
 
 import math
-import threading
 
 import pytest
 import torch
 
 from engine import RunConfig, Trainer
 from engine.device.transfer import Transfer
-from engine.measure import norm_bound, weight_norms
+from engine.measure.base import tensors_of
 from engine.measure.lanczos import extreme_eigenpair
-from engine.measure.layer_threads import LayerThreads
 from engine.measure.norm_bound import NormBound
-from engine.measure.pending_norms import queue_looks
+from engine.measure.pending_norms import queue_norms
 from engine.measure.weight_norms import WeightNorms
 from tests.rounding import rounding
 
@@ -60,21 +58,6 @@ def test_bounds_on_norms_hold_along_a_run_and_are_as_tight_as_they_say(
             assert square == pytest.approx(float(change.square().sum()), rel=1e-9 if dtype == torch.float64 else 1e-2)
 
 
-@pytest.fixture
-def looks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The norms that were found by looking at a matrix."""
-    found: list[float] = []
-    original = norm_bound.spectral_norm_upper
-
-    def counted(*args: object, **kwargs: object) -> object:
-        result = original(*args, **kwargs)  # type: ignore[arg-type]
-        found.append(result[0])
-        return result
-
-    monkeypatch.setattr(norm_bound, "spectral_norm_upper", counted)
-    return found
-
-
 def matrix(rows: int, columns: int) -> torch.Tensor:
     """Random, with one singular value well above the others, so that a residual tells which was found."""
     m = torch.randn(rows, columns, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
@@ -83,39 +66,30 @@ def matrix(rows: int, columns: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("shape", [(90, 70), (90, 40)])
-def test_what_is_found_lies_between_a_lower_estimate_and_a_bound(shape: tuple[int, int], looks: list[float]) -> None:
+def test_a_norm_lies_between_a_lower_estimate_and_a_bound(shape: tuple[int, int]) -> None:
     m, bound = matrix(*shape), NormBound(0.04)
     assert bound.measure(m) == bound.upper
     upper, lower = bound.state()["bounds"].tolist()
     assert lower <= exact(m) <= upper * (1 + rounding(sum(shape)))
-    # Found to a quarter of what it may be loose by: the square of the norm to a hundredth.
-    assert lower * math.sqrt(1.01) == pytest.approx(looks[0], rel=1e-14)
-    # Widened once more, unless it is the dense solver's.
-    assert upper == pytest.approx(looks[0] * (1.0 if shape[1] == 40 else math.sqrt(1.01)), rel=1e-14)
+    assert upper <= exact(m) * 1.01
 
 
-def test_a_bound_is_found_anew_just_when_it_may_be_too_loose(looks: list[float]) -> None:
+def test_a_bound_grows_by_what_the_matrix_moves_until_it_is_too_loose_and_is_found_anew() -> None:
     m, bound = matrix(90, 70), NormBound(0.04)
-    bound.measure(m)
-    upper, lower = bound.state()["bounds"].tolist()
-    room = (1.04 * lower - upper) / 2.04  # upper + x = 1.04·(lower − x)
-    bound.move(0.6 * room)
-    assert bound.measure(m) == pytest.approx(upper + 0.6 * room, rel=1e-14)
-    bound.move(0.39 * room)
-    bound.measure(m)
-    assert len(looks) == 1
-    bound.move(0.02 * room)
-    assert bound.measure(m) == pytest.approx(upper, rel=0.01)
-    assert len(looks) == 2
+    first = bound.measure(m)
+    bound.move(1e-3 * first)
+    assert bound.measure(m) == pytest.approx(1.001 * first, rel=1e-14)
+    bound.move(0.1 * first)
+    assert bound.is_loose(m)
+    assert bound.measure(m) == pytest.approx(first, rel=0.01)
 
 
-def test_a_small_matrix_is_looked_at_at_every_row(looks: list[float]) -> None:
+def test_a_small_matrix_is_found_exactly_at_every_row() -> None:
     m, bound = matrix(7, 90), NormBound(0.04)
-    for k in range(3):
+    for _ in range(3):
         m[0, 0] += 1e-6
         bound.move(1e-6)
         assert bound.measure(m) == pytest.approx(exact(m), rel=rounding(7 + 90))
-        assert len(looks) == k + 1
 
 
 def test_norms_are_loose_by_at_most_a_hundredth_and_distances_by_a_twentieth() -> None:
@@ -143,7 +117,7 @@ def test_a_matrix_has_moved_by_its_update_and_the_rounding_of_the_weights() -> N
     norms.distances([0.5 * w for w in weights])
 
     def bounds() -> dict[str, list[float]]:
-        return {name: held.tolist() for name, held in norms.state().items() if name.endswith("bounds")}
+        return {path: held.tolist() for path, held in tensors_of(norms.state()).items() if path.endswith("bounds")}
 
     before, lengths = bounds(), [1e-4, 2e-4, 4e-4]
     norms.moved(lengths)
@@ -165,7 +139,8 @@ def test_along_a_run_a_bound_grows_by_just_what_the_update_has_moved_the_weights
     before = [weight.clone() for weight in trainer.model.weights]
 
     def uppers() -> list[float]:
-        return [float(trainer.carried().vectors[f"layers.weights.norm.{index}.bounds"][0]) for index in range(3)]
+        carried = tensors_of(trainer.carried())
+        return [float(carried[f"layers.weights.norm.{index}.bounds"][0]) for index in range(3)]
 
     then = uppers()
     trainer.advance()
@@ -178,7 +153,7 @@ def test_a_length_beside_which_the_weights_are_nothing_is_rounded_as_well() -> N
     norms = WeightNorms(weights)
     norms.norms()
     norms.moved([8.0])
-    assert norms.state()["norm.0.bounds"].tolist()[0] == pytest.approx(8.0 * (1 + 2.0**-23), rel=1e-12)
+    assert float(tensors_of(norms.state())["norm.0.bounds"][0]) == pytest.approx(8.0 * (1 + 2.0**-23), rel=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -208,7 +183,7 @@ def test_what_is_carried_is_all_that_is_needed() -> None:
     step([norms])
     norms.norms()
     norms.distances(initial)
-    again.restore({name: held.clone() for name, held in norms.state().items()})
+    again.restore(norms.state())
     for _ in range(3):
         step([norms, again])
         assert again.norms() == norms.norms()
@@ -216,23 +191,18 @@ def test_what_is_carried_is_all_that_is_needed() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_from_nothing_a_norm_is_found_less_closely_but_within_what_it_may_be_loose_by(
-    seed: int, looks: list[float]
-) -> None:
+def test_from_nothing_a_norm_is_found_less_closely_but_within_what_it_may_be_loose_by(seed: int) -> None:
     # A square random matrix: at the edge of its spectrum there is always another singular value near the largest.
     m = torch.randn(300, 300, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    bound = NormBound(weight_norms.WEIGHTS_LOOSE)
-    assert exact(m) <= bound.measure(m) <= exact(m) * (1 + 1.5 * weight_norms.WEIGHTS_LOOSE)
+    bound = NormBound(0.01)
+    assert exact(m) <= bound.measure(m) <= exact(m) * (1 + 1.5 * 0.01)
+    bound.measure(m)  # it may be looser than is allowed, so it is found anew, from where it was left
     upper, lower = bound.state()["bounds"].tolist()
-    assert upper / lower == pytest.approx(1.01**2, rel=1e-14)
-    bound.measure(m)  # it may be looser than is allowed, so it is looked at again, from where it was left
-    upper, lower = bound.state()["bounds"].tolist()
-    assert len(looks) == 2
-    assert exact(m) <= upper == pytest.approx(lower * 1.0025, rel=1e-14)
+    assert exact(m) <= upper <= lower * 1.01
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_looks_that_are_queued_find_what_looks_at_once_find(dtype: torch.dtype, looks: list[float]) -> None:
+def test_norms_that_are_queued_are_those_that_are_found_at_once(dtype: torch.dtype) -> None:
     weights, along = drawn(0, dtype), drawn(1, dtype)
     along[1] += 20 * torch.outer(along[1][:, 0], along[1][0])  # most of the motion goes one way, as in training
     initial = [w.clone() for w in weights]
@@ -240,7 +210,6 @@ def test_looks_that_are_queued_find_what_looks_at_once_find(dtype: torch.dtype, 
     for k in range(8):
         transfer = Transfer()
         norms.launch(None if k == 0 else initial, transfer)
-        looks.clear()
         found = norms.norms()
         for w, bound in zip(weights, found, strict=True):
             assert exact(w) * (1 - 1e-6) <= bound <= exact(w) * (1.011 if k else 1.015)
@@ -250,36 +219,34 @@ def test_looks_that_are_queued_find_what_looks_at_once_find(dtype: torch.dtype, 
                 change = w.double() - then.double()
                 assert exact(change) * (1 - 1e-3) <= distance <= exact(change) * 1.051
                 assert square == pytest.approx(float(change.square().sum()), rel=1e-2)
-        if k > 2:
-            assert looks == []  # what is known is found by what was queued
         norms.moved([float((1e-3 * g).double().norm()) for g in along])
         for w, g in zip(weights, along, strict=True):
             w.add_(g, alpha=1e-3)
 
 
-def told(bounds: list[NormBound], matrices: list[torch.Tensor]) -> list[int]:
-    """Which bounds were told of a look that was queued."""
-    looks = queue_looks(bounds, list(range(len(bounds))), torch.stack(matrices), Transfer())
-    return [index for look in looks for index in look.tell(bounds)]
+def resolved(bounds: list[NormBound], matrices: list[torch.Tensor]) -> list[int]:
+    """The bounds that products queued for all of them have found anew."""
+    pending = queue_norms(bounds, list(range(len(bounds))), torch.stack(matrices), Transfer())
+    return [] if pending is None else pending.resolve(bounds)
 
 
 @pytest.mark.parametrize("transposed", [False, True])
-def test_a_look_that_is_queued_is_four_products_widened_by_their_residual(transposed: bool) -> None:
+def test_a_queued_norm_is_that_of_four_products_widened_by_their_residual(transposed: bool) -> None:
     tall = [torch.randn(120, 90, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)]
     for m in tall:
         m[:, 0] *= 3
     matrices, bounds = [m.T if transposed else m for m in tall], [NormBound(0.04), NormBound(0.04)]
-    assert told(bounds, matrices) == []  # how many products it takes from nothing cannot be foreseen
+    assert resolved(bounds, matrices) == []  # how many products it takes from nothing cannot be foreseen
     for bound, m in zip(bounds, matrices, strict=True):
         bound.measure(m)
-    assert told(bounds, matrices) == []  # they are not loose
+    assert resolved(bounds, matrices) == []  # they are not loose
     starts = []
     for bound, m in zip(bounds, tall, strict=True):
         assert bound.vector is not None
         starts.append(bound.vector)
         m += 0.1 * m.flip(0)
         bound.move(5.0)
-    assert told(bounds, matrices) == [0, 1]
+    assert resolved(bounds, matrices) == [0, 1]
     for bound, m, start in zip(bounds, tall, starts, strict=True):
         # In the precision of the weights, and so are the products here.
         pair = extreme_eigenpair(lambda v, m=m: m.T @ (m @ v), start, "largest", tolerance=0.0, max_products=4)
@@ -290,64 +257,42 @@ def test_a_look_that_is_queued_is_four_products_widened_by_their_residual(transp
         assert abs(float(bound.vector @ pair.vector)) == pytest.approx(1.0, rel=slack)
 
 
-def test_a_look_whose_products_do_not_suffice_is_not_told() -> None:
+def test_a_queued_norm_whose_products_do_not_suffice_is_not_taken() -> None:
     m = torch.randn(120, 90, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     start = torch.randn(90, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     pair = extreme_eigenpair(lambda v: m.T @ (m @ v), start, "largest", tolerance=0.0, max_products=4)
     for share in (0.7, 1.1):
         bound = NormBound(4.0 * share * pair.residual / pair.value)  # a quarter of which is asked for
         bound.vector = start
-        assert told([bound], [m]) == ([0] if share > 1.0 else [])
+        assert resolved([bound], [m]) == ([0] if share > 1.0 else [])
 
 
-def test_a_look_that_breaks_down_leaves_those_beside_it_alone() -> None:
+def test_a_queued_iteration_that_breaks_down_leaves_those_beside_it_alone() -> None:
     m = matrix(120, 90)
     bounds = [NormBound(0.04), NormBound(0.04)]
     for bound in bounds:
         bound.measure(m)
         bound.move(5.0)
     bounds[0].vector = torch.eye(90, dtype=torch.float64)[0]
-    assert told(bounds, [torch.eye(120, 90, dtype=torch.float64), m]) == [1]
+    assert resolved(bounds, [torch.eye(120, 90, dtype=torch.float64), m]) == [1]
 
 
 @pytest.mark.parametrize("shape", [(7, 90), (90, 7), (64, 64)])
-def test_a_look_at_a_small_matrix_that_is_queued_is_dense(shape: tuple[int, int]) -> None:
+def test_a_queued_norm_of_a_small_matrix_is_dense(shape: tuple[int, int]) -> None:
     matrices, bounds = [matrix(*shape), 2.0 * matrix(*shape)], [NormBound(0.04), NormBound(0.04)]
-    assert told(bounds, matrices) == [0, 1]
+    assert resolved(bounds, matrices) == [0, 1]
     for bound, m in zip(bounds, matrices, strict=True):
         assert bound.upper == pytest.approx(exact(m), rel=rounding(sum(shape)))
     matrices[0][3, 4] = math.nan
-    assert told(bounds, matrices) == [0, 1]
+    assert resolved(bounds, matrices) == [0, 1]
     assert math.isnan(bounds[0].upper)
-    assert told([bounds[0]], [torch.zeros(shape, dtype=torch.float64)]) == [0]
+    assert resolved([bounds[0]], [torch.zeros(shape, dtype=torch.float64)]) == [0]
     assert bounds[0].upper == 0.0
-
-
-def test_large_matrices_are_looked_at_once_and_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is found of them is what is found of each alone, in threads or not."""
-    weights = [torch.randn(90, 80, generator=torch.Generator().manual_seed(k)) for k in range(5)]
-    alone = WeightNorms(weights).norms()
-    looked: list[tuple[int, str]] = []
-    look = NormBound.measure
-
-    def measure(bound: NormBound, matrix: torch.Tensor) -> float:
-        looked.append((id(matrix), threading.current_thread().name))
-        return look(bound, matrix)
-
-    monkeypatch.setattr(NormBound, "measure", measure)
-    # Three of them count as large.
-    large = {id(weight) for weight in weights[1:4]}
-    monkeypatch.setattr("engine.measure.weight_norms.is_read_from_memory", lambda matrix: id(matrix) in large)
-    threads = LayerThreads()
-    threads._at_once = 2
-    assert WeightNorms(weights, threads).norms() == pytest.approx(alone, rel=rounding(90 + 80, dtype="float32"))
-    assert sorted(matrix for matrix, _ in looked) == sorted(map(id, weights))
-    assert {matrix for matrix, name in looked if name.startswith("layer")} == large
 
 
 @pytest.mark.parametrize("queued", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_no_norm_that_was_looked_for_exceeds_the_frobenius_norm(dtype: torch.dtype, queued: bool) -> None:
+def test_no_norm_that_was_found_exceeds_the_frobenius_norm(dtype: torch.dtype, queued: bool) -> None:
     # Nearly of rank 1: both norms are nearly the same, and what products find is widened beyond.
     generator = torch.Generator().manual_seed(5)
     column, row = (torch.randn(order, generator=generator, dtype=dtype) for order in (80, 90))
@@ -356,5 +301,5 @@ def test_no_norm_that_was_looked_for_exceeds_the_frobenius_norm(dtype: torch.dty
     bound.measure(m)
     if queued:
         bound.move(frobenius)
-        assert [looks.tell([bound]) for looks in queue_looks([bound], [0], m[None], Transfer())] == [[0]]
+        assert resolved([bound], [m]) == [0]
     assert exact(m) * (1 - 1e-6) <= bound.upper <= frobenius * (1 + 1e-5)

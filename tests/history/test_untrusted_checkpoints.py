@@ -73,7 +73,12 @@ BROKEN = {
     "its numbers are words": lambda path: carried(path, lambda words: words["trajectory"].update(gap="wide")),
     "it names no metric": lambda path: carried(path, lambda words: words["before"].update(nonsense=1.0)),
     "it names no inequality": lambda path: carried(path, lambda words: words["violations"].update(nonsense=[0, 1])),
-    "its norms are of another depth": lambda path: carried(path, lambda words: words.update(weight_norms=[1.0])),
+    "its norms are of another depth": lambda path: carried(
+        path, lambda words: words["proved_bounds"].update(weight_norms=[1.0])
+    ),
+    "its numbers are a list": lambda path: carried(path, lambda words: words.update(trajectory=[1.0])),
+    "a number is too large for one": lambda path: carried(path, lambda words: words["trajectory"].update(gap=10**400)),
+    "its vectors are numbers": lambda path: carried(path, lambda words: words.update(kernel=1.0)),
 }
 
 
@@ -83,8 +88,10 @@ def test_a_checkpoint_that_does_not_fit_is_refused_in_a_sentence_and_passed_over
     with SessionReader(session) as reader:
         recorded = RecordedRun(reader)
         rerun = Rerun(recorded, prepare(recorded))
-        with pytest.raises(SessionError, match=r"step 5 in run does not fit its run|step 5 in .* is damaged"):
-            read_checkpoint(reader, 5, rerun.trainer)
+        rerun.begin()
+        with pytest.raises(SessionError, match=r"step 5( in run)? does not fit its run|step 5 in .* is damaged"):
+            rerun.restore(read_checkpoint(reader, 5, rerun.trainer))
+        rerun = Rerun(recorded, prepare(recorded))
         assert rerun.seek(7) == []  # from step 0: what is recorded is still the same run
         assert rerun.trainer.step == 7
 

@@ -12,41 +12,33 @@ from engine import RunConfig, Trainer
 from engine.catalogue import CATALOGUE
 from engine.history.recorded import RecordedRun
 from engine.history.reexecution import Rerun, prepare
-from engine.measure import observer as observer_module
+from engine.measure import observer
+from engine.measure.curvature import Curvature
+from engine.measure.kernel_spectrum import KernelSpectrum
+from engine.measure.layer_measures import LayerMeasures
 from engine.measure.schedule import Schedule
+from engine.measure.standard import standard
+from engine.measure.trajectory import Trajectory
 from engine.session.reader import SessionReader
-from tests.history.recording import record_run
+from engine.session.writer import SessionWriter
+from engine.training.provenance import provenance
+from tests.training.slow import Clock, Slow
 
 SMALL = {"width": 16, "depth": 3, "examples": 12, "data": "gaussian", "device": "cpu", "steps": 40, "lr": 0.02}
 TASKS = ("layers_seconds", "curvature_seconds", "kernel_seconds")
 
 
-class Clock:
-    """Stands still except when told to move."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 0.0
-        monkeypatch.setattr("time.perf_counter", lambda: self.now)
-
-    def taking(self, monkeypatch: pytest.MonkeyPatch, seconds: float, owner: object, name: str) -> None:
-        original = getattr(owner, name)
-
-        def slow(*args: object, **kwargs: object) -> object:
-            self.now += seconds
-            return original(*args, **kwargs)
-
-        monkeypatch.setattr(owner, name, slow)
-
-
-def slow_run(monkeypatch: pytest.MonkeyPatch, **changes: object) -> Trainer:
-    """A run of which a pass takes 1 s, the layers .25, the Hessian 2, the kernel 6, and the trajectory .01."""
-    clock = Clock(monkeypatch)
-    trainer = Trainer(RunConfig(**(SMALL | changes)))  # type: ignore[arg-type]
-    clock.taking(monkeypatch, 1.0, trainer, "_pass")
-    clock.taking(monkeypatch, 0.25, observer_module.LayerMeasures, "measure")
-    clock.taking(monkeypatch, 2.0, observer_module.HessianCurvature, "measure")
-    clock.taking(monkeypatch, 6.0, observer_module.KernelSpectrum, "measure")
-    clock.taking(monkeypatch, 0.01, observer_module.Trajectory, "transition")
+def slow_run(
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: tuple[float, float, float, float] = (0.01, 0.25, 2.0, 6.0),
+    **changes: object,
+) -> Trainer:
+    """A run of which a pass takes 1 s, and trajectory, layers, Hessian and kernel so many."""
+    clock, config = Clock(monkeypatch), RunConfig(**(SMALL | changes))  # type: ignore[arg-type]
+    kinds = (Trajectory, LayerMeasures, Curvature, KernelSpectrum)
+    slow = [Slow(of(), clock, collecting) for of, collecting in zip(kinds, seconds, strict=True)]
+    trainer = Trainer(config, measurements=standard("all", *slow))
+    clock.passes(monkeypatch, trainer, 1.0)
     return trainer
 
 
@@ -106,17 +98,7 @@ def test_training_is_bit_identical_under_any_budget() -> None:
 def test_where_what_every_row_has_is_more_than_the_budget_rows_are_left_out_and_still_everything_is_measured(
     budget: float, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = Clock(monkeypatch)
-    trainer = Trainer(RunConfig(**(SMALL | {"budget": budget, "steps": steps})))  # type: ignore[arg-type]
-    for seconds, owner, name in (
-        (1.0, trainer, "_pass"),
-        (0.2, observer_module.Trajectory, "transition"),
-        (0.25, observer_module.LayerMeasures, "measure"),
-        (1.0, observer_module.HessianCurvature, "measure"),
-        (2.0, observer_module.KernelSpectrum, "measure"),
-    ):
-        clock.taking(monkeypatch, seconds, owner, name)
-    records = list(trainer.run())
+    records = list(slow_run(monkeypatch, (0.2, 0.25, 1.0, 2.0), budget=budget, steps=steps).run())
     inner = records[1:-1]
     spent = sum(record.values.get("measure_seconds", 0.0) for record in inner)
     # What was measured last is paid for by rows to come.
@@ -140,19 +122,14 @@ def test_the_first_row_and_the_last_are_measured_in_full(changes: dict[str, obje
 def test_a_run_under_a_budget_is_executed_again_with_the_measurements_it_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "run.wnt"
-    clock = Clock(monkeypatch)
-    for seconds, owner, name in (
-        (1.0, Trainer, "_pass"),
-        (0.25, observer_module.LayerMeasures, "measure"),
-        (6.0, observer_module.KernelSpectrum, "measure"),
-    ):
-        clock.taking(monkeypatch, seconds, owner, name)
-    record_run(path, RunConfig(**(SMALL | {"budget": 0.7, "steps": 25})))  # type: ignore[arg-type]
+    path, trainer = tmp_path / "run.wnt", slow_run(monkeypatch, (0.0, 0.25, 0.0, 6.0), budget=0.7, steps=25)
+    with SessionWriter.create(path, trainer.config, provenance(trainer)) as writer:
+        for record in trainer.run():
+            writer.put(record)
     monkeypatch.undo()  # now measuring is quick, and a budget would allow more of it
     with SessionReader(path) as reader:
         recorded = RecordedRun(reader)
-        cadence = [work.tasks for step in range(26) if (work := recorded.work_at(step)) is not None]
+        cadence = [work.costly for step in range(26) if (work := recorded.work_at(step)) is not None]
         assert len(cadence) == 26
         assert len(set(cadence)) > 1
         rerun = Rerun(recorded, prepare(recorded))
@@ -161,7 +138,7 @@ def test_a_run_under_a_budget_is_executed_again_with_the_measurements_it_made(
             rerun.trainer.advance()
             record, differences = rerun.observe()
             assert differences == [], step
-            assert tuple(n.removesuffix("_seconds") for n in TASKS if n in record.values) == cadence[step]
+            assert {n.removesuffix("_seconds") for n in TASKS if n in record.values} == cadence[step]
 
 
 def test_cheap_measurements_are_made_often_and_dear_ones_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,17 +154,17 @@ def test_cheap_measurements_are_made_often_and_dear_ones_seldom(monkeypatch: pyt
 def test_a_task_is_made_as_soon_as_its_part_of_the_budget_has_paid_for_it_and_for_what_every_row_costs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clock, schedule = Clock(monkeypatch), Schedule("all", 0.5)
-    costs = {"layers": 0.25, "curvature": 2.25, "kernel": 6.75}
+    clock, costs = Clock(monkeypatch), {"layers": 0.25, "curvature": 2.25, "kernel": 6.75}
+    schedule = Schedule({"layers": (), "curvature": (), "kernel": ("layers",)}, 0.5)
     made: dict[str, list[int]] = {task: [] for task in costs}
     for row in range(40):
         # Half of 6 s in three parts is 1 s for each, of which a third of .75 s goes into what every row has.
         work = schedule.due(6.0)
-        for task in work.tasks:
+        for task in work.costly:
             with schedule.timed(task):
                 clock.now += costs[task]
             made[task].append(row)
-        schedule.charge(0.75 + sum(costs[task] for task in work.tasks))
+        schedule.charge(0.75 + sum(costs[task] for task in work.costly))
     # Row 0 is free, and in row 1 nothing is owed. Then .75 s of each row are left to earn back 2.25 s in 3 rows and
     # 6.75 s in 9; that row 1 had its whole 1 s to begin with makes the next time come one row early.
     assert made["layers"] == list(range(40))
@@ -196,10 +173,10 @@ def test_a_task_is_made_as_soon_as_its_part_of_the_budget_has_paid_for_it_and_fo
 
 
 def test_what_was_earned_and_not_used_is_not_kept_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, schedule = Clock(monkeypatch), Schedule("core", 1.0)
+    clock, schedule = Clock(monkeypatch), Schedule({"layers": ()}, 1.0)
     made: list[int] = []
     for row in range(10):
-        for task in schedule.due(1.0).tasks:
+        for task in schedule.due(1.0).costly:
             with schedule.timed(task):
                 clock.now += 3.0 if row == 5 else 0.0
             made.append(row)
@@ -211,44 +188,22 @@ def test_what_was_earned_and_not_used_is_not_kept_for_later(monkeypatch: pytest.
 def test_what_is_queued_first_is_paid_for_by_its_task_and_what_every_row_has_by_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(observer_module, "runs_ahead", lambda _device: True)
-    clock, trainer = Clock(monkeypatch), Trainer(RunConfig(**(SMALL | {"steps": 4})))  # type: ignore[arg-type]
-    for seconds, owner, name in (
-        (16.0, trainer, "_pass"),
-        (32.0, trainer, "_test_pass"),
-        (64.0, observer_module.Observer, "before_update"),
-        (0.5, observer_module.LayerMeasures, "launch"),
-        (0.25, observer_module.LayerMeasures, "measure"),
-        (1.0, observer_module.HessianCurvature, "launch"),
-        (2.0, observer_module.HessianCurvature, "measure"),
-        (4.0, observer_module.KernelSpectrum, "launch"),
-        (8.0, observer_module.KernelSpectrum, "measure"),
-        (0.125, observer_module.Trajectory, "launch"),
-        (0.0625, observer_module.Trajectory, "transition"),
-    ):
-        clock.taking(monkeypatch, seconds, owner, name)
-    charged: list[float] = []
-    charge = Schedule.charge
-    monkeypatch.setattr(Schedule, "charge", lambda self, seconds: charge(self, charged.append(seconds) or seconds))
+    monkeypatch.setattr(observer, "runs_ahead", lambda _device: True)
+    clock = Clock(monkeypatch)
+    slow = [
+        Slow(Trajectory(), clock, collecting=0.0625, launching=0.125, updating=64.0),
+        Slow(LayerMeasures(), clock, collecting=0.25, launching=0.5),
+        Slow(Curvature(), clock, collecting=2.0, launching=1.0),
+        Slow(KernelSpectrum(), clock, collecting=8.0, launching=4.0),
+    ]
+    config = RunConfig(**(SMALL | {"steps": 4}))  # type: ignore[arg-type]
+    trainer = Trainer(config, measurements=standard("all", *slow))
+    clock.passes(monkeypatch, trainer, 16.0, 32.0)
     for record in trainer.run():
         assert [record.values[name] for name in TASKS] == [0.75, 3.0, 12.0]
         assert record.values["measure_seconds"] == 0.75 + 3.0 + 12.0 + 0.125 + 0.0625
+        # The update that led to a row counts with the row; nothing led to the first. The test set counts nowhere.
         assert record.values["step_seconds"] == (16.0 if record.step == 0 else 64.0 + 16.0)
-    assert charged == [0.75 + 3.0 + 12.0 + 0.1875] * 5
-
-
-def test_a_measured_row_has_earned_what_training_took_since_the_one_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch)
-    trainer = Trainer(RunConfig(**(SMALL | {"steps": 6, "every": 3, "budget": 1.0})))  # type: ignore[arg-type]
-    clock.taking(monkeypatch, 16.0, trainer, "_pass")
-    clock.taking(monkeypatch, 32.0, trainer, "_test_pass")
-    clock.taking(monkeypatch, 1.0, observer_module.Observer, "before_update")
-    earned: list[float] = []
-    due = Schedule.due
-    monkeypatch.setattr(Schedule, "due", lambda self, s, **given: due(self, earned.append(s) or s, **given))
-    list(trainer.run())
-    # The row's own pass is not yet known then, and counts for the next one.
-    assert earned[::3] == [0.0, 16.0 + 2 * 17.0, 3 * 17.0]
 
 
 def test_every_task_has_its_seconds_in_the_catalogue() -> None:

@@ -14,7 +14,6 @@ from engine import RunConfig, Trainer
 from engine.catalogue.certainty import resolved
 from engine.data import DataSet
 from engine.data.preprocess import prepare
-from engine.device.transfer import Transfer
 from engine.measure.gram import feature_gram, spectrum
 from engine.record import StepRecord
 from engine.theory.conditioning import log10_condition
@@ -93,7 +92,7 @@ def test_the_trainer_measures_the_gram_matrices_of_its_features_in_float64_whate
     data = data_set(sphere(np.random.default_rng(0), 12, 40), np.arange(12) % 3)
     trainer = Trainer(RunConfig(width=12, depth=3, examples=12, dtype=dtype, device="cpu", steps=0), data)  # type: ignore[arg-type]
     record = trainer.observe()
-    for m, a in enumerate(trainer._pass(Transfer()).run.features):
+    for m, a in enumerate(trainer.model.forward(torch.as_tensor(data.x_train).to(trainer.model.dtype)).features):
         sigma = np.linalg.svd(a.double().numpy() / math.sqrt(a.shape[1]), compute_uv=False)
         slack = rounding(a.shape[1]) * sigma[0] ** 2
         assert record.layers["lambda_min"][m] == pytest.approx(sigma[-1] ** 2, rel=1e-9, abs=slack)

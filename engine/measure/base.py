@@ -1,0 +1,273 @@
+"""What a measurement is: what it provides and needs, how it is queued and read, and what it carries from row to row.
+
+A row is one :class:`RowContext`. Each measurement reads the pass and what was found before it at the same row, and
+gives :class:`Findings`. :mod:`engine.measure.observer` decides which measurements a row has, and their order.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine.catalogue.metric import MeasureSet
+from engine.config import RunConfig
+from engine.data import DataSet
+from engine.device.transfer import Arrival, Transfer
+from engine.errors import ConfigError
+from engine.measure.row_norms import RowNorms, row_norms_from, stacked_row_norms
+from engine.measure.schedule import NOTHING, Work
+from engine.model.base import Model
+from engine.model.training_pass import TestPass, TrainingPass
+from engine.record import Event
+
+LayerValues = NDArray[np.float64]
+"""A layer metric: (depth + 1,), NaN where there is none."""
+
+TRAINING_VALUES = ("loss", "accuracy", "grad_norm")
+"""Step metrics that training itself finds at every row."""
+
+State = Mapping[str, Any]
+"""What is carried from row to row: tensors and JSON's numbers, in mappings of mappings; keys hold no full stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a measurement found at a row.
+
+    Attributes:
+        values: Step metrics by catalogue name; NaN where a quantity is not defined.
+        layers: Layer metrics by catalogue name.
+    """
+
+    values: Mapping[str, float] = field(default_factory=dict)
+    layers: Mapping[str, LayerValues] = field(default_factory=dict)
+
+
+@dataclass
+class RowContext:
+    """Row k while it is measured.
+
+    Attributes:
+        step: k.
+        data: The run's data set.
+        current: The pass at θ_k.
+        transfer: By what the row's numbers come from the device.
+        first: Whether the run's measurements begin here: θ_k stands for θ_0.
+        work: What the row measures.
+        test: The test set at θ_k, or None.
+        values: Step metrics found so far, those of training first.
+        layers: Layer metrics found so far.
+        events: What was found out at the row.
+        before: Step metrics of the row before, empty if there is none; its ``lr`` is that of the update between.
+        grams: The layers' Gram matrices G^0 … G^{L−1}, (n, n), float64, where ``layers`` is made in the set ``all``.
+    """
+
+    step: int
+    data: DataSet
+    current: TrainingPass
+    transfer: Transfer
+    first: bool = False
+    work: Work = NOTHING
+    test: TestPass | None = None
+    values: dict[str, float] = field(default_factory=dict)
+    layers: dict[str, LayerValues] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
+    before: Mapping[str, float] = field(default_factory=dict)
+    grams: list[Tensor] = field(default_factory=list)
+    _norms: Arrival | RowNorms | None = None
+
+    def queue_norms(self) -> None:
+        """Queue :attr:`norms` on the device."""
+        self._norms = self.transfer.add(stacked_row_norms(self.current.run, self.current.signals))
+
+    @property
+    def norms(self) -> RowNorms:
+        """Norms of every example's features and signals; the first that reads them waits for the device."""
+        if self._norms is None:
+            self.queue_norms()
+        if isinstance(self._norms, Arrival):
+            self._norms = row_norms_from(self._norms.array(), self.current.run)
+        assert isinstance(self._norms, RowNorms)
+        return self._norms
+
+
+class Measurement(ABC):
+    """One thing that is measured, at row after row of one run.
+
+    A subclass says what it is in its attributes and gives :meth:`collect`; the rest is there for measurements
+    that queue work on a device or carry something from row to row. It reads the model and never writes it.
+
+    Attributes:
+        name: Of its state, and of ``NAME_seconds`` where it is costly; no full stop.
+        provides: Catalogue names of what it finds.
+        needs: What it reads of what others find at the same row: catalogue names, or names of measurements. It comes
+            after them, and is left out of a row where one of them is missing. A costly measurement that is due brings
+            the costly ones that it needs.
+        measured_in: The smallest measurement set that contains it.
+        costly: Whether it is timed, and made as often as a budget allows; else it is made at every measured row.
+        of_transition: Whether it is also made at a row that is not measured but follows one with costly measurements.
+    """
+
+    name: str
+    provides: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    measured_in: MeasureSet = "core"
+    costly: bool = False
+    of_transition: bool = False
+
+    config: RunConfig
+    model: Model
+
+    def begin(self, config: RunConfig, model: Model) -> None:
+        """Take the run that is to be measured, before its first row.
+
+        Args:
+            config: Its configuration.
+            model: The model in training; its tensors are updated in place.
+        """
+        self.config, self.model = config, model
+
+    def launch(self, row: RowContext) -> None:
+        """Queue on the device what :meth:`collect` will read; nothing may be read yet.
+
+        Args:
+            row: The row. A costly measurement is launched only where :func:`engine.device.transfer.runs_ahead`.
+        """
+
+    @abstractmethod
+    def collect(self, row: RowContext) -> Findings:
+        """Measure a row.
+
+        Args:
+            row: The row, with what was found before.
+
+        Returns:
+            What was found.
+        """
+
+    def after(self, row: RowContext) -> None:
+        """Keep what the next row needs; called for every row, measured or not, when all of it is found.
+
+        Args:
+            row: The row.
+        """
+
+    def before_update(self, lr: float) -> Mapping[str, float]:
+        """Keep what has to be kept of θ_k, which is about to move.
+
+        Args:
+            lr: η of the update.
+
+        Returns:
+            Step metrics of the transition, for the next row that is observed.
+        """
+        return {}
+
+    def state(self) -> State:
+        """What is carried from row to row, beyond what the first row and the row's pass give; not copied."""
+        return {}
+
+    def restore(self, state: State, row: RowContext) -> None:
+        """Go on as after a row that was observed before. The run's first row has been observed here.
+
+        Args:
+            state: What :meth:`state` gave after that row; empty where nothing was carried.
+            row: That row, with its pass.
+
+        Raises:
+            KeyError: Something is missing.
+            ValueError: Something does not fit the run.
+        """
+
+
+def in_order(measurements: Sequence[Measurement]) -> list[Measurement]:
+    """Measurements in the order in which they are made.
+
+    Args:
+        measurements: In any order.
+
+    Returns:
+        Each after those that provide what it needs, otherwise in the order given.
+
+    Raises:
+        ConfigError: Nothing provides what one needs, or two need each other.
+    """
+    left, ordered, provided = list(measurements), list[Measurement](), set(TRAINING_VALUES)
+    while left:
+        found = next((one for one in left if provided.issuperset(one.needs)), None)
+        if found is None:
+            needs = ", ".join(sorted({name for one in left for name in one.needs} - provided))
+            raise ConfigError(f"Nothing provides what {left[0].name} needs.", f"Missing before it: {needs}.")
+        left.remove(found)
+        ordered.append(found)
+        provided |= {found.name, *found.provides}
+    return ordered
+
+
+def tensors_of(state: State, path: str = "") -> dict[str, Tensor]:
+    """The tensors of a state by their paths: names from the outermost on, with full stops."""
+    found: dict[str, Tensor] = {}
+    for name, held in state.items():
+        if isinstance(held, Mapping):
+            found |= tensors_of(held, f"{path}{name}.")
+        elif isinstance(held, Tensor):
+            found[path + name] = held
+    return found
+
+
+def numbers_of(state: State) -> dict[str, Any]:
+    """A state without its tensors."""
+    plain = {name: numbers_of(held) if isinstance(held, Mapping) else held for name, held in state.items()}
+    return {name: held for name, held in plain.items() if not isinstance(held, Tensor)}
+
+
+def with_tensors(state: State, tensors: Mapping[str, Tensor]) -> State:
+    """A state with other tensors, given by their paths; ValueError for a path through a number."""
+    whole = numbers_of(state)
+    for path, tensor in tensors.items():
+        *outer, name = path.split(".")
+        at = whole
+        for step in outer:
+            at = at.setdefault(step, {})
+            if not isinstance(at, dict):
+                raise ValueError(f"{path} is nowhere")
+        at[name] = tensor
+    return whole
+
+
+def part(state: State, name: str) -> State:
+    """A state within a state, empty where it is missing; ValueError where it is no mapping."""
+    found = state.get(name, {})
+    if not isinstance(found, Mapping):
+        raise ValueError(f"{name} is no state")
+    return found
+
+
+def vector(state: State, name: str, length: int) -> Tensor | None:
+    """A vector of a state, None where it is missing; ValueError where it is none of the given length."""
+    found = state.get(name)
+    if found is None:
+        return None
+    if not isinstance(found, Tensor) or found.shape != (length,):
+        raise ValueError(f"{name} is no vector of length {length}")
+    return found
+
+
+def number(state: State, name: str, default: float | None = None) -> float:
+    """A number of a state; without a default it must be there."""
+    found = state[name] if default is None else state.get(name, default)
+    if isinstance(found, bool) or not isinstance(found, (int, float)):
+        raise ValueError(f"{name} is no number")
+    return float(found)
+
+
+def nan_to(value: float, instead: float) -> float:
+    """A number, or another in its place where it is NaN."""
+    return instead if math.isnan(value) else value

@@ -1,0 +1,34 @@
+"""Rows for a measurement that is tried by itself."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+
+from engine import RunConfig
+from engine.data import DataSet
+from engine.device.transfer import Transfer
+from engine.measure.base import Measurement, RowContext
+from engine.model.training_pass import TrainingPass
+from tests.closed_form.small_networks import Small
+
+M = TypeVar("M", bound=Measurement)
+NO_DATA = DataSet("none", np.empty((0, 1)), np.empty(0, int), np.empty((0, 1)), np.empty(0, int), 2, None, "")
+
+
+def row_of(found: TrainingPass) -> RowContext:
+    """A row with this pass, of a measurement that reads no data."""
+    return RowContext(0, NO_DATA, found, Transfer())
+
+
+def begun(measurement: M, case: Small, **options: object) -> M:
+    """A measurement at the beginning of a run of the network."""
+    measurement.begin(RunConfig(loss=case.loss, **options), case.model)  # type: ignore[arg-type]
+    return measurement
+
+
+def update(case: Small, found: TrainingPass, lr: float) -> None:
+    """The network a step of gradient descent later."""
+    for parameter, gradient in zip(case.model.parameters.values(), found.gradients.values(), strict=True):
+        parameter.sub_(lr * gradient)
