@@ -23,7 +23,7 @@ import pytest
 from tests.screen import Screen
 
 ROOT = Path(__file__).parents[2]
-PRETEND = ROOT / "tests" / "pretend_engine.py"
+SYNTHETIC = ROOT / "tests" / "synthetic_engine.py"
 COMMAND = [sys.executable, "-P", "-m", "wnt_tui"]
 
 
@@ -69,13 +69,13 @@ def wnt(environment: dict[str, str], tmp_path: Path) -> Run:
 def _written() -> bytes:
     """The bytes of a finished session of 6 rows, written once."""
     program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; import pretend_engine as p;"
+        "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; import synthetic_engine as p;"
         "from engine.config import RunConfig; p.write_session(Path(sys.argv[2]), RunConfig(depth=3, steps=5), 6)"
     )
     with tempfile.TemporaryDirectory(prefix="wnt-session-") as folder:
         path = Path(folder) / "done.wnt"
         variables = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": folder}
-        subprocess.run([sys.executable, "-c", program, str(PRETEND.parent), str(path)], env=variables, check=True)
+        subprocess.run([sys.executable, "-c", program, str(SYNTHETIC.parent), str(path)], env=variables, check=True)
         return path.read_bytes()
 
 
@@ -90,10 +90,13 @@ def session(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def live(environment: dict[str, str], tmp_path: Path) -> Iterator[Path]:
-    """The session of a pretend engine that lives, paused at step 3."""
+    """The session of a synthetic engine that lives, paused at step 3."""
     path = tmp_path / "live.wnt"
     process = subprocess.Popen(
-        [sys.executable, str(PRETEND), str(path), "--rows", "4"], env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(SYNTHETIC), str(path), "--rows", "4"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"

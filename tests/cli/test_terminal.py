@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from engine.session.liveness import engine_alive
-from tests.cli.conftest import PRETEND
+from tests.cli.conftest import SYNTHETIC
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 OpenTerminal = Callable[..., Any]
@@ -107,7 +107,7 @@ def test_attach_lets_choose_where_several_runs_live(
     terminal: OpenTerminal, live: Path, environment: dict[str, str]
 ) -> None:
     newer = live.with_name("newer.wnt")
-    program = [sys.executable, str(PRETEND), str(newer), "--rows", "6"]
+    program = [sys.executable, str(SYNTHETIC), str(newer), "--rows", "6"]
     with subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

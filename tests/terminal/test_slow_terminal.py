@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import COMMAND, PRETEND, environment, session  # ruff: ignore[unused-import]  # fixtures
+from tests.cli.conftest import COMMAND, SYNTHETIC, environment, session  # ruff: ignore[unused-import]  # fixtures
 from tests.terminal.slow_terminal import Answers, SlowTerminal, at_cursor
 from wnt_tui.terminal.flow import WINDOW_MAX
 
@@ -49,7 +49,7 @@ def recording(environment: dict[str, str], tmp_path: Path) -> Iterator[Path]:  #
     path = tmp_path / "recording.wnt"
     arguments = ["--rows", "4", "--state", "running", "--config", '{"steps": 1000000}']
     process = subprocess.Popen(
-        [sys.executable, str(PRETEND), str(path), *arguments], env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(SYNTHETIC), str(path), *arguments], env=environment, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 import time
@@ -15,20 +14,12 @@ from typing import Any
 import pytest
 
 from engine.config import RunConfig
+from tests import synthetic_engine
 from wnt_tui.app import WntApp
 from wnt_tui.screens.dashboard import Dashboard
 
-PRETEND = Path(__file__).parents[1] / "pretend_engine.py"
+ROOT = Path(__file__).parents[2]
 PATIENCE = 90.0
-
-
-def _pretend() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("pretend_engine", PRETEND)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(autouse=True)
@@ -43,30 +34,30 @@ def own_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def pretend() -> ModuleType:
-    return _pretend()
+def synthetic() -> ModuleType:
+    return synthetic_engine
 
 
 @pytest.fixture
-def ended(pretend: ModuleType, tmp_path: Path) -> Path:
+def ended(synthetic: ModuleType, tmp_path: Path) -> Path:
     """81 rows, finished; a learning rate change at step 12, a violation at step 30."""
-    return pretend.write_session(tmp_path / "ended.wnt", RunConfig(), 81)
+    return synthetic.write_session(tmp_path / "ended.wnt", RunConfig(), 81)
 
 
 @pytest.fixture
-def died(pretend: ModuleType, tmp_path: Path) -> Path:
-    return pretend.write_session(tmp_path / "died.wnt", RunConfig(), 38, state="died")
+def died(synthetic: ModuleType, tmp_path: Path) -> Path:
+    return synthetic.write_session(tmp_path / "died.wnt", RunConfig(), 38, state="died")
 
 
 @pytest.fixture
-def empty(pretend: ModuleType, tmp_path: Path) -> Path:
-    return pretend.write_session(
+def empty(synthetic: ModuleType, tmp_path: Path) -> Path:
+    return synthetic.write_session(
         tmp_path / "empty.wnt", RunConfig(), 0, state="failed", message="CUDA is out of memory."
     )
 
 
 class LiveEngine:
-    """A pretend engine in its own process."""
+    """A synthetic engine in its own process."""
 
     def __init__(self, path: Path, process: subprocess.Popen[str]) -> None:
         self.path = path
@@ -89,7 +80,7 @@ def live(tmp_path: Path) -> Iterator[Callable[..., LiveEngine]]:
         process = subprocess.Popen(
             [
                 sys.executable,
-                str(PRETEND),
+                synthetic_engine.__file__,
                 str(path),
                 "--rows",
                 str(rows),
@@ -102,8 +93,8 @@ def live(tmp_path: Path) -> Iterator[Callable[..., LiveEngine]]:
             ],
             stdout=subprocess.PIPE,
             text=True,
-            cwd=PRETEND.parents[1],
-            env={"PYTHONPATH": str(PRETEND.parents[1]), "PATH": "/usr/bin:/bin"},
+            cwd=ROOT,
+            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
         )
         started.append(LiveEngine(path, process))
         assert process.stdout is not None

@@ -47,9 +47,9 @@ def no_engines(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def others(pretend: ModuleType, ended: Path) -> list[Path]:
+def others(synthetic: ModuleType, ended: Path) -> list[Path]:
     """Two sessions, 81 and 12 rows."""
-    return [ended, pretend.write_session(ended.with_name("other.wnt"), RunConfig(), 12)]
+    return [ended, synthetic.write_session(ended.with_name("other.wnt"), RunConfig(), 12)]
 
 
 @pytest.mark.parametrize(

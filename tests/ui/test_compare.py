@@ -16,9 +16,9 @@ SIZES = [(80, 24), (160, 48)]
 
 
 @pytest.fixture
-def slow(pretend: Any, tmp_path: Path) -> Path:
+def slow(synthetic: Any, tmp_path: Path) -> Path:
     """A longer run with another learning rate and depth."""
-    return pretend.write_session(tmp_path / "slow.wnt", RunConfig(lr=0.001, depth=5, steps=100), 101)
+    return synthetic.write_session(tmp_path / "slow.wnt", RunConfig(lr=0.001, depth=5, steps=100), 101)
 
 
 async def both(w: Any, count: int = 1) -> None:
@@ -80,12 +80,14 @@ async def test_s_shows_the_comparison_from_the_other_session(watching: Any, ende
 
 
 async def test_a_branch_is_offered_its_parent_first(
-    watching: Any, ended: Path, slow: Path, pretend: Any, tmp_path: Path
+    watching: Any, ended: Path, slow: Path, synthetic: Any, tmp_path: Path
 ) -> None:
     branch = tmp_path / "branch.wnt"
-    with pretend.SessionWriter.create(branch, RunConfig(lr=0.5), {"parent": "slow.wnt", "parent_step": "30"}) as writer:
+    with synthetic.SessionWriter.create(
+        branch, RunConfig(lr=0.5), {"parent": "slow.wnt", "parent_step": "30"}
+    ) as writer:
         for step in range(30, 50):
-            writer.put(pretend.record(step, RunConfig()))
+            writer.put(synthetic.record(step, RunConfig()))
         writer.set_engine(state="finished")
     async with watching(branch, size=(160, 48)) as w:
         await w.press("c")
@@ -129,9 +131,9 @@ async def test_a_session_that_cannot_be_read_is_not_compared_and_that_is_said(
 
 
 async def test_more_sessions_than_letters_are_not_compared_and_that_is_said(
-    watching: Any, ended: Path, pretend: Any, tmp_path: Path
+    watching: Any, ended: Path, synthetic: Any, tmp_path: Path
 ) -> None:
-    paths = [pretend.write_session(tmp_path / f"{number}.wnt", RunConfig(), 3) for number in range(7)]
+    paths = [synthetic.write_session(tmp_path / f"{number}.wnt", RunConfig(), 3) for number in range(7)]
     async with watching(ended, *paths, size=(160, 48)) as w:
         await both(w, 5)
         assert "6 sessions are compared at most" in w.line("#footer")

@@ -224,17 +224,19 @@ async def test_several_sessions_can_be_chosen_from(watching: Any, ended: Path, d
         await w.until(lambda: "engine died" in w.line("#header"))
 
 
-async def test_a_session_without_measurements_is_shown_too(watching: Any, pretend: ModuleType, tmp_path: Path) -> None:
+async def test_a_session_without_measurements_is_shown_too(
+    watching: Any, synthetic: ModuleType, tmp_path: Path
+) -> None:
     config = RunConfig(measure="none", depth=2, steps=0, every=5)
-    async with watching(pretend.write_session(tmp_path / "bare.wnt", config, 1), size=(160, 48)) as w:
+    async with watching(synthetic.write_session(tmp_path / "bare.wnt", config, 1), size=(160, 48)) as w:
         assert "step 0/0" in w.line("#header")
         await w.press("left", "right", "z", "1", "enter", "enter")
 
 
 async def test_control_characters_of_a_stored_text_never_reach_the_screen(
-    watching: Any, pretend: ModuleType, tmp_path: Path
+    watching: Any, synthetic: ModuleType, tmp_path: Path
 ) -> None:
-    path = pretend.write_session(
+    path = synthetic.write_session(
         tmp_path / "evil.wnt", RunConfig(), 0, state="failed", message="\x1b[2Jgone\x07 [red]x[/red] \u202edoog"
     )
     async with watching(path, size=(80, 24)) as w:

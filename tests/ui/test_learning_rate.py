@@ -49,9 +49,9 @@ def test_a_changed_learning_rate_is_told_beside_the_configured_one_before_what_i
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 48)])
 async def test_the_header_follows_the_cursor_through_a_change(
-    watching: Any, tmp_path: Path, pretend: Any, size: tuple[int, int]
+    watching: Any, tmp_path: Path, synthetic: Any, size: tuple[int, int]
 ) -> None:
-    path = pretend.write_session(tmp_path / "changed.wnt", RunConfig(), 14)
+    path = synthetic.write_session(tmp_path / "changed.wnt", RunConfig(), 14)
     async with watching(path, size=size) as w:
         assert "η .01→.02" in w.line("#header")
         await w.press("home")

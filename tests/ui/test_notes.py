@@ -137,11 +137,11 @@ async def test_what_is_wrong_with_a_breakpoint_is_pointed_at_and_can_be_mended(
         assert reader.commands() == ()
 
 
-async def test_hits_of_before_are_no_news(watching: Any, tmp_path: Path, pretend: Any, rings: list[None]) -> None:
+async def test_hits_of_before_are_no_news(watching: Any, tmp_path: Path, synthetic: Any, rings: list[None]) -> None:
     path = tmp_path / "a.wnt"
     config = RunConfig(breakpoints=("loss < 9",))
-    pretend.write_session(path, config, 3)
-    with pretend.SessionWriter.open(path) as writer:
+    synthetic.write_session(path, config, 3)
+    with synthetic.SessionWriter.open(path) as writer:
         writer.put_event(Event(1, "break", "loss < 9", data={"breakpoint": "loss < 9"}))
     async with watching(path, size=(160, 48)) as w:
         assert rings == []

@@ -18,7 +18,7 @@ from wnt_tui.process.engine_process import EngineProcess
 
 
 async def test_a_branch_shows_its_parents_rows_while_its_engine_starts(
-    watching: Callable[..., Any], pretend: ModuleType, ended: Path, monkeypatch: pytest.MonkeyPatch
+    watching: Callable[..., Any], synthetic: ModuleType, ended: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Path] = []
 
@@ -40,7 +40,7 @@ async def test_a_branch_shows_its_parents_rows_while_its_engine_starts(
             assert "still starting" in w.line("#footer")
             await w.press("left")
             assert w.dashboard.cursor.step == 11
-            pretend.write_session(started[0], RunConfig(steps=20), 15)
+            synthetic.write_session(started[0], RunConfig(steps=20), 15)
             await w.until(lambda: w.dashboard.snapshot.last_step == 14)
             await w.until(lambda: "starting engine" not in w.line("#header"))
         finally:

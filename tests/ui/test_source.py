@@ -57,7 +57,7 @@ def test_a_snapshot_has_every_row_event_and_state_of_the_file(ended: Path) -> No
 
 
 def test_new_rows_arrive_without_the_old_ones_being_read_again(
-    pretend: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    synthetic: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from engine.session.reader import SessionReader
 
@@ -67,9 +67,9 @@ def test_new_rows_arrive_without_the_old_ones_being_read_again(
         SessionReader, "steps", lambda self, after=-1, limit=-1: asked.append(after) or real(self, after, limit)
     )
     path, config = tmp_path / "growing.wnt", RunConfig(depth=3)
-    with EngineLock(path), SessionWriter.create(path, config, pretend.META) as writer, Listener(path) as heard:
+    with EngineLock(path), SessionWriter.create(path, config, synthetic.META) as writer, Listener(path) as heard:
         for step in range(5):
-            writer.put(pretend.record(step, config))
+            writer.put(synthetic.record(step, config))
             heard.until(lambda step=step: heard.snapshots and heard.snapshots[-1].last_step == step)
     assert asked == sorted(asked)
     assert asked[-1] >= 3
@@ -82,15 +82,15 @@ def test_a_long_session_appears_at_once_and_fills_up(ended: Path, monkeypatch: p
     assert [snapshot.rows for snapshot in heard.snapshots] == [20, 40, 60, 80, 81]
 
 
-def test_snapshots_that_were_handed_out_never_change(pretend: ModuleType, tmp_path: Path) -> None:
+def test_snapshots_that_were_handed_out_never_change(synthetic: ModuleType, tmp_path: Path) -> None:
     path, config = tmp_path / "growing.wnt", RunConfig(depth=3)
-    with EngineLock(path), SessionWriter.create(path, config, pretend.META) as writer, Listener(path) as heard:
-        writer.put(pretend.record(0, config))
+    with EngineLock(path), SessionWriter.create(path, config, synthetic.META) as writer, Listener(path) as heard:
+        writer.put(synthetic.record(0, config))
         heard.until(lambda: heard.snapshots and heard.snapshots[-1].rows == 1)
         early = heard.snapshots[-1]
         before = early.column("loss").copy()
         for step in range(1, 600):
-            writer.put(pretend.record(step, config))
+            writer.put(synthetic.record(step, config))
         heard.until(lambda: heard.snapshots[-1].rows == 600)
         assert early.rows == 1
         np.testing.assert_array_equal(early.column("loss"), before)
@@ -123,10 +123,10 @@ def test_a_killed_engine_is_noticed_though_the_file_does_not_change(live: Callab
         heard.until(lambda: heard.snapshots[-1].engine.state == "died")
 
 
-def test_an_awaited_session_is_opened_when_it_appears(pretend: ModuleType, tmp_path: Path) -> None:
+def test_an_awaited_session_is_opened_when_it_appears(synthetic: ModuleType, tmp_path: Path) -> None:
     path = tmp_path / "later.wnt"
     with Listener(path, awaited=True) as heard:
-        pretend.write_session(path, RunConfig(depth=3), 2)
+        synthetic.write_session(path, RunConfig(depth=3), 2)
         heard.until(lambda: heard.snapshots and heard.snapshots[-1].rows == 2)
     assert heard.troubles == []
 
@@ -258,8 +258,8 @@ def test_a_wide_window_is_shown_roughly_at_first_and_sharpened_when_nothing_else
     assert reader.asked[-1] == (NAMES, 5, 100, False), "a narrow one is read at once"
 
 
-def test_a_zoomed_view_of_a_long_session_becomes_sharp_by_itself(pretend: ModuleType, tmp_path: Path) -> None:
-    path = pretend.write_session(tmp_path / "long.wnt", RunConfig(depth=3), 700)
+def test_a_zoomed_view_of_a_long_session_becomes_sharp_by_itself(synthetic: ModuleType, tmp_path: Path) -> None:
+    path = synthetic.write_session(tmp_path / "long.wnt", RunConfig(depth=3), 700)
     with Listener(path) as heard:
         heard.until(lambda: heard.snapshots and heard.snapshots[-1].rows == 700)
         layers = heard.snapshots[-1].layers

@@ -1,6 +1,6 @@
 """An engine without mathematics: real session files and real answers, synthetic numbers, no torch.
 
-As a module it writes sessions; as a program (``python pretend_engine.py PATH …``) it is a live engine: it
+As a module it writes sessions; as a program (``python synthetic_engine.py PATH …``) it is a live engine: it
 holds the lock, carries out commands and dies when killed.
 """
 
@@ -89,11 +89,11 @@ def write_session(path: Path, config: RunConfig, rows: int, *, state: str = "fin
             writer.set_engine(state=state, step=rows - 1, message=message)
         writer.close(30)
     if state == "died":
-        _take_back_the_end(path)
+        _remove_end(path)
     return path
 
 
-def _take_back_the_end(path: Path) -> None:
+def _remove_end(path: Path) -> None:
     import sqlite3
 
     with sqlite3.connect(path) as connection:
@@ -101,7 +101,7 @@ def _take_back_the_end(path: Path) -> None:
     connection.close()
 
 
-class PretendEngine:
+class SyntheticEngine:
     """Carries out commands as the real one does."""
 
     def __init__(self, writer: SessionWriter, config: RunConfig, interval: float) -> None:
@@ -120,7 +120,7 @@ class PretendEngine:
         self.writer.put(row)
         return bool(hits_of(row))
 
-    def live(self, state: str, until: int) -> None:
+    def run(self, state: str, until: int) -> None:
         """Train up to a step while running; carry out commands until stopped."""
         self._say(state)
         while not self.stop:
@@ -177,15 +177,15 @@ def main() -> None:
     given = parser.parse_args()
     config = RunConfig.from_mapping(json.loads(given.config))
     with EngineLock(given.path), SessionWriter.create(given.path, config, META) as writer:
-        pretend = PretendEngine(writer, config, given.interval)
-        signal.signal(signal.SIGTERM, lambda *_: setattr(pretend, "stop", True))
+        engine = SyntheticEngine(writer, config, given.interval)
+        signal.signal(signal.SIGTERM, lambda *_: setattr(engine, "stop", True))
         writer.set_engine(state="starting", device="cpu")
         for _ in range(given.rows):
-            pretend.add_row()
-        writer.set_engine(state=given.state, step=pretend.step)
+            engine.add_row()
+        writer.set_engine(state=given.state, step=engine.step)
         writer.flush(30)
         print("ready", flush=True)
-        pretend.live(given.state, config.steps)
+        engine.run(given.state, config.steps)
 
 
 if __name__ == "__main__":
