@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import ClassVar
 
-from rich.console import Console
 from rich.text import Text
-from textual import constants
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.geometry import Region
@@ -32,7 +29,7 @@ from wnt_tui.terminal.garbage import INTERVAL_SECONDS, Collector, take_over
 from wnt_tui.terminal.hangup import leave_on_hangup
 from wnt_tui.terminal.job_control import can_stop, stop_group
 from wnt_tui.terminal.type_ahead import TypeAhead
-from wnt_tui.theme.themes import Palette, app_theme, depth_of, make_palette
+from wnt_tui.theme.themes import app_theme, terminal_palette
 
 LINK_SECONDS = 1.0
 """Seconds between two reports of a slow link."""
@@ -137,8 +134,8 @@ class WntApp(TypeAhead[ExitMessage]):
             return
         error = sys.exc_info()[1]
         reason = str(error).strip().splitlines()[:1]
-        told = ": ".join([type(error).__name__, *reason])
-        sentence = f"wnt-tui: Something unforeseen went wrong on the screen ({told}); the engine is not touched."
+        cause = ": ".join([type(error).__name__, *reason])
+        sentence = f"wnt-tui: Something unforeseen went wrong on the screen ({cause}); the engine is not touched."
         way_out = f"  `wnt-tui attach {shell_path(self.paths[0])}` opens it again, --debug shows where it went wrong."
         self.panic(Text(f"{sentence}\n{way_out}"))
 
@@ -221,13 +218,3 @@ class WntApp(TypeAhead[ExitMessage]):
         self.branched |= {wanted.parent: None, path: None}
         origin = (wanted.parent, wanted.step)
         self.switch_screen(Dashboard(path, self.palette, engine, origin=origin, opened_together=self.paths))
-
-
-def terminal_palette() -> Palette:
-    """Return the palette for this terminal: its colours, NO_COLOR, and whether it can show more than ASCII."""
-    encoding = (getattr(sys.__stdout__, "encoding", None) or "utf-8").lower()
-    ascii_only = bool(os.environ.get("WNT_ASCII")) or not encoding.startswith("utf")
-    # Asked as Textual asks, which always writes to a terminal.
-    console = Console(file=io.StringIO(), force_terminal=True, color_system=cast("Any", constants.COLOR_SYSTEM))
-    depth = depth_of(console.color_system, no_color="NO_COLOR" in os.environ)
-    return make_palette(depth, ascii_only=ascii_only)

@@ -3,13 +3,14 @@ from hypothesis import strategies as st
 
 from engine.record import Event
 from wnt_tui.session.cursor import Cursor
-from wnt_tui.widgets.timeline import column_of, draw_line, step_at
+from wnt_tui.theme.glyphs import ASCII
+from wnt_tui.widgets.timeline import EVENT_MARKS, column_of, draw_line, step_at
 
 CURSOR = Cursor().extended(0, 40, 80)
 
 
-def signs(*happenings: Event, cursor: Cursor = CURSOR, width: int = 81, unicode: bool = True) -> str:
-    return "".join(sign for sign, _ in draw_line(cursor, happenings, width, unicode=unicode))
+def signs(*happenings: Event, cursor: Cursor = CURSOR, width: int = 81) -> str:
+    return "".join(sign for sign, _ in draw_line(cursor, happenings, width))
 
 
 def test_recorded_steps_are_heavy_and_planned_ones_light() -> None:
@@ -30,10 +31,11 @@ def test_the_cursor_hides_no_more_than_its_own_cell() -> None:
     assert line[39:41] == "◆●"
 
 
-def test_ascii_terminals_get_ascii() -> None:
-    kinds = ("failed", "diverged", "violation", "blocked", "lr", "notice", "stopped", "pause")
-    line = signs(*(Event(place, kind, "") for place, kind in enumerate(kinds)), unicode=False)
-    assert line.isascii()
+def test_every_event_has_a_sign_of_one_cell_for_ascii_terminals() -> None:
+    for sign, _ in EVENT_MARKS.values():
+        assert len(ASCII.text(sign)) == 1
+        assert ASCII.text(sign).isascii()
+        assert ASCII.text(sign) != "?"
 
 
 def test_before_the_first_row_the_line_is_empty() -> None:

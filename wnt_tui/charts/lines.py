@@ -301,7 +301,7 @@ def _plot(canvas: Canvas, visible: list[Series], frame: _Frame) -> list[_Line]:
     for series, touched in zip(visible, cells_of(mask) if glyphs.unicode else mask, strict=True):
         np.copyto(styles, canvas.style_id(palette.series_style(series.color)), where=touched)
         if not glyphs.unicode:
-            np.copyto(characters, ord(glyphs.trace[series.color % len(glyphs.trace)]), where=touched)
+            np.copyto(characters, ord(glyphs.markers[series.color % len(glyphs.markers)]), where=touched)
     if glyphs.unicode:
         drawn = braille(np.logical_or.reduce(mask, axis=0))
         np.copyto(characters, drawn, where=drawn != ord(" "))

@@ -109,7 +109,7 @@ class BreakpointsDialog(ListDialog[Change | None]):
         """Return whether an action may happen: enter and x are the field's or the list's."""
         if action == "submit":
             return any(field.has_focus for field in self.query(Input))
-        return super().check_action("list" if action == "clear" else action, parameters)
+        return super().check_action("choose" if action == "clear" else action, parameters)
 
     def action_submit(self) -> None:
         """Set the breakpoint, or point at its mistake."""

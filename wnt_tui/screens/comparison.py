@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from wnt_tui.panels.overlay import LETTERS
-from wnt_tui.screens.messages import Post, source_of
+from wnt_tui.screens.messages import Post, SnapshotReady, SourceTrouble, source_of
 from wnt_tui.session.snapshot import Snapshot
 from wnt_tui.session.source import SessionSource
 from wnt_tui.widgets.footer import Footer
@@ -19,12 +19,14 @@ class Comparison:
         path: The session on the screen.
         footer: For notices.
         post: For the messages of their sources.
+        changed: Called when one has come, has changed, or has gone.
     """
 
-    def __init__(self, path: Path, footer: Footer, post: Post) -> None:
+    def __init__(self, path: Path, footer: Footer, post: Post, changed: Callable[[], None]) -> None:
         self._path = path
         self._footer = footer
         self._post = post
+        self._changed = changed
         self._newest: dict[SessionSource, Snapshot | None] = {}
 
     @property
@@ -40,8 +42,8 @@ class Comparison:
     def add(self, paths: Iterable[Path]) -> None:
         """Watch sessions; more than there are letters for are left out, which is said."""
         wanted = [path for path in paths if path not in (*self.paths, self._path)]
-        room = len(LETTERS) - 1 - len(self._newest)
-        for path in wanted[: max(room, 0)]:
+        room = max(len(LETTERS) - 1 - len(self._newest), 0)
+        for path in wanted[:room]:
             source = source_of(path, self._post)
             self._newest[source] = None
             source.start()
@@ -49,18 +51,44 @@ class Comparison:
             most = f"{len(LETTERS)} sessions are compared at most: c takes one out, s goes to another"
             self._footer.say(most, "warning")
 
-    def update(self, source: SessionSource, snapshot: Snapshot) -> None:
+    def update(self, message: SnapshotReady) -> None:
         """Take a session's new state, unless it is compared no more."""
-        if source in self._newest:
-            self._newest[source] = snapshot
+        if message.source in self._newest:
+            self._newest[message.source] = message.snapshot
+            self._changed()
+
+    def fail(self, message: SourceTrouble) -> None:
+        """Take a session out that cannot be read, and say why."""
+        self.remove(message.source.path)
+        self._footer.say(str(message.error), "error", lasting=True)
 
     def remove(self, path: Path) -> None:
         """Stop watching a session."""
         for source in [source for source in self._newest if source.path == path]:
             source.close()
             del self._newest[source]
+        self._changed()
 
     def close(self) -> None:
         """Stop watching all."""
-        for path in self.paths:
+        for source in self._newest:
+            source.close()
+
+    def choose(self, meta: Mapping[str, str], opened: Iterable[Path]) -> None:
+        """Choose a session to compare with, or one to take out.
+
+        Args:
+            meta: The meta table of the session on the screen, which may name its parent.
+            opened: Sessions that were opened together with it, which are offered first.
+        """
+        from wnt_tui.screens.session_dialogs import CompareDialog, candidates, parent_path
+
+        parent, offered = parent_path(self._path, meta), candidates(self._path, meta, (*self.paths, *opened))
+        dialog = CompareDialog(offered, self.paths, parent, self._footer.palette)
+        self._footer.app.push_screen(dialog, self._chosen)
+
+    def _chosen(self, path: Path | None) -> None:
+        if path in self.paths and path is not None:
             self.remove(path)
+        elif path is not None:
+            self.add([path])

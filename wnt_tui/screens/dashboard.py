@@ -89,7 +89,7 @@ class Dashboard(Screen[None]):
         post, leave = self.post_from_thread, lambda result: self.app.exit(result)
         self.engine: EngineControl = EngineControl(path, process, self.footer, self.prompt, post, leave)
         self.notes: Notes = Notes(self.engine, self.footer, self.prompt)
-        self.comparison = Comparison(path, self.footer, post)
+        self.comparison = Comparison(path, self.footer, post, self._sessions_changed)
         self.source = source_of(path, post, awaited=process is not None)
         self._origin = None if origin is None else source_of(origin[0], post)
         self._origin_step = -1 if origin is None else origin[1]
@@ -164,8 +164,7 @@ class Dashboard(Screen[None]):
         elif message.source is self._origin:
             self._show(message.snapshot.as_origin(self._origin_step))
         else:
-            self.comparison.update(message.source, message.snapshot)
-            self._sessions_changed()
+            self.comparison.update(message)
 
     def _show_own(self, snapshot: Snapshot) -> None:
         if self._origin is not None and not snapshot.rows and self.engine.starting:
@@ -206,15 +205,12 @@ class Dashboard(Screen[None]):
 
     def on_source_trouble(self, message: SourceTrouble) -> None:
         """Say which session cannot be read; if it is this one and it never could be, leave."""
-        if message.source is self._origin:
-            return
         if message.source is self.source and self.engine.snapshot is None:
             self.engine.leave(1, str(message.error))
-            return
-        if message.source is not self.source:
-            self.comparison.remove(message.source.path)
-            self._sessions_changed()
-        self.footer.say(str(message.error), "error", lasting=True)
+        elif message.source is self.source:
+            self.footer.say(str(message.error), "error", lasting=True)
+        elif message.source is not self._origin:
+            self.comparison.fail(message)
 
     def _check_start(self) -> None:
         phrase = self.engine.start_phrase()
@@ -339,22 +335,8 @@ class Dashboard(Screen[None]):
 
     def choose_comparison(self) -> None:
         """Choose a session to compare with, or one to take out."""
-        if self.snapshot is None:
-            return
-        from wnt_tui.screens.session_dialogs import CompareDialog, candidates, parent_path
-
-        meta, compared = self.snapshot.meta, self.comparison.paths
-        offered = candidates(self.path, meta, (*compared, *self.opened_together))
-        self.app.push_screen(
-            CompareDialog(offered, compared, parent_path(self.path, meta), self.palette), self._compare
-        )
-
-    def _compare(self, path: Path | None) -> None:
-        if path in self.comparison.paths and path is not None:
-            self.comparison.remove(path)
-            self._sessions_changed()
-        elif path is not None:
-            self.comparison.add([path])
+        if self.snapshot is not None:
+            self.comparison.choose(self.snapshot.meta, self.opened_together)
 
     def choose_session(self) -> None:
         """Choose among the sessions that were opened together."""

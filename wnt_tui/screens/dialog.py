@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import ClassVar, TypeVar
 
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
@@ -20,52 +20,37 @@ def dialog_key(keys: str, action: str) -> Binding:
     return Binding(keys, action, show=False, priority=True)
 
 
-if TYPE_CHECKING:
-    _Base = Screen
-else:
-    # Textual takes styles from the first base that is a widget.
-    class _Base(Generic[Answer]):
-        pass
+def dismiss_once(screen: Screen[Answer], result: Answer | None) -> AwaitComplete:
+    """Dismiss a screen, however often enter is pressed: the screen beneath would go with it."""
+    return Screen.dismiss(screen, result) if screen.is_current else AwaitComplete()
 
 
-class AnsweredOnce(_Base[Answer]):
-    """Mixed into a screen that goes once, however often enter is pressed: the screen beneath would go with it."""
-
-    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
-        """Answer and go; nothing if that has happened."""
-        return super().dismiss(result) if self.is_current else AwaitComplete()
-
-
-class Dialog(AnsweredOnce[Answer], ModalScreen[Answer]):
+class Dialog(ModalScreen[Answer]):
     """A screen over the dashboard."""
 
     BINDINGS: ClassVar[list[BindingType]] = [dialog_key("escape,ctrl+c", "dismiss")]
 
+    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
+        """Answer and go; nothing if that has happened."""
+        return dismiss_once(self, result)
 
-class Commands(AnsweredOnce[None], CommandPalette):
+
+class Commands(CommandPalette):
     """The command palette."""
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        """Go; nothing if that has happened."""
+        return dismiss_once(self, result)
 
 
 class ListDialog(Dialog[Answer]):
     """A dialog with one list, which has the keyboard."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        dialog_key("up", "list('cursor_up')"),
-        dialog_key("down", "list('cursor_down')"),
-        dialog_key("home", "list('first')"),
-        dialog_key("end", "list('last')"),
-        dialog_key("pageup", "list('page_up')"),
-        dialog_key("pagedown", "list('page_down')"),
-        dialog_key("enter", "choose"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [dialog_key("enter", "choose")]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Return whether an action may happen: the list's only while it has the keyboard."""
-        return action not in {"list", "choose"} or any(found.has_focus for found in self.query(OptionList))
-
-    def action_list(self, name: str) -> None:
-        """Move in the list."""
-        getattr(self.query_one(OptionList), f"action_{name}")()
+        """Return whether an action may happen: enter is the list's only while it has the keyboard."""
+        return action != "choose" or any(found.has_focus for found in self.query(OptionList))
 
     def action_choose(self) -> None:
         """Answer with the highlighted entry."""
@@ -82,12 +67,7 @@ class ListDialog(Dialog[Answer]):
         raise NotImplementedError
 
     def describe_later(self, line: Callable[[int], str], count: int) -> None:
-        """Describe the entries of the list on another thread: disks may be slow.
-
-        Args:
-            line: The line of an entry; called on that thread.
-            count: How many there are.
-        """
+        """Describe the entries of the list, each by ``line`` on another thread: disks may be slow."""
 
         def find() -> None:
             for place in range(count):

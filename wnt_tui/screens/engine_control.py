@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,16 +34,11 @@ ENDINGS = {
 BLIND = "The engine cannot see that you watch (its .viewers file cannot be locked from here): it ends at its last step"
 
 
+@dataclass(eq=False)
 class BranchWanted(Message):
-    """A branch is to be made and shown.
+    """A branch is to be made and shown."""
 
-    Args:
-        branching: Which.
-    """
-
-    def __init__(self, branching: Branching) -> None:
-        super().__init__()
-        self.branching = branching
+    branching: Branching
 
 
 class EngineControl:

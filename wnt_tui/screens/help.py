@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
@@ -32,6 +32,17 @@ def key_help(palette: Palette) -> Text:
     return text
 
 
+class HelpPage(VerticalScroll):
+    """One long page, with the keys of a pager."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "scroll_down", show=False),
+        Binding("k", "scroll_up", show=False),
+        Binding("space", "page_down", show=False),
+        Binding("b", "page_up", show=False),
+    ]
+
+
 class HelpScreen(Dialog[None]):
     """Keys, the selected panel, then the other panels.
 
@@ -42,13 +53,7 @@ class HelpScreen(Dialog[None]):
         palette: Styles and characters.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        dialog_key("q,question_mark,f1,enter", "dismiss"),
-        dialog_key("down,j", "scroll(1)"),
-        dialog_key("up,k", "scroll(-1)"),
-        dialog_key("pagedown,space", "page(1)"),
-        dialog_key("pageup,b", "page(-1)"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [dialog_key("q,question_mark,f1,enter", "dismiss")]
 
     def __init__(self, panels: Sequence[Panel], selected: int, config: RunConfig | None, palette: Palette) -> None:
         super().__init__()
@@ -57,19 +62,10 @@ class HelpScreen(Dialog[None]):
         self._palette = palette
 
     def compose(self) -> ComposeResult:
-        """Yield one long page."""
+        """Yield the page."""
         palette = self._palette
-        with VerticalScroll(id="help-page") as page:
+        with HelpPage(id="help-page") as page:
             page.border_title = palette.glyphs.text("help · esc closes")
             yield Static(key_help(palette))
             for panel in self._ordered:
                 yield Static(panel.help(self._config), classes="panel-help")
-
-    def action_scroll(self, lines: int) -> None:
-        """Scroll by lines."""
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
-
-    def action_page(self, pages: int) -> None:
-        """Scroll by pages."""
-        page = self.query_one(VerticalScroll)
-        page.scroll_relative(y=pages * max(1, page.size.height - 2), animate=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from textual.message import Message
@@ -16,48 +17,31 @@ Post = Callable[[Message], None]
 """Posts a message to the dashboard, from any thread."""
 
 
+@dataclass(eq=False)
 class SnapshotReady(Message):
-    """A session has changed.
+    """A session has changed: the source that has read it, and its new state."""
 
-    Args:
-        source: The source that has read it.
-        snapshot: Its new state.
-    """
-
-    def __init__(self, source: SessionSource, snapshot: Snapshot) -> None:
-        super().__init__()
-        self.source = source
-        self.snapshot = snapshot
+    source: SessionSource
+    snapshot: Snapshot
 
     def can_replace(self, message: Message) -> bool:
         """Return whether the other is an older snapshot of the same session that is still waiting."""
         return isinstance(message, SnapshotReady) and message.source is self.source
 
 
+@dataclass(eq=False)
 class SourceTrouble(Message):
-    """A session cannot be read.
+    """A session cannot be read: the source that has tried, and why."""
 
-    Args:
-        source: The source that has tried.
-        error: Why.
-    """
-
-    def __init__(self, source: SessionSource, error: WntError) -> None:
-        super().__init__()
-        self.source = source
-        self.error = error
+    source: SessionSource
+    error: WntError
 
 
+@dataclass(eq=False)
 class CommandAnswered(Message):
-    """The engine has answered a command.
+    """The engine has answered a command."""
 
-    Args:
-        outcome: Its answer.
-    """
-
-    def __init__(self, outcome: CommandOutcome) -> None:
-        super().__init__()
-        self.outcome = outcome
+    outcome: CommandOutcome
 
 
 class ViewChanged(Message):

@@ -14,8 +14,8 @@ from rich.cells import cell_len
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-# What the catalogue and the panels write, in words an ASCII terminal can show. Widths change, so texts are
-# translated before they are laid out, never after.
+# What texts are written with, in words an ASCII terminal can show. Widths change, so texts are translated before they
+# are laid out, never after.
 _ASCII = {
     "λ": "lambda", "μ": "mu", "η": "eta", "κ": "kappa", "ρ": "rho", "σ": "sigma", "δ": "delta", "Δ": "d",
     "θ": "theta", "Θ": "Theta", "Σ": "Sum", "Π": "Prod", "β": "beta", "ε": "eps", "φ": "phi", "γ": "gamma",
@@ -25,6 +25,8 @@ _ASCII = {
     "²": "^2", "ᵀ": "^T", "₀": "0", "₁": "1", "₂": "2",
     "→": "->", "←": "<-", "↑": "^", "↓": "v", "½": "1/2", "⟨": "<", "⟩": ">", "ℓ": "l", "Ł": "L", "ł": "l",
     "“": '"', "”": '"', "’": "'", "✓": "ok", "✗": "NO", "∈": "in", "⊙": "o", "ᵢ": "_i", "⁰": "^0",
+    "✖": "X", "▲": "!", "■": "#", "◉": "o", "▼": "v", "◇": ".", "╻": "'", "◌": "o", "›": ">",
+    "━": "=", "├": "|", "┤": "|",
     "●": "*", "◆": "#", "▸": ">", "○": "o", "△": "^", "─": "-", "│": "|", "∂": "d", "∫": "int", "±": "+/-",
     "⁻": "^-", "¹": "^1", "³": "^3", "⁴": "^4", "⁵": "^5", "⁶": "^6", "⁷": "^7", "⁸": "^8", "⁹": "^9",
 }  # fmt: skip
@@ -32,39 +34,22 @@ _ASCII = {
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
-    """One set of characters.
+    """One set of characters."""
 
-    Attributes:
-        unicode: Whether anything beyond ASCII may be written.
-        axis_v: Vertical axis line.
-        axis_h: Horizontal axis line.
-        tick_v: Tick on the vertical axis line.
-        tick_h: Tick on the horizontal axis line.
-        corner: Where the axis lines meet.
-        cursor: The vertical cursor line.
-        cursor_foot: The cursor on the horizontal axis line.
-        selected: Marks the selected layer.
-        reference: A horizontal reference line.
-        lower_bound: Marks a point of which the true value is known to be at or above.
-        markers: One shape a series, drawn at the cursor and in the legend.
-        trace: One character a series where there is no braille.
-        ellipsis: Ends a text that was cut.
-    """
-
-    unicode: bool = True
+    unicode: bool = True  # whether anything beyond ASCII may be written
     axis_v: str = "│"
     axis_h: str = "─"
-    tick_v: str = "┤"
-    tick_h: str = "┬"
-    corner: str = "╰"
+    tick_v: str = "┤"  # on the vertical axis line
+    tick_h: str = "┬"  # on the horizontal axis line
+    corner: str = "╰"  # where the axis lines meet
     cursor: str = "│"
-    cursor_foot: str = "┴"
-    selected: str = "▸"
-    reference: str = "╌"
-    lower_bound: str = "△"
+    cursor_foot: str = "┴"  # the cursor on the horizontal axis line
+    selected: str = "▸"  # marks the selected layer
+    reference: str = "╌"  # a horizontal reference line
+    lower_bound: str = "△"  # marks a point of which the true value is known to be at or above
+    # One shape a series, drawn at the cursor, in the legend, and along the line where there is no braille.
     markers: tuple[str, ...] = ("●", "◆", "▲", "■", "○", "◇", "□")
-    trace: tuple[str, ...] = ("●", "◆", "▲", "■", "○", "◇", "□")
-    ellipsis: str = "…"
+    ellipsis: str = "…"  # ends a text that was cut
 
     @property
     def dots_across(self) -> int:
@@ -77,39 +62,15 @@ class Glyphs:
         return 4 if self.unicode else 1
 
     def text(self, text: str) -> str:
-        """A text as it may be drawn: no control characters, one cell a character, ASCII if need be.
-
-        Args:
-            text: Any text, also one out of a file from a stranger.
-
-        Returns:
-            The text; its length is its width in cells.
-        """
+        """Return any text as it may be drawn: no control characters, one cell a character, ASCII if need be."""
         return _drawable(text, self.unicode)
 
     def power_of_ten(self, exponent: int) -> str:
-        """``10⁻³``, or ``1e-3`` in ASCII.
-
-        Args:
-            exponent: A power of ten.
-
-        Returns:
-            The label of that decade.
-        """
-        if self.unicode:
-            return "10" + str(exponent).translate(_SUPERSCRIPTS)
-        return f"1e{exponent}"
+        """Return the label of a decade: ``10⁻³``, or ``1e-3`` in ASCII."""
+        return "10" + str(exponent).translate(_SUPERSCRIPTS) if self.unicode else f"1e{exponent}"
 
     def cut(self, text: str, width: int) -> str:
-        """A text in at most ``width`` cells, ending in an ellipsis where it was cut.
-
-        Args:
-            text: Any text.
-            width: Cells there are.
-
-        Returns:
-            A drawable text.
-        """
+        """Return a text as it may be drawn in at most ``width`` cells, with an ellipsis where it was cut."""
         clean = self.text(text)
         if len(clean) <= width:
             return clean
@@ -153,6 +114,5 @@ ASCII = Glyphs(
     reference="-",
     lower_bound="^",
     markers=("*", "+", "x", "o", "#", "@", "%"),
-    trace=("*", "+", "x", "o", "#", "@", "%"),
     ellipsis="..",
 )

@@ -58,15 +58,10 @@ def branch_phrase(meta: Mapping[str, str]) -> str:
 
 
 def run_summary(config: RunConfig, lr: float | None = None) -> str:
-    """A configuration in one phrase: ``relu · 500×9 · n 250 · mse · η .01``.
+    """Return a configuration in one phrase: ``relu · 500×9 · n 250 · mse · η .01``.
 
-    Args:
-        config: The configuration.
-        lr: The learning rate in use. Where it is another than the configured one, both are told and come before what
-            a narrow screen leaves out first: ``relu · 500×9 · η .01→.02 · n 250 · mse``.
-
-    Returns:
-        The phrase.
+    A learning rate in use that is another than the configured one comes before what a narrow screen leaves out first:
+    ``relu · 500×9 · η .01→.02 · n 250 · mse``.
     """
     parts = [config.activation, f"{config.width}×{config.depth}", f"n {config.examples}", config.loss]
     if lr is None or lr == config.lr:

@@ -14,10 +14,10 @@ NOTICE_SECONDS = 6.0
 
 Severity = Literal["information", "warning", "error"]
 
-_SIGNS: dict[Severity, tuple[str, str, str]] = {
-    "information": ("›", ">", "strong"),
-    "warning": ("▲", "!", "warn"),
-    "error": ("✖", "X", "bad"),
+_SIGNS: dict[Severity, tuple[str, str]] = {
+    "information": ("›", "strong"),
+    "warning": ("▲", "warn"),
+    "error": ("✖", "bad"),
 }
 
 
@@ -49,8 +49,8 @@ class Footer(Line):
     def render(self) -> Text:
         """Return the notice, or as many keys as fit."""
         if self.notice:
-            sign, stand_in, role = _SIGNS[self.severity]
-            return self.fitted(self.styled(f"{self.sign(sign, stand_in)} {self.notice}", role))
+            sign, role = _SIGNS[self.severity]
+            return self.fitted(self.styled(f"{sign} {self.notice}", role))
         width = self.content_size.width
         gap = "   " if width >= ROOMY else "  "
         parts = []

@@ -13,17 +13,17 @@ from wnt_tui.session.snapshot import Snapshot
 from wnt_tui.theme.wording import branch_phrase, duration, rate, run_summary
 from wnt_tui.widgets.line import ROOMY, Line
 
-STATE_SIGNS: dict[str, tuple[str, str, str]] = {
-    "starting": ("◌", "o", "warn"),
-    "running": ("●", "*", "good"),
-    "paused": ("‖", "=", "warn"),
-    "finished": ("●", "*", "focus"),
-    "stopped": ("■", "#", "strong"),
-    "diverged": ("▲", "!", "bad"),
-    "failed": ("✖", "X", "bad"),
-    "died": ("✖", "X", "bad"),
+STATE_SIGNS: dict[str, tuple[str, str]] = {
+    "starting": ("◌", "warn"),
+    "running": ("●", "good"),
+    "paused": ("‖", "warn"),
+    "finished": ("●", "focus"),
+    "stopped": ("■", "strong"),
+    "diverged": ("▲", "bad"),
+    "failed": ("✖", "bad"),
+    "died": ("✖", "bad"),
 }
-"""Sign, its ASCII stand-in and role of a state: it is shown by sign and words, never by colour alone."""
+"""Sign and role of a state: it is shown by sign and words, never by colour alone."""
 
 
 def state_phrase(snapshot: Snapshot) -> str:
@@ -76,7 +76,7 @@ class Header(Line):
             return self.fitted(self.styled(self.waiting, "warn"))
         # One that gives no sign of life is shown as one that has died.
         shown = snapshot.engine.state if snapshot.engine.silent_since is None else "died"
-        sign, stand_in, role = STATE_SIGNS.get(shown, ("●", "*", "strong"))
+        sign, role = STATE_SIGNS.get(shown, ("●", "strong"))
         left = [
             run_summary(snapshot.config, snapshot.lr_at(self.step)),
             branch_phrase(snapshot.meta),
@@ -85,7 +85,7 @@ class Header(Line):
         ]
         progress = [(part, "strong" if place == 0 else "text") for place, part in enumerate(progress_parts(snapshot))]
         right = [
-            (f"{self.sign(sign, stand_in)} {state_phrase(snapshot)}", role),
+            (f"{sign} {state_phrase(snapshot)}", role),
             (blocked_phrase(snapshot.engine), "bad"),
             (self.link, "warn"),
             *progress,

@@ -30,10 +30,6 @@ class Line(Widget):
         super().__init__(id=id)
         self.palette = palette
 
-    def sign(self, unicode: str, stand_in: str) -> str:
-        """Return a sign, or its stand-in where only ASCII may be written."""
-        return unicode if self.palette.glyphs.unicode else stand_in
-
     def styled(self, text: str, role: str) -> tuple[str, Style]:
         """Return a drawable text in the style of a role of the palette."""
         style: Style = getattr(self.palette, role)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from rich.style import Style
 from rich.text import Text
@@ -34,16 +35,11 @@ _REVERSED = Style(reverse=True)
 class Tabs(Line):
     """The panels' keys, the selected one with its title. A click selects."""
 
+    @dataclass
     class Picked(Message):
-        """Somebody clicked on a panel's label.
+        """Somebody clicked on the label of a panel, whose place it is, from 0."""
 
-        Args:
-            place: The panel's place, from 0.
-        """
-
-        def __init__(self, place: int) -> None:
-            super().__init__()
-            self.place = place
+        place: int
 
     selected: reactive[int] = reactive(0)
 

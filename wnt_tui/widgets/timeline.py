@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.text import Text
 from textual import events
@@ -13,22 +14,21 @@ from engine.record import Event
 from wnt_tui.session.cursor import Cursor
 from wnt_tui.widgets.line import ROOMY, Line
 
-EVENT_MARKS: dict[str, tuple[str, str, str]] = {
-    "failed": ("✖", "X", "bad"),
-    "diverged": ("▲", "!", "bad"),
-    "violation": ("▲", "!", "warn"),
-    "blocked": ("■", "#", "bad"),
-    "break": ("◉", "o", "bad"),
-    "mark": ("▼", "v", "cursor_label"),
-    "lr": ("◆", "+", "cursor_label"),
-    "notice": ("◇", ".", "focus"),
-    "stopped": ("■", "#", "strong"),
-    "finished": ("■", "#", "strong"),
-    "pause": ("╻", "'", "strong"),
-    "resume": ("╻", "'", "strong"),
+EVENT_MARKS: dict[str, tuple[str, str]] = {
+    "failed": ("✖", "bad"),
+    "diverged": ("▲", "bad"),
+    "violation": ("▲", "warn"),
+    "blocked": ("■", "bad"),
+    "break": ("◉", "bad"),
+    "mark": ("▼", "cursor_label"),
+    "lr": ("◆", "cursor_label"),
+    "notice": ("◇", "focus"),
+    "stopped": ("■", "strong"),
+    "finished": ("■", "strong"),
+    "pause": ("╻", "strong"),
+    "resume": ("╻", "strong"),
 }
-"""Sign, its ASCII stand-in and role of an event; of several in one cell the first of these is drawn. Starts are not
-marked."""
+"""Sign and role of an event; of several in one cell the first of these is drawn. Starts are not marked."""
 
 _PRECEDENCE = list(EVENT_MARKS)
 
@@ -47,50 +47,34 @@ def step_at(column: int, first: int, last: int, width: int) -> int:
     return first + round(min(max(column, 0), width - 1) / (width - 1) * (last - first))
 
 
-def draw_line(
-    cursor: Cursor, happenings: Sequence[Event], width: int, *, unicode: bool = True
-) -> list[tuple[str, str]]:
-    """The line without its ends; it spans the whole run, whatever the zoom.
+def draw_line(cursor: Cursor, happenings: Sequence[Event], width: int) -> list[tuple[str, str]]:
+    """Return the line without its ends, a (sign, role) a cell; it spans the whole run, whatever the zoom.
 
-    Args:
-        cursor: The cursor.
-        happenings: Events to mark.
-        width: Number of cells.
-        unicode: Whether more than ASCII may be used.
-
-    Returns:
-        A (sign, role) a cell: recorded steps heavy, planned ones light, those outside the zoomed window dim.
+    Recorded steps are heavy, planned ones light, those outside the zoomed window dim.
     """
     first, end = cursor.first, cursor.end
     recorded = column_of(cursor.last, first, end, width) if cursor.last >= first else -1
     window = [column_of(step, first, end, width) for step in cursor.window()]
-    done, planned, here = ("━", "─", "●") if unicode else ("=", "-", "@")
     cells = [
-        (done, "focus" if window[0] <= column <= window[1] else "axis") if column <= recorded else (planned, "axis")
+        ("━", "focus" if window[0] <= column <= window[1] else "axis") if column <= recorded else ("─", "axis")
         for column in range(width)
     ]
     marked = [event for event in happenings if event.kind in EVENT_MARKS]
     for event in sorted(marked, key=lambda event: -_PRECEDENCE.index(event.kind)):
-        sign, stand_in, role = EVENT_MARKS[event.kind]
-        cells[column_of(event.step, first, end, width)] = (sign if unicode else stand_in, role)
+        cells[column_of(event.step, first, end, width)] = EVENT_MARKS[event.kind]
     if cursor.last >= first:
-        cells[column_of(cursor.step, first, end, width)] = (here, "strong")
+        cells[column_of(cursor.step, first, end, width)] = ("●", "strong")
     return cells
 
 
 class Timeline(Line):
     """One line: ``├━━━◆━━━●────┤  step 37  zoom 1×  following``. A click goes to that step."""
 
+    @dataclass
     class Picked(Message):
-        """Somebody clicked on a step.
+        """Somebody clicked on a step."""
 
-        Args:
-            step: The step.
-        """
-
-        def __init__(self, step: int) -> None:
-            super().__init__()
-            self.step = step
+        step: int
 
     cursor: reactive[Cursor] = reactive(Cursor())
     happenings: reactive[tuple[Event, ...]] = reactive(())
@@ -119,10 +103,8 @@ class Timeline(Line):
 
     def render(self) -> Text:
         """Return line and legend."""
-        unicode = self.palette.glyphs.unicode
-        cells = draw_line(self.cursor, self.happenings, self._line_width(), unicode=unicode)
-        start, end = ("├", "┤") if unicode else ("|", "|")
-        parts = ((start, "axis"), *cells, (f"{end}  ", "axis"), (self.legend(), "text"))
+        cells = draw_line(self.cursor, self.happenings, self._line_width())
+        parts = (("├", "axis"), *cells, ("┤  ", "axis"), (self.legend(), "text"))
         return self.fitted(*(self.styled(*part) for part in parts))
 
     def on_click(self, event: events.Click) -> None:
