@@ -18,11 +18,11 @@ from tests.ui.conftest import LiveEngine, Watching
 from wnt_tui.screens.breakpoint_dialog import BreakpointsDialog
 from wnt_tui.screens.dashboard import Dashboard
 from wnt_tui.screens.help import HelpScreen
-from wnt_tui.screens.session_dialogs import CompareDialog, SessionsDialog
+from wnt_tui.screens.session_dialog import SessionDialog
 
 OPENED_BY: dict[str, type[Screen[Any]]] = {
-    "s": SessionsDialog,
-    "c": CompareDialog,
+    "s": SessionDialog,
+    "c": SessionDialog,
     "B": BreakpointsDialog,
     "question_mark": HelpScreen,
 }

@@ -10,7 +10,7 @@ import pytest
 from textual.widgets import OptionList
 
 from engine.config import RunConfig
-from wnt_tui.screens.session_dialogs import CompareDialog, candidates, parent_path
+from wnt_tui.screens.session_dialog import SessionDialog, candidates, parent_path
 
 SIZES = [(80, 24), (160, 48)]
 
@@ -54,7 +54,7 @@ async def test_c_adds_a_session_and_takes_it_out_again(
     async with watching(ended, size=size) as w:
         assert not w.dashboard.query_one("#compared").display
         await w.press("c")
-        await w.until(lambda: isinstance(w.app.screen, CompareDialog))
+        await w.until(lambda: isinstance(w.app.screen, SessionDialog))
         await w.until(lambda: "step 100/100" in w.app.screen.query_one(OptionList).get_option_at_index(0).prompt)
         await w.press("enter")
         await both(w)

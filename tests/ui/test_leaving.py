@@ -17,7 +17,7 @@ from engine.session.reader import SessionReader
 from wnt_tui.process.engine_process import EngineProcess
 from wnt_tui.process.exit_message import messages_for_other_runs
 from wnt_tui.screens.dashboard import Dashboard
-from wnt_tui.screens.session_dialogs import SessionsDialog
+from wnt_tui.screens.session_dialog import SessionDialog
 
 Start = Callable[..., Any]
 
@@ -25,7 +25,7 @@ Start = Callable[..., Any]
 async def test_of_several_living_runs_one_is_chosen_and_shown_alone(watching: Any, live: Start) -> None:
     newest, older = live(name="newest").path, live(rows=5, name="older").path
     async with watching(newest, older, choose=True) as w:
-        await w.until(lambda: isinstance(w.app.screen, SessionsDialog))
+        await w.until(lambda: isinstance(w.app.screen, SessionDialog))
         shown = [str(option.prompt) for option in w.app.screen.query_one(OptionList).options]
         assert [line.split()[0] for line in shown] == ["newest", "older"]
         assert "live paused" in shown[1]
@@ -34,7 +34,7 @@ async def test_of_several_living_runs_one_is_chosen_and_shown_alone(watching: An
         await w.until(lambda: w.dashboard.snapshot is not None)
         assert w.dashboard.comparison.paths == ()
         await w.press("s")
-        await w.until(lambda: isinstance(w.app.screen, SessionsDialog))
+        await w.until(lambda: isinstance(w.app.screen, SessionDialog))
 
 
 async def test_without_a_choice_the_newest_is_shown_and_one_run_alone_needs_no_choice(
@@ -42,7 +42,7 @@ async def test_without_a_choice_the_newest_is_shown_and_one_run_alone_needs_no_c
 ) -> None:
     newest, older = live(name="newest").path, live(rows=5, name="older").path
     async with watching(newest, older, choose=True) as w:
-        await w.until(lambda: isinstance(w.app.screen, SessionsDialog))
+        await w.until(lambda: isinstance(w.app.screen, SessionDialog))
         await w.press("escape")
         await w.until(lambda: w.app.screen is w.dashboard)
         assert w.dashboard.path == newest
@@ -57,7 +57,7 @@ async def test_two_runs_of_one_name_are_told_apart_by_where_they_lie(
     for folder in "ab":
         (tmp_path / folder).mkdir()
     async with watching(live(name="a/run").path, live(name="b/run").path, choose=True) as w:
-        await w.until(lambda: isinstance(w.app.screen, SessionsDialog))
+        await w.until(lambda: isinstance(w.app.screen, SessionDialog))
         shown = [str(option.prompt).split()[0] for option in w.app.screen.query_one(OptionList).options]
         assert [Path(name).parent.name for name in shown] == ["a", "b"]
 

@@ -101,9 +101,9 @@ class BreakpointsDialog(ListDialog[Change | None]):
         options = self.query_one(OptionList)
         options.display = bool(self._found)
         if self._engine:
-            self.query_one(Input).focus()
+            self.set_focus(self.query_one(Input))
         elif self._found:
-            options.focus()
+            self.set_focus(options)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Return whether an action may happen: enter and x are the field's or the list's."""

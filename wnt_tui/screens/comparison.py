@@ -81,10 +81,15 @@ class Comparison:
             meta: The meta table of the session on the screen, which may name its parent.
             opened: Sessions that were opened together with it, which are offered first.
         """
-        from wnt_tui.screens.session_dialogs import CompareDialog, candidates, parent_path
+        from wnt_tui.screens.session_dialog import SessionDialog, candidates, parent_path
 
-        parent, offered = parent_path(self._path, meta), candidates(self._path, meta, (*self.paths, *opened))
-        dialog = CompareDialog(offered, self.paths, parent, self._footer.palette)
+        dialog = SessionDialog(
+            candidates(self._path, meta, (*self.paths, *opened)),
+            "compare with · enter adds, or takes out · esc closes",
+            self._footer.palette,
+            checked=self.paths,
+            parent=parent_path(self._path, meta),
+        )
         self._footer.app.push_screen(dialog, self._chosen)
 
     def _chosen(self, path: Path | None) -> None:

@@ -340,10 +340,11 @@ class Dashboard(Screen[None]):
 
     def choose_session(self) -> None:
         """Choose among the sessions that were opened together."""
-        from wnt_tui.screens.session_dialogs import SessionsDialog
+        from wnt_tui.screens.session_dialog import SessionDialog
 
         paths = dict.fromkeys((self.path, *self.opened_together, *self.comparison.paths))
-        self.app.push_screen(SessionsDialog(tuple(paths), self.path, self.palette), self._open)
+        dialog = SessionDialog(tuple(paths), "sessions · enter opens · esc closes", self.palette)
+        self.app.push_screen(dialog, self._open)
 
     def _open(self, path: Path | None) -> None:
         if path is None or path == self.path or not self.is_current:

@@ -16,27 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One entry of the table.
+    """One entry of the table."""
 
-    Attributes:
-        keys: Textual key names, comma separated; they all do the same.
-        shown: The key as people see it.
-        run: Does it; None for an entry that is only the footer's label of several others.
-        meaning: A phrase for the help screen and the palette; empty keeps it out of both.
-        label: One or two words for the footer; empty keeps it out of the footer.
-        group: Heading in the help screen.
-        rank: Place in the footer: where space is short, the highest ranks go first.
-        always: Whether it works while the prompt asks something, too.
-    """
-
-    keys: str
-    shown: str
-    run: Callable[[Dashboard], object] | None
-    meaning: str
-    label: str
-    group: Literal["Time", "Engine", "Panels", "Program"]
-    rank: int = 50
-    always: bool = False
+    keys: str  # Textual key names, comma separated; they all do the same
+    shown: str  # the key as people see it
+    run: Callable[[Dashboard], object] | None  # does it; None for an entry that is only a footer label of others
+    meaning: str  # a phrase for the help screen and the palette; empty keeps it out of both
+    label: str  # one or two words for the footer; empty keeps it out of the footer
+    group: Literal["Time", "Engine", "Panels", "Program"]  # heading in the help screen
+    rank: int = 50  # place in the footer: where space is short, the highest ranks go first
+    always: bool = False  # whether it works while the prompt asks something, too
 
     @property
     def engine(self) -> bool:
@@ -114,15 +103,7 @@ def bindings() -> list[Binding]:
 
 
 def footer_keys(*, has_engine: bool, waits: bool = False) -> tuple[tuple[str, str], ...]:
-    """The keys in the footer.
-
-    Args:
-        has_engine: Whether an engine lives; without one its keys are left out.
-        waits: Whether it waits for a command.
-
-    Returns:
-        Key and label of each, by rank.
-    """
+    """Return key and label of the footer's keys by rank, those of the engine only if there is one."""
     labelled = [entry for entry in KEY_TABLE if entry.label and (has_engine or not entry.engine)]
     ranked = sorted(labelled, key=lambda entry: entry.rank)
     return tuple((entry.shown, "resume" if entry.label == "pause" and waits else entry.label) for entry in ranked)

@@ -22,21 +22,13 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, slots=True)
 class Question(Generic[Answer]):
-    """A question and what becomes of its answer.
-
-    Attributes:
-        text: The question.
-        parse: Turns the text into the answer; raises ValueError with a sentence.
-        answered: Called with the answer.
-        hint: Shown beside the field at first.
-        width: Columns of the field; 0 is all the room there is.
-    """
+    """A question and what becomes of its answer."""
 
     text: str
-    parse: Callable[[str], Answer]
-    answered: Callable[[Answer], object]
-    hint: str = HINT
-    width: int = 16
+    parse: Callable[[str], Answer]  # turns the text into the answer; raises ValueError with a sentence
+    answered: Callable[[Answer], object]  # called with the answer
+    hint: str = HINT  # shown beside the field at first
+    width: int = 16  # columns of the field; 0 is all the room there is
 
 
 class Prompt(Horizontal):
