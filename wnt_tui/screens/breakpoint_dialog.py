@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -29,14 +28,6 @@ _WORDS = (*CATALOGUE, "step", "diverging", "inside", "outside")
 _LAST_WORD = re.compile(r"[a-z_][a-z_0-9]+$")
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A command, and the condition that it sets or clears."""
-
-    name: Literal["break", "clear"]
-    condition: str
-
-
 class MetricNames(Suggester):
     """Completes the word at the end of a condition to a name of the catalogue."""
 
@@ -49,8 +40,8 @@ class MetricNames(Suggester):
         return None if found is None else value[: word.start()] + found
 
 
-class BreakpointsDialog(ListDialog[Change | None]):
-    """A field for a new breakpoint above the list of those that are set; answers with a change, or None.
+class BreakpointsDialog(ListDialog[tuple[str, str] | None]):
+    """A field for a new breakpoint above the list of those that are set; answers with a command and its condition.
 
     Args:
         config: The run, with the breakpoints of its beginning.
@@ -129,13 +120,13 @@ class BreakpointsDialog(ListDialog[Change | None]):
             remark.update(self._palette.glyphs.text(f"column {error.column}: {error.reason}. {error.hint}"))
             remark.add_class("-wrong")
             return
-        self.dismiss(Change("break", found.text))
+        self.dismiss(("break", found.text))
 
     def action_clear(self) -> None:
         """Clear the highlighted breakpoint."""
         place = self.query_one(OptionList).highlighted
         if self._engine and place is not None:
-            self.dismiss(Change("clear", self._found[place].text))
+            self.dismiss(("clear", self._found[place].text))
 
     def chosen(self, place: int) -> None:
         """Put a breakpoint into the field, to set another like it."""

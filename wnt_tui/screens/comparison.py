@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from wnt_tui.panels.overlay import LETTERS
@@ -12,22 +13,15 @@ from wnt_tui.session.source import SessionSource
 from wnt_tui.widgets.footer import Footer
 
 
+@dataclass(eq=False)
 class Comparison:
-    """Sessions that are watched beside the one on the screen, in the order of their letters.
+    """Sessions that are watched beside the one on the screen, in the order of their letters."""
 
-    Args:
-        path: The session on the screen.
-        footer: For notices.
-        post: For the messages of their sources.
-        changed: Called when one has come, has changed, or has gone.
-    """
-
-    def __init__(self, path: Path, footer: Footer, post: Post, changed: Callable[[], None]) -> None:
-        self._path = path
-        self._footer = footer
-        self._post = post
-        self._changed = changed
-        self._newest: dict[SessionSource, Snapshot | None] = {}
+    path: Path  # the session on the screen
+    footer: Footer
+    post: Post
+    changed: Callable[[], None]  # called when one has changed or gone
+    _newest: dict[SessionSource, Snapshot | None] = field(default_factory=dict)
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -41,33 +35,33 @@ class Comparison:
 
     def add(self, paths: Iterable[Path]) -> None:
         """Watch sessions; more than there are letters for are left out, which is said."""
-        wanted = [path for path in paths if path not in (*self.paths, self._path)]
+        wanted = [path for path in paths if path not in (*self.paths, self.path)]
         room = max(len(LETTERS) - 1 - len(self._newest), 0)
         for path in wanted[:room]:
-            source = source_of(path, self._post)
+            source = source_of(path, self.post)
             self._newest[source] = None
             source.start()
         if len(wanted) > room:
             most = f"{len(LETTERS)} sessions are compared at most: c takes one out, s goes to another"
-            self._footer.say(most, "warning")
+            self.footer.say(most, "warning")
 
     def update(self, message: SnapshotReady) -> None:
         """Take a session's new state, unless it is compared no more."""
         if message.source in self._newest:
             self._newest[message.source] = message.snapshot
-            self._changed()
+            self.changed()
 
     def fail(self, message: SourceTrouble) -> None:
         """Take a session out that cannot be read, and say why."""
         self.remove(message.source.path)
-        self._footer.say(str(message.error), "error", lasting=True)
+        self.footer.say(str(message.error), "error", lasting=True)
 
     def remove(self, path: Path) -> None:
         """Stop watching a session."""
         for source in [source for source in self._newest if source.path == path]:
             source.close()
             del self._newest[source]
-        self._changed()
+        self.changed()
 
     def close(self) -> None:
         """Stop watching all."""
@@ -75,22 +69,17 @@ class Comparison:
             source.close()
 
     def choose(self, meta: Mapping[str, str], opened: Iterable[Path]) -> None:
-        """Choose a session to compare with, or one to take out.
-
-        Args:
-            meta: The meta table of the session on the screen, which may name its parent.
-            opened: Sessions that were opened together with it, which are offered first.
-        """
+        """Let a session be chosen, or one to take out: the parent in ``meta`` and those opened together come first."""
         from wnt_tui.screens.session_dialog import SessionDialog, candidates, parent_path
 
         dialog = SessionDialog(
-            candidates(self._path, meta, (*self.paths, *opened)),
+            candidates(self.path, meta, (*self.paths, *opened)),
             "compare with · enter adds, or takes out · esc closes",
-            self._footer.palette,
+            self.footer.palette,
             checked=self.paths,
-            parent=parent_path(self._path, meta),
+            parent=parent_path(self.path, meta),
         )
-        self._footer.app.push_screen(dialog, self._chosen)
+        self.footer.app.push_screen(dialog, self._chosen)
 
     def _chosen(self, path: Path | None) -> None:
         if path in self.paths and path is not None:

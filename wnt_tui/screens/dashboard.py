@@ -28,7 +28,7 @@ from wnt_tui.session.cursor import Cursor
 from wnt_tui.session.snapshot import Snapshot
 from wnt_tui.terminal.requirements import COMPACT_COLUMNS, COMPACT_ROWS, MIN_COLUMNS, MIN_ROWS, too_small
 from wnt_tui.theme.themes import Palette
-from wnt_tui.widgets.compared import ComparedLine
+from wnt_tui.widgets.compared import Compared
 from wnt_tui.widgets.footer import Footer
 from wnt_tui.widgets.header import Header
 from wnt_tui.widgets.numbers import Numbers, Tabs
@@ -76,15 +76,15 @@ class Dashboard(Screen[None]):
         self.changed = time.monotonic()
         """When the panels were drawn last."""
 
-        self.header = Header(palette, id="header")
-        self.compared = ComparedLine(palette, id="compared")
-        self.tabs = Tabs(palette, id="tabs")
-        self.grid: PanelGrid = PanelGrid(palette, id="panels")
-        self.numbers = Numbers(palette, id="numbers")
-        self.timeline = Timeline(palette, id="timeline")
-        self.footer = Footer(palette, id="footer")
+        self.header = Header(palette)
+        self.compared = Compared(palette)
+        self.tabs = Tabs(palette)
+        self.grid: PanelGrid = PanelGrid(palette)
+        self.numbers = Numbers(palette)
+        self.timeline = Timeline(palette)
+        self.footer = Footer(palette)
         self.footer.keys = footer_keys(has_engine=False)
-        self.prompt = Prompt(self.footer, id="prompt")
+        self.prompt = Prompt(self.footer)
 
         post, leave = self.post_from_thread, lambda result: self.app.exit(result)
         self.engine: EngineControl = EngineControl(path, process, self.footer, self.prompt, post, leave)

@@ -46,11 +46,23 @@ class Commands(CommandPalette):
 class ListDialog(Dialog[Answer]):
     """A dialog with one list, which has the keyboard."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [dialog_key("enter", "choose")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        dialog_key("up", "list('cursor_up')"),
+        dialog_key("down", "list('cursor_down')"),
+        dialog_key("home", "list('first')"),
+        dialog_key("end", "list('last')"),
+        dialog_key("pageup", "list('page_up')"),
+        dialog_key("pagedown", "list('page_down')"),
+        dialog_key("enter", "choose"),
+    ]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Return whether an action may happen: enter is the list's only while it has the keyboard."""
-        return action != "choose" or any(found.has_focus for found in self.query(OptionList))
+        """Return whether an action may happen: the list's only while it has the keyboard."""
+        return action not in {"list", "choose"} or any(found.has_focus for found in self.query(OptionList))
+
+    def action_list(self, name: str) -> None:
+        """Move in the list."""
+        getattr(self.query_one(OptionList), f"action_{name}")()
 
     def action_choose(self) -> None:
         """Answer with the highlighted entry."""

@@ -41,39 +41,22 @@ class BranchWanted(Message):
     branching: Branching
 
 
+@dataclass(eq=False)
 class EngineControl:
-    """Commands to the engine, and notices of what it does.
+    """Commands to the engine, and notices of its state."""
 
-    Args:
-        path: The session.
-        process: The engine that was started for it, if this viewer started one.
-        footer: For notices.
-        prompt: For questions.
-        post: For messages to the dashboard.
-        leave: Ends the app.
-    """
+    path: Path  # the session
+    process: EngineProcess | None  # the engine that was started for it, if this viewer started one
+    footer: Footer
+    prompt: Prompt
+    post: Post
+    exit: Callable[[ExitMessage], object]  # ends the app
+    snapshot: Snapshot | None = None  # the session's own newest state; None while only its parent's rows are shown
 
-    def __init__(
-        self,
-        path: Path,
-        process: EngineProcess | None,
-        footer: Footer,
-        prompt: Prompt,
-        post: Post,
-        leave: Callable[[ExitMessage], object],
-    ) -> None:
-        self.commander = CommandSender(path, lambda outcome: post(CommandAnswered(outcome)))
-        self.process = process
-        self.snapshot: Snapshot | None = None
-        """The newest state of the session itself; None while only its parent's rows are shown."""
-        self._path = path
-        self._footer = footer
-        self._prompt = prompt
-        self._post = post
-        self._leave = leave
+    def __post_init__(self) -> None:
+        self.commander = CommandSender(self.path, lambda outcome: self.post(CommandAnswered(outcome)))
         self._began = time.monotonic()
         self._stopping = False
-        self._state = ""
 
     # State
 
@@ -94,16 +77,16 @@ class EngineControl:
 
     def update(self, snapshot: Snapshot) -> None:
         """Take a new state of the session: say how the engine ended; if it was to stop, leave."""
-        engine, before = snapshot.engine, self._state
-        self.snapshot, self._state = snapshot, engine.state
+        engine, before = snapshot.engine, self.snapshot.engine.state if self.snapshot is not None else ""
+        self.snapshot = snapshot
         if self._stopping and not engine.alive:
             self.leave(stop=True)
         if engine.state != before and engine.state in ENDINGS and engine.message:
             bad = engine.state in {"died", "failed", "diverged"}
             more = " space goes on" if engine.alive else ""
-            self._footer.say(engine.message + more, "error" if bad else "information", lasting=bad)
+            self.footer.say(engine.message + more, "error" if bad else "information", lasting=bad)
         elif not before and engine.alive and not engine.sees_viewer:
-            self._footer.say(BLIND, "warning", lasting=True)
+            self.footer.say(BLIND, "warning", lasting=True)
 
     def start_phrase(self) -> str:
         """Return what is said while the engine starts, "" afterwards; leave if it ends before the first step."""
@@ -111,8 +94,8 @@ class EngineControl:
             return ""
         recorded = self.snapshot is not None and self.snapshot.rows > 0
         if self.process.ended and self._stopping:
-            nothing = f"{shown_path(self._path.stem)} was stopped before its first step: nothing was recorded."
-            self.leave(0, self._fate() if Path(self._path).exists() else nothing, stop=True)
+            nothing = f"{shown_path(self.path.stem)} was stopped before its first step: nothing was recorded."
+            self.leave(0, self._fate() if Path(self.path).exists() else nothing, stop=True)
         elif self.process.ended and not recorded:
             reason = self.snapshot.engine.message if self.snapshot is not None else ""
             self.leave(1, f"The engine ended before the first step: {reason or self.process.reason_of_end()}")
@@ -124,14 +107,14 @@ class EngineControl:
         """Pause, or resume."""
         if self._can_command():
             name = "resume" if self.waits else "pause"
-            self._footer.say(f"{name} …", lasting=True)
+            self.footer.say(f"{name} …", lasting=True)
             self.commander.send(name)
 
     def train(self, count: int) -> None:
         """Train a number of steps, unless the engine is still busy with the last request."""
         if self._can_command() and not self.commander.is_waiting_for("step"):
             if count > 1:
-                self._footer.say(f"{count} steps …", lasting=True)
+                self.footer.say(f"{count} steps …", lasting=True)
             self.commander.send("step", {"n": count})
 
     def rewind(self, step: int) -> None:
@@ -139,15 +122,15 @@ class EngineControl:
         if not self._can_command():
             return
         if not self.waits:
-            self._footer.say("space pauses it first: only a paused engine goes back", "warning")
+            self.footer.say("space pauses it first: only a paused engine goes back", "warning")
             return
-        self._footer.say(f"rewinding to step {step} …", lasting=True)
+        self.footer.say(f"rewinding to step {step} …", lasting=True)
         self.commander.send("rewind", {"step": step})
 
     def ask_steps(self, train: Callable[[int], None]) -> None:
         """Ask how many steps to train."""
         if self._can_command():
-            self._prompt.ask(Question("train how many steps", count_of_steps, train))
+            self.prompt.ask(Question("train how many steps", count_of_steps, train))
 
     def ask_rate(self) -> None:
         """Ask for a learning rate; where the engine was taken back another rate is another run: a branch."""
@@ -158,17 +141,17 @@ class EngineControl:
             from wnt_tui.process.branching import Branching
 
             step = snapshot.engine.step
-            self._prompt.ask(Question(
+            self.prompt.ask(Question(
                 f"learning rate of a branch from step {step}",
-                lambda text: Branching(self._path, step, {"lr": learning_rate(text)}),
+                lambda text: Branching(self.path, step, {"lr": learning_rate(text)}),
                 self._branch,
             ))  # fmt: skip
             return
         now = short_number(lr_in_force(snapshot.events, snapshot.lr_at(snapshot.last_step)))
-        self._prompt.ask(Question(f"learning rate (now {now})", learning_rate, self._set_rate))
+        self.prompt.ask(Question(f"learning rate (now {now})", learning_rate, self._set_rate))
 
     def _set_rate(self, rate: float) -> None:
-        self._footer.say(f"learning rate {short_number(rate)} …", lasting=True)
+        self.footer.say(f"learning rate {short_number(rate)} …", lasting=True)
         self.commander.send("lr", {"lr": rate})
 
     def ask_branch(self, step: int) -> None:
@@ -177,16 +160,16 @@ class EngineControl:
             return
         from wnt_tui.process.branching import Branching, parse_changes
 
-        self._prompt.ask(Question(
+        self.prompt.ask(Question(
             f"branch from step {step} with",
-            lambda text: Branching(self._path, step, parse_changes(self._path, step, text)),
+            lambda text: Branching(self.path, step, parse_changes(self.path, step, text)),
             self._branch,
             "lr=.005 steps=200 · esc: cancel",
             width=30,
         ))  # fmt: skip
 
     def _branch(self, branching: Branching) -> None:
-        self._post(BranchWanted(branching))
+        self.post(BranchWanted(branching))
 
     def answered(self, outcome: CommandOutcome) -> None:
         """Say how the engine has answered a command."""
@@ -196,19 +179,19 @@ class EngineControl:
         if stopped and not self.alive:
             self.leave(stop=True)
         else:
-            self._footer.say(outcome.sentence, "information" if outcome.done else "error", lasting=stopped)
+            self.footer.say(outcome.sentence, "information" if outcome.done else "error", lasting=stopped)
 
     def snapshot_or_notice(self) -> Snapshot | None:
         """Return the session's own newest state; where there is none yet a notice says so."""
         if self.snapshot is None:
-            self._footer.say("the engine is still starting", "warning")
+            self.footer.say("the engine is still starting", "warning")
         return self.snapshot
 
     def rows_or_notice(self, purpose: str) -> bool:
         """Return whether the session has rows; if not, a notice says that there is no step yet for a purpose."""
         snapshot = self.snapshot_or_notice()
         if snapshot is not None and not snapshot.rows:
-            self._footer.say(f"there is no step yet to {purpose}", "warning")
+            self.footer.say(f"there is no step yet to {purpose}", "warning")
         return snapshot is not None and snapshot.rows > 0
 
     def _can_command(self) -> bool:
@@ -216,7 +199,7 @@ class EngineControl:
         snapshot = self.snapshot_or_notice()
         if snapshot is not None and not self.alive:
             why = ENDINGS.get(snapshot.engine.state, "there is none")
-            self._footer.say(f"no engine: this is a replay ({why})", "warning")
+            self.footer.say(f"no engine: this is a replay ({why})", "warning")
         return self.alive
 
     # The way out
@@ -226,19 +209,19 @@ class EngineControl:
         if self.starting and self.process is not None:
             if not self._stopping:  # a second signal would not let it save
                 self._stopping = True
-                self._footer.say("stopping the engine that is starting … (q leaves at once)", lasting=True)
+                self.footer.say("stopping the engine that is starting … (q leaves at once)", lasting=True)
                 self.process.stop()
         elif not self.alive:
             self.leave(stop=True)
         elif not self.commander.is_waiting_for("stop"):
             self._stopping = True
-            self._footer.say("stopping after the step at hand … (q leaves at once)", lasting=True)
+            self.footer.say("stopping after the step at hand … (q leaves at once)", lasting=True)
             self.commander.send("stop")
 
     def explain_leaving(self) -> None:
         """Say how to leave."""
         living = "q leaves, training goes on · Q stops the engine, saves and leaves"
-        self._footer.say(living if self.alive else "q leaves")
+        self.footer.say(living if self.alive else "q leaves")
 
     def leave(self, code: int = 0, sentence: str = "", *, stop: bool = False) -> None:
         """End the app.
@@ -248,12 +231,12 @@ class EngineControl:
             sentence: Printed afterwards; by default what becomes of the run, and how to come back.
             stop: Whether the engine was to stop.
         """
-        self._leave(ExitMessage(code, sentence or self._fate(), self._path, stop))
+        self.exit(ExitMessage(code, sentence or self._fate(), self.path, stop))
 
     def _fate(self) -> str:
-        name, snapshot = shown_path(self._path.stem), self.snapshot
+        name, snapshot = shown_path(self.path.stem), self.snapshot
         if self.starting and not self._stopping:
-            return goes_on(name, self._path, "starting", -1)
+            return goes_on(name, self.path, "starting", -1)
         if snapshot is None or not self.alive or self._stopping:
-            return saved(name, self._path)
-        return goes_on(name, self._path, snapshot.engine.state, snapshot.engine.step)
+            return saved(name, self.path)
+        return goes_on(name, self.path, snapshot.engine.state, snapshot.engine.step)

@@ -11,10 +11,10 @@ from wnt_tui.session.snapshot import Snapshot
 from wnt_tui.widgets.line import Line
 
 
-class ComparedLine(Line):
+class Compared(Line):
     """``A ● first  lr .01   B ◆ second  lr .02``; hidden for one session alone."""
 
-    DEFAULT_CSS = "ComparedLine { display: none; }"
+    DEFAULT_CSS = "Compared { display: none; }"
 
     # always_update: snapshots hold arrays, which do not compare to one truth.
     snapshots: reactive[tuple[Snapshot, ...]] = reactive((), always_update=True)

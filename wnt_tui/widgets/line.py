@@ -15,19 +15,14 @@ ROOMY = 120
 
 
 class Line(Widget):
-    """Base of header, tabs, key numbers, timeline and footer.
-
-    Args:
-        palette: Styles and characters.
-        id: The widget's id.
-    """
+    """Base of header, tabs, key numbers, timeline and footer."""
 
     DEFAULT_CSS = """
     Line { height: 1; padding: 0 1; }
     """
 
-    def __init__(self, palette: Palette, *, id: str | None = None) -> None:  # ruff: ignore[builtin-argument-shadowing]
-        super().__init__(id=id)
+    def __init__(self, palette: Palette) -> None:
+        super().__init__(id=type(self).__name__.lower())
         self.palette = palette
 
     def styled(self, text: str, role: str) -> tuple[str, Style]:

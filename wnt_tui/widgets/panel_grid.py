@@ -15,12 +15,7 @@ from wnt_tui.theme.themes import Palette
 
 
 class PanelGrid(Container):
-    """All panels of the table, one of them selected; it has the keyboard.
-
-    Args:
-        palette: Styles and characters.
-        id: The widget's id.
-    """
+    """All panels of the table, one of them selected; it has the keyboard."""
 
     class Arranged(Message):
         """Another panel is selected, or panels have appeared or gone."""
@@ -32,9 +27,9 @@ class PanelGrid(Container):
     small: reactive[bool] = reactive(False, init=False)
     """Whether there is room for one panel only."""
 
-    def __init__(self, palette: Palette, *, id: str | None = None) -> None:  # ruff: ignore[builtin-argument-shadowing]
+    def __init__(self, palette: Palette) -> None:
         self.panels = [PanelWidget(panel, palette) for panel in ALL_PANELS]
-        super().__init__(*self.panels, id=id)
+        super().__init__(*self.panels, id="panels")
 
     @property
     def panel(self) -> PanelWidget:

@@ -32,12 +32,7 @@ class Question(Generic[Answer]):
 
 
 class Prompt(Horizontal):
-    """An inline prompt; hidden while nothing is asked.
-
-    Args:
-        footer: The line whose place it takes.
-        id: The widget's id.
-    """
+    """An inline prompt in the place of the footer; hidden while nothing is asked."""
 
     class Closed(Message):
         """The question was answered or cancelled."""
@@ -55,8 +50,8 @@ class Prompt(Horizontal):
         Binding("escape", "close", show=False, priority=True),
     ]
 
-    def __init__(self, footer: Footer, *, id: str | None = None) -> None:  # ruff: ignore[builtin-argument-shadowing]
-        super().__init__(id=id)
+    def __init__(self, footer: Footer) -> None:
+        super().__init__(id="prompt")
         self._footer = footer
         self._question: Question[Any] | None = None
 
