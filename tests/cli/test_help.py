@@ -68,7 +68,7 @@ def test_a_session_is_shown_without_what_records_branches_exports_or_asks(wnt: R
     program = (
         "import sys, wnt_tui.cli.watching, wnt_tui.app;"
         "unwanted = ('engine.session.writer', 'engine.session.recording', 'engine.session.export', 'engine.history',"
-        " 'wnt_tui.process.branching', 'wnt_tui.screens.help', 'wnt_tui.screens.session_dialog',"
+        " 'wnt_tui.process.branching', 'wnt_tui.screens.help', 'wnt_tui.screens.session_dialogs',"
         " 'wnt_tui.cli.time_travel');"
         "print([name for name in unwanted if name in sys.modules])"
     )

@@ -18,7 +18,7 @@ from tests.ui.conftest import LiveEngine, Watching
 from wnt_tui.screens.breakpoint_dialog import BreakpointsDialog
 from wnt_tui.screens.dashboard import Dashboard
 from wnt_tui.screens.help import HelpScreen
-from wnt_tui.screens.session_dialog import SessionDialog
+from wnt_tui.screens.session_dialogs import SessionDialog
 
 OPENED_BY: dict[str, type[Screen[Any]]] = {
     "s": SessionDialog,

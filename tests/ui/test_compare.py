@@ -10,7 +10,7 @@ import pytest
 from textual.widgets import OptionList
 
 from engine.config import RunConfig
-from wnt_tui.screens.session_dialog import SessionDialog, candidates, parent_path
+from wnt_tui.screens.session_dialogs import SessionDialog, candidates, parent_path
 
 SIZES = [(80, 24), (160, 48)]
 

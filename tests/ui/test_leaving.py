@@ -17,7 +17,7 @@ from engine.session.reader import SessionReader
 from wnt_tui.process.engine_process import EngineProcess
 from wnt_tui.process.exit_message import messages_for_other_runs
 from wnt_tui.screens.dashboard import Dashboard
-from wnt_tui.screens.session_dialog import SessionDialog
+from wnt_tui.screens.session_dialogs import SessionDialog
 
 Start = Callable[..., Any]
 

@@ -70,7 +70,7 @@ class Comparison:
 
     def choose(self, meta: Mapping[str, str], opened: Iterable[Path]) -> None:
         """Let a session be chosen, or one to take out: the parent in ``meta`` and those opened together come first."""
-        from wnt_tui.screens.session_dialog import SessionDialog, candidates, parent_path
+        from wnt_tui.screens.session_dialogs import SessionDialog, candidates, parent_path
 
         dialog = SessionDialog(
             candidates(self.path, meta, (*self.paths, *opened)),

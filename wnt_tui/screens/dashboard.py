@@ -340,7 +340,7 @@ class Dashboard(Screen[None]):
 
     def choose_session(self) -> None:
         """Choose among the sessions that were opened together."""
-        from wnt_tui.screens.session_dialog import SessionDialog
+        from wnt_tui.screens.session_dialogs import SessionDialog
 
         paths = dict.fromkeys((self.path, *self.opened_together, *self.comparison.paths))
         dialog = SessionDialog(tuple(paths), "sessions · enter opens · esc closes", self.palette)

@@ -15,7 +15,7 @@ from engine.errors import WntError
 from engine.session.reader import SessionReader
 from wnt_tui.panels import ALL_PANELS
 from wnt_tui.screens.breakpoint_dialog import described
-from wnt_tui.screens.session_dialog import parent_path
+from wnt_tui.screens.session_dialogs import parent_path
 from wnt_tui.session.snapshot import EngineView, LayerBand, PanelView, Snapshot
 from wnt_tui.session.summary import summary_of
 from wnt_tui.theme.themes import make_palette
