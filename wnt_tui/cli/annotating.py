@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from wnt_tui.cli.control import send_command
-from wnt_tui.cli.group import SectionedCommand, finish
+from wnt_tui.cli.group import SectionedCommand
 from wnt_tui.cli.parameters import json_option, session_argument
 
 
@@ -17,13 +17,14 @@ from wnt_tui.cli.parameters import json_option, session_argument
 @click.argument("condition", metavar="[CONDITION]", required=False)
 @click.option("--clear", is_flag=True, help="Clear the breakpoint instead of setting it.")
 @json_option
-def break_(session: Path, condition: str | None, clear: bool, as_json: bool) -> None:
+def break_(session: Path, condition: str | None, clear: bool, as_json: bool) -> int:
     """Set a theory breakpoint in a running engine; without CONDITION list what is set."""
     if condition is not None:
-        finish(send_command(session, "clear" if clear else "break", {"condition": condition}, as_json=as_json))
+        return send_command(session, "clear" if clear else "break", {"condition": condition}, as_json=as_json)
     if clear:
         raise click.UsageError("--clear needs the condition to clear.")
     _list(session, as_json=as_json)
+    return 0
 
 
 def _list(session: Path, *, as_json: bool) -> None:
@@ -50,7 +51,7 @@ def _list(session: Path, *, as_json: bool) -> None:
 @click.argument("note", metavar="[NOTE]", default="")
 @click.option("--step", type=click.IntRange(min=0), metavar="K", help="The step to mark; default: the newest.")
 @json_option
-def mark(session: Path, note: str, step: int | None, as_json: bool) -> None:
+def mark(session: Path, note: str, step: int | None, as_json: bool) -> int:
     """Mark a step with a note, in a living or a finished session."""
     from engine.session import locations
     from engine.session.liveness import engine_alive
@@ -62,10 +63,11 @@ def mark(session: Path, note: str, step: int | None, as_json: bool) -> None:
         with SessionReader(path) as reader:
             step = max(reader.last_step(), 0)
     if engine_alive(path):
-        finish(send_command(path, "mark", {"step": step, "note": note}, as_json=as_json))
+        return send_command(path, "mark", {"step": step, "note": note}, as_json=as_json)
     event = put_mark(path, step, note)
     reply = f"Step {event.step} is marked."
     click.echo(json.dumps({"state": "done", "step": event.step, "reply": reply}) if as_json else reply)
+    return 0
 
 
 COMMANDS: tuple[click.Command, ...] = (break_, mark)

@@ -9,21 +9,21 @@ from pathlib import Path
 import click
 
 from engine.session.vocabulary import COMMANDS as ENGINE_COMMANDS
-from wnt_tui.cli.group import PLAIN_COMMANDS, SectionedCommand, finish
+from wnt_tui.cli.group import PLAIN_COMMANDS, SectionedCommand
 from wnt_tui.cli.parameters import json_option, session_argument
 
 WAIT_SECONDS = 60.0
-"""How long a command waits for the engine's answer, which comes between two steps."""
+"""Longest wait for the engine's answer, which comes between two steps."""
 
 
 def _plain(name: str) -> click.Command:
-    """Return the command that sends an engine's command without arguments."""
+    """The command that sends an engine's command without arguments."""
 
     @click.command(name, cls=SectionedCommand, help=ENGINE_COMMANDS[name].help)
     @session_argument
     @json_option
-    def command(session: Path, as_json: bool) -> None:
-        finish(send_command(session, name, {}, as_json=as_json))
+    def command(session: Path, as_json: bool) -> int:
+        return send_command(session, name, {}, as_json=as_json)
 
     return command
 
@@ -32,23 +32,13 @@ def _plain(name: str) -> click.Command:
 @session_argument
 @click.argument("count", type=click.IntRange(min=1), metavar="[N]", default=1)
 @json_option
-def step(session: Path, count: int, as_json: bool) -> None:
+def step(session: Path, count: int, as_json: bool) -> int:
     """Train N more steps (1 by default), then pause."""
-    finish(send_command(session, "step", {"n": count}, as_json=as_json))
+    return send_command(session, "step", {"n": count}, as_json=as_json)
 
 
 def send_command(session: Path, name: str, arguments: Mapping[str, int | float | str], *, as_json: bool) -> int:
-    """Send a command, wait for the engine's answer and print it.
-
-    Args:
-        session: The session as named on the command line.
-        name: The command.
-        arguments: Its arguments.
-        as_json: Whether to print JSON.
-
-    Returns:
-        0 if the engine has done it, 1 if it refused or has not answered in time.
-    """
+    """Send a command and print the engine's answer; 0 if it was done, 1 if it was refused or takes too long."""
     from engine.session import commands, locations
 
     path = locations.resolve_session(session)

@@ -1,4 +1,4 @@
-"""What ``doctor`` examines: the engine's findings, the terminal, the disk, what may end a detached engine."""
+"""``doctor``: torch and devices as the engine finds them, the terminal, the disk, what may end a detached engine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ import click
 
 import engine
 from engine.requests import Doctor
-from wnt_tui.cli.group import SectionedCommand, finish
+from wnt_tui.cli.group import SectionedCommand
 from wnt_tui.cli.parameters import json_option
 from wnt_tui.process.engine_process import ask_engine
 from wnt_tui.theme.wording import file_size
@@ -29,93 +29,56 @@ SCARCE_BYTES = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the report.
-
-    Attributes:
-        subject: What was looked at.
-        verdict: Whether it is in order, worth knowing, or in the way.
-        text: What was found, with the way out where one is needed.
-    """
+    """One line of the report: a subject, whether it is in order, worth knowing or in the way, and what was found."""
 
     subject: str
     verdict: Verdict
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """All findings.
-
-    Attributes:
-        findings: In the order shown.
-        engine: What ``python -m engine doctor`` has said.
-    """
-
-    findings: tuple[Finding, ...]
-    engine: Mapping[str, Any]
-
-    @property
-    def healthy(self) -> bool:
-        """Whether nothing is in the way of a run."""
-        return all(finding.verdict != "bad" for finding in self.findings)
-
-    def text(self) -> str:
-        """Return the report for people, a line a finding."""
-        width = max(len(finding.subject) for finding in self.findings)
-        return "\n".join(
-            f"{click.style(SIGNS[finding.verdict][0], fg=SIGNS[finding.verdict][1])} "
-            f"{finding.subject.ljust(width)}  {finding.text}"
-            for finding in self.findings
-        )
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the report for programs."""
-        return {
-            "healthy": self.healthy,
-            "findings": [
-                {"subject": finding.subject, "verdict": finding.verdict, "text": finding.text}
-                for finding in self.findings
-            ],
-            "engine": dict(self.engine),
-        }
+@click.command(cls=SectionedCommand)
+@json_option
+def doctor(as_json: bool) -> int:
+    """Check torch, devices, terminal, colours, locale and disk."""
+    answer = ask_engine(Doctor())
+    try:
+        report: dict[str, Any] = json.loads(answer.stdout)
+    except ValueError:
+        lines = answer.stderr.strip().splitlines()
+        report = {"error": lines[-1] if lines else f"the engine ended with exit code {answer.returncode}"}
+    found = [
+        Finding("wnt-tui", "ok", f"{engine.__version__}, Python {platform.python_version()}, {sys.platform}"),
+        *_engine(report),
+        *_terminal(os.environ),
+        *_disk(),
+        *_detached(os.environ),
+    ]
+    healthy = all(finding.verdict != "bad" for finding in found)
+    if as_json:
+        whole = {"healthy": healthy, "findings": [asdict(finding) for finding in found], "engine": report}
+        click.echo(json.dumps(whole, ensure_ascii=False, indent=2))
+    else:
+        width = max(len(finding.subject) for finding in found)
+        for finding in found:
+            sign, colour = SIGNS[finding.verdict]
+            click.echo(f"{click.style(sign, fg=colour)} {finding.subject.ljust(width)}  {finding.text}")
+    return 0 if healthy else 1
 
 
-def examine(engine_says: Mapping[str, Any], environment: Mapping[str, str]) -> Report:
-    """Look at everything that a run or its screen depends on.
-
-    Args:
-        engine_says: The engine's JSON, or ``{"error": sentence}``.
-        environment: The environment variables.
-
-    Returns:
-        The report.
-    """
-    return Report(
-        (
-            Finding("wnt-tui", "ok", f"{engine.__version__}, Python {platform.python_version()}, {sys.platform}"),
-            *_engine(engine_says),
-            *_terminal(environment),
-            *_disk(),
-            *_detached(environment),
-        ),
-        engine_says,
-    )
-
-
-def _engine(says: Mapping[str, Any]) -> list[Finding]:
-    if "error" in says:
-        return [Finding("engine", "bad", str(says["error"]))]
-    build = f"CUDA {says['cuda_build']}" if says.get("cuda_build") else "CPU build"
-    found = [Finding("torch", "ok", f"{says.get('torch', '?')}, {build}, {says.get('threads', '?')} threads")]
-    if problem := says.get("torchvision_problem"):
+def _engine(report: Mapping[str, Any]) -> list[Finding]:
+    if "error" in report:
+        return [Finding("engine", "bad", str(report["error"]))]
+    build = f"CUDA {report['cuda_build']}" if report.get("cuda_build") else "CPU build"
+    found = [Finding("torch", "ok", f"{report.get('torch', '?')}, {build}, {report.get('threads', '?')} threads")]
+    if problem := report.get("torchvision_problem"):
         found.append(Finding("torchvision", "note", f"CIFAR-10 cannot be read: {problem}"))
     else:
         found.append(Finding("torchvision", "ok", "its data sets can be imported"))
-    found.append(Finding("devices", "ok", ", ".join(["cpu", *map(str, says.get("devices", []))])))
-    if problem := says.get("device_problem"):
+    found.append(Finding("devices", "ok", ", ".join(["cpu", *map(str, report.get("devices", []))])))
+    if problem := report.get("device_problem"):
         found.append(Finding("--device auto", "bad", f"{problem} Until then: --device cpu."))
-    elif says.get("device"):
-        found.append(Finding("--device auto", "ok", str(says["device"])))
+    elif report.get("device"):
+        found.append(Finding("--device auto", "ok", str(report["device"])))
     return found
 
 
@@ -180,21 +143,6 @@ def _detached(environment: Mapping[str, str]) -> list[Finding]:
             )
         )  # fmt: skip
     return found or [Finding("detached runs", "ok", "nothing found that would end an engine at logout")]
-
-
-@click.command(cls=SectionedCommand)
-@json_option
-def doctor(as_json: bool) -> None:
-    """Check torch, devices, terminal, colours, locale and disk."""
-    answer = ask_engine(Doctor())
-    try:
-        engine_report: dict[str, Any] = json.loads(answer.stdout)
-    except ValueError:
-        lines = answer.stderr.strip().splitlines()
-        engine_report = {"error": lines[-1] if lines else f"the engine ended with exit code {answer.returncode}"}
-    report = examine(engine_report, dict(os.environ))
-    click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2) if as_json else report.text())
-    finish(0 if report.healthy else 1)
 
 
 COMMANDS = (doctor,)

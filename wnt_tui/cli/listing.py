@@ -16,19 +16,13 @@ LONGEST_ALIGNED = 60
 """Characters up to which a column of a listing is as wide as its longest cell."""
 
 STATE_COLOURS = {
-    "running": "green",
-    "paused": "yellow",
-    "starting": "yellow",
-    "finished": "cyan",
-    "diverged": "red",
-    "failed": "red",
-    "died": "red",
-    "unreadable": "red",
-}
+    "running": "green", "paused": "yellow", "starting": "yellow", "finished": "cyan",
+    "diverged": "red", "failed": "red", "died": "red", "unreadable": "red",
+}  # fmt: skip
 
 
 def as_text(summary: Summary) -> str:
-    """Return a session's state over two or three lines."""
+    """A session's state over two or three lines."""
     parts = [summary.words, summary.progress]
     if math.isfinite(summary.loss):
         parts.append(f"loss {summary.loss:.4g}")
@@ -40,14 +34,7 @@ def as_text(summary: Summary) -> str:
 
 
 def as_table(summaries: list[Summary]) -> str:
-    """A listing, a line a session.
-
-    Args:
-        summaries: In the order of the lines.
-
-    Returns:
-        Aligned columns: name, state, progress, loss, run, when it was written last.
-    """
+    """A line a session, in aligned columns: name, state, progress, loss, run, when it was written last."""
     rows = [
         (
             as_typed(summary.path),

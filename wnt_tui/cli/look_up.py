@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -21,7 +22,7 @@ def explain(name: str | None) -> None:
 
 
 def listing() -> str:
-    """Return all metrics, a line each, by scope, then the ledger's inequalities."""
+    """All metrics, a line each, by scope, then the ledger's inequalities."""
     from engine.catalogue.metric import SCOPE_WORDS
     from engine.theory.ledger import LEDGER
 
@@ -45,7 +46,7 @@ def listing() -> str:
 
 
 def explanation(name: str) -> str:
-    """Return one metric or inequality in full."""
+    """One metric or inequality in full."""
     from engine.catalogue import explanation as words
 
     entry = words.explain(name)
@@ -61,7 +62,7 @@ def data() -> None:
 
 
 @data.command("list")
-def data_list() -> None:
+def data_list() -> NoReturn:
     """List the data sets that can be used now."""
     become_engine(ListData())
 
@@ -69,7 +70,7 @@ def data_list() -> None:
 @data.command("download")
 @click.argument("_name", metavar="cifar10", type=click.Choice(["cifar10"]))
 @click.option("--dir", "directory", type=FOLDER, metavar="DIR", help="Where to put it.")
-def data_download(_name: str, directory: Path | None) -> None:
+def data_download(_name: str, directory: Path | None) -> NoReturn:
     """Download a data set. Nothing is ever downloaded otherwise."""
     become_engine(Download(folder=directory))
 

@@ -1,4 +1,4 @@
-"""``wnt-tui``: the group, its commands, and how a failure is told."""
+"""``wnt-tui``: the group with its help, and errors in one sentence."""
 
 from __future__ import annotations
 
@@ -41,14 +41,7 @@ def cli() -> None:
 
 
 def invoke(arguments: list[str]) -> int:
-    """Run a command line.
-
-    Args:
-        arguments: The command line without the program's name.
-
-    Returns:
-        The exit code: 0 done, 1 failed, 2 usage, 3 diverged.
-    """
+    """Run a command line; its exit code: 0 done, 1 failed, 2 usage, 3 diverged."""
     debug = "--debug" in arguments or bool(os.environ.get("WNT_DEBUG"))
     try:
         result: Any = cli.main(args=arguments, prog_name="wnt-tui", standalone_mode=False)
@@ -69,9 +62,10 @@ def invoke(arguments: list[str]) -> int:
         if debug:
             traceback.print_exc()
         reason = str(error).strip().splitlines()
-        kind = type(error).__name__
-        told = f"{kind}: {reason[0]}" if reason else kind
-        return _complain(f"Something unforeseen went wrong ({told}).", "WNT_DEBUG=1 in the environment shows where.", 1)
+        cause = ": ".join([type(error).__name__, *reason[:1]])
+        return _complain(
+            f"Something unforeseen went wrong ({cause}).", "WNT_DEBUG=1 in the environment shows where.", 1
+        )
 
 
 def _complain(sentence: str, way_out: str, code: int, excerpt: str = "") -> int:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from engine import signals
 from engine.requests import Run
 from engine.session.liveness import EngineLock
-from wnt_tui.cli.group import SectionedCommand, finish
+from wnt_tui.cli.group import SectionedCommand
 from wnt_tui.cli.imports import prepare_screen
 from wnt_tui.cli.options import RunOptions, run_option_list
 from wnt_tui.process.engine_process import become_training, start_engine
 
 
 @click.command(cls=SectionedCommand, hidden=True, params=run_option_list())
-def live(**given: Any) -> None:
+def live(**given: Any) -> int:
     """Start a run and watch it; leaving the screen (q) leaves the engine running."""
     from wnt_tui.terminal.requirements import require_terminal
 
@@ -29,12 +29,12 @@ def live(**given: Any) -> None:
     # The engine takes seconds to import torch; the screen is imported meanwhile.
     from wnt_tui.app import WntApp
 
-    finish(WntApp([request.session], engine, debug=options.debug).show())
+    return WntApp([request.session], engine, debug=options.debug).show()
 
 
 @click.command(cls=SectionedCommand, params=run_option_list())
 @click.option("--plot", is_flag=True, help="Print plots of the run at its end.")
-def run(plot: bool, **given: Any) -> None:
+def run(plot: bool, **given: Any) -> NoReturn:
     """Train and measure; a JSON summary on stdout.
 
     Progress and events go to stderr. Ctrl+C ends it within 5 s, after the step at hand where that takes less, and
@@ -49,10 +49,9 @@ def run(plot: bool, **given: Any) -> None:
 
 
 def _reserved(options: RunOptions) -> EngineLock:
-    """Return the lock of the new run's session; data or a device that are not there are refused here.
-
-    An engine would say so after seconds, beneath a screen that shows nothing.
-    """
+    """The lock of the new run's session."""
+    # Data and a device that are not there are refused here: an engine would say so after seconds, beneath a screen that
+    # shows nothing.
     from engine.data.sources import require_data
     from engine.device.name import require_driver
     from engine.session.reservation import reserve_session

@@ -7,7 +7,7 @@ Each value comes from the first of these that has it: the flag, the environment 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
@@ -29,13 +29,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What the options of a run say.
-
-    Attributes:
-        config: The validated configuration.
-        session: Where to record, or None for the usual place.
-        debug: Whether errors show their tracebacks.
-    """
+    """A run's validated configuration, where to record (None: the usual place), whether errors show tracebacks."""
 
     config: RunConfig
     session: Path | None
@@ -43,14 +37,7 @@ class RunOptions:
 
     @classmethod
     def from_parameters(cls, given: Mapping[str, Any]) -> Self:
-        """Merge flags and environment, which click has already merged, with the file and the defaults.
-
-        Args:
-            given: Values by parameter name; None where neither a flag nor the environment gave one.
-
-        Returns:
-            The options, validated.
-        """
+        """Merge values by parameter name, which click has from flags and the environment, with file and defaults."""
         values: dict[str, Any] = {}
         if (config_file := given["config_file"]) is not None:
             # Checked by itself first, so that an error in the file is said to be in the file.
@@ -71,7 +58,7 @@ class RunOption(click.Option):
         self.section = section
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """Return the option's line in the help page, with ``--[no-]bias`` for a pair of flags."""
+        """The option's line in the help page, with ``--[no-]bias`` for a pair of flags."""
         record = super().get_help_record(ctx)
         if record is None or not self.secondary_opts:
             return record
@@ -86,23 +73,18 @@ class ConditionText(click.types.StringParamType):
 
 
 def environment_variable(name: str) -> str:
-    """Return the environment variable of an option: ``test_examples`` → ``WNT_TEST_EXAMPLES``."""
+    """The environment variable of an option: ``test_examples`` → ``WNT_TEST_EXAMPLES``."""
     return "WNT" + option_flag(name)[1:].replace("-", "_").upper()
 
 
-def section_of(name: str) -> str:
-    """Return the heading of a RunConfig field in the help page."""
-    return next((title for title, names in SECTIONS.items() if name in names), "Run")
-
-
 def run_option_list() -> list[RunOption]:
-    """Return every option of a run, RunConfig's first; a command takes them as its ``params``."""
-    order = {name: place for place, name in enumerate(name for names in SECTIONS.values() for name in names)}
+    """Every option of a run, RunConfig's first; a command takes them as its ``params``."""
+    sections = {name: title for title, names in SECTIONS.items() for name in names}
+    order = list(sections)
     hints = get_type_hints(RunConfig)
-    specs = sorted(fields(RunConfig), key=lambda spec: order.get(spec.name, len(order)))
-    options = [_option(spec.name, hints[spec.name], spec.default, spec.metadata) for spec in specs]
+    specs = sorted(fields(RunConfig), key=lambda spec: order.index(spec.name) if spec.name in order else len(order))
     return [
-        *options,
+        *(_option(spec, hints[spec.name], sections.get(spec.name, "Run")) for spec in specs),
         RunOption(
             ["--session"], type=FILE, metavar="PATH", section="Session",
             help="New file to record in, or a folder for it; default: where sessions are kept.",
@@ -115,31 +97,22 @@ def run_option_list() -> list[RunOption]:
     ]  # fmt: skip
 
 
-def _option(name: str, hint: Any, default: Any, metadata: Mapping[str, Any]) -> RunOption:
-    flag, help_text, choices = option_flag(name), metadata["help"], metadata["choices"]
-    kind: Any
-    metavar: str | None = None
+def _option(spec: Field[Any], hint: Any, section: str) -> RunOption:
+    name, default, text, choices = spec.name, spec.default, spec.metadata["help"], spec.metadata["choices"]
+    flag, shown = option_flag(name), default
+    given: dict[str, Any]
     if hint is bool:
-        flag, kind = f"{flag}/--no-{flag[2:]}", bool
-        help_text = f"{help_text} Default: {'on' if default else 'off'}."
+        flag, given, shown = f"{flag}/--no-{flag[2:]}", {"type": bool}, "on" if default else "off"
     elif get_origin(hint) is tuple:
-        return RunOption(
-            [flag, name], type=ConditionText(), multiple=True, default=(), metavar="CONDITION", help=help_text,
-            envvar=environment_variable(name), section=section_of(name),
-        )  # fmt: skip
+        given, shown = {"type": ConditionText(), "multiple": True, "default": (), "metavar": "CONDITION"}, None
     elif choices:
-        kind, metavar = click.Choice(list(choices)), "NAME"
-        listed = "" if all(choice in help_text for choice in choices) else f" One of: {', '.join(choices)}."
-        help_text = f"{help_text}{listed} Default: {default}."
+        given = {"type": click.Choice(list(choices)), "metavar": "NAME"}
+        text += "" if all(choice in text for choice in choices) else f" One of: {', '.join(choices)}."
     else:
         kind = next(kind for kind in (get_args(hint) or (hint,)) if kind is not type(None))
-        metavar = {int: "N", float: "X", str: "TEXT"}[kind]
-        help_text = help_text if default is None else f"{help_text} Default: {_plain(default)}."
+        given = {"type": kind, "metavar": {int: "N", float: "X", str: "TEXT"}[kind]}
+    if shown is not None:
+        text += f" Default: {shown:g}." if isinstance(shown, float) else f" Default: {shown}."
     return RunOption(
-        [flag, name], type=kind, default=None, metavar=metavar, help=help_text,
-        envvar=environment_variable(name), section=section_of(name),
-    )  # fmt: skip
-
-
-def _plain(default: Any) -> str:
-    return f"{default:g}" if isinstance(default, float) else str(default)
+        [flag, name], help=text, envvar=environment_variable(name), section=section, **{"default": None, **given}
+    )

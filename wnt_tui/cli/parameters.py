@@ -32,7 +32,7 @@ class NamedPath(_Base):
         self._file = file
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return the path that was named."""
+        """The path that was named."""
         text = os.fspath(value)
         if not text:
             self.fail("the path is empty.", param, ctx)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from click.core import ParameterSource
@@ -13,7 +13,7 @@ from engine.config import absolute_paths
 from engine.errors import UsageError
 from engine.requests import Resume, Verify, Weights
 from wnt_tui.cli.control import send_command
-from wnt_tui.cli.group import SectionedCommand, finish
+from wnt_tui.cli.group import SectionedCommand
 from wnt_tui.cli.imports import prepare_screen
 from wnt_tui.cli.options import RunOption, run_option_list
 from wnt_tui.cli.parameters import FILE, SESSION, debug_option, json_option, session_argument
@@ -28,7 +28,7 @@ watch_option = click.option("--watch", "watched", is_flag=True, help="On the scr
 @watch_option
 @json_option
 @debug_option
-def resume(session: Path, steps: int | None, watched: bool, as_json: bool, debug: bool) -> None:
+def resume(session: Path, steps: int | None, watched: bool, as_json: bool, debug: bool) -> int:
     """Go on: a paused engine beyond --steps too, an ended run with a new engine.
 
     A run whose engine has ended, or died, goes on in its own session, from the newest checkpoint or from where it
@@ -43,17 +43,17 @@ def resume(session: Path, steps: int | None, watched: bool, as_json: bool, debug
     if engine_alive(path):
         _refuse_steps(steps)
         code = send_command(path, "resume", {}, as_json=as_json)
-        finish(_watch([path], debug=debug) if watched and code == 0 else code)
+        return _watch([path], debug=debug) if watched and code == 0 else code
     request = Resume(session=path, steps=steps, debug=debug)
     if not watched:
         become_engine(request)
-    finish(_watch([path], start_engine(request), debug=debug))
+    return _watch([path], start_engine(request), debug=debug)
 
 
 def _watch(
     paths: list[Path], engine: EngineProcess | None = None, *, origin: tuple[Path, int] | None = None, debug: bool
 ) -> int:
-    """Return the exit code of the screen."""
+    """The exit code of the screen."""
     prepare_screen()
     from wnt_tui.app import WntApp
 
@@ -87,7 +87,7 @@ def _branch_options() -> list[click.Parameter]:
 @click.option("--step", type=click.IntRange(min=0), metavar="K", required=True, help="Where the branch begins.")
 @watch_option
 @click.pass_context
-def branch(context: click.Context, /, source: Path, step: int, watched: bool, **given: Any) -> None:
+def branch(context: click.Context, /, source: Path, step: int, watched: bool, **given: Any) -> int:
     """Go on from step K of SESSION in a new session, with options changed.
 
     Options that are not given are as in SESSION; the learning rate is that of step K, breakpoints are those that are
@@ -114,14 +114,14 @@ def branch(context: click.Context, /, source: Path, step: int, watched: bool, **
             if not watched:
                 become_training(request, lock)
             engine = start_engine(request, lock)
-    finish(_watch([request.session], engine, origin=(parent, step), debug=request.debug))
+    return _watch([request.session], engine, origin=(parent, step), debug=request.debug)
 
 
 @click.command(cls=SectionedCommand)
 @session_argument
 @json_option
 @debug_option
-def verify(session: Path, as_json: bool, debug: bool) -> None:
+def verify(session: Path, as_json: bool, debug: bool) -> NoReturn:
     """Execute a run again and compare every number of every row, bit by bit.
 
     Exit code 0 if all are the same, else 1; then the first and the largest difference are printed.
@@ -139,7 +139,7 @@ def verify(session: Path, as_json: bool, debug: bool) -> None:
     help="File to write; nothing may be there.",
 )  # fmt: skip
 @debug_option
-def weights(session: Path, step: int, output: Path, debug: bool) -> None:
+def weights(session: Path, step: int, output: Path, debug: bool) -> NoReturn:
     """Write the exact weights of any recorded step, computed again."""
     from engine.session import locations
 

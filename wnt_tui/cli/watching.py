@@ -13,7 +13,7 @@ import click
 
 from engine.errors import SessionError
 from engine.paths import existing_path, real_path
-from wnt_tui.cli.group import SectionedCommand, finish
+from wnt_tui.cli.group import SectionedCommand
 from wnt_tui.cli.imports import import_numpy, prepare_screen
 from wnt_tui.cli.parameters import FOLDER, SESSION, debug_option, json_option
 
@@ -23,7 +23,7 @@ WITHOUT_TERMINAL = "`wnt-tui export SESSION --output DIR` and `wnt-tui status SE
 @click.command(cls=SectionedCommand)
 @click.argument("session", type=SESSION, metavar="[SESSION]", required=False)
 @debug_option
-def attach(session: Path | None, debug: bool) -> None:
+def attach(session: Path | None, debug: bool) -> int:
     """Watch a run under way; without SESSION the one that lives, or one of a list.
 
     The list has all living runs, also of other folders, newest first; esc stays with the newest.
@@ -36,13 +36,13 @@ def attach(session: Path | None, debug: bool) -> None:
     prepare_screen()
     from wnt_tui.app import WntApp
 
-    finish(WntApp(found, choose=True, debug=debug).show())
+    return WntApp(found, choose=True, debug=debug).show()
 
 
 @click.command(cls=SectionedCommand)
 @click.argument("sessions", type=SESSION, metavar="SESSION…", nargs=-1, required=True)
 @debug_option
-def replay(sessions: tuple[Path, ...], debug: bool) -> None:
+def replay(sessions: tuple[Path, ...], debug: bool) -> int:
     """Look at a recorded session, step by step, or compare several."""
     from engine.session import locations
     from wnt_tui.terminal.requirements import require_terminal
@@ -57,7 +57,7 @@ def replay(sessions: tuple[Path, ...], debug: bool) -> None:
         SessionReader(path).close()  # refuses what is no session, while the terminal is still as it was
     from wnt_tui.app import WntApp
 
-    finish(WntApp(found, debug=debug).show())
+    return WntApp(found, debug=debug).show()
 
 
 @click.command("ls", cls=SectionedCommand)
@@ -79,7 +79,7 @@ def list_sessions(folder: Path | None, as_json: bool) -> None:
 
 
 def _living() -> list[Path]:
-    """Return the sessions whose engines live, at least one, the one started last first."""
+    """The sessions whose engines live, at least one, the one started last first."""
     from engine.session.live_sessions import live_sessions
 
     found = live_sessions()
@@ -92,7 +92,7 @@ def _living() -> list[Path]:
 
 
 def _sessions_in(folder: Path | None) -> list[Path]:
-    """Return a folder's sessions, newest first; of the usual one with the living ones of all folders before them."""
+    """A folder's sessions, newest first; of the usual one with the living ones of all folders before them."""
     from engine.session.live_sessions import live_sessions
     from engine.session.locations import list_sessions as recorded_sessions
 
