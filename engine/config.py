@@ -59,7 +59,7 @@ def _option(
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """What a run is. Two equal configurations on the same machine, software and threads give bit-identical runs.
+    """A run. Two equal configurations on the same machine, software and threads give bit-identical runs.
 
     With a ``budget`` the clock decides which rows hold the costly measurements; what they hold, and training itself,
     are the same whatever it decides, up to where iterations start.

@@ -109,7 +109,7 @@ def _decide(quantifier: Quantifier | None, true: Truths, false: Truths, known: T
 
 
 def _compare(left: Enclosure, relation: str, right: Enclosure) -> tuple[Truths, Truths]:
-    """Where a comparison is certainly true, and where it is certainly false."""
+    """The layers at which a comparison is certainly true, and those at which it is certainly false."""
     compare = _COMPARE[relation]
     if relation in {">", ">="}:
         left, right = (Enclosure(side.value, side.high, side.low) for side in (left, right))

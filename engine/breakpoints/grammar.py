@@ -50,6 +50,7 @@ MOST_BREAKPOINTS = 50
 
 MOST_ROWS = 1_000_000
 
+# `foreign` is what Python would understand and this grammar does not.
 _PIECES = re.compile(
     r"(?P<foreign>\*\*|//|<<|>>|<>|0[xXbBoO][\da-fA-F]\w*|\d+_\w*)"
     r"|(?P<number>(?:\d+(?:\.\d+|\.(?!\.))?|\.\d+)(?:[eE][+-]?\d+)?)"
@@ -142,7 +143,7 @@ def _condition(text: str, tree: ast.expr) -> Comparison | Diverging:
 
 
 def _expression(text: str, node: ast.expr, *, first: bool = True) -> Expression:
-    """What a node stands for; a sign may only stand before the first operand of a sum."""
+    """The expression of a node; a sign may only stand before the first operand of a sum."""
     match node:
         case ast.Constant(value=int() | float()):
             return Number(text[node.col_offset : node.end_col_offset])

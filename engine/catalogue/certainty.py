@@ -1,4 +1,4 @@
-"""What is certain of a stored number: whether it is resolved, and the interval in which its quantity lies.
+"""The certainty of a stored number: whether it is resolved, and the interval in which its quantity lies.
 
 Some metrics have a residual or a resolution stored beside them. A value is *resolved* where that is smaller than the
 value itself. Otherwise the value is no estimate any more but one end of what is certain: λ_min is at most the larger of

@@ -1,4 +1,4 @@
-"""What there is to say about a metric or an inequality: the text of ``wnt-tui explain`` and of panels' help."""
+"""Explanations of metrics and inequalities: the text of ``wnt-tui explain`` and of panels' help."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ _SETS: tuple[str, ...] = get_args(MeasureSet)
 
 
 class Network(Protocol):
-    """What of a run's configuration decides kinds."""
+    """The part of a run's configuration that decides kinds."""
 
     @property
     def activation(self) -> str:
@@ -63,12 +63,12 @@ class Refinement:
 
 
 Sign = Literal["≤", "≥", "±"]
-"""What is certain of a value that is not resolved: an upper end, a lower end, or both at the distance of its error."""
+"""A value that is not resolved is an upper end, a lower end, or known up to its error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Uncertainty:
-    """What may leave a metric unresolved, see :mod:`engine.catalogue.certainty`.
+    """The reason why a metric may be unresolved, see :mod:`engine.catalogue.certainty`.
 
     Attributes:
         sign: What is certain of it where it is not resolved.
@@ -86,7 +86,7 @@ class Uncertainty:
 
     @property
     def resolution(self) -> str:
-        """What a value must exceed to be resolved, or what must be resolved, in names of the catalogue."""
+        """The number that a value must exceed to be resolved, or the metrics that must be, in catalogue names."""
         return ", ".join(self.ends) or (f"max(n, 16)·eps·{self.error}" if self.rounding else self.error)
 
 

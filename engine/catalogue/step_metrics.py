@@ -283,7 +283,7 @@ _KERNEL = (
 _COST = (
     Metric(
         "step_seconds", "t_step", "seconds", "step", "exact", "free", "none", "", "wall clock",
-        "Forward pass, backward pass and update of this row's step; on a GPU as events in its queue tell.",
+        "Forward pass, backward pass and update of this row's step; on a GPU by events in its queue.",
     ),
     Metric(
         "measure_seconds", "t_meas", "seconds", "step", "exact", "free", "core", "", "wall clock",

@@ -1,4 +1,4 @@
-"""A person's own data: an ``.npz`` file with the keys x_train, y_train, x_test and y_test.
+"""The user's own data: an ``.npz`` file with the keys x_train, y_train, x_test and y_test.
 
 The file is untrusted: nothing in it is ever unpickled, sizes are compared before anything is unpacked, and whatever is
 wrong is said in one sentence.

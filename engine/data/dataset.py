@@ -53,7 +53,7 @@ class DataSet:
             images.
         fingerprint: SHA-256, in hex, of the chosen images and labels as loaded, *before* preprocessing; see
             :func:`fingerprint_of_raw`.
-        notice: Sentences that the person should read, or None.
+        notice: Sentences for people, or None.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Getting CIFAR-10, when and only when a person asks for it."""
+"""The download of CIFAR-10, only ever made on request."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ EPSILON = float(np.finfo(np.float64).eps)
 
 
 def resolution(lambda_max: FloatOrArray, n: int) -> FloatOrArray:
-    """ρ = max(n, 16)·eps·λ_max: what float64 can tell from zero in a symmetric n×n matrix."""
+    """ρ = max(n, 16)·eps·λ_max, the smallest eigenvalue of a symmetric n×n matrix that float64 tells from zero."""
     return defined(lambda_max, max(n, 16) * EPSILON * np.asarray(lambda_max))
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-# Rows that are looked at together.
+# Rows of a block.
 _ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Gershgorin:
-    """What the entries of a symmetric matrix say of its spectrum.
+    """Bounds on the spectrum of a symmetric matrix from its entries.
 
     Attributes:
         row_sum: max_i R_i, R_i = Σ_{j≠i}|G_ij|.

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 InequalityKind = Literal["theorem", "estimate", "assumption"]
 
 EPSILON = float(np.finfo(np.float64).eps)
-"""What spectra are computed in, whatever the training precision."""
+"""Machine epsilon of float64, in which spectra are computed whatever the training precision."""
 
 
 class Setting(Protocol):
-    """What of a run's configuration the inequalities read."""
+    """The part of a run's configuration that the inequalities read."""
 
     @property
     def width(self) -> int:
