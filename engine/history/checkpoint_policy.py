@@ -122,7 +122,7 @@ class CheckpointPolicy:
             if free < _ROOM * size:
                 words = f"No checkpoint of {_size(size)}: the disk has room for {_size(free)}, and rows come first."
                 return self._refuse("room", words)
-            self._writer.put_checkpoint(step, tensors, rolling=rolling, rolling_kept=ROLLING_KEPT)
+            self._writer.put_checkpoint(step, tensors, rolling_kept=ROLLING_KEPT if rolling else None)
         except OSError as error:
             return self._refuse("disk", f"No checkpoint: {error.strerror or error}.")
         except SessionError as error:

@@ -155,11 +155,11 @@ class TrainingLoop:
 
     def _require_file(self) -> None:
         """End where the session's file was taken away: what is written to it would be gone with this process."""
-        if not self._writer.astray:
+        if not self._writer.lost_file:
             return
-        self._writer.set_engine(state="stopped", message=self._writer.astray)
+        self._writer.set_engine(state="stopped", message=self._writer.lost_file)
         rescued = self._writer.rescue()
-        raise SessionError(f"{self._writer.astray} All {self._writer.last_step + 1 - self._first} rows are saved in"
+        raise SessionError(f"{self._writer.lost_file} All {self._writer.last_step + 1 - self._first} rows are saved in"
                            f" {rescued}.", f"`wnt-tui resume {shell_path(rescued)}` goes on.")  # fmt: skip
 
     def _say_running(self) -> None:

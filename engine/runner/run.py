@@ -43,7 +43,7 @@ class _Context:
 
     def observers(self) -> Observers:
         """Who is to know what a writer does."""
-        return {"heartbeat": self.lock.heartbeat(), "tell": self.report.event}
+        return {"heartbeat": self.lock.heartbeat(), "on_event": self.report.event}
 
 
 def train(

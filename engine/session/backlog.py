@@ -6,14 +6,14 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from engine.errors import SessionError
 from engine.record import Event
 from engine.session.opening import primary_code, sentence_of
-from engine.session.recording import Item, QueuedStep, Recorder, queued_event
+from engine.session.recording import INSERT_STEP, Rows, event_rows, write_batch
 from engine.session.text import clock
 
 _TICK = 1.0
@@ -53,17 +53,22 @@ _PASSING = frozenset(
 class Backlog:
     """What is not written yet; it is written in the order in which it was added, and nothing is dropped.
 
-    The thread takes all there is, writes it in one transaction and repeats; what it is writing still counts
-    against the limit. An episode in which recording is blocked begins when the queue is full, or writing
-    fails or takes too long; it leaves an event where it begins and one where it ends, and shows as
-    ``blocked_since`` in the engine's row, as far as that can be written.
+    The thread takes all there is, writes it in one transaction and repeats; what it is writing still counts against
+    the limit. An episode in which recording is blocked begins when the queue is full, or writing fails or takes too
+    long. It leaves an event where it begins and one where it ends, and shows as ``blocked_since`` in the engine's row,
+    as far as that can be written.
 
     Args:
         path: The session, for sentences.
         connection: The connection that writes, used by nobody else from now on.
         limit: Bytes that may wait.
         last_step: The newest step that is in the file, −1 if there is none.
-        tell: Called with the events that are added here, on whichever thread that happens.
+        on_event: Called with the events that are added here, on whichever thread that happens.
+
+    Attributes:
+        blocked_since: Unix time since when recording is blocked, or None.
+        saved_step: The newest step that is in the file, −1 if there is none.
+        lost_file: A sentence once the file is no longer where it was, else empty.
     """
 
     def __init__(
@@ -71,31 +76,30 @@ class Backlog:
         path: Path,
         connection: sqlite3.Connection,
         limit: int,
-        last_step: int = -1,
-        tell: Callable[[Event], None] = lambda _event: None,
+        last_step: int,
+        on_event: Callable[[Event], None],
     ) -> None:
+        self.blocked_since: float | None = None
+        self.saved_step = self._last_step = last_step
+        self.lost_file = ""
         self._path = path
         self._connection = connection
-        self._recorder = Recorder(connection)
         self._limit = limit
         self._identity = _identity(path)
         mutex = threading.Lock()
         self._more = threading.Condition(mutex)
         self._less = threading.Condition(mutex)
-        self._items: list[Item] = []
+        self._items: list[Rows] = []
         self._engine: dict[str, Any] = {}
         self._bytes = 0
         self._busy = False
         self._waiting = False
-        self._last_step = self._saved_step = last_step
-        self._tell = tell
-        self._untold: list[Event] = []
+        self._on_event = on_event
+        self._unreported: list[Event] = []
         self._attempt: tuple[float, int] | None = None
-        self._blocked_since: float | None = None
         self._blocked_last = float("-inf")
         self._announced = False
         self._obstacle = ""
-        self._astray = ""
         self._failure: SessionError | None = None
         self._closing = False
         self._given_up = threading.Event()
@@ -107,25 +111,15 @@ class Backlog:
         """What keeps the thread from writing, in one sentence, or None."""
         if self._failure is not None:
             return self._failure.message
-        return self._obstacle or self._astray or None
+        return self._obstacle or self.lost_file or None
 
     @property
-    def astray(self) -> str:
-        """What is said once the file is no longer where it was, else empty."""
-        return self._astray
-
-    @property
-    def blocked_since(self) -> float | None:
-        """Unix time since when recording is blocked, or None."""
-        return self._blocked_since
-
-    @property
-    def saved_step(self) -> int:
-        """The newest step that is in the file, −1 if there is none."""
-        return self._saved_step
+    def is_writing(self) -> bool:
+        """Whether the thread lives, which owns the connection as long as it does."""
+        return self._thread.is_alive()
 
     def check(self) -> None:
-        """Notice a write that takes too long; to be called every now and then from outside, since it cannot."""
+        """Notice a write that takes too long, which its thread cannot; to be called every now and then."""
         with self._more:
             attempt = self._attempt  # the writing thread clears it without the mutex
             if attempt is not None and self._failure is None:
@@ -133,52 +127,43 @@ class Backlog:
                 if time.monotonic() - began > _PATIENCE + size / _SLOWEST_DISK:
                     self._obstacle = f"Recording waits: the disk does not answer ({self._path})."
                     self._block("the disk does not answer")
-        self._tell_all()
+        self._report()
 
-    @property
-    def is_writing(self) -> bool:
-        """Whether the thread lives, which owns the connection as long as it does."""
-        return self._thread.is_alive()
+    def add(self, items: Sequence[Rows] = (), engine: Mapping[str, Any] | None = None) -> None:
+        """Add rows, and columns of the engine's row that are written together with all before; never waits.
 
-    def add(self, item: Item | None, engine: Mapping[str, Any] | None = None) -> None:
-        """Add something and return at once; refused with a SessionError once writing has failed for good.
-
-        Args:
-            item: What to record, or None.
-            engine: Columns of the engine's row, written together with all that was added before.
+        Raises:
+            SessionError: Writing has failed for good.
         """
         with self._more:
-            self._append(item, engine)
+            self._append(items, engine or {})
 
-    def add_when_there_is_room(self, item: Item, step: int) -> None:
-        """Add something large; wait as long as the queue is full, or until writing has failed for good.
+    def add_when_there_is_room(self, items: Sequence[Rows], step: int) -> None:
+        """Add the rows of a step; wait as long as the queue is full.
 
         Args:
-            item: What to record. What is larger than the limit is taken when nothing else waits.
-            step: The step it belongs to.
+            items: What to record. What is larger than the limit is taken when nothing else waits.
+            step: The step they belong to.
+
+        Raises:
+            SessionError: Writing has failed for good.
         """
+        size = sum(item.size for item in items)
         with self._less:
             self._last_step = step
-            if self._is_full(item.size):
+            if self._is_full(size):
                 self._block("the disk does not keep up")
                 self._waiting = True
                 try:
-                    self._less.wait_for(lambda: self._failure is not None or not self._is_full(item.size))
+                    self._less.wait_for(lambda: self._failure is not None or not self._is_full(size))
                 finally:
                     self._waiting = False
                     self._blocked_last = time.monotonic()
-            self._append(item, None)
-        self._tell_all()
+            self._append(items, {})
+        self._report()
 
     def flush(self, timeout: float | None) -> bool:
-        """Wait until all that was added is in the file.
-
-        Args:
-            timeout: Seconds to wait at most; None is for ever.
-
-        Returns:
-            Whether it is.
-        """
+        """Wait, for ever or so many seconds, until all that was added is in the file; return whether it is."""
         with self._less:
             self._less.wait_for(lambda: self._failure is not None or self._is_empty(), timeout)
             return self._failure is None and self._is_empty()
@@ -210,46 +195,44 @@ class Backlog:
     def _is_empty(self) -> bool:
         return not (self._items or self._engine or self._busy)
 
-    def _append(self, item: Item | None, engine: Mapping[str, Any] | None) -> None:
+    def _append(self, items: Sequence[Rows], engine: Mapping[str, Any]) -> None:
         if self._failure is not None:
             raise self._failure
-        if item is not None:
-            self._items.append(item)
-            self._bytes += item.size
-        self._engine.update(engine or {})
+        self._items += items
+        self._bytes += sum(item.size for item in items)
+        self._engine |= engine
         self._more.notify_all()
 
     def _block(self, reason: str) -> None:
         """Begin an episode, or go on with one; the mutex is held."""
-        if self._blocked_since is None:
-            self._blocked_since = time.time()
+        if self.blocked_since is None:
+            self.blocked_since = time.time()
             if time.monotonic() - self._blocked_last > _QUIET:
-                data = {"saved": self._saved_step}
+                data = {"saved": self.saved_step}
                 self._add_event(Event(self._last_step, "blocked", f"Recording waits: {reason}.", data=data))
                 self._announced = True
-            self._append(None, {"blocked_since": self._blocked_since})
+            self._append((), {"blocked_since": self.blocked_since})
         self._blocked_last = time.monotonic()
 
     def _unblock(self) -> None:
         """End the episode if nothing has been in the way for a tick; the mutex is held."""
         quiet = time.monotonic() - self._blocked_last
-        if self._blocked_since is not None and not self._waiting and (quiet > _TICK or self._closing):
+        if self.blocked_since is not None and not self._waiting and (quiet > _TICK or self._closing):
             if self._announced:
-                began = clock(self._blocked_since, exact=True)
+                began = clock(self.blocked_since, exact=True)
                 self._add_event(Event(self._last_step, "notice", f"Recording goes on; it had waited since {began}."))
-            self._blocked_since, self._announced = None, False
-            self._append(None, {"blocked_since": None})
+            self.blocked_since, self._announced = None, False
+            self._append((), {"blocked_since": None})
 
     def _add_event(self, event: Event) -> None:
-        """Record an event of the recording's own; it is told outside the mutex, which is held."""
-        self._untold.append(event)
-        self._append(queued_event(event, time.time()), None)
+        """Record an event of the recording's own, to be reported once the mutex is free."""
+        self._unreported.append(event)
+        self._append([event_rows(event, time.time())], {})
 
-    def _tell_all(self) -> None:
-        """Tell of the events that were added; the mutex is not held."""
-        while self._untold:
-            with contextlib.suppress(IndexError):  # another thread has told of it
-                self._tell(self._untold.pop(0))
+    def _report(self) -> None:
+        while self._unreported:
+            with contextlib.suppress(IndexError):  # another thread has reported it
+                self._on_event(self._unreported.pop(0))
 
     def _run(self) -> None:
         next_tick = time.monotonic() + _TICK
@@ -271,7 +254,7 @@ class Backlog:
                 if written:
                     self._unblock()
                 self._less.notify_all()
-            self._tell_all()
+            self._report()
             if not written:
                 return
             if time.monotonic() >= next_tick:
@@ -279,13 +262,13 @@ class Backlog:
                 next_tick = time.monotonic() + _TICK
             time.sleep(_GIVING_WAY)
 
-    def _write(self, items: list[Item], engine: Mapping[str, Any], size: int) -> bool:
+    def _write(self, items: Sequence[Rows], engine: Mapping[str, Any], size: int) -> bool:
         """Return whether a batch was written, however long it took; False if it cannot be written at all."""
         attempt = 0
         while True:
             self._attempt = (time.monotonic(), size)
             try:
-                self._recorder.write(items, {"heartbeat": time.time(), **engine})
+                write_batch(self._connection, items, {"heartbeat": time.time(), **engine})
             except sqlite3.Error as error:
                 if primary_code(error) not in _PASSING:
                     return self._fail(sentence_of(error))
@@ -294,15 +277,14 @@ class Backlog:
                     self._block(sentence_of(error))
                 # A small write can succeed where a large one cannot, and then viewers know.
                 with contextlib.suppress(sqlite3.Error):
-                    self._recorder.write((), {"heartbeat": time.time(), "blocked_since": self._blocked_since})
-                self._tell_all()
+                    write_batch(self._connection, (), {"heartbeat": time.time(), "blocked_since": self.blocked_since})
+                self._report()
             except Exception as error:
                 return self._fail(str(error))
             else:
                 self._obstacle = ""
-                self._saved_step = max(
-                    (item.step for item in items if isinstance(item, QueuedStep)), default=self._saved_step
-                )
+                steps = [item.rows[0][0] for item in items if item.statement == INSERT_STEP]
+                self.saved_step = max(steps, default=self.saved_step)
                 return True
             finally:
                 self._attempt = None
@@ -319,8 +301,8 @@ class Backlog:
     def _tick(self) -> None:
         with contextlib.suppress(sqlite3.Error):
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        astray = self._identity is not None and _identity(self._path) != self._identity
-        self._astray = f"{self._path} was moved or removed while it is being recorded." if astray else ""
+        moved = self._identity is not None and _identity(self._path) != self._identity
+        self.lost_file = f"{self._path} was moved or removed while it is being recorded." if moved else ""
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

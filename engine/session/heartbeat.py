@@ -136,12 +136,8 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._thread.start()
 
-    def tell(self, signs: Callable[[], Signs]) -> None:
-        """Have something more said.
-
-        Args:
-            signs: Asked before each beat, on the heartbeat's thread.
-        """
+    def report(self, signs: Callable[[], Signs]) -> None:
+        """Have more than life reported: ``signs`` is called before each beat, on the heartbeat's thread."""
         self._signs = signs
 
     def stop(self) -> bool:

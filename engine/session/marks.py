@@ -16,14 +16,11 @@ from engine.record import Event
 from engine.session.commands import insert_row
 from engine.session.opening import sentence_of
 from engine.session.reader import SessionReader
-from engine.session.recording import queued_event
-from engine.session.schema import EVENT_COLUMNS, insert_into
+from engine.session.recording import INSERT_EVENT, event_rows
 from engine.session.text import plain_text
 
 LONGEST_NOTE = 500
 """Characters of a note."""
-
-_INSERT_EVENT = insert_into("events", EVENT_COLUMNS[1:])
 
 
 def mark_event(step: int, note: str, last_step: int) -> Event:
@@ -64,9 +61,9 @@ def put_mark(path: str | Path, step: int, note: str = "") -> Event:
     """
     with SessionReader(path) as reader:
         event = mark_event(step, note, reader.last_step())
-    row = queued_event(event, time.time()).row
+    (row,) = event_rows(event, time.time()).rows
     try:
-        insert_row(Path(path), _INSERT_EVENT, row)
+        insert_row(Path(path), INSERT_EVENT, row)
     except sqlite3.Error as error:
         raise SessionError(
             f"Cannot mark step {step} in {path}: {sentence_of(error)}.",

@@ -1,4 +1,4 @@
-"""Things to record, each with its size in the queue, and what writes them: a transaction a batch."""
+"""What is recorded, as rows for one statement each, and the transaction that writes them."""
 
 from __future__ import annotations
 
@@ -8,290 +8,143 @@ import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.catalogue import LAYER_COLUMNS, STEP_COLUMNS
 from engine.record import Event, StepRecord
-from engine.session.block_extremes import BlockExtremes, insert_extremes, unfinished_block
-from engine.session.rows import ROLLING, CommandState, Tensor
+from engine.session.block_extremes import INSERT_EXTREMES, BlockExtremes
+from engine.session.rows import ROLLING, Tensor
 from engine.session.schema import EVENT_COLUMNS, insert_into, quoted
 
-_INSERT_STEP = insert_into("steps", ("step", "time", *STEP_COLUMNS))
+INSERT_STEP = insert_into("steps", ("step", "time", *STEP_COLUMNS))
+INSERT_EVENT = insert_into("events", EVENT_COLUMNS[1:])
 _INSERT_LAYER = insert_into("layers", ("step", "layer", *LAYER_COLUMNS))
-_INSERT_EVENT = insert_into("events", EVENT_COLUMNS[1:])
 _INSERT_TENSOR = insert_into("checkpoints", ("step", "name", "dtype", "shape", "data"))
-_INSERT_META = insert_into("meta", ("key", "value"))
-_ARE_ROLLING = "SELECT DISTINCT step FROM checkpoints WHERE name = ? ORDER BY step DESC"
+_DELETE_ROLLING = (
+    "DELETE FROM checkpoints WHERE step IN"
+    " (SELECT DISTINCT step FROM checkpoints WHERE name = ? ORDER BY step DESC LIMIT -1 OFFSET ?)"
+)
+_KEEP_CHECKPOINT = "DELETE FROM checkpoints WHERE step = ? AND name = ?"
 _ANSWER = "UPDATE commands SET state = ?, step = ?, reply = ?, answered = ? WHERE id = ? AND state = 'pending'"
 _REFUSE_PENDING = (
     "UPDATE commands SET state = 'refused', reply = ?, answered = ? WHERE state = 'pending' AND id <= ifnull(?, id)"
 )
 
 _ROW_BYTES = 256
-"""What a queued row is counted with beside its numbers."""
-
-
-class Item(Protocol):
-    """Something in the queue."""
-
-    @property
-    def size(self) -> int:
-        """Bytes it holds in the queue, about."""
-        ...
-
-    def write(self, recorder: Recorder) -> None:
-        """Write it, inside a transaction.
-
-        Args:
-            recorder: What writes.
-        """
-        ...
+_CELL_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class QueuedEvent:
-    """An event and when it happened."""
+class Rows:
+    """Rows for one statement.
 
-    row: tuple[Any, ...]
-
-    @property
-    def size(self) -> int:
-        """Bytes it holds in the queue, about."""
-        return _ROW_BYTES + len(self.row[4]) + len(self.row[5])
-
-    def write(self, recorder: Recorder) -> None:
-        """Write it, inside a transaction.
-
-        Args:
-            recorder: What writes.
-        """
-        recorder.connection.execute(_INSERT_EVENT, self.row)
-
-
-@dataclass(frozen=True, slots=True)
-class QueuedStep:
-    """A step, its layers as one matrix of shape (layers, metrics), and its events."""
-
-    step: int
-    row: tuple[Any, ...]
-    layers: NDArray[np.float64] | None
-    events: tuple[QueuedEvent, ...]
-
-    @property
-    def size(self) -> int:
-        """Bytes it holds in the queue, about."""
-        layers = 0 if self.layers is None else self.layers.nbytes
-        return _ROW_BYTES + 32 * len(self.row) + layers + sum(event.size for event in self.events)
-
-    def write(self, recorder: Recorder) -> None:
-        """Write it, inside a transaction.
-
-        Args:
-            recorder: What writes.
-        """
-        connection = recorder.connection
-        connection.execute(_INSERT_STEP, self.row)
-        if self.layers is not None:
-            rows = [(self.step, layer, *cells) for layer, cells in enumerate(self.layers.tolist())]
-            connection.executemany(_INSERT_LAYER, rows)
-            recorder.extremes, complete = recorder.extremes.add(self.step, self.layers)
-            insert_extremes(connection, complete)
-        for event in self.events:
-            event.write(recorder)
-
-
-@dataclass(frozen=True, slots=True)
-class QueuedAnswer:
-    """The answer to a command."""
-
-    command_id: int
-    state: CommandState
-    step: int | None
-    reply: str
-    time: float
-
-    @property
-    def size(self) -> int:
-        """Bytes it holds in the queue, about."""
-        return _ROW_BYTES + len(self.reply)
-
-    def write(self, recorder: Recorder) -> None:
-        """Write it, inside a transaction.
-
-        Args:
-            recorder: What writes.
-        """
-        recorder.connection.execute(_ANSWER, (self.state, self.step, self.reply, self.time, self.command_id))
-
-
-@dataclass(frozen=True, slots=True)
-class QueuedTensors:
-    """The tensors of a checkpoint; of the rolling ones, so many of the newest stay."""
-
-    step: int
-    tensors: Mapping[str, Tensor]
-    rolling_kept: int
-
-    @property
-    def size(self) -> int:
-        """Bytes it holds in the queue, about."""
-        return sum(_ROW_BYTES + len(tensor.data) for tensor in self.tensors.values())
-
-    def write(self, recorder: Recorder) -> None:
-        """Write it, inside a transaction.
-
-        Args:
-            recorder: What writes.
-        """
-        connection = recorder.connection
-        for name, tensor in self.tensors.items():
-            shape = json.dumps(list(tensor.shape))
-            connection.execute(_INSERT_TENSOR, (self.step, name, tensor.dtype, shape, tensor.data))
-        if ROLLING in self.tensors:
-            older = connection.execute(_ARE_ROLLING, (ROLLING,)).fetchall()[self.rolling_kept :]
-            connection.executemany("DELETE FROM checkpoints WHERE step = ?", older)
-
-
-@dataclass(frozen=True, slots=True)
-class QueuedKeeping:
-    """Makes a rolling checkpoint one that stays."""
-
-    step: int
-
-    @property
-    def size(self) -> int:
-        """Bytes it holds in the queue, about."""
-        return _ROW_BYTES
-
-    def write(self, recorder: Recorder) -> None:
-        """Write it, inside a transaction.
-
-        Args:
-            recorder: What writes.
-        """
-        recorder.connection.execute("DELETE FROM checkpoints WHERE step = ? AND name = ?", (self.step, ROLLING))
-
-
-@dataclass(frozen=True, slots=True)
-class QueuedMeta:
-    """Facts about the run that were not known at its start."""
-
-    items: tuple[tuple[str, str], ...]
-
-    @property
-    def size(self) -> int:
-        """Bytes it holds in the queue, about."""
-        return sum(_ROW_BYTES + len(key) + len(value) for key, value in self.items)
-
-    def write(self, recorder: Recorder) -> None:
-        """Write it, inside a transaction.
-
-        Args:
-            recorder: What writes.
-        """
-        recorder.connection.executemany(_INSERT_META, self.items)
-
-
-@dataclass(frozen=True, slots=True)
-class QueuedRefusal:
-    """Refuses the commands that nobody will obey any more: all, or those up to one of them."""
-
-    reply: str
-    newest: int | None = None
-
-    @property
-    def size(self) -> int:
-        """Bytes it holds in the queue, about."""
-        return _ROW_BYTES
-
-    def write(self, recorder: Recorder) -> None:
-        """Write it, inside a transaction.
-
-        Args:
-            recorder: What writes.
-        """
-        recorder.connection.execute(_REFUSE_PENDING, (self.reply, time.time(), self.newest))
-
-
-class Recorder:
-    """Writes batches to a session, each whole or not at all.
-
-    Args:
-        connection: A connection in autocommit, used by nobody else.
+    Attributes:
+        statement: SQL with a parameter for each cell.
+        rows: The cells, row by row.
+        extra: Bytes of their long texts and tensors.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-        self.extremes: BlockExtremes = unfinished_block(connection)
+    statement: str
+    rows: Sequence[tuple[Any, ...]]
+    extra: int = 0
 
-    def write(self, items: Iterable[Item], engine: Mapping[str, Any]) -> None:
-        """Write a batch and the state of the engine in one transaction; after an error nothing was written.
-
-        Args:
-            items: What is to be recorded, in order.
-            engine: Columns of the ``engine`` row that changed.
-        """
-        before = self.extremes
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
-            for item in items:
-                item.write(self)
-            if engine:
-                columns = ", ".join(f"{quoted(name)} = ?" for name in engine)
-                self.connection.execute(f"UPDATE engine SET {columns} WHERE id = 1", tuple(engine.values()))
-            self.connection.execute("COMMIT")
-        except BaseException:
-            self.extremes = before
-            # SQLite has rolled back by itself after some errors, a full disk for one.
-            if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
-            raise
+    @property
+    def size(self) -> int:
+        """Bytes that they hold in the queue, about."""
+        return self.extra + sum(_ROW_BYTES + _CELL_BYTES * len(row) for row in self.rows)
 
 
-def queued_step(record: StepRecord, now: float) -> QueuedStep:
-    """Make an independent copy of a record in the form that is written.
-
-    A metric that is not in the catalogue, or a layer metric that is no vector of the others' length, is a
-    programming error and raises ValueError.
+def step_rows(record: StepRecord, now: float, extremes: BlockExtremes) -> list[Rows]:
+    """A step, its layers, the block of steps that it completes, and its events.
 
     Args:
-        record: A step.
+        record: The step.
         now: Unix time.
+        extremes: The session's block that is being filled; the step is taken in.
 
     Returns:
-        What goes into the queue.
+        What is to be written, independent of the record.
+
+    Raises:
+        ValueError: A metric is not in the catalogue, or a layer metric is no vector of the others' length.
     """
     _refuse_unknown(record.values, STEP_COLUMNS, record.step)
     _refuse_unknown(record.layers, LAYER_COLUMNS, record.step)
     cells = [None if (value := record.values.get(name)) is None else float(value) for name in STEP_COLUMNS]
-    events = tuple(queued_event(event, now) for event in record.events)
-    return QueuedStep(record.step, (record.step, now, *cells), _layer_matrix(record), events)
+    items = [Rows(INSERT_STEP, [(record.step, now, *cells)])]
+    if record.layers:
+        matrix = _layer_matrix(record)
+        rows = [(record.step, layer, *row) for layer, row in enumerate(matrix.tolist())]
+        items += [Rows(_INSERT_LAYER, rows), Rows(INSERT_EXTREMES, extremes.add(record.step, matrix))]
+    return items + [event_rows(event, now) for event in record.events]
 
 
-def queued_event(event: Event, now: float) -> QueuedEvent:
-    """Make a row of an event.
-
-    Args:
-        event: What happened.
-        now: Unix time.
-
-    Returns:
-        What goes into the queue.
-    """
+def event_rows(event: Event, now: float) -> Rows:
+    """An event that happened at a Unix time; numbers of its data that are not finite become null."""
     finite = {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in event.data.items()
     }
     data = json.dumps(finite, ensure_ascii=False, allow_nan=False, default=float)
-    return QueuedEvent((now, event.step, event.kind, event.layer, event.message, data))
+    row = (now, event.step, event.kind, event.layer, event.message, data)
+    return Rows(INSERT_EVENT, [row], len(event.message) + len(data))
 
 
-def _layer_matrix(record: StepRecord) -> NDArray[np.float64] | None:
-    if not record.layers:
-        return None
+def checkpoint_rows(step: int, tensors: Mapping[str, Tensor], rolling_kept: int | None) -> list[Rows]:
+    """The tensors of a checkpoint; of a rolling one (``rolling_kept`` is given) so many of the newest stay."""
+    rows: list[tuple[Any, ...]] = [
+        (step, name, tensor.dtype, json.dumps(list(tensor.shape)), tensor.data) for name, tensor in tensors.items()
+    ]
+    items = [Rows(_INSERT_TENSOR, rows, sum(len(tensor.data) for tensor in tensors.values()))]
+    if rolling_kept is None:
+        return items
+    marker = (step, ROLLING, "U8", "[0]", b"")
+    return [*items, Rows(_INSERT_TENSOR, [marker]), Rows(_DELETE_ROLLING, [(ROLLING, rolling_kept)])]
+
+
+def kept_checkpoint(step: int) -> Rows:
+    """A rolling checkpoint that is to stay."""
+    return Rows(_KEEP_CHECKPOINT, [(step, ROLLING)])
+
+
+def answer_row(command_id: int, state: str, step: int | None, reply: str) -> Rows:
+    """The answer to a command."""
+    return Rows(_ANSWER, [(state, step, reply, time.time(), command_id)], len(reply))
+
+
+def refusal_row(reply: str, newest: int | None = None) -> Rows:
+    """The refusal of all commands that wait, or of those up to the newest."""
+    return Rows(_REFUSE_PENDING, [(reply, time.time(), newest)])
+
+
+def write_batch(connection: sqlite3.Connection, items: Iterable[Rows], engine: Mapping[str, Any]) -> None:
+    """Write rows, in order, and the state of the engine in one transaction; after an error nothing was written.
+
+    Args:
+        connection: A connection in autocommit, used by nobody else.
+        items: What is to be recorded.
+        engine: Columns of the ``engine`` row that changed.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for item in items:
+            connection.executemany(item.statement, item.rows)
+        if engine:
+            columns = ", ".join(f"{quoted(name)} = ?" for name in engine)
+            connection.execute(f"UPDATE engine SET {columns} WHERE id = 1", tuple(engine.values()))
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite has rolled back by itself after some errors, a full disk for one.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _layer_matrix(record: StepRecord) -> NDArray[np.float64]:
+    """Layer metrics of shape (layers, metrics), in the catalogue's order."""
     lengths = {np.shape(values) for values in record.layers.values()}
     if len(lengths) > 1 or len(next(iter(lengths))) != 1:
         raise ValueError(f"Layer metrics of step {record.step} have shapes {sorted(map(str, lengths))}.")

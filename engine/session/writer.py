@@ -21,6 +21,7 @@ from engine.config import RunConfig
 from engine.errors import SessionError, UsageError
 from engine.record import Event, StepRecord, lr_in_force
 from engine.session.backlog import Backlog
+from engine.session.block_extremes import BlockExtremes
 from engine.session.creation import (
     BUSY_SECONDS,
     bring_up_to_date,
@@ -34,15 +35,14 @@ from engine.session.opening import checked_columns, connect, sentence_of
 from engine.session.parsing import command_from
 from engine.session.reader import SessionReader
 from engine.session.recording import (
-    QueuedAnswer,
-    QueuedKeeping,
-    QueuedMeta,
-    QueuedRefusal,
-    QueuedTensors,
-    queued_event,
-    queued_step,
+    answer_row,
+    checkpoint_rows,
+    event_rows,
+    kept_checkpoint,
+    refusal_row,
+    step_rows,
 )
-from engine.session.rows import ROLLING, Command, CommandState, Tensor
+from engine.session.rows import Command, CommandState, Tensor
 from engine.session.schema import COMMAND_COLUMNS, LARGEST_STEP, LARGEST_TENSOR
 from engine.session.vocabulary import check_arguments
 
@@ -53,11 +53,11 @@ class Observers(TypedDict, total=False):
     Attributes:
         heartbeat: The lock's signs of life, by which other processes see whether recording is blocked, also where the
             session itself cannot be written.
-        tell: Called with every event that is recorded, on whichever thread that happens.
+        on_event: Called with every event that is recorded, on whichever thread that happens.
     """
 
     heartbeat: Heartbeat | None
-    tell: Callable[[Event], None]
+    on_event: Callable[[Event], None]
 
 
 QUEUE_BYTES = 32 * 2**20
@@ -86,15 +86,8 @@ class SessionWriter:
         SessionError: Not a session, or it cannot be written.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        queue_bytes: int = QUEUE_BYTES,
-        **observers: Unpack[Observers],
-    ) -> None:
+    def __init__(self, path: Path, *, queue_bytes: int = QUEUE_BYTES, **observers: Unpack[Observers]) -> None:
         self.path = path
-        self._limit = queue_bytes
         self._connection, notice = connect_writer(path)
         try:
             checked_columns(self._connection, path)
@@ -107,12 +100,13 @@ class SessionWriter:
         except SessionError:
             self._connection.close()
             raise
-        self._tell = observers.get("tell", _tell_nobody)
-        self._backlog = Backlog(path, self._connection, queue_bytes, self._last_step, self._tell)
+        self._extremes = BlockExtremes(self._polling)
+        self._on_event = observers.get("on_event", _ignore)
+        self._backlog = Backlog(path, self._connection, queue_bytes, self._last_step, self._on_event)
         self._state = "starting"
         self._since = time.time()
         if (heartbeat := observers.get("heartbeat")) is not None:
-            heartbeat.tell(self._signs)
+            heartbeat.report(self._signs)
         self._answered: set[int] = set()
         self._closed = False
         if notice:
@@ -128,18 +122,7 @@ class SessionWriter:
         queue_bytes: int = QUEUE_BYTES,
         **observers: Unpack[Observers],
     ) -> Self:
-        """Make a new session, which appears with its configuration in it, and open it for writing.
-
-        Args:
-            path: Where; nothing may be there.
-            config: The run's configuration.
-            meta: What else is known of the run at its start; ``config`` and ``created`` are added.
-            queue_bytes: Bytes that may wait to be written before ``put`` waits.
-            **observers: Who is to know.
-
-        Returns:
-            The writer.
-        """
+        """Make a new session, which appears with its configuration in it (:func:`create_session`), and open it."""
         create_session(Path(path), config, meta)
         return cls(Path(path), queue_bytes=queue_bytes, **observers)
 
@@ -154,12 +137,10 @@ class SessionWriter:
     ) -> Self:
         """Go on with a session whose engine has ended, after its last row.
 
-        Commands that it left unanswered are refused.
-
         Args:
             path: The session.
-            newest_command: The newest command that may have been meant for it; later ones were sent to the engine
-                that is loading, and wait. None is the newest of all.
+            newest_command: Commands that the engine before left unanswered are refused up to this one: later ones were
+                sent to the engine that is loading, and wait. None is all.
             queue_bytes: Bytes that may wait to be written before ``put`` waits.
             **observers: Who is to know.
 
@@ -170,7 +151,7 @@ class SessionWriter:
             lr = lr_in_force((stored.event for stored in reader.all_events()), reader.config().lr)
         bring_up_to_date(Path(path), lr)
         writer = cls(Path(path), queue_bytes=queue_bytes, **observers)
-        writer._backlog.add(QueuedRefusal("The engine it was sent to has ended.", newest_command), fresh_engine())
+        writer._backlog.add([refusal_row("The engine it was sent to has ended.", newest_command)], fresh_engine())
         writer.set_engine(step=writer.last_step)
         return writer
 
@@ -188,7 +169,7 @@ class SessionWriter:
             if self._state in _LIVING_STATES and isinstance(error, Exception):
                 self.set_engine(state="failed", message=str(error) or type(error).__name__)
             self.close(timeout=_FAILING_SECONDS)
-        except SessionError as unwritten:  # the first error is the one to be told
+        except SessionError as unwritten:  # the first error is the one to report
             error.add_note(str(unwritten))
 
     @property
@@ -202,9 +183,9 @@ class SessionWriter:
         return self._backlog.trouble
 
     @property
-    def astray(self) -> str:
+    def lost_file(self) -> str:
         """A sentence once the file was moved or removed while it is being recorded, else empty."""
-        return self._backlog.astray
+        return self._backlog.lost_file
 
     def rescue(self) -> Path:
         """Save what was recorded of a session whose file was moved or removed, as a session beside where it was.
@@ -246,39 +227,23 @@ class SessionWriter:
                 f"Step {record.step} cannot follow step {self._last_step} in {self.path}.",
                 "History is never overwritten: branch into a new session.",
             )
-        item = queued_step(record, time.time())
-        self._backlog.add_when_there_is_room(item, record.step)
+        self._backlog.add_when_there_is_room(step_rows(record, time.time(), self._extremes), record.step)
         self._last_step = record.step
         for event in record.events:
-            self._tell(event)
+            self._on_event(event)
 
     def put_event(self, event: Event) -> None:
-        """Record an event that belongs to no row; never waits.
+        """Record an event that belongs to no row; never waits."""
+        self._backlog.add([event_rows(event, time.time())])
+        self._on_event(event)
 
-        Args:
-            event: What happened.
-        """
-        self._backlog.add(queued_event(event, time.time()))
-        self._tell(event)
-
-    def put_meta(self, items: Mapping[str, str]) -> None:
-        """Record facts about the run that were not known at its start; none may be recorded twice.
-
-        Args:
-            items: Keys of ``meta`` that are new, and their values.
-        """
-        self._backlog.add(QueuedMeta(tuple(items.items())))
-
-    def put_checkpoint(
-        self, step: int, tensors: Mapping[str, Tensor], *, rolling: bool = False, rolling_kept: int = 2
-    ) -> None:
+    def put_checkpoint(self, step: int, tensors: Mapping[str, Tensor], *, rolling_kept: int | None = None) -> None:
         """Record the tensors from which training can go on at a step, a row a tensor.
 
         Args:
             step: The step; none may have two checkpoints.
             tensors: Tensors by name.
-            rolling: Whether it will be replaced by newer rolling ones.
-            rolling_kept: How many of the newest rolling ones stay, this one among them.
+            rolling_kept: Of a checkpoint that newer ones replace: how many of the newest stay, this one among them.
 
         Raises:
             SessionError: A tensor is too large for one value of SQLite's.
@@ -286,16 +251,11 @@ class SessionWriter:
         for name, tensor in tensors.items():
             if len(tensor.data) > LARGEST_TENSOR:
                 raise SessionError(f"Tensor {name!r} has {len(tensor.data):,} bytes; {LARGEST_TENSOR:,} is the most.")
-        marked = {**tensors, ROLLING: Tensor("U8", (0,), b"")} if rolling else dict(tensors)
-        self._backlog.add_when_there_is_room(QueuedTensors(step, marked, rolling_kept), step)
+        self._backlog.add_when_there_is_room(checkpoint_rows(step, tensors, rolling_kept), step)
 
     def keep_checkpoint(self, step: int) -> None:
-        """Have a rolling checkpoint stay; does nothing to others.
-
-        Args:
-            step: Its step.
-        """
-        self._backlog.add(QueuedKeeping(step))
+        """Have a rolling checkpoint stay; does nothing to others."""
+        self._backlog.add([kept_checkpoint(step)])
 
     def set_engine(
         self,
@@ -318,7 +278,7 @@ class SessionWriter:
         if step is not None or state not in {None, self._state}:
             self._since = time.time()
         self._state = state or self._state
-        self._backlog.add(None, {name: value for name, value in given.items() if value is not None})
+        self._backlog.add(engine={name: value for name, value in given.items() if value is not None})
 
     def pending_commands(self) -> list[Command]:
         """The commands that wait for an answer, oldest first; costs some tens of microseconds.
@@ -347,16 +307,9 @@ class SessionWriter:
         return sensible
 
     def answer(self, command_id: int, state: CommandState, step: int | None, reply: str = "") -> None:
-        """Answer a command; never waits.
-
-        Args:
-            command_id: The command.
-            state: ``done`` or ``refused``.
-            step: The step at which it took effect, or None.
-            reply: A sentence for people.
-        """
+        """Answer a command: done or refused, at a step (None: at none), with a sentence; never waits."""
         self._answered.add(command_id)
-        self._backlog.add(QueuedAnswer(command_id, state, step, reply, time.time()))
+        self._backlog.add([answer_row(command_id, state, step, reply)])
 
     def abandon(self, message: str, timeout: float) -> int:
         """Say that the engine ends here, while its own thread may still be at work; nothing can be recorded after.
@@ -372,7 +325,7 @@ class SessionWriter:
         """
         ended = {"state": "stopped", "message": message, "ended": time.time()}
         with contextlib.suppress(SessionError):
-            self._backlog.add(QueuedRefusal("The engine has ended."), ended)
+            self._backlog.add([refusal_row("The engine has ended.")], ended)
             self._backlog.finish(timeout)
         return self._backlog.saved_step
 
@@ -381,14 +334,7 @@ class SessionWriter:
         return Signs(self._since, self._backlog.blocked_since)
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Wait until all that was put is in the file.
-
-        Args:
-            timeout: Seconds to wait at most; None is for ever.
-
-        Returns:
-            Whether it is.
-        """
+        """Wait, for ever or so many seconds, until all that was put is in the file; return whether it is."""
         return self._backlog.flush(timeout)
 
     def close(self, timeout: float | None = None) -> None:
@@ -405,7 +351,7 @@ class SessionWriter:
         if self._state in _LIVING_STATES:
             ended["state"] = self._state = "stopped"
         with contextlib.suppress(SessionError):
-            self._backlog.add(QueuedRefusal("The engine has ended."), ended)
+            self._backlog.add([refusal_row("The engine has ended.")], ended)
         try:
             self._backlog.finish(timeout)
         finally:
@@ -414,8 +360,8 @@ class SessionWriter:
                 _leave_one_file(self._connection)
 
 
-def _tell_nobody(_event: Event) -> None:
-    """Nobody wants to know."""
+def _ignore(_event: Event) -> None:
+    pass
 
 
 def _leave_one_file(connection: sqlite3.Connection) -> None:

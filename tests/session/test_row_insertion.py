@@ -7,12 +7,10 @@ import pytest
 from engine.record import Event
 from engine.session.commands import insert_row, send
 from engine.session.reader import SessionReader
-from engine.session.recording import queued_event
-from engine.session.schema import EVENT_COLUMNS, insert_into
+from engine.session.recording import INSERT_EVENT, event_rows
 from tests.session.recorded import engine_process, has_rows, until, write_session
 
-INSERT = insert_into("events", EVENT_COLUMNS[1:])
-ROW = queued_event(Event(1, "mark", "here"), 0.0).row
+(ROW,) = event_rows(Event(1, "mark", "here"), 0.0).rows
 
 
 def test_a_row_gets_in_between_the_commits_of_a_program_that_hardly_ever_lets_go(tmp_path):
@@ -35,7 +33,7 @@ def test_a_row_gets_in_between_the_commits_of_a_program_that_hardly_ever_lets_go
     holder.start()
     try:
         for _ in range(5):
-            insert_row(path, INSERT, ROW)
+            insert_row(path, INSERT_EVENT, ROW)
     finally:
         done.set()
         holder.join()
