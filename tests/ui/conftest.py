@@ -134,11 +134,19 @@ class Watching:
         """What a one-line widget shows."""
         return self.dashboard.query_one(selector).render().plain
 
+    def panel_texts(self) -> dict[str, str]:
+        """What each panel shows inside its border, by its key."""
+        panels = self.dashboard.grid.panels
+        return {
+            widget.panel.key: "\n".join(widget.render_line(row).text for row in range(widget.size.height))
+            for widget in panels
+        }
+
     def screen_text(self) -> str:
         """Everything on the screen, as a terminal would show it."""
-        width, height = self.app.size
-        lines = self.app.screen._compositor.render_strips((width, height) and self.app.size)
-        return "\n".join(strip.text for strip in lines)
+        # Textual has no public way to what a screen shows, but for a drawing.
+        strips = self.app.screen._compositor.render_strips(self.app.size)
+        return "\n".join(strip.text for strip in strips)
 
 
 @pytest.fixture

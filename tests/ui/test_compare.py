@@ -142,9 +142,7 @@ async def test_more_sessions_than_letters_are_not_compared_and_that_is_said(
 async def test_where_there_is_no_other_session_that_is_said(watching: Any, ended: Path) -> None:
     async with watching(ended) as w:
         await w.press("c")
-        assert "there is no other session" in "\n".join(
-            strip.text for strip in w.app.screen._compositor.render_strips(w.app.size)
-        )
+        assert "there is no other session" in w.screen_text()
         await w.press("escape")
         assert w.app.screen is w.dashboard
 
