@@ -167,7 +167,7 @@ class TrainingLoop:
         self._writer.set_engine(
             state="running",
             step=self._trainer.step,
-            message=f"executing recorded steps again, to step {self._writer.last_step}" if behind else "",
+            message=f"replaying recorded steps, to step {self._writer.last_step}" if behind else "",
         )
 
     def _arrival(self) -> str:

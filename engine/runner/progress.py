@@ -173,7 +173,7 @@ def reexecution_shown(stream: TextIO) -> Generator[Callable[[int, int], None]]:
         nonlocal shown
         if terminal and (time.monotonic() - shown > 0.1 or step >= goal):
             shown = time.monotonic()
-            write(f"\r\x1b[2Kexecuting again: step {step}/{goal}")
+            write(f"\r\x1b[2Kreplaying recorded steps: step {step}/{goal}")
 
     def write(text: str) -> None:
         with contextlib.suppress(OSError, ValueError):

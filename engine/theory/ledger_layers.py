@@ -91,7 +91,7 @@ LAYERS = (
     Inequality(
         name="gershgorin_lower", group="Gershgorin", kind="theorem", equation="Section 5",
         left="min_i(G_ii − R_i)", right="λ_min(G)", metrics=("gersh_lower", "lambda_min"),
-        meaning="Every eigenvalue lies in a disc of radius R_i around some G_ii; says nothing at or below 0.",
+        meaning="Every eigenvalue lies in a disc of radius R_i around some G_ii; vacuous at or below 0.",
         violated="Gershgorin's theorem holds for every symmetric matrix: the discs or λ_min are computed wrongly.",
         widened="the resolution ρ of λ_min and the rounding of float64", terms=_gershgorin_lower,
     ),

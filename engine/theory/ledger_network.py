@@ -262,7 +262,7 @@ _CONSEQUENCES = (
         left="|R_test − R|", right="B_local", metrics=("generalization_gap", "generalization_bound"),
         meaning=(
             "Lemma 2 bounds the difference of the risks with probability 1 − δ, for a global PL constant and Lipschitz "
-            "constant where the local ones stand; says nothing when the bound is at least M."
+            "constant where the local ones stand; vacuous when the bound is at least M."
         ),
         violated="This network generalizes worse than Lemma 2 allows: its local constants are not global ones.",
         widened=_ROUNDING, terms=_gap,

@@ -89,7 +89,7 @@ def test_the_header_tells_where_an_engine_is_that_was_taken_back() -> None:
     assert state_phrase(waiting("paused", 12)) == "live paused at step 12"
     assert state_phrase(waiting("paused", 37)) == "live paused"
     assert (
-        state_phrase(waiting("running", 20, "executing recorded steps again, to step 37"))
+        state_phrase(waiting("running", 20, "replaying recorded steps, to step 37"))
         == "live at step 20, replaying recorded steps"
     )
 
