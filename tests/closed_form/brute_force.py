@@ -264,19 +264,21 @@ Step = Callable[[BruteForce, int], float]
 Layer = Callable[[BruteForce, int, int], float]
 STEP: dict[str, Step] = {}
 LAYER: dict[str, Layer] = {}
+WORDS: dict[str, str] = {}
+"""What a metric is held against, where no other test holds it than those over all of ``STEP`` and ``LAYER``."""
 
 
-def _step(name: str) -> Callable[[Step], Step]:
+def _step(name: str, words: str = "") -> Callable[[Step], Step]:
     def register(function: Step) -> Step:
-        STEP[name] = function
+        STEP[name], WORDS[name] = function, words
         return function
 
     return register
 
 
-def _layer(name: str) -> Callable[[Layer], Layer]:
+def _layer(name: str, words: str = "") -> Callable[[Layer], Layer]:
     def register(function: Layer) -> Layer:
-        LAYER[name] = function
+        LAYER[name], WORDS[name] = function, words
         return function
 
     return register
@@ -290,26 +292,26 @@ def _(run: BruteForce, k: int) -> float:
     return run.rows[k].f
 
 
-@_step("accuracy")
+@_step("accuracy", "counted example by example")
 def _(run: BruteForce, k: int) -> float:
     row = run.rows[k]
     o = run.problem.layers(row.theta, row.x)[2].numpy()
     return sum(int(np.argmax(o[i])) == run.problem.y[i] for i in range(len(o))) / len(o)
 
 
-@_step("test_loss")
+@_step("test_loss", "the definition, example by example")
 def _(run: BruteForce, k: int) -> float:
     test = run.rows[k].test
     return NAN if test is None else float(np.mean(test[0]))
 
 
-@_step("test_accuracy")
+@_step("test_accuracy", "counted example by example")
 def _(run: BruteForce, k: int) -> float:
     test = run.rows[k].test
     return NAN if test is None else test[1]
 
 
-@_step("lr")
+@_step("lr", "the learning rates of the run")
 def _(run: BruteForce, k: int) -> float:
     return (*run.problem.rates, run.problem.rates[-1])[k] if run.problem.rates else 0.1
 
@@ -332,7 +334,7 @@ def _(run: BruteForce, k: int) -> float:
     return run.rows[k].mu
 
 
-@_step("pl_samplewise")
+@_step("pl_samplewise", "Eq. 47 of autograd's Jacobian of the losses")
 def _(run: BruteForce, k: int) -> float:
     row = run.rows[k]
     squares = [float(g @ g) for g in row.sample_gradients]
@@ -440,12 +442,12 @@ for _name in ("lemma1", "descent", "lemma10"):
     STEP[f"ratio_{_name}"] = _ratio(f"predicted_{_name}")
 
 
-@_step("ratio_null")
+@_step("ratio_null", "losses by definition")
 def _(run: BruteForce, k: int) -> float:
     return run.rows[k].f / run.rows[k - 1].f if k else NAN
 
 
-@_step("decrease_ratio")
+@_step("decrease_ratio", "losses by definition")
 def _(run: BruteForce, k: int) -> float:
     if k < 2:
         return NAN
@@ -462,7 +464,7 @@ def _(run: BruteForce, k: int) -> float:
     return run.problem.f_star + gap
 
 
-@_step("distance_init")
+@_step("distance_init", "parameters by autograd's gradient descent")
 def _(run: BruteForce, k: int) -> float:
     return float(np.linalg.norm((run.rows[k].theta - run.rows[0].theta).numpy()))
 
@@ -482,7 +484,7 @@ def _(run: BruteForce, k: int) -> float:
 # Generalization
 
 
-@_step("loss_bound")
+@_step("loss_bound", "the largest loss by definition")
 def _largest_loss(run: BruteForce, k: int) -> float:
     if run.problem.loss == "mse":
         return 1.0
@@ -510,7 +512,7 @@ def _(run: BruteForce, k: int) -> float:
     return math.sqrt(_squared_bound(run, k, STEP["sample_grad_norm_max"](run, k)))
 
 
-@_step("generalization_bound_compositional")
+@_step("generalization_bound_compositional", "the form in r = G/‖∇f‖")
 def _(run: BruteForce, k: int) -> float:
     return math.sqrt(_squared_bound(run, k, STEP["lipschitz_bound"](run, k)))
 
@@ -520,7 +522,7 @@ def _(run: BruteForce, k: int) -> float:
     return math.sqrt(_squared_bound(run, k, run.rows[k].g))
 
 
-@_step("generalization_gap")
+@_step("generalization_gap", "losses by definition")
 def _(run: BruteForce, k: int) -> float:
     return abs(STEP["test_loss"](run, k) - run.rows[k].f)
 
