@@ -31,15 +31,7 @@ _SLACK = 16 << 20
 
 
 def encode(checkpoint: Checkpoint, trainer: Trainer) -> dict[str, Tensor]:
-    """A checkpoint as tensors to store.
-
-    Args:
-        checkpoint: The checkpoint.
-        trainer: The run that it is of.
-
-    Returns:
-        Tensors by name: ``W1`` …, ``b1`` …, ``carried`` (JSON) and ``carried.NAME``.
-    """
+    """A checkpoint as tensors to store: ``W1`` …, ``b1`` …, ``carried`` (JSON) and ``carried.PATH``."""
     tensors = dict(zip(trainer.model.parameters, map(_stored, checkpoint.parameters), strict=True))
     if checkpoint.carried is None:
         return tensors
@@ -69,12 +61,13 @@ def read_checkpoint(reader: SessionReader, step: int, trainer: Trainer) -> Check
         raise SessionError(_unfit(reader, step, f"it has {size:,} bytes"))
     stored = reader.checkpoint(step)
     try:
-        return _decoded(step, stored, trainer)
+        return decode(step, stored, trainer)
     except (LookupError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise SessionError(_unfit(reader, step, str(error) or type(error).__name__)) from None
 
 
-def _decoded(step: int, stored: Mapping[str, Tensor], trainer: Trainer) -> Checkpoint:
+def decode(step: int, stored: Mapping[str, Tensor], trainer: Trainer) -> Checkpoint:
+    """The checkpoint of stored tensors; a ValueError, TypeError or LookupError where they do not fit the run."""
     left = {name: tensor for name, tensor in stored.items() if name != ROLLING}
     parameters = []
     for name, like in trainer.model.parameters.items():

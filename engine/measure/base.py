@@ -34,7 +34,8 @@ TRAINING_VALUES = ("loss", "accuracy", "grad_norm")
 """Step metrics that training itself finds at every row."""
 
 State = Mapping[str, Any]
-"""What is carried from row to row: tensors and JSON's numbers, in mappings of mappings; keys hold no full stop."""
+"""What is carried from row to row: numbers, lists of numbers and vectors in mappings of mappings; no name in it has a
+full stop."""
 
 
 @dataclass(frozen=True, slots=True)

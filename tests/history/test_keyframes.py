@@ -7,7 +7,7 @@ import torch
 
 from engine import Trainer
 from engine.history.checkpoint import Checkpoint, put_back, take
-from engine.history.encoding import _decoded, encode
+from engine.history.encoding import decode, encode
 from engine.history.keyframes import Keyframes
 from engine.measure import observer
 from tests.history.recording import KINDS, small
@@ -91,7 +91,7 @@ def test_a_run_put_back_goes_on_as_it_did_and_the_copy_stays_as_it_was(kind, ahe
         record = trainer.observe()
         first[record.step] = record
         if record.step == 4:
-            copy = _decoded(4, encode(take(trainer), trainer), trainer)
+            copy = decode(4, encode(take(trainer), trainer), trainer)
         trainer.advance()
     for _ in range(2):  # twice: going on from a copy must not use it up
         put_back(trainer, copy)
