@@ -33,7 +33,10 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text = path.read_text(encoding="utf-8")
         if edit["into"]:
             text = re.sub(
-                rf"^{edit['into']} = \(\n", lambda found, edit=edit: found[0] + edit["code"], text, flags=re.M
+                rf"^{edit['into']} = \(\n",
+                lambda found, edit=edit: f"{found[0]}{edit['code'].rstrip()},\n",
+                text,
+                flags=re.M,
             )
         else:
             text += "\n\n" + edit["code"]
