@@ -1,1 +1,1 @@
-"""Recorded runs as something to go back into: checkpoints, exact re-execution, and what differs where it is not."""
+"""Going back into recorded runs, with torch: checkpoints, exact re-execution, and what differs where it is not."""

@@ -22,14 +22,14 @@ import torch
 from engine.catalogue import LAYER_METRICS
 from engine.config import RunConfig
 from engine.errors import UsageError
-from engine.history.changes import GOES_ON, changed_config
 from engine.history.checkpoint import Checkpoint, parameters_of, take
 from engine.history.comparison import Difference
 from engine.history.encoding import encode, read_checkpoint
-from engine.history.recorded import ORIGIN, RecordedRun
 from engine.history.reexecution import Rerun, prepare
 from engine.paths import real_path, shown_path
 from engine.record import Event, StepRecord
+from engine.session.changes import GOES_ON, changed_config
+from engine.session.recorded import ORIGIN, RecordedRun
 from engine.session.writer import Observers, SessionWriter
 from engine.training.provenance import provenance
 from engine.training.trainer import Trainer

@@ -1,4 +1,4 @@
-"""Rows against rows: what differs between a step that was recorded and the same step executed again. Needs no torch."""
+"""Rows against rows: what differs between a step that was recorded and the same step executed again."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.catalogue import LAYER_COLUMNS, STEP_METRICS
-from engine.history.recorded import RecordedRow
 from engine.record import StepRecord
+from engine.session.recorded import RecordedRow
 
 TRAINING = frozenset({"loss", "accuracy", "grad_norm"})
 """What says that θ is the same: every row has them, and they do not depend on what is measured."""

@@ -15,9 +15,10 @@ from engine.errors import DataError, SessionError
 from engine.history.checkpoint import Checkpoint, put_back
 from engine.history.comparison import Difference, differences
 from engine.history.encoding import read_checkpoint
-from engine.history.recorded import RecordedRun
+from engine.measure.schedule import work_of
 from engine.paths import shell_path
 from engine.record import StepRecord
+from engine.session.recorded import RecordedRun
 from engine.training.trainer import Trainer
 
 # A checkpoint whose loss is that far from its row's is not of this run; another machine's rounding is far closer.
@@ -95,14 +96,13 @@ class Rerun:
             The row, and what differs; nothing differs from a row that the session does not have.
         """
         trainer, recorded = self.trainer, self.recorded
-        known = recorded.first <= trainer.step <= recorded.last
-        work = None
-        if known:
-            trainer.set_lr(recorded.lr_leaving(trainer.step))
-            work = recorded.work_at(trainer.step)
-        record = trainer.observe(recorded=work)
+        if not recorded.first <= trainer.step <= recorded.last:
+            return trainer.observe(), []
+        row = recorded.row(trainer.step)
+        trainer.set_lr(recorded.lr_leaving(row.step))
+        record = trainer.observe(recorded=work_of(row.values))
         self._set_coming_lr()
-        return record, (self._compare(record) if known else [])
+        return record, differences(row, record, training_only=trainer.config.measure != recorded.config.measure)
 
     def begin(self) -> list[Difference]:
         """Observe the row that the run began with, and be at the session's first row.
@@ -208,10 +208,6 @@ class Rerun:
     def _set_coming_lr(self) -> None:
         if self.trainer.step == self.recorded.last:
             self.trainer.set_lr(self.recorded.lr_in_force())
-
-    def _compare(self, record: StepRecord) -> list[Difference]:
-        only = self.trainer.config.measure != self.recorded.config.measure
-        return differences(self.recorded.row(record.step), record, training_only=only)
 
 
 def _here(recorded: RecordedRun, *, measure: bool) -> RunConfig:

@@ -9,11 +9,11 @@ from engine.errors import SessionError
 from engine.history.checkpoint import Checkpoint, take
 from engine.history.comparison import Difference
 from engine.history.keyframes import Keyframes
-from engine.history.recorded import RecordedRun
 from engine.history.reexecution import Rerun, prepare
 from engine.paths import shell_path
 from engine.record import StepRecord
 from engine.session.reader import SessionReader
+from engine.session.recorded import RecordedRun
 from engine.session.writer import SessionWriter
 from engine.training.trainer import Trainer
 

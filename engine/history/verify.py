@@ -10,9 +10,9 @@ from typing import Any
 from engine.device.threads import threads
 from engine.errors import SessionError
 from engine.history.comparison import Difference
-from engine.history.recorded import RecordedRun
 from engine.history.reexecution import Rerun, prepare
 from engine.session.reader import SessionReader
+from engine.session.recorded import RecordedRun
 from engine.training.provenance import differing, provenance, unrecorded
 
 _FROM_CHECKPOINT = "the checkpoint of step {step}"

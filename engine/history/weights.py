@@ -10,11 +10,11 @@ from safetensors.torch import save_file
 
 from engine.history.checkpoint import parameters_of
 from engine.history.comparison import Difference
-from engine.history.recorded import RecordedRun
 from engine.history.reexecution import Rerun, prepare
 from engine.paths import shown_path
 from engine.session.filesystem import appearing, refuse_existing
 from engine.session.reader import SessionReader
+from engine.session.recorded import RecordedRun
 
 
 @dataclass(frozen=True, slots=True)

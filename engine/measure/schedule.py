@@ -49,6 +49,14 @@ class Work:
 NOTHING = Work(False)
 
 
+def work_of(values: Mapping[str, float]) -> Work | None:
+    """The work of a recorded row, by its step metrics; None where the file is older than the columns that say it."""
+    if MEASURED not in values or not costly_of(values):
+        return None
+    made = made_at(values)
+    return Work(bool(made) or not math.isnan(values[MEASURED]), made)
+
+
 class Schedule:
     """Spends at most a share of the training time on measuring, in the mean over rows.
 

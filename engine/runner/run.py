@@ -11,7 +11,6 @@ from engine.device.memory import is_out_of_memory, out_of_memory
 from engine.device.threads import recorded_threads, threads
 from engine.errors import SessionError, UsageError, WntError
 from engine.history.branch import branch
-from engine.history.recorded import RecordedRun
 from engine.history.reexecution import prepare
 from engine.history.rerun_session import RerunSession
 from engine.paths import shell_path
@@ -27,6 +26,7 @@ from engine.runner.stopping import Stopping
 from engine.session.live_sessions import register, unregister
 from engine.session.liveness import EngineLock
 from engine.session.reader import SessionReader
+from engine.session.recorded import RecordedRun
 from engine.session.writer import Observers, SessionWriter
 from engine.training.provenance import differing, provenance
 from engine.training.trainer import Trainer

@@ -12,13 +12,13 @@ import torch
 from safetensors import safe_open
 
 from engine.errors import DataError, SessionError
-from engine.history.recorded import RecordedRun
 from engine.history.reexecution import Rerun, prepare
 from engine.history.verify import verify
 from engine.history.weights import write_weights
 from engine.requests import Resume
 from engine.runner.run import train
 from engine.session.reader import SessionReader
+from engine.session.recorded import RecordedRun
 from tests.history.recording import KINDS, record_run, small
 
 

@@ -11,12 +11,12 @@ import pytest
 
 from engine.device.threads import Threads, recorded_threads, threads, use_threads
 from engine.errors import SessionError
-from engine.history.recorded import RecordedRun
 from engine.history.reexecution import prepare
 from engine.history.verify import verify
 from engine.requests import Resume
 from engine.runner.run import train
 from engine.session.reader import SessionReader
+from engine.session.recorded import RecordedRun
 from engine.training.provenance import SURROUNDINGS, differing, unrecorded
 from tests.history.recording import record_run, small
 

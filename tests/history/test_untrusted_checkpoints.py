@@ -11,9 +11,9 @@ import pytest
 
 from engine.errors import SessionError
 from engine.history.encoding import read_checkpoint
-from engine.history.recorded import RecordedRun
 from engine.history.reexecution import Rerun, prepare
 from engine.session.reader import SessionReader
+from engine.session.recorded import RecordedRun
 from tests.history.recording import record_run, small
 
 

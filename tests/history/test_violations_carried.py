@@ -9,10 +9,10 @@ import pytest
 from engine import Trainer
 from engine.history.checkpoint import put_back, take
 from engine.history.encoding import encode
-from engine.history.recorded import RecordedRun
 from engine.history.reexecution import Rerun, prepare
 from engine.measure.violations import QUIET_ROWS, Violations
 from engine.session.reader import SessionReader
+from engine.session.recorded import RecordedRun
 from engine.session.writer import SessionWriter
 from tests.history.recording import record_run, small
 

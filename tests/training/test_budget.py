@@ -10,16 +10,16 @@ import pytest
 
 from engine import RunConfig, Trainer
 from engine.catalogue import CATALOGUE
-from engine.history.recorded import RecordedRun
 from engine.history.reexecution import Rerun, prepare
 from engine.measure import observer
 from engine.measure.curvature import Curvature
 from engine.measure.kernel_spectrum import KernelSpectrum
 from engine.measure.layer_measures import LayerMeasures
-from engine.measure.schedule import Schedule
+from engine.measure.schedule import Schedule, work_of
 from engine.measure.standard import standard
 from engine.measure.trajectory import Trajectory
 from engine.session.reader import SessionReader
+from engine.session.recorded import RecordedRun
 from engine.session.writer import SessionWriter
 from engine.training.provenance import provenance
 from tests.training.slow import Clock, Slow
@@ -129,7 +129,7 @@ def test_a_run_under_a_budget_is_executed_again_with_the_measurements_it_made(
     monkeypatch.undo()  # now measuring is quick, and a budget would allow more of it
     with SessionReader(path) as reader:
         recorded = RecordedRun(reader)
-        cadence = [work.costly for step in range(26) if (work := recorded.work_at(step)) is not None]
+        cadence = [work.costly for step in range(26) if (work := work_of(recorded.row(step).values)) is not None]
         assert len(cadence) == 26
         assert len(set(cadence)) > 1
         rerun = Rerun(recorded, prepare(recorded))

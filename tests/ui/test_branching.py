@@ -72,9 +72,9 @@ def test_a_step_that_is_not_recorded_or_weights_that_do_not_fit_have_no_place(en
 
 
 def test_a_branch_without_steps_left_gets_as_many_as_its_parent_had(ended: Path) -> None:
-    from engine.history.changes import changed_config
-    from engine.history.recorded import RecordedRun
+    from engine.session.changes import changed_config
     from engine.session.reader import SessionReader
+    from engine.session.recorded import RecordedRun
 
     with SessionReader(ended) as reader:
         assert changed_config(RecordedRun(reader), 80, {}).steps == 160

@@ -13,11 +13,11 @@ from engine.config import RunConfig, absolute_paths, option_flag
 from engine.data.sources import require_source
 from engine.device.name import require_driver
 from engine.errors import WntError
-from engine.history.changes import changed_config
-from engine.history.recorded import RecordedRun
 from engine.requests import Branch
+from engine.session.changes import changed_config
 from engine.session.liveness import EngineLock
 from engine.session.reader import SessionReader
+from engine.session.recorded import RecordedRun
 from engine.session.reservation import reserve_session
 
 _TRUTH = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}

@@ -1,4 +1,4 @@
-"""Which options a branch may change, and what becomes of the rest. Needs no torch."""
+"""The options that a branch may change, and what becomes of the rest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from engine.breakpoints import MOST_BREAKPOINTS, breakpoints_set, parse
 from engine.config import RunConfig, option_flag
 from engine.errors import UsageError
-from engine.history.recorded import RecordedRun
+from engine.session.recorded import RecordedRun
 
 GOES_ON = frozenset(
     {"lr", "steps", "measure", "every", "budget", "device", "data_dir", "checkpoint_every", "checkpoint_limit"}
@@ -58,7 +58,7 @@ def changed_config(recorded: RecordedRun, step: int, changes: Mapping[str, Any])
 
 
 def _breakpoints_of(recorded: RecordedRun) -> tuple[str, ...]:
-    """Return the breakpoints that are set in a run; what makes no sense in a stranger's file is passed over."""
+    """Return the breakpoints that are set in a run; what makes no sense in an untrusted file is passed over."""
     config, found = recorded.config, []
     for point in breakpoints_set(config.breakpoints, (row.event for row in recorded.reader.all_events())):
         with contextlib.suppress(UsageError):

@@ -1,0 +1,91 @@
+"""A recorded run: its rows one by one, the learning rates that it was trained with, what it began from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config import RunConfig
+from engine.errors import SessionError
+from engine.record import lr_in_force, lr_leaving
+from engine.session.reader import SessionReader
+
+ORIGIN = "origin_step"
+"""Key of ``meta``: the step whose parameters are a checkpoint of this session and stand for θ_0; absent means θ_0."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRow:
+    """A row as it was recorded.
+
+    Attributes:
+        step: Its step.
+        values: Step metrics that the file has columns for, NaN where not computed.
+        layers: Likewise, each of shape (depth + 1,).
+    """
+
+    step: int
+    values: Mapping[str, float]
+    layers: Mapping[str, NDArray[np.float64]]
+
+
+class RecordedRun:
+    """What was recorded of a run.
+
+    Args:
+        reader: The open session; it is read as it is needed, so a living session's newest rows are seen.
+    """
+
+    def __init__(self, reader: SessionReader) -> None:
+        self.reader = reader
+        self.config: RunConfig = reader.config()
+        self.meta = reader.meta()
+        self.name = reader.name
+
+    @property
+    def first(self) -> int:
+        """The first row's step, −1 if there is none."""
+        return self.reader.first_step()
+
+    @property
+    def last(self) -> int:
+        """The newest row's step, −1 if there is none."""
+        return self.reader.last_step()
+
+    @property
+    def origin(self) -> int:
+        """The step at which the run's measurements began: 0, or that of a checkpoint that stands for θ_0."""
+        try:
+            return max(0, int(self.meta.get(ORIGIN, "0")))
+        except ValueError:
+            return 0
+
+    def require(self, step: int) -> None:
+        """Refuse, with a SessionError, a step that was not recorded."""
+        first, last = self.first, self.last
+        if not 0 <= first <= step <= last:
+            recorded = f"Recorded are steps {first} to {last}." if last >= 0 else "It has no rows at all."
+            raise SessionError(f"{self.name} has no row of step {step}.", recorded)
+
+    def row(self, step: int) -> RecordedRow:
+        """A row; a SessionError where there is none."""
+        steps, columns = self.reader.steps(step - 1, 1)
+        if steps.size != 1 or steps[0] != step:
+            raise SessionError(f"{self.name} has no row of step {step}.")
+        there = set(self.reader.columns("steps")) - {"time"}
+        values = {name: float(column[0]) for name, column in columns.items() if name in there}
+        there = set(self.reader.columns("layers"))
+        layers = {name: column for name, column in self.reader.layers_at(step).items() if name in there}
+        return RecordedRow(step, values, layers)
+
+    def lr_leaving(self, step: int) -> float:
+        """η of the update that leaves a recorded row, or would leave it where it is the newest."""
+        steps, columns = self.reader.steps(step - 2, 2)
+        return lr_leaving(columns["lr"][steps <= step], self.config.lr)
+
+    def lr_in_force(self) -> float:
+        """η of the rows after the newest."""
+        return lr_in_force((stored.event for stored in self.reader.all_events()), self.lr_leaving(self.last))
