@@ -52,7 +52,7 @@ class Dashboard(Screen[None]):
         opened_together: Sessions to offer first.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
+    BINDINGS: ClassVar[list[BindingType]] = bindings()
 
     def __init__(
         self,
@@ -97,14 +97,8 @@ class Dashboard(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Yield header, panels, timeline, footer; tabs and key numbers for one panel alone."""
-        yield self.header
-        yield self.compared
-        yield self.tabs
-        yield self.grid
-        yield self.numbers
-        yield self.timeline
-        yield self.footer
-        yield self.prompt
+        yield from (self.header, self.compared, self.tabs, self.grid, self.numbers)
+        yield from (self.timeline, self.footer, self.prompt)
         yield Static(f"too small (needs {MIN_COLUMNS}×{MIN_ROWS})", id="too-small")
 
     def on_mount(self) -> None:

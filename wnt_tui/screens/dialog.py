@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from typing import ClassVar, TypeVar
 
 from textual.await_complete import AwaitComplete
@@ -77,19 +75,3 @@ class ListDialog(Dialog[Answer]):
     def chosen(self, place: int) -> None:
         """Answer with an entry of the list."""
         raise NotImplementedError
-
-    def describe_later(self, line: Callable[[int], str], count: int) -> None:
-        """Describe the entries of the list, each by ``line`` on another thread: disks may be slow."""
-
-        def find() -> None:
-            for place in range(count):
-                if not self.is_attached:
-                    return
-                self.call_later(self._describe, place, line(place))
-
-        # A daemon and no worker: a read that hangs must not keep the program from ending.
-        threading.Thread(target=find, name="describe", daemon=True).start()
-
-    def _describe(self, place: int, line: str) -> None:
-        for options in self.query(OptionList):
-            options.replace_option_prompt_at_index(place, line)

@@ -135,20 +135,20 @@ class EngineControl:
     def ask_rate(self) -> None:
         """Ask for a learning rate; where the engine was taken back another rate is another run: a branch."""
         snapshot = self.snapshot
-        if snapshot is None or not self._can_command():
+        if not self._can_command() or snapshot is None:
             return
-        if snapshot.engine_behind:
-            from wnt_tui.process.branching import Branching
+        if not snapshot.engine_behind:
+            now = short_number(lr_in_force(snapshot.events, snapshot.lr_at(snapshot.last_step)))
+            self.prompt.ask(Question(f"learning rate (now {now})", learning_rate, self._set_rate))
+            return
+        from wnt_tui.process.branching import Branching
 
-            step = snapshot.engine.step
-            self.prompt.ask(Question(
-                f"learning rate of a branch from step {step}",
-                lambda text: Branching(self.path, step, {"lr": learning_rate(text)}),
-                self._branch,
-            ))  # fmt: skip
-            return
-        now = short_number(lr_in_force(snapshot.events, snapshot.lr_at(snapshot.last_step)))
-        self.prompt.ask(Question(f"learning rate (now {now})", learning_rate, self._set_rate))
+        step = snapshot.engine.step
+        self.prompt.ask(Question(
+            f"learning rate of a branch from step {step}",
+            lambda text: Branching(self.path, step, {"lr": learning_rate(text)}),
+            self._branch,
+        ))  # fmt: skip
 
     def _set_rate(self, rate: float) -> None:
         self.footer.say(f"learning rate {short_number(rate)} …", lasting=True)
@@ -224,13 +224,7 @@ class EngineControl:
         self.footer.say(living if self.alive else "q leaves")
 
     def leave(self, code: int = 0, sentence: str = "", *, stop: bool = False) -> None:
-        """End the app.
-
-        Args:
-            code: The exit code.
-            sentence: Printed afterwards; by default what becomes of the run, and how to come back.
-            stop: Whether the engine was to stop.
-        """
+        """End the app with a sentence, by default on what becomes of the run; ``stop``: its engine was to stop."""
         self.exit(ExitMessage(code, sentence or self._fate(), self.path, stop))
 
     def _fate(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 from wnt_tui.panels import ALL_PANELS
 
@@ -94,7 +94,7 @@ KEY_TABLE: tuple[Key, ...] = (
 """In the order of the help screen."""
 
 
-def bindings() -> list[Binding]:
+def bindings() -> list[BindingType]:
     """Return Textual bindings: ``key(place in the table)``, and ``panel(place)`` for the digits."""
     # With priority: carried out before the next key is looked at, which may be for what this one opens.
     actions = [(entry.keys, f"key({place})") for place, entry in enumerate(KEY_TABLE) if entry.run is not None]

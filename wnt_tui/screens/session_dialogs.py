@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -70,7 +71,9 @@ class SessionDialog(ListDialog[Path | None]):
         if self._paths:
             options.highlighted = 0
             self.set_focus(options)
-        self.describe_later(self._described, len(self._paths))
+        # Off the keyboard's way: disks may be slow. A daemon and no worker: a read that hangs must not keep the program
+        # from ending.
+        threading.Thread(target=self._describe_all, name="describe", daemon=True).start()
 
     def _called(self, path: Path) -> str:
         # Live runs come from all folders: two of one name differ by where they lie.
@@ -81,11 +84,17 @@ class SessionDialog(ListDialog[Path | None]):
         sign = "" if self._checked is None else "✓ " if path in self._checked else "  "
         return self._palette.glyphs.text(f"{sign}{words}{'   (parent)' if path == self._parent_session else ''}")
 
-    def _described(self, place: int) -> str:
-        path = self._paths[place]
-        summary = summary_or_trouble(path)
-        parts = (self._called(path), summary.run, summary.branch, summary.progress, summary.words, summary.message)
-        return self._entry(path, "   ".join(part for part in parts if part))
+    def _describe_all(self) -> None:
+        for place, path in enumerate(self._paths):
+            if not self.is_attached:
+                return
+            summary = summary_or_trouble(path)
+            parts = (self._called(path), summary.run, summary.branch, summary.progress, summary.words, summary.message)
+            self.call_later(self._describe, place, self._entry(path, "   ".join(part for part in parts if part)))
+
+    def _describe(self, place: int, entry: str) -> None:
+        for options in self.query(OptionList):
+            options.replace_option_prompt_at_index(place, entry)
 
     def chosen(self, place: int) -> None:
         """Answer with a session."""

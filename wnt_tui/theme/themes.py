@@ -42,7 +42,6 @@ _ROLES: dict[str, tuple[str, str, str]] = {
     "axis": ("#3d4856", "bright_black", "dim"),
     "label": ("#8593a3", "default", "none"),
     "dim": ("#66727f", "bright_black", "dim"),
-    "border": (BORDER, "bright_black", "dim"),
     "focus": (ACCENT, "bright_cyan", "bold"),
     "cursor": ("#6d7b8c", "bright_black", "dim"),
     "cursor_label": (f"bold {GOLD}", "bold yellow", "bold underline"),
@@ -78,7 +77,6 @@ class Palette:
     axis: Style  # axis lines
     label: Style  # numbers on axes
     dim: Style  # what may be overlooked
-    border: Style  # panel border
     focus: Style  # border of the focused panel
     cursor: Style  # the vertical line at the cursor
     cursor_label: Style  # the cursor's step on an axis

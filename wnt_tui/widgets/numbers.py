@@ -18,15 +18,7 @@ from wnt_tui.panels import ALL_PANELS
 from wnt_tui.session.snapshot import Snapshot
 from wnt_tui.widgets.line import Line
 
-STEP_FIGURES = (
-    "loss",
-    "test_loss",
-    "pl",
-    "smoothness_hessian",
-    "generalization_bound",
-    "ntk_log10_cond",
-    "accuracy",
-)
+STEP_FIGURES = ("loss", "test_loss", "pl", "smoothness_hessian", "generalization_bound", "ntk_log10_cond", "accuracy")
 LAYER_FIGURES = ("log10_cond", "lambda_min")
 _GAP = 3
 _REVERSED = Style(reverse=True)
