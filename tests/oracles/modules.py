@@ -2,41 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
-import torch
 from torch import Tensor, nn
 
-from tests.closed_form.functions import LOSS_ROWS, normalised
-from tests.closed_form.small_networks import Small
-
-
-class Activation(nn.Module):
-    """φ̄, and renormalisation where the network has it."""
-
-    def __init__(self, case: Small) -> None:
-        super().__init__()
-        self._activation, self._renormalize = case.model.activation.name, case.model.renormalize
-
-    def forward(self, h: Tensor) -> Tensor:
-        u = normalised(self._activation, h)
-        return u * math.sqrt(u.shape[1]) / u.norm(dim=1, keepdim=True) if self._renormalize else u
-
-
-def module_of(case: Small) -> nn.Sequential:
-    """nn.Linear layers that share their values with the case, in its order."""
-    parts: list[nn.Module] = []
-    biases = case.model.biases
-    for index, weight in enumerate(case.model.weights):
-        if index:
-            parts.append(Activation(case))
-        linear = nn.Linear(weight.shape[1], weight.shape[0], bias=bool(biases), dtype=weight.dtype)
-        with torch.no_grad():
-            linear.weight.copy_(weight)
-            if biases:
-                linear.bias.copy_(biases[index])
-        parts.append(linear)
-    return nn.Sequential(*parts)
+from tests.closed_form.functions import LOSS_ROWS
 
 
 def parameters_of(module: nn.Sequential) -> list[nn.Parameter]:

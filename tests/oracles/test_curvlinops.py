@@ -10,7 +10,8 @@ from engine.measure.kernel import TangentKernel
 from engine.measure.kernel_spectrum import KernelSpectrum
 from tests.closed_form.functions import LOSS_NAMES
 from tests.closed_form.small_networks import CASES, small
-from tests.oracles.modules import Loss, module_of, parameters_of
+from tests.model.module_model import module_of
+from tests.oracles.modules import Loss, parameters_of
 
 curvlinops = pytest.importorskip("curvlinops", reason="curvlinops is not installed: pip install wnt-tui[oracles]")
 
@@ -19,7 +20,7 @@ curvlinops = pytest.importorskip("curvlinops", reason="curvlinops is not install
 @pytest.mark.parametrize(("activation", "renormalize", "bias"), CASES)
 def test_hessian_products_are_those_of_curvlinops(activation, renormalize, bias, loss):
     case = small(activation, renormalize, bias, loss)
-    module = module_of(case)
+    module = module_of(case.model)
     theirs = curvlinops.HessianLinearOperator(module, Loss(loss), parameters_of(module), [(case.x, case.y)])
     found = case.training_pass()
     ours = found.run.hessian_product(found.signals, found.rows)
@@ -34,7 +35,7 @@ def test_hessian_products_are_those_of_curvlinops(activation, renormalize, bias,
 @pytest.mark.parametrize(("activation", "renormalize", "bias"), CASES)
 def test_the_largest_gauss_newton_eigenvalue_is_that_of_curvlinops(activation, renormalize, bias, loss):
     case = small(activation, renormalize, bias, loss)
-    module = module_of(case)
+    module = module_of(case.model)
     theirs = curvlinops.GGNLinearOperator(module, Loss(loss), parameters_of(module), [(case.x, case.y)])
     dense = theirs @ torch.eye(theirs.shape[1], dtype=torch.float64)
     found = case.training_pass()

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from engine.theory.activation import RELU, TANH
+from engine.theory.activation import ACTIVATIONS, TANH
 from engine.theory.dual import cosines_of, dual, dual_derivative, nngp, ntk
 
 jax = pytest.importorskip("jax", reason="jax is not installed: pip install wnt-tui[oracles]")
@@ -26,20 +26,21 @@ def pairs(rho: float) -> np.ndarray:
     return math.sqrt(2) * np.array([[1.0, 0.0], [rho, math.sqrt(1 - rho * rho)]])
 
 
+@pytest.mark.parametrize(("name", "layer", "first_moment"), [
+    ("relu", "Relu", 1 / math.sqrt(2 * math.pi)), ("gelu", "Gelu", 1 / (2 * math.sqrt(math.pi))),
+])  # fmt: skip
 @pytest.mark.parametrize("rho", RHO)
-def test_the_relu_dual_and_its_derivative_are_those_of_the_arc_cosine_kernel(rho):
+def test_duals_with_a_closed_form_there_are_those_of_its_kernels(rho, name, layer, first_moment):
     from neural_tangents import stax
 
-    *_, kernel = stax.serial(stax.Dense(1), stax.Relu(), stax.Dense(1))
-    found = kernel(pairs(rho), None, ("nngp", "ntk"))
-    raw = float(found.nngp[0, 1])  # E max(X,0) max(Y,0)
-    variance, mean = RELU.scale**2, RELU.offset
-    first_moment = 1 / math.sqrt(2 * math.pi)
-    shifted = variance * raw + 2 * RELU.scale * mean * first_moment + mean**2
-    assert dual("relu", rho).item() == pytest.approx(shifted, abs=1e-12)
+    *_, kernel = stax.serial(stax.Dense(1), getattr(stax, layer)(), stax.Dense(1))
+    found, phi = kernel(pairs(rho), None, ("nngp", "ntk")), ACTIVATIONS[name]
+    raw = float(found.nngp[0, 1])  # E φ(X) φ(Y)
+    shifted = phi.scale**2 * raw + 2 * phi.scale * phi.offset * first_moment + phi.offset**2
+    assert dual(name, rho).item() == pytest.approx(shifted, abs=1e-12)
     if rho:
         slope = (float(found.ntk[0, 1]) - raw) / rho  # Θ = Σ¹ + ρ E[φ'φ']
-        assert dual_derivative("relu", rho).item() == pytest.approx(variance * slope, abs=1e-10)
+        assert dual_derivative(name, rho).item() == pytest.approx(phi.scale**2 * slope, abs=1e-10)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:neural_tangents")  # quadrature and autodiff are what is wanted

@@ -9,7 +9,8 @@ from torch.func import functional_call, jacrev, vmap
 from engine.measure.gram import feature_gram
 from engine.measure.kernel import TangentKernel
 from tests.closed_form.small_networks import CASES, small
-from tests.oracles.modules import module_of, parameters_of
+from tests.model.module_model import module_of
+from tests.oracles.modules import parameters_of
 
 
 def dense_kernel(case) -> torch.Tensor:
@@ -21,7 +22,7 @@ def dense_kernel(case) -> torch.Tensor:
 def test_the_tangent_kernel_is_that_of_torch_func(activation, renormalize, bias):
     """One example at a time: vmap of reverse-mode Jacobians of the module, contracted over its parameters."""
     case = small(activation, renormalize, bias)
-    module = module_of(case)
+    module = module_of(case.model)
     parameters = {name: value.detach() for name, value in module.named_parameters()}
 
     def one(values, x):
@@ -36,7 +37,7 @@ def test_the_tangent_kernel_is_that_of_torch_func(activation, renormalize, bias)
 def test_the_tangent_kernel_is_that_of_nngeometry(activation, renormalize, bias):
     gram = pytest.importorskip("nngeometry.gram", reason="nngeometry is not installed: pip install wnt-tui[oracles]")
     case = small(activation, renormalize, bias)
-    module = module_of(case)
+    module = module_of(case.model)
     assert len(parameters_of(module)) == len(case.model.parameters.values())
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(case.x, case.y), batch_size=len(case.x))
     theirs = gram.GramMatrix(module, loader, function=lambda x, _: module(x)).data  # (k, n, k, n)
