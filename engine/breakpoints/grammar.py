@@ -22,6 +22,7 @@ import ast
 import difflib
 import keyword
 import re
+import string
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import cast
@@ -93,6 +94,8 @@ def _read(text: str) -> Breakpoint:
             break
         if keyword.iskeyword(word):
             raise _unknown(text, piece.start(), word)
+        if piece.lastgroup == "name" and word not in _PYTHON and source[-1:] in {".", *string.digits}:
+            raise _expected(text, "an operator is", piece.start())
         if word.isdigit() and word.startswith("0") and len(word) > 1:
             word = f"{int(word)}.".ljust(len(word), "0")  # in Python a whole number does not begin with zeros
         source += " " if word.isspace() else _PYTHON.get(word, word)

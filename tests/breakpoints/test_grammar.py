@@ -32,6 +32,9 @@ PIECES = (*STEP_COLUMNS[:6], *LAYER_COLUMNS[:6], *WORDS, *SIGNS, "0.8", "1e-4", 
         ("eq13_op[any] <= 0", "eq13_op[any] <= 0", 1),
         ("lambda_min[all] < 0.5*infinite_lambda_min[all]", "lambda_min[all] < 0.5*infinite_lambda_min[all]", 1),
         ("step >= 50", "step >= 50", 1),
+        ("step >= 050", "step >= 050", 1),
+        ("pl > 3for 5", "pl > 3 for 5", 5),
+        ("loss inside 1. .. .5*pl", "loss inside 1...5*pl", 1),
     ],
 )
 def test_a_breakpoint_has_one_canonical_text(text: str, canonical: str, rows: int) -> None:
@@ -50,6 +53,7 @@ def test_a_breakpoint_has_one_canonical_text(text: str, canonical: str, rows: in
         ("pl == 3", 4, "'='"),
         ("pl > 3 $", 8, "'$'"),
         ("pl > 3)", 7, "')'"),
+        ("pl > 3infinite_ntk", 7, "an operator"),
         ("lg10_cond[3] > 4", 1, "no metric 'lg10_cond'"),
         ("log10_cond > 4", 11, "a value a layer"),
         ("pl[2] > 3", 3, "no layers"),
@@ -84,6 +88,20 @@ def test_what_is_wrong_is_pointed_at(text: str, column: int, reason: str) -> Non
     assert (shown, len(caret)) == (text.strip(), column)
     assert "\n" not in str(error)
     assert "\x1b" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pl if 3 else 2", "not pl > 3", "pl > 3 and loss > 2", "lambda: 3", "True < pl", "pl is 3", "pl in loss",
+        "pl > 0x1f", "pl > 1_0", "pl > 1j", "pl > 2**3", "pl > 7//2", "pl << 3", "pl > --3", "pl > 3*-2", "pl.loss > 3",
+        "[pl] > 3", "pl[2][3] > 3", "log10_cond[1:2] > 3", "pl > (3)", "pl > 'a'", "pl := 3", "pl > f", "pl > 3 # x",
+        "-" * LONGEST_CONDITION, "[" * LONGEST_CONDITION, "pl[" * 60,
+    ],
+)  # fmt: skip
+def test_what_python_understands_and_the_grammar_does_not_is_refused(text: str) -> None:
+    with pytest.raises(BreakpointError):
+        parse(text)
 
 
 def test_a_misspelt_metric_is_answered_with_the_nearest() -> None:
