@@ -25,8 +25,7 @@ _SPECTRUM = (
         "largest eigenvalue of G^m",
         "How much the examples share one direction at this layer. Where it is followed, a Ritz value: never above "
         "λ_max, and within about 10⁻⁸ of an eigenvalue.",
-        "Fig. 1d: mirrors λ_min.", log=True,
-        uncertainty=Uncertainty("≥", "lambda_max_residual"),
+        "Fig. 1d: mirrors λ_min.", log=True, uncertainty=Uncertainty("≥", "lambda_max_residual"),
     ),
     Metric(
         "lambda_max_residual", "‖Gv−θv‖", "1", "layer", "exact", "spectrum", "core", "",

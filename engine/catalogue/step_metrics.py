@@ -75,8 +75,7 @@ _OPTIMISATION = (
         "smoothness_step", "L_step", "1", "step", "exact", "free", "core", "Lemma 1",
         "2(f_k − f_{k−1} + η‖g‖²)/(η²‖g‖²), g = ∇f(θ_{k−1})",
         "The smoothness that would have made the descent lemma exact on the step that led here; can be negative.",
-        "Not in the paper.", log=True,
-        uncertainty=Uncertainty("±", "smoothness_step_resolution"),
+        "Not in the paper.", log=True, uncertainty=Uncertainty("±", "smoothness_step_resolution"),
     ),
     Metric(
         "smoothness_step_resolution", "±L_step", "1", "step", "estimate", "free", "core", "Lemma 1",
@@ -91,8 +90,7 @@ _OPTIMISATION = (
         "smoothness_secant", "L_sec", "1", "step", "lower", "free", "core", "Eq. 15",
         "‖g_k − g_{k−1}‖/‖θ_k − θ_{k−1}‖",
         "Change of the gradient over the last step: a lower bound on any Lipschitz constant of the gradient there.",
-        "Not in the paper.", log=True,
-        refined=(KINKS,),
+        "Not in the paper.", log=True, refined=(KINKS,),
     ),
     Metric(
         "smoothness_bound", "L_bound", "1", "step", "upper", "spectrum", "core", "Lemmas 4, 9",
@@ -120,8 +118,7 @@ _PREDICTIONS = (
         "predicted_lemma1", "f̂_L1", "loss", "step", "heuristic", "products", "all", "Lemma 1, Eq. 3",
         "f* + (1 − μ/L)(f − f*) = f − ‖g‖²/(2L), L = λ_max(∇²f), all of row k−1",
         "Loss that Lemma 1 promises for this row; it presumes η = 1/L and a global L. Empty where λ_max ≤ 0.",
-        "Identical to the descent lemma for any f*: the local PL constant cancels.", log=True,
-        refined=(KINKS,),
+        "Identical to the descent lemma for any f*: the local PL constant cancels.", log=True, refined=(KINKS,),
     ),
     Metric(
         "predicted_descent", "f̂_desc", "loss", "step", "heuristic", "free", "core", "Lemma 1",
@@ -138,8 +135,7 @@ _PREDICTIONS = (
         "The paper draws it for cross-entropy. That it is four times looser than Lemma 1 is an artefact of μ = 1: with "
         "the same distance in Eq. 38 the local weak-PL constant is μ = 4, and Lemma 10 is Lemma 1. The paper's “weakly "
         "convex” means convex.",
-        log=True,
-        refined=(KINKS,),
+        log=True, refined=(KINKS,),
     ),
     Metric(
         "ratio_lemma1", "f/f̂_L1", "1", "step", "heuristic", "products", "all", "Fig. 2a, 6c, 6d",
@@ -174,8 +170,7 @@ _PREDICTIONS = (
         "f* + (f_0 − f*) Π_{i<k} (1 − 2ημ_i(1 − ηL_i/2)), L_i = max(μ_i, L_step of row i); factor 1 at i = 0",
         "Lemma 13 at the real η, multiplied up from step 0, with what was known before each step.",
         "The paper's form is Π(1 − μ_i/L), for η = 1/L. No L below the local μ can be a smoothness constant.",
-        log=True, vacuous="at or above f_0: no decrease is promised",
-        refined=(KINKS, NOT_PL),
+        log=True, vacuous="at or above f_0: no decrease is promised", refined=(KINKS, NOT_PL),
     ),
     Metric(
         "distance_init", "‖θ−θ₀‖", "1", "step", "exact", "free", "core", "Eq. 4", "√Σ_l ‖W_l − W_l(0)‖²_F",
@@ -186,8 +181,7 @@ _PREDICTIONS = (
         "η√(2L(f⁰ − f*))/(1 − √γ), γ = 1 − 2ημ(1 − ηL/2), μ = min, L = max so far",
         "How far Lemma 1 lets the parameters travel, L raised to μ where it is below it. Empty where η ≥ 2/L, so also "
         "where η ≥ 2/μ however small L is, and where no μ > 0 is known.",
-        "Eq. 4 has a spurious 1/L on its left and presumes η = 1/L.", log=True,
-        refined=(KINKS, NOT_PL),
+        "Eq. 4 has a spurious 1/L on its left and presumes η = 1/L.", log=True, refined=(KINKS, NOT_PL),
     ),
 )  # fmt: skip
 
@@ -196,8 +190,7 @@ _GENERALIZATION = (
         "loss_bound", "M", "loss", "step", "estimate", "free", "core", "Lemma 2",
         "1 for mse, else max ℓ_i over training and test examples",
         "Largest loss of one example, as Lemma 2 asks for it: a bound at or above M is vacuous.",
-        "Lemma 2 asks for a bound over all data; only mse has one.", log=True,
-        refined=BOUNDED,
+        "Lemma 2 asks for a bound over all data; only mse has one.", log=True, refined=BOUNDED,
     ),
     Metric(
         "stability_beta", "β", "loss", "step", "heuristic", "free", "core", "Eq. 6",
@@ -210,23 +203,20 @@ _GENERALIZATION = (
         "√((M² + 12Mnβ)/(2nδ)) with local G and μ",
         "Bound on |test − train| risk from local constants; empty for n = 1.",
         "Fig. 4 and 7. With local μ it cannot fall below the floor: to say anything it needs R < δM/24 and n > 1/(2δ), "
-        "and these do not suffice.", log=True, vacuous="at or above M",
-        refined=(NOT_PL,),
+        "and these do not suffice.", log=True, vacuous="at or above M", refined=(NOT_PL,),
     ),
     Metric(
         "generalization_bound_compositional", "B_comp", "loss", "step", "heuristic", "spectrum", "core",
         "Lemmas 2, 4, 9", "the same with G = lipschitz_bound",
         "The bound with a proved Lipschitz constant instead of the measured one.", log=True,
-        vacuous="at or above M",
-        refined=(NOT_PL,),
+        vacuous="at or above M", refined=(NOT_PL,),
     ),
     Metric(
         "generalization_floor", "B_floor", "loss", "step", "exact", "free", "core", "Lemma 2",
         "generalization_bound at r = G/‖∇f‖ = 1, at least √(24M(R − f*)/δ)",
         "What the bound could be at best with local μ, whatever the network.",
         "Why Fig. 4 is vacuous: measured r is 16 to 71 and even r = 1 does not suffice.", log=True,
-        vacuous="at or above M, where no local constant could make the bound say anything",
-        refined=(UNBOUNDED,),
+        vacuous="at or above M, where no local constant could make the bound say anything", refined=(UNBOUNDED,),
     ),
     Metric(
         "generalization_gap", "|R_test−R|", "loss", "step", "exact", "forward", "core", "Eq. 7",
@@ -270,8 +260,7 @@ _KERNEL = (
     Metric(
         "pntk_lambda_min", "λ_min(pNTK)", "1", "step", "upper", "spectrum", "all", "",
         "smallest eigenvalue of the n×n kernel with the one cotangent 1/√k",
-        "Compressed kernel: λ_min(K) ≤ this.", log=True,
-        uncertainty=Uncertainty("≤", "pntk_lambda_max", rounding=True),
+        "Compressed kernel: λ_min(K) ≤ this.", log=True, uncertainty=Uncertainty("≤", "pntk_lambda_max", rounding=True),
     ),
     Metric(
         "pntk_lambda_max", "λ_max(pNTK)", "1", "step", "lower", "spectrum", "all", "",

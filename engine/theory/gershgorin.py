@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-# Rows of a block.
-_ROWS = 256
+_BLOCK = 256
+"""Rows of G that are copied at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,35 +34,27 @@ class Gershgorin:
 
 
 def gershgorin(gram: ArrayLike) -> Gershgorin:
-    """Discs of a symmetric matrix.
+    """Discs of a symmetric matrix, shape (n, n), n ≥ 1, in O(n²) and memory for some hundred rows.
 
     The enclosure is taken row by row, which is tighter than min G_ii − max R_i and max G_ii + max R_i.
 
-    Args:
-        gram: Shape (n, n), n ≥ 1.
-
     Returns:
-        The proxy's numbers and the enclosure. Cost O(n²), and memory for some hundred rows.
+        The proxy's numbers and the enclosure.
     """
     matrix = np.asarray(gram, dtype=np.float64)
     n, diagonal, radii = len(matrix), matrix.diagonal(), np.empty(len(matrix))
     largest = largest_abs = -math.inf
-    for first in range(0, n, _ROWS):
-        off = matrix[first : first + _ROWS].copy()
+    for first in range(0, n, _BLOCK):
+        off = matrix[first : first + _BLOCK].copy()
         own = np.arange(len(off)), np.arange(first, first + len(off))
         off[own] = -np.inf
-        largest = _larger(largest, float(off.max()))
+        largest = float(np.maximum(largest, off.max()))  # NaN if either is
         off[own] = 0.0
         np.abs(off, out=off)
-        largest_abs = _larger(largest_abs, float(off.max()))
-        radii[first : first + _ROWS] = off.sum(axis=1)
+        largest_abs = float(np.maximum(largest_abs, off.max()))
+        radii[first : first + _BLOCK] = off.sum(axis=1)
     if n == 1:
         largest = largest_abs = math.nan
     with np.errstate(invalid="ignore"):  # ∞ − ∞ in a matrix that has overflowed
         lower, upper = float((diagonal - radii).min()), float((diagonal + radii).max())
     return Gershgorin(float(radii.max()), float(diagonal.min()), largest, largest_abs, lower, upper)
-
-
-def _larger(a: float, b: float) -> float:
-    """The larger one; NaN if either is, as numpy's maximum."""
-    return float(np.maximum(a, b))

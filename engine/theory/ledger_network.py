@@ -158,25 +158,19 @@ _SMOOTHNESS = (
     Inequality(
         name="descent", group="descent", kind="estimate", equation="Lemma 1",
         left="f_k", right="f − η(1 − ηL_seg/2)‖g‖²", metrics=("loss", "smoothness_segment"),
-        meaning=(
-            "The descent lemma with an L that is proved over the whole step; f, g and η of the row before. It promises "
-            "a decrease for η < 2/L_seg and only limits the rise otherwise, which counts as saying nothing. "
-            "Smooth φ only."
-        ),
-        violated=(
-            f"L_seg bounds the curvature all along the step: {_UNDERESTIMATED}the loss, its gradient or L_seg "
-            "is computed wrongly."
-        ),
+        meaning="The descent lemma with an L that is proved over the whole step; f, g and η of the row before. It "
+        "promises a decrease for η < 2/L_seg and only limits the rise otherwise, which counts as saying "
+        "nothing. Smooth φ only.",
+        violated=f"L_seg bounds the curvature all along the step: {_UNDERESTIMATED}the loss, its gradient or L_seg is "
+        "computed wrongly.",
         widened="the rounding of both losses, of both gradients and of what is promised", terms=_descent,
     ),
     Inequality(
         name="secant_segment", group="secant", kind="estimate", equation="Eq. 15",
         left="‖Δg‖/‖Δθ‖", right="L_seg", metrics=("smoothness_secant", "smoothness_segment"),
         meaning="The gradient changes along the step by no more than its Lipschitz constant there allows. Smooth φ.",
-        violated=(
-            f"L_seg bounds the curvature all along the step: {_UNDERESTIMATED}the gradients or L_seg are "
-            "computed wrongly."
-        ),
+        violated=f"L_seg bounds the curvature all along the step: {_UNDERESTIMATED}the gradients or L_seg are "
+        "computed wrongly.",
         widened="the rounding of both gradients and of the parameters, over the length of the step",
         terms=_secant,
     ),
@@ -184,9 +178,7 @@ _SMOOTHNESS = (
         name="hessian_bound", group="Hessian", kind="estimate", equation="Lemmas 4, 9",
         left="λ_max(∇²f)", right="L_bound", metrics=("smoothness_hessian", "smoothness_bound"),
         meaning="The recursion over layers bounds the Hessian at θ. Smooth φ only.",
-        violated=(
-            f"The bound is proved: {_UNDERESTIMATED}Hessian products or the recursion are computed wrongly."
-        ),
+        violated=f"The bound is proved: {_UNDERESTIMATED}Hessian products or the recursion are computed wrongly.",
         widened=f"{_ROUNDING}; a Ritz value is at most λ_max", terms=_hessian,
     ),
 )  # fmt: skip
@@ -214,10 +206,7 @@ _GRADIENTS = (
         name="gradient_bound", group="gradients", kind="estimate", equation="Lemmas 4, 9",
         left="max_i‖∇ℓ_i‖", right="G_bound", metrics=("sample_grad_norm_max", "lipschitz_bound"),
         meaning="The recursion over layers bounds every per-example gradient at θ.",
-        violated=(
-            f"The bound is proved: {_UNDERESTIMATED}the per-example norms or the recursion are computed "
-            "wrongly."
-        ),
+        violated=f"The bound is proved: {_UNDERESTIMATED}the per-example norms or the recursion are computed wrongly.",
         widened=_ROUNDING, terms=_at_most("sample_grad_norm_max", "lipschitz_bound"),
     ),
     Inequality(
@@ -260,10 +249,8 @@ _CONSEQUENCES = (
     Inequality(
         name="gap_bound", group="gap", kind="assumption", equation="Lemma 2, Eq. 7",
         left="|R_test − R|", right="B_local", metrics=("generalization_gap", "generalization_bound"),
-        meaning=(
-            "Lemma 2 bounds the difference of the risks with probability 1 − δ, for a global PL constant and Lipschitz "
-            "constant where the local ones stand; vacuous when the bound is at least M."
-        ),
+        meaning="Lemma 2 bounds the difference of the risks with probability 1 − δ, for a global PL constant and "
+        "Lipschitz constant where the local ones stand; vacuous when the bound is at least M.",
         violated="This network generalizes worse than Lemma 2 allows: its local constants are not global ones.",
         widened=_ROUNDING, terms=_gap,
     ),
