@@ -27,40 +27,19 @@ _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|([nrt\\]))")
 
 
 def printable(text: str) -> str:
-    """Text on one line without anything that acts on a terminal or cannot be written as UTF-8.
-
-    Args:
-        text: Any text; bytes of a file name that are no UTF-8 are lone surrogates in it, as Python decodes them.
-
-    Returns:
-        The text with control characters, line breaks, lone surrogates and marks of writing direction escaped.
-    """
+    """Text on one line, valid UTF-8, with all escaped that acts on a terminal or changes the direction of writing."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escaped(character) if _hidden(character) else character for character in text)
 
 
 def shown_path(path: str | os.PathLike[str]) -> str:
-    """A path, or a part of one, as people and JSON are told it; :func:`existing_path` takes it back.
-
-    Args:
-        path: The path.
-
-    Returns:
-        Printable text on one line, valid UTF-8.
-    """
+    """A path, or a part of one, as printable text on one line; :func:`existing_path` takes it back."""
     return printable(os.fspath(path).replace("\\", "\\\\"))
 
 
 def shell_path(path: str | os.PathLike[str]) -> str:
-    """A path as a word of a shell's command line, for commands that people are told to type.
-
-    Args:
-        path: The path.
-
-    Returns:
-        The path, quoted where the shell would take it for something else.
-    """
+    """A path as a word of a shell's command line, quoted where the shell would take it for something else."""
     text = os.fspath(path)
     text = f"./{text}" if text.startswith(("-", "~")) else text
     if printable(text) == text:
@@ -69,16 +48,8 @@ def shell_path(path: str | os.PathLike[str]) -> str:
 
 
 def named_path(text: str | os.PathLike[str]) -> Path:
-    """The absolute path that somebody means: ``~`` and ``~user`` are homes, two slashes are one.
-
-    ``..`` and links are left to the system, which follows them in order.
-
-    Args:
-        text: What was typed, or stands in an environment variable or a file.
-
-    Returns:
-        The path; where there is no such user, ``~user`` is a name like any other.
-    """
+    """The absolute path of what was typed: ``~`` and ``~user`` are homes, unless there is no such user."""
+    # `..` and links are left to the system, which follows them in order.
     path = Path(text)
     # A Path has lost the difference between ~name, a home, and ./~name, a name: only text can mean a home.
     if isinstance(text, str) and text.startswith("~"):
@@ -99,14 +70,7 @@ def _working_folder() -> str:
 
 
 def existing_path(text: str | os.PathLike[str]) -> Path:
-    """Like :func:`named_path`, for something that is there: it may also be typed as it was shown, escaped.
-
-    Args:
-        text: What was typed.
-
-    Returns:
-        The path; what is named literally comes first.
-    """
+    """Like :func:`named_path`, for a file that is there: its name may also be escaped, but as it stands it comes first."""
     path = named_path(text)
     if "\\" not in os.fspath(text) or os.path.lexists(path):
         return path
@@ -115,39 +79,18 @@ def existing_path(text: str | os.PathLike[str]) -> Path:
 
 
 def real_path(path: str | os.PathLike[str]) -> Path:
-    """The one path of a file, links followed: two files are the same where this is.
-
-    Args:
-        path: A path.
-
-    Returns:
-        The path; the last part need not exist.
-    """
+    """The one path of a file, links followed: two files are the same where this is; the last part need not exist."""
     return Path(os.path.realpath(named_path(path)))
 
 
 def beside_links(path: str | os.PathLike[str]) -> Path:
-    """The path of a file that is to be made: links to its folder are followed, its own name is kept.
-
-    Args:
-        path: A path.
-
-    Returns:
-        The path, at which there may be a link.
-    """
+    """The path of a file to be made: links to its folder are followed, its own name, maybe a link, is kept."""
     path = named_path(path)
     return real_path(path) if path.name in {"", ".."} else real_path(path.parent) / path.name
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a path leads to a folder; False also for names that cannot be and in folders that are closed.
-
-    Args:
-        path: A path.
-
-    Returns:
-        Whether it is one.
-    """
+    """Whether a path leads to a folder; False also for names that cannot be and in folders that are closed."""
     try:
         return stat.S_ISDIR(path.stat().st_mode)
     except (OSError, ValueError):
