@@ -70,7 +70,7 @@ def _working_folder() -> str:
 
 
 def existing_path(text: str | os.PathLike[str]) -> Path:
-    """Like :func:`named_path`, for a file that is there: its name may also be escaped, but as it stands it comes first."""
+    """Like :func:`named_path`, for a file that is there: its name may also be escaped, as it stands it comes first."""
     path = named_path(text)
     if "\\" not in os.fspath(text) or os.path.lexists(path):
         return path
