@@ -1,6 +1,9 @@
-"""Reducing a layer metric to a few blocks of steps, exactly: the extremes of a block are its steps'."""
+"""Reducing layer metrics to a few blocks of steps, exactly: the extremes of a block are its steps'."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,49 +14,73 @@ Integers = NDArray[np.int64]
 Reals = NDArray[np.float64]
 
 
-def merge_blocks(
-    first: Integers, last: Integers, layer: Integers, low: Reals, high: Reals, *, layers: int, blocks: int
-) -> LayerBlocks:
-    """Merge rows, each the extremes of one layer over a range of steps, to at most so many blocks.
+class Extremes(NamedTuple):
+    """Extremes of layer metrics over ranges of steps, which are equal or disjoint; a row a range and layer.
 
-    Ranges are equal or disjoint. Memory is that of the rows and of the result: rows × layers is never formed.
-
-    Args:
+    Attributes:
         first: First step of each row's range, shape (rows,), ascending.
         last: Last step of each row's range, shape (rows,).
-        layer: Layer of each row, shape (rows,), 0 … layers − 1.
-        low: Smallest value of each row, shape (rows,); what is not finite does not count.
-        high: Largest value of each row, shape (rows,); what is not finite does not count.
+        layer: Layer of each row, shape (rows,).
+        low: Smallest values, shape (metrics, rows); what is not finite does not count.
+        high: Largest values, same shape.
+    """
+
+    first: Integers
+    last: Integers
+    layer: Integers
+    low: Reals
+    high: Reals
+
+    def within(self, begin: int, end: int) -> Extremes:
+        """Return the rows whose ranges begin at begin … end − 1."""
+        part = slice(*np.searchsorted(self.first, (begin, end)).tolist())
+        return Extremes(self.first[part], self.last[part], self.layer[part], self.low[:, part], self.high[:, part])
+
+
+def joined(parts: Sequence[Extremes]) -> Extremes:
+    """Return the rows of several windows of steps, one after the other."""
+    return Extremes(*(np.concatenate(columns, axis=-1) for columns in zip(*parts, strict=True)))
+
+
+def layer_blocks(found: Extremes, names: Sequence[str], *, layers: int, blocks: int) -> dict[str, LayerBlocks]:
+    """Reduce rows to at most so many blocks of steps.
+
+    Memory is that of the rows and of the result: rows × layers is never formed.
+
+    Args:
+        found: The rows.
+        names: Their metrics.
         layers: Number of layers.
         blocks: The most blocks wanted, at least 1.
 
     Returns:
-        The blocks. Where there are at most ``blocks`` ranges each is a block of its own; otherwise the ranges
+        The blocks by metric. Where there are at most ``blocks`` ranges each is a block of its own; otherwise the ranges
         are put together by where their middles fall among ``blocks`` equal parts of the steps.
     """
-    if first.size == 0:
-        none = np.empty((0, layers))
-        return LayerBlocks(first, last, none, none.copy())
-    starts = np.flatnonzero(np.r_[True, first[1:] != first[:-1]])
-    group = np.cumsum(np.r_[True, first[1:] != first[:-1]]) - 1
-    if starts.size > blocks:
+    first, last = found.first, found.last
+    part = first
+    if np.unique(first).size > blocks:
         middle = (first.astype(np.float64) + last.astype(np.float64)) / 2
         span = float(last[-1]) - float(first[0]) + 1.0
         part = np.minimum(((middle - float(first[0])) * (blocks / span)).astype(np.int64), blocks - 1)
-        starts = np.flatnonzero(np.r_[True, part[1:] != part[:-1]])
-        group = np.cumsum(np.r_[True, part[1:] != part[:-1]]) - 1
-    ends = np.r_[starts[1:], first.size] - 1
-    return LayerBlocks(
-        first[starts],
-        last[ends],
-        _reduced(np.minimum, group, layer, low, starts.size, layers),
-        _reduced(np.maximum, group, layer, high, starts.size, layers),
-    )
+    begins = np.ones(part.size, bool)
+    begins[1:] = part[1:] != part[:-1]
+    starts, group = np.flatnonzero(begins), np.cumsum(begins) - 1
+    ends = np.r_[starts[1:], part.size][: starts.size] - 1
+    place = group * layers + found.layer
+    return {
+        name: LayerBlocks(
+            first[starts],
+            last[ends],
+            _reduced(np.minimum, np.inf, place, low, starts.size, layers),
+            _reduced(np.maximum, -np.inf, place, high, starts.size, layers),
+        )
+        for name, low, high in zip(names, found.low, found.high, strict=True)
+    }
 
 
-def _reduced(reduce: np.ufunc, group: Integers, layer: Integers, values: Reals, groups: int, layers: int) -> Reals:
-    nothing = np.inf if reduce is np.minimum else -np.inf
+def _reduced(reduce: np.ufunc, nothing: float, place: Integers, values: Reals, groups: int, layers: int) -> Reals:
     result = np.full(groups * layers, nothing)
-    reduce.at(result, group * layers + layer, np.where(np.isfinite(values), values, nothing))
+    reduce.at(result, place, np.where(np.isfinite(values), values, nothing))
     result[~np.isfinite(result)] = np.nan
     return result.reshape(groups, layers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from engine.session.schema import LARGEST_STEP
 from engine.session.text import plain_text
+
+NumberQuery = Callable[..., NDArray[np.float64]]
+"""Reads rows of numbers: cells in a row, statement, its arguments. Shape (cells, rows), NaN for what is no number."""
 
 _NUMBERS = {float, int, type(None)}
 

@@ -23,11 +23,10 @@ from engine.config import RunConfig
 from engine.errors import ConfigError, SessionError
 from engine.paths import shown_path
 from engine.session.cells import number_matrix, whole_and_ascending
-from engine.session.columns import present
 from engine.session.heartbeat import read_beat
 from engine.session.layer_table import LayerTable
 from engine.session.liveness import engine_alive, lock_path
-from engine.session.opening import OpenSession, damaged, open_session, primary_code, sentence_of
+from engine.session.opening import How, OpenSession, damaged, open_session, primary_code, sentence_of
 from engine.session.parsing import command_from, engine_from, event_from, tensor_from
 from engine.session.rows import ROLLING, Command, CommandAnswer, EngineRow, EventRow, LayerBlocks, LayerRows, Tensor
 from engine.session.schema import (
@@ -36,8 +35,8 @@ from engine.session.schema import (
     EVENT_COLUMNS,
     LARGEST_STEP,
     LARGEST_TENSOR,
-    listed,
     quoted,
+    selected,
 )
 from engine.session.text import LONGEST_TEXT, plain_text
 
@@ -105,9 +104,9 @@ class SessionReader:
         return shown_path(self.path.stem)
 
     @property
-    def follows(self) -> bool:
-        """Whether new rows become visible here; False for an immutable file and for a temporary copy."""
-        return self._session.how in {"read-write", "read-only"}
+    def how(self) -> How:
+        """How the file is open; ``immutable`` and ``copy`` see no new rows."""
+        return self._session.how
 
     def config(self) -> RunConfig:
         """Return the configuration of the run."""
@@ -126,10 +125,6 @@ class SessionReader:
         """Return a number that changes whenever another connection has written; costs some microseconds."""
         return int(self._rows("PRAGMA data_version")[0][0])
 
-    def row_count(self) -> int:
-        """Return the number of steps recorded; it counts them, so it takes time proportional to it."""
-        return int(self._rows("SELECT count(*) FROM steps WHERE step BETWEEN 0 AND ?", LARGEST_STEP)[0][0])
-
     def last_step(self) -> int:
         """Return the newest step recorded, −1 before the first."""
         rows = self._rows("SELECT step FROM steps WHERE step BETWEEN 0 AND ? ORDER BY step DESC LIMIT 1", LARGEST_STEP)
@@ -141,14 +136,7 @@ class SessionReader:
         return int(rows[0][0]) if rows else -1
 
     def columns(self, table: str) -> tuple[str, ...]:
-        """The columns that a table has in this file: an older catalogue's has fewer than today's.
-
-        Args:
-            table: ``steps``, ``layers`` or another of a session's tables.
-
-        Returns:
-            Their names.
-        """
+        """Return the columns that a table has in this file: an older catalogue's has fewer than today's."""
         return self._session.columns[table]
 
     def steps(self, after: int = -1, limit: int = -1) -> tuple[NDArray[np.int64], dict[str, Array]]:
@@ -163,84 +151,31 @@ class SessionReader:
             ``time`` (Unix time of recording), each of shape (rows,), NaN where not computed or not in this
             file.
         """
-        names = present(self._session.columns["steps"], ("time", *STEP_COLUMNS))
+        names = ("step", "time", *STEP_COLUMNS)
         matrix = self._numbers(
-            len(names) + 1,
-            f"SELECT {listed(('step', *names))} FROM steps WHERE typeof(step) = 'integer' AND step > ?"
-            " AND step <= ? ORDER BY step LIMIT ?",
+            len(names),
+            f"SELECT {selected(names, self.columns('steps'))} FROM steps WHERE typeof(step) = 'integer'"
+            " AND step > ? AND step <= ? ORDER BY step LIMIT ?",
             max(after, -1),
             LARGEST_STEP,
             limit,
         )
         sound = whole_and_ascending(matrix[0], strictly=True)
         matrix = matrix if sound.all() else matrix[:, sound]
-        columns = dict(zip(names, matrix[1:], strict=True))
-        nothing = np.full(matrix.shape[1], np.nan)
-        return matrix[0].astype(np.int64), {name: columns.get(name, nothing) for name in ("time", *STEP_COLUMNS)}
+        return matrix[0].astype(np.int64), dict(zip(names[1:], matrix[1:], strict=True))
 
     def layers_at(self, step: int) -> dict[str, Array]:
-        """All layer metrics at a step.
-
-        Args:
-            step: A step.
-
-        Returns:
-            Every layer metric of the catalogue by name, each of shape (depth + 1,), NaN where not computed;
-            {} if the step has no row of layers.
-        """
+        """Return every layer metric by name at a step, each of shape (depth + 1,); {} if it has no row of layers."""
         return self._layers.at(step)
 
     def layers(self, first: int, last: int) -> LayerRows:
-        """The rows of ``layers`` over steps first..last.
-
-        Args:
-            first: First step.
-            last: Last step.
-
-        Returns:
-            The rows, by step and layer.
-        """
+        """Return the rows of ``layers`` over steps first … last, by step and layer."""
         return self._layers.rows(first, last)
 
-    def layer_series(self, name: str, layer: int, first: int, last: int) -> tuple[NDArray[np.int64], Array]:
-        """One metric of one layer over steps.
-
-        Args:
-            name: A layer metric; one that the file does not have is NaN.
-            layer: 0 … depth.
-            first: First step.
-            last: Last step.
-
-        Returns:
-            Steps and values, each of shape (rows,).
-        """
-        return self._layers.series(name, layer, first, last)
-
     def layer_bands(
-        self,
-        names: Sequence[str],
-        first: int,
-        last: int,
-        blocks: int,
-        layer: int | None = None,
-        *,
-        rough: bool = False,
+        self, names: Sequence[str], first: int, last: int, blocks: int, layer: int | None = None, *, rough: bool = False
     ) -> dict[str, LayerBlocks]:
-        """Layer metrics over steps first..last, reduced to blocks of steps; several cost little more than one.
-
-        Args:
-            names: Layer metrics; one that the file does not have is NaN.
-            first: First step.
-            last: Last step.
-            blocks: The most blocks wanted.
-            layer: The only layer wanted, which is quicker; the others are then NaN. None is all of them.
-            rough: Whether to read narrow windows like wide ones, and whole blocks of 64 steps where they reach out of
-                the window.
-
-        Returns:
-            Exact extremes per block, by metric. Narrow windows are read row by row; in wide ones whole blocks of 64
-            steps come from ``layer_extremes`` and only both ends row by row.
-        """
+        """Return layer metrics over steps first … last, reduced to blocks of steps: see :meth:`LayerTable.bands`."""
         return self._layers.bands(names, first, last, blocks, layer, rough=rough)
 
     def events(self, after_id: int = 0) -> tuple[EventRow, ...]:

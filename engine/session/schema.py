@@ -7,7 +7,7 @@ is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from engine.catalogue import LAYER_COLUMNS, STEP_COLUMNS
 
@@ -21,8 +21,7 @@ BLOCK_STEPS = 64
 """Steps of a block of ``layer_extremes``; block b is steps 64·b … 64·b + 63."""
 
 LARGEST_STEP = 2**51
-"""Steps beyond it are no steps: nothing this program writes, and floats could not tell halves of them apart, between
-which an axis of one step reaches."""
+"""Steps beyond it are no steps: floats could not tell their halves apart, which an axis of one step needs."""
 
 LARGEST_TENSOR = 10**9
 """SQLite's own limit on one value, in bytes."""
@@ -56,51 +55,27 @@ PRIMARY_KEYS = {
 
 
 def quoted(name: str) -> str:
-    """An identifier as SQL takes it, whatever is in it.
-
-    Args:
-        name: Name of a table or column.
-
-    Returns:
-        The name in double quotes.
-    """
+    """Return a name of a table or column as SQL takes it, whatever is in it: in double quotes."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names of columns as SQL lists them.
-
-    Args:
-        names: Names of columns.
-
-    Returns:
-        The names, quoted, between commas.
-    """
+    """Return names of columns as SQL lists them: quoted, between commas."""
     return ", ".join(map(quoted, names))
 
 
+def selected(names: Iterable[str], columns: Collection[str]) -> str:
+    """Return names of columns as SQL lists them, NULL for those that a table of an older catalogue does not have."""
+    return ", ".join(quoted(name) if name in columns else "NULL" for name in names)
+
+
 def extreme_columns(name: str) -> tuple[str, str]:
-    """The two columns of ``layer_extremes`` that belong to a layer metric.
-
-    Args:
-        name: A layer metric of the catalogue.
-
-    Returns:
-        Names of the columns of its smallest and its largest value.
-    """
+    """Return the columns of ``layer_extremes`` with a layer metric's smallest and largest values."""
     return f"min_{name}", f"max_{name}"
 
 
 def insert_into(table: str, columns: tuple[str, ...]) -> str:
-    """An INSERT with a placeholder a column; it fails where the row exists: history is never overwritten.
-
-    Args:
-        table: Name of the table.
-        columns: Names of its columns, in the order of the values.
-
-    Returns:
-        The statement.
-    """
+    """Return an INSERT with a parameter a column; it fails where the row exists: history is never overwritten."""
     return f"INSERT INTO {quoted(table)} ({listed(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 

@@ -95,4 +95,4 @@ def test_two_viewers_share_an_engine_and_a_killed_one_leaves_its_command_done_on
     until(lambda: not engine_alive(path))
     with SessionReader(path) as reader:
         assert {sent.state for sent in reader.commands()} == {"done"}
-        assert reader.row_count() == step + 7
+        assert reader.steps()[0].size == step + 7

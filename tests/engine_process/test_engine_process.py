@@ -116,8 +116,8 @@ def test_a_signal_ends_a_run_after_its_step_saved_and_is_the_exit_code(tmp_path,
     assert process.wait(PATIENCE) == 128 + number
     with SessionReader(path) as reader:
         assert reader.engine().state == "stopped"
-        assert reader.row_count() == reader.last_step() + 1
-        rows = reader.row_count()
+        assert reader.steps()[0].size == reader.last_step() + 1
+        rows = reader.steps()[0].size
     assert f"Stopped by {number.name}. {rows} rows, to step {rows - 1}, saved in {path}." in process.printed()
     assert sorted(p.name for p in tmp_path.glob("run*")) == ["run.wnt"]
 

@@ -59,7 +59,7 @@ def test_a_full_disk_pauses_the_engine_and_it_goes_on_when_there_is_room(tmp_pat
                 ballast.write_bytes(bytes(shutil.disk_usage(disk).free - 300_000))
             until(lambda: state(path).blocked_since is not None)
             with SessionReader(path) as reader:
-                rows, free = reader.row_count(), shutil.disk_usage(disk).free
+                rows, free = reader.steps()[0].size, shutil.disk_usage(disk).free
             ballast.unlink()
             until(lambda: state(path).blocked_since is None)
             until(lambda: state(path).step > rows + 100)
@@ -82,7 +82,7 @@ def test_a_checkpoint_that_the_disk_has_no_room_for_is_not_written_and_rows_go_o
         assert done.returncode == 0
         with SessionReader(path) as reader:
             assert reader.checkpoints() == ()
-            assert reader.row_count() == 7
+            assert reader.steps()[0].size == 7
             (told,) = [row.event.message for row in reader.events() if row.event.kind == "notice"]
         assert "rows come first" in told
 
@@ -103,7 +103,7 @@ def test_a_file_taken_away_under_a_running_engine_is_saved_beside_it(tmp_path, h
     rescued = tmp_path / "run-rescued-1.wnt"
     with SessionReader(rescued) as reader:
         last = reader.last_step()
-        assert reader.row_count() == last + 1 > 30
+        assert reader.steps()[0].size == last + 1 > 30
         assert reader.engine().state == "stopped"
     assert f"All {last + 1} rows are saved in {rescued}" in told
     # Going on executes all of them again, and refuses where one comes out otherwise.

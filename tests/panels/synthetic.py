@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from engine.catalogue import LAYER_COLUMNS, LAYER_METRICS, STEP_COLUMNS
 from engine.config import RunConfig
 from engine.record import Event
-from wnt_tui.session.snapshot import EngineView, LayerBand, PanelView, Snapshot
+from engine.session.rows import LayerBlocks
+from wnt_tui.session.snapshot import EngineView, PanelView, Snapshot
 
 Array = NDArray[np.float64]
 
@@ -29,10 +30,10 @@ class MemoryLayers:
 
     def bands(
         self, names: tuple[str, ...], first: int, last: int, blocks: int, layer: int | None = None
-    ) -> dict[str, LayerBand]:
+    ) -> dict[str, LayerBlocks]:
         return {name: self._band(name, first, last, blocks) for name in names}
 
-    def _band(self, name: str, first: int, last: int, blocks: int) -> LayerBand:
+    def _band(self, name: str, first: int, last: int, blocks: int) -> LayerBlocks:
         inside = np.flatnonzero((self.step >= first) & (self.step <= last))
         values = self.columns.get(name, np.full((self.step.size, self.layers), np.nan))
         groups = np.array_split(inside, min(max(blocks, 1), inside.size)) if inside.size else []
@@ -43,7 +44,7 @@ class MemoryLayers:
             known = np.isfinite(part).any(axis=0)
             low[number, known] = np.nanmin(part[:, known], axis=0)
             high[number, known] = np.nanmax(part[:, known], axis=0)
-        return LayerBand(
+        return LayerBlocks(
             np.array([self.step[group[0]] for group in groups], dtype=np.int64),
             np.array([self.step[group[-1]] for group in groups], dtype=np.int64),
             low,

@@ -128,4 +128,4 @@ def has_rows(path: Path, rows: int) -> bool:
     if not path.exists():
         return False
     with SessionReader(path) as reader:
-        return reader.row_count() >= rows
+        return reader.steps()[0].size >= rows

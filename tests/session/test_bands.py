@@ -83,18 +83,19 @@ def test_narrow_window_is_not_reduced(session):
     np.testing.assert_array_equal(band.low, np.where(np.isfinite(kept), kept, np.nan))
 
 
-def test_series_of_a_layer_keeps_infinities(session):
+def test_rows_keep_infinities(session):
     reader, values, measured = session
-    steps, series = reader.layer_series(NAME, 2, 100, 400)
+    rows = reader.layers(100, 400)
     expected = measured[(measured >= 100) & (measured <= 400)]
-    np.testing.assert_array_equal(steps, expected)
-    np.testing.assert_array_equal(series, values[expected, 2])
+    of_layer = rows.layer == 2
+    np.testing.assert_array_equal(rows.step[of_layer], expected)
+    np.testing.assert_array_equal(rows.columns[NAME][of_layer], values[expected, 2])
 
 
-def test_layer_that_there_is_not_has_no_rows(session):
+@pytest.mark.parametrize("layer", [7, -1])
+def test_layer_that_there_is_not_has_no_blocks(session, layer):
     reader, _, _ = session
-    assert reader.layer_series(NAME, 7, 0, 100)[0].size == 0
-    assert reader.layer_series(NAME, -1, 0, 100)[0].size == 0
+    assert reader.layer_bands((NAME,), 0, 100, 50, layer)[NAME].first.size == 0
 
 
 def test_rows_of_layers_are_as_wide_as_the_catalogue(session):

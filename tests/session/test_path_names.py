@@ -56,7 +56,7 @@ def test_a_session_of_any_name_is_listed_opened_copied_and_locked(tmp_path, monk
     assert resolve_session(shown_path(path.stem)) == path
     with SessionReader(path) as reader:
         assert reader.name == shown_path(os.fsdecode(name))
-        assert reader.row_count() == 5
+        assert reader.steps()[0].size == 5
     assert has_rows(copy_session(path, tmp_path), 5)
     with EngineLock(path):
         register(path)

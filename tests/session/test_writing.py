@@ -24,7 +24,7 @@ from tests.session.recorded import is_whole, record, tampering, write_session
 def test_every_number_is_read_back_to_the_last_bit(tmp_path):
     path = write_session(tmp_path / "a.wnt", range(70))
     with SessionReader(path) as reader:
-        assert reader.row_count() == 70
+        assert reader.steps()[0].size == 70
         assert reader.last_step() == 69
         assert all(is_whole(reader, step) for step in range(70))
         assert reader.steps(after=9, limit=3)[0].tolist() == [10, 11, 12]
@@ -135,7 +135,7 @@ def test_history_is_never_overwritten(tmp_path):
         writer.put(record(4))
     with SessionReader(path) as reader:
         assert is_whole(reader, 4)
-        assert reader.row_count() == 1
+        assert reader.steps()[0].size == 1
 
 
 def test_row_written_behind_the_writers_back_stops_it_with_a_sentence(tmp_path):
@@ -171,7 +171,8 @@ def test_record_may_be_changed_after_it_was_put(tmp_path):
             values[:] = step
             writer.put(StepRecord(step, {}, {"log10_cond": values}))
     with SessionReader(path) as reader:
-        assert (reader.layer_series("log10_cond", 5, 0, 99)[1] == np.arange(100)).all()
+        rows = reader.layers(0, 99)
+        assert (rows.columns["log10_cond"][rows.layer == 5] == np.arange(100)).all()
 
 
 def test_put_costs_far_less_than_a_millisecond(tmp_path):
@@ -279,7 +280,6 @@ def test_session_of_an_older_catalogue_is_read_and_goes_on(tmp_path):
         assert np.isnan(reader.steps()[1]["ntk_lambda_max"]).all()
         assert np.isnan(reader.layers_at(2)["ntk_trace_share"]).all()
         assert np.isnan(reader.layer_bands(("ntk_trace_share",), 0, 10**6, 4)["ntk_trace_share"].low).all()
-        assert np.isnan(reader.layer_series("ntk_trace_share", 1, 0, 9)[1]).all()
     with SessionWriter.open(path) as writer:
         writer.put(record(3))
     with SessionReader(path) as reader:

@@ -12,10 +12,11 @@ from engine.config import RunConfig
 from engine.errors import WntError
 from engine.session.liveness import EngineLock
 from engine.session.marks import put_mark
+from engine.session.rows import LayerBlocks
 from engine.session.writer import SessionWriter
 from wnt_tui.session.growing_rows import GrowingRows
 from wnt_tui.session.layer_cache import LayerCache
-from wnt_tui.session.snapshot import LayerBand, Snapshot
+from wnt_tui.session.snapshot import Snapshot
 from wnt_tui.session.source import Deliveries, SessionSource
 
 PATIENCE = 60.0
@@ -182,10 +183,10 @@ class SlowReader:
 
     def layer_bands(
         self, names: tuple[str, ...], first: int, last: int, blocks: int, layer: int | None = None, *, rough: bool
-    ) -> dict[str, LayerBand]:
+    ) -> dict[str, LayerBlocks]:
         self.go.wait(10)
         steps = np.arange(first, last + 1, 64 if rough else 1)
-        return dict.fromkeys(names, LayerBand(steps, steps, np.zeros((steps.size, 4)), np.ones((steps.size, 4))))
+        return dict.fromkeys(names, LayerBlocks(steps, steps, np.zeros((steps.size, 4)), np.ones((steps.size, 4))))
 
 
 def test_a_slow_disk_delays_the_answer_and_not_the_asker() -> None:

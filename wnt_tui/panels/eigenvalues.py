@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from engine.session.rows import LayerBlocks
 from wnt_tui.charts.lines import Series
 from wnt_tui.panels.moment import moment
 from wnt_tui.panels.overlay import MainLine
 from wnt_tui.panels.panel import LinePanel
 from wnt_tui.panels.series import Line, band_series
 from wnt_tui.panels.words import Note, kind_of, rank_words, why_empty
-from wnt_tui.session.snapshot import LayerBand, PanelView
+from wnt_tui.session.snapshot import PanelView
 
 _SMALLEST = Line("lambda_min", "λmin", 0)
 _BOUNDS = (
@@ -83,7 +84,7 @@ class EigenvaluePanel(LinePanel):
             parts.append(f"{line.label} {text}")
         return parts
 
-    def _bands(self, view: PanelView) -> Mapping[str, LayerBand]:
+    def _bands(self, view: PanelView) -> Mapping[str, LayerBlocks]:
         names = tuple(line.metric for line in self.lines)
         return view.snapshot.layers.bands(names, view.first, view.last, max(2 * view.width, 2), view.layer)
 

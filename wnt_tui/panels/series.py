@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.catalogue.certainty import UNCERTAIN, resolved
+from engine.session.rows import LayerBlocks
 from wnt_tui.charts.lines import Series
 from wnt_tui.charts.raster import Dash
 from wnt_tui.panels.moment import Moment
 from wnt_tui.panels.reduction import STRETCHES_A_CELL, derived, reduced, window
-from wnt_tui.session.snapshot import LayerBand, PanelView, Snapshot
+from wnt_tui.session.snapshot import PanelView, Snapshot
 
 Array = NDArray[np.float64]
 
@@ -79,7 +80,7 @@ def layer_series(now: Moment, line: Line) -> Series:
     return Series(line.label, x, y, line.color, line.dash, points=True, bounds=bounds)
 
 
-def band_series(band: LayerBand, layer: int, line: Line, here: float | None = None) -> Series:
+def band_series(band: LayerBlocks, layer: int, line: Line, here: float | None = None) -> Series:
     """One layer of a metric against the step, through both extremes of every block of steps.
 
     Args:

@@ -13,16 +13,16 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.session.layer_table import RAW_STEPS
+from engine.session.reader import SessionReader
 from engine.session.recent import Recent
+from engine.session.rows import LayerBlocks
 from engine.session.schema import BLOCK_STEPS
-from wnt_tui.session.snapshot import Array, LayerBand
+from wnt_tui.session.snapshot import Array
 
 PATIENCE_SECONDS = 0.04
 STEPS_KEPT = 256
@@ -32,56 +32,11 @@ ROUGH_FROM = 128
 QUESTIONS_KEPT = 32
 """Of more questions the oldest are dropped: what they asked for is not on the screen any more."""
 
-Bands = Mapping[str, LayerBand]
+Bands = Mapping[str, LayerBlocks]
 BandKey = tuple[tuple[str, ...], int, int, int, int | None, bool]
 """Metrics, first and last step, blocks, layer, and whether they may be rough."""
 _Place = tuple[tuple[str, ...], int | None]
 """Metrics and layer: what is shown in one place, of whatever window."""
-
-
-class BlocksLike(Protocol):
-    """One layer metric in blocks, as the session's reader gives it."""
-
-    @property
-    def first(self) -> NDArray[np.int64]:
-        """First step of each block."""
-        ...
-
-    @property
-    def last(self) -> NDArray[np.int64]:
-        """Last step of each block."""
-        ...
-
-    @property
-    def low(self) -> Array:
-        """Smallest values."""
-        ...
-
-    @property
-    def high(self) -> Array:
-        """Largest values."""
-        ...
-
-
-class LayerReader(Protocol):
-    """What is needed of a session's reader."""
-
-    def layers_at(self, step: int) -> dict[str, Array]:
-        """All layer metrics at a step."""
-        ...
-
-    def layer_bands(
-        self,
-        names: Sequence[str],
-        first: int,
-        last: int,
-        blocks: int,
-        layer: int | None = None,
-        *,
-        rough: bool = False,
-    ) -> Mapping[str, BlocksLike]:
-        """Layer metrics over steps, of all layers or of one; perhaps in blocks that are wider than necessary."""
-        ...
 
 
 class LayerCache:
@@ -160,7 +115,7 @@ class LayerCache:
         """Whether something is shown that :meth:`sharpen` would show better."""
         return bool(self._wishes)
 
-    def serve(self, reader: LayerReader) -> bool:
+    def serve(self, reader: SessionReader) -> bool:
         """Answer all questions; call it on the thread that may read.
 
         Args:
@@ -182,7 +137,7 @@ class LayerCache:
                 continue
             self._read_bands(reader, question)
 
-    def sharpen(self, reader: LayerReader) -> bool:
+    def sharpen(self, reader: SessionReader) -> bool:
         """Read one of the bands that have been shown roughly; call it when nobody asks.
 
         Args:
@@ -203,16 +158,15 @@ class LayerCache:
                 del self._wishes[place]
             return not self._wishes
 
-    def _read_bands(self, reader: LayerReader, question: BandKey) -> None:
+    def _read_bands(self, reader: SessionReader, question: BandKey) -> None:
         names, first, last, blocks, layer, rough = question
-        found = reader.layer_bands(names, first, last, blocks, layer, rough=rough)
-        bands = {name: LayerBand(band.first, band.last, band.low, band.high) for name, band in found.items()}
+        bands = reader.layer_bands(names, first, last, blocks, layer, rough=rough)
         with self._answered:
             self._bands.put(question, bands)
             self._newest[names, layer] = question, bands
             self._settle(question)
 
-    def preload(self, reader: LayerReader, step: int) -> None:
+    def preload(self, reader: SessionReader, step: int) -> None:
         """Read a step's layers before somebody asks, or because somebody did.
 
         Args:
@@ -236,7 +190,7 @@ class LayerCache:
     def _empty_bands(self, names: tuple[str, ...]) -> Bands:
         steps = np.empty(0, np.int64)
         values = np.empty((0, self._layers))
-        return dict.fromkeys(names, LayerBand(steps, steps, values, values))
+        return dict.fromkeys(names, LayerBlocks(steps, steps, values, values))
 
     def _ask(self, question: int | BandKey) -> None:
         if self._closed:

@@ -15,27 +15,11 @@ from numpy.typing import NDArray
 
 from engine.config import RunConfig
 from engine.record import Event, lr_leaving
+from engine.session.rows import LayerBlocks
 from engine.session.speed import SPEED_ROWS, steps_per_second
 from engine.theory.pairings import Estimator
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class LayerBand:
-    """One layer metric over steps, reduced to blocks of steps.
-
-    Attributes:
-        first: First step of each block, shape (blocks,), ascending.
-        last: Last step of each block, shape (blocks,); equal to ``first`` where nothing was reduced.
-        low: Smallest finite value in the block, shape (blocks, depth + 1), NaN where there is none.
-        high: Largest finite value in the block, same shape.
-    """
-
-    first: NDArray[np.int64]
-    last: NDArray[np.int64]
-    low: Array
-    high: Array
 
 
 class LayerView(Protocol):
@@ -47,7 +31,7 @@ class LayerView(Protocol):
 
     def bands(
         self, names: tuple[str, ...], first: int, last: int, blocks: int, layer: int | None = None
-    ) -> Mapping[str, LayerBand]:
+    ) -> Mapping[str, LayerBlocks]:
         """Layer metrics over steps first..last in at most about ``blocks`` blocks; of one layer if it is given."""
         ...
 

@@ -13,10 +13,11 @@ from rich.cells import cell_len
 from engine.breakpoints import breakpoints_set
 from engine.errors import WntError
 from engine.session.reader import SessionReader
+from engine.session.rows import LayerBlocks
 from wnt_tui.panels import ALL_PANELS
 from wnt_tui.screens.breakpoint_dialog import described
 from wnt_tui.screens.session_dialogs import parent_path
-from wnt_tui.session.snapshot import EngineView, LayerBand, PanelView, Snapshot
+from wnt_tui.session.snapshot import EngineView, PanelView, Snapshot
 from wnt_tui.session.summary import summary_of
 from wnt_tui.theme.themes import make_palette
 from wnt_tui.theme.wording import run_summary
@@ -37,9 +38,8 @@ class Layers:
 
     def bands(
         self, names: tuple[str, ...], first: int, last: int, blocks: int, layer: int | None = None
-    ) -> dict[str, LayerBand]:
-        found = self._reader.layer_bands(names, first, last, blocks, layer)
-        return {name: LayerBand(*blocks) for name, blocks in found.items()}
+    ) -> dict[str, LayerBlocks]:
+        return self._reader.layer_bands(names, first, last, blocks, layer)
 
 
 def visit(path: Path, *, draw: bool) -> str:
@@ -68,14 +68,12 @@ def _look(reader: SessionReader, *, draw: bool) -> None:
     step, columns = reader.steps(limit=20_000)
     events = tuple(row.event for row in reader.events())
     shown: list[object] = [config, meta, engine, events, reader.commands()]
-    reader.row_count()
     reader.data_version()
     for wanted in {0, 1, last, int(step[-1]) if step.size else 0, 2**40}:
         reader.layers_at(wanted)
     for first, final in ((0, last), (0, 3), (-5, 2**60), (last, 0)):
         reader.layer_bands(("log10_cond",), first, final, 50)
         reader.layer_bands(("lambda_min",), first, final, 50, 1)
-        reader.layer_series("lambda_min", 2, first, min(final, 5000))
     for saved in reader.checkpoints()[:20]:
         for name, tensor in reader.checkpoint(saved).items():
             shown += [name, tensor.dtype]
