@@ -82,12 +82,12 @@ def test_one_layer_that_is_open_leaves_the_decision_to_the_others(text, expected
 def test_an_undecided_row_neither_counts_nor_interrupts_the_count():
     watch = BreakpointWatch(["smoothness_hessian > 40 for 2"], depth=3, measure="all")
     rows = [41.0, 39.0, 42.0, 43.0]
-    told = [
+    events = [
         event.step
         for step, value in enumerate(rows)
         for event in watch.row(StepRecord(step, {"smoothness_hessian": value, "smoothness_hessian_residual": 2.0}, {}))
     ]
-    assert told == [2]
+    assert events == [2]
 
 
 numbers = st.floats(-1e3, 1e3).map(lambda value: round(value, 3))

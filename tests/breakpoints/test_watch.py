@@ -97,7 +97,7 @@ def test_a_condition_over_layers(text: str, layers: dict[str, list[float]], expe
     assert holds(text, row(0, layers)) is expected
 
 
-def test_a_hit_tells_the_layer_that_is_furthest_beyond_and_both_sides() -> None:
+def test_a_hit_names_the_layer_that_is_furthest_beyond_and_both_sides() -> None:
     watch = BreakpointWatch(["log10_cond[any] > 4"], depth=3, measure="core")
     (event,) = watch.row(row(0, {"log10_cond": [4.5, 7.0, 5.0, NAN]}))
     assert (event.kind, event.step, event.layer) == ("break", 0, 1)
@@ -192,7 +192,7 @@ def test_a_configuration_carries_breakpoints_through_json_and_toml() -> None:
         RunConfig.from_mapping({"break": 7})
 
 
-def test_events_tell_which_breakpoints_are_set_and_where_they_were_hit() -> None:
+def test_events_record_which_breakpoints_are_set_and_where_they_were_hit() -> None:
     events = [
         Event(1, "breakpoint", "", data={"set": "loss < 3"}),
         Event(2, "break", "", data={"breakpoint": "loss < 3"}),

@@ -21,7 +21,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
-def test_a_metric_is_told_with_symbol_formula_source_kind_unit_cost_set_and_the_paper(name: str) -> None:
+def test_a_metric_is_explained_with_symbol_formula_source_kind_unit_cost_set_and_the_paper(name: str) -> None:
     entry, text = CATALOGUE[name], explanation(name)
     for said in (entry.symbol, entry.formula, entry.equation, entry.meaning, entry.paper, KIND_WORDS[entry.kind]):
         assert said in text
@@ -31,7 +31,7 @@ def test_a_metric_is_told_with_symbol_formula_source_kind_unit_cost_set_and_the_
 
 
 @pytest.mark.parametrize("name", LEDGER)
-def test_an_inequality_is_told_with_formula_kind_slack_and_what_its_violation_means(name: str) -> None:
+def test_an_inequality_is_explained_with_formula_kind_slack_and_what_its_violation_means(name: str) -> None:
     entry, text = LEDGER[name], explanation(name)
     for said in (entry.formula, entry.kind, entry.equation, entry.meaning, entry.widened, entry.violated):
         assert said in text
@@ -50,7 +50,7 @@ def test_help_in_the_panels_says_the_same(name: str) -> None:
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("loss", LOSSES)
-def test_kinds_are_refined_for_a_run_and_told_in_general_with_their_reason(activation: str, loss: str) -> None:
+def test_kinds_are_refined_for_a_run_and_explained_in_general_with_their_reason(activation: str, loss: str) -> None:
     config = RunConfig.from_mapping({"activation": activation, "loss": loss})
     for entry in CATALOGUE.values():
         kind = entry.kind_in(config)

@@ -56,7 +56,7 @@ def test_permuting_examples_changes_nothing(seed: int) -> None:
     assert gershgorin(gram) == gershgorin(gram[np.ix_(order, order)])
 
 
-def test_a_matrix_of_more_rows_than_are_looked_at_together_has_the_same_discs() -> None:
+def test_a_matrix_of_more_than_one_block_of_rows_has_the_same_discs() -> None:
     a = np.random.default_rng(0).normal(size=(600, 600))
     matrix = a + a.T
     found = gershgorin(matrix)

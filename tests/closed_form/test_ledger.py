@@ -1,4 +1,4 @@
-"""The ledger: no theorem fails in a sound run, and each inequality that a doctored row breaks is told, and only it."""
+"""The ledger: no theorem fails in a sound run, and each inequality that a doctored row breaks is reported, and only it."""
 
 from __future__ import annotations
 
@@ -138,16 +138,16 @@ def test_a_doctored_row_yields_exactly_the_event_of_its_inequality(sound, name):
         ("pl", lambda row: 1e6, {"pl_jensen", "chain_high"}),
     ],
 )
-def test_what_breaks_several_tells_of_each(sound, metric, change, expected):
+def test_what_breaks_several_is_reported_for_each(sound, metric, change, expected):
     events = Violations().check(7, broken(sound, metric, change))
     found = {event.data["inequality"] for event in events}
     assert found == expected or (metric == "lambda_min" and found == expected | {"gershgorin_lower"})
 
 
 def test_every_inequality_can_fail(sound):
-    told = set(DOCTORED) | {"chain_gram", "chain_low", "chain_high", "interlacing_middle", "gradient_mean"}
-    told |= {"eq13_fro_holds", "eq13_features_holds", "eq13_weights_holds"}
-    assert told == set(LEDGER)
+    reported = set(DOCTORED) | {"chain_gram", "chain_low", "chain_high", "interlacing_middle", "gradient_mean"}
+    reported |= {"eq13_fro_holds", "eq13_features_holds", "eq13_weights_holds"}
+    assert reported == set(LEDGER)
 
 
 @pytest.mark.parametrize("entry", LEDGER.values(), ids=lambda entry: entry.name)
@@ -179,17 +179,17 @@ def test_what_was_not_computed_is_not_checked(sound):
     assert LEDGER["gershgorin_lower"].at(gone)
 
 
-def test_a_violation_is_told_once_and_its_end_once_in_the_tenth_row_that_holds(sound):
+def test_a_violation_is_reported_once_and_its_end_once_in_the_tenth_row_that_holds(sound):
     bad = broken(sound, *DOCTORED["radius"])
     watch = Violations()
-    told = [event for step in range(3) for event in watch.check(step, bad)]
-    assert [event.step for event in told] == [0]
+    reported = [event for step in range(3) for event in watch.check(step, bad)]
+    assert [event.step for event in reported] == [0]
     # Flickering is one violation.
-    told = [event for step in range(3, 40) for event in watch.check(step, sound if step % 3 else bad)]
-    assert told == []
-    told = [event for step in range(40, 80) for event in watch.check(step, sound)]
-    assert [(event.step, event.kind) for event in told] == [(49, "notice")]
-    assert told[0].data["since"] == 40
+    reported = [event for step in range(3, 40) for event in watch.check(step, sound if step % 3 else bad)]
+    assert reported == []
+    reported = [event for step in range(40, 80) for event in watch.check(step, sound)]
+    assert [(event.step, event.kind) for event in reported] == [(49, "notice")]
+    assert reported[0].data["since"] == 40
     (again,) = watch.check(80, bad)
     assert again.kind == "violation"
 

@@ -26,7 +26,7 @@ def notice(path: Path, **changes: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "sentence"),
     [
         ({"y_train": LABELS + 1, "y_test": TEST_LABELS + 1}, "begin at 1: class 0 has no image"),
         ({"y_train": LABELS + 4, "y_test": TEST_LABELS + 4}, "classes 0 to 3 have no image"),
@@ -44,8 +44,8 @@ def notice(path: Path, **changes: Any) -> str:
         ({"x_test": IMAGES[:5], "y_test": LABELS[:5]}, "5 test images have the same pixels as a training image"),
     ],
 )
-def test_what_looks_off_is_said(tmp_path: Path, changes: dict[str, Any], told: str) -> None:
-    assert told in notice(tmp_path / "mine.npz", **changes)
+def test_what_is_unusual_is_said(tmp_path: Path, changes: dict[str, Any], sentence: str) -> None:
+    assert sentence in notice(tmp_path / "mine.npz", **changes)
 
 
 @pytest.mark.parametrize(
