@@ -1,4 +1,4 @@
-"""The ledger: no theorem fails in a sound run, and each inequality that a doctored row breaks is reported, and only it."""
+"""The ledger: no theorem fails in a sound run, and of a doctored row each inequality that it breaks is reported."""
 
 from __future__ import annotations
 
