@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.catalogue.numerals import significant
+from engine.catalogue.numerals import short, significant
 from wnt_tui.theme.glyphs import Glyphs
 
 Array = NDArray[np.float64]
@@ -19,18 +20,13 @@ _RELATIVE_FLOOR = 1e-6
 _LARGEST = float(np.finfo(np.float64).max)
 _SMALLEST = 1e-300
 
+# Decades between the ticks of a logarithmic axis.
+_STRIDES = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)
 
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """A labelled place on an axis.
 
-    Attributes:
-        value: Where it is.
-        fraction: The same as a fraction of the axis, in [0, 1].
-        label: Its text.
-    """
+class Tick(NamedTuple):
+    """A labelled place on an axis: the fraction of the axis, in [0, 1], and the text."""
 
-    value: float
     fraction: float
     label: str
 
@@ -50,53 +46,38 @@ class Axis:
     log: bool = False
 
     def project(self, values: Array) -> Array:
-        """Where values lie: 0 at the lower end, 1 at the upper, beyond outside.
+        """Fractions of the axis at which values lie: 0 at the lower end, 1 at the upper, beyond outside.
 
         Args:
             values: Any numbers, any shape.
 
         Returns:
-            Fractions, NaN where a value is not finite or has no logarithm.
+            The same shape; NaN where a value is not finite or has no logarithm.
         """
-        values = np.asarray(values, dtype=np.float64)
+        known = np.isfinite(values)
+        if self.log:
+            known &= values > 0
+            low, high = math.log10(self.low), math.log10(self.high)
+            return np.where(known, (np.log10(np.where(known, values, 1.0)) - low) / (high - low), np.nan)
+        # Scaled first, so that high − low cannot overflow.
+        scale = max(abs(self.low), abs(self.high))
+        low, high = self.low / scale, self.high / scale
         with np.errstate(all="ignore"):
-            if self.log:
-                inside = np.isfinite(values) & (values > 0)
-                logs = np.log10(np.where(inside, values, 1.0))
-                low, high = math.log10(self.low), math.log10(self.high)
-                return np.where(inside, (logs - low) / (high - low), np.nan)
-            # Scaled first, so that high − low cannot overflow.
-            scale = max(abs(self.low), abs(self.high))
-            span = self.high / scale - self.low / scale
-            fraction = (values / scale - self.low / scale) / span
-            return np.where(np.isfinite(values), fraction, np.nan)
+            return np.where(known, (values / scale - low) / (high - low), np.nan)
 
     def place(self, value: float) -> float:
-        """Where one value lies, as :meth:`project` says of many; quicker.
-
-        Args:
-            value: Any number.
-
-        Returns:
-            A fraction, NaN where the value is not finite or has no logarithm.
-        """
+        """The fraction at which one value lies, as :meth:`project` gives it for many; quicker."""
         if not math.isfinite(value) or (self.log and value <= 0):
             return math.nan
         if self.log:
             low, high = math.log10(self.low), math.log10(self.high)
             return (math.log10(value) - low) / (high - low)
         scale = max(abs(self.low), abs(self.high))
-        return (value / scale - self.low / scale) / (self.high / scale - self.low / scale)
+        low, high = self.low / scale, self.high / scale
+        return (value / scale - low) / (high - low)
 
     def at(self, fraction: float) -> float:
-        """The value at a fraction of the axis.
-
-        Args:
-            fraction: 0 for the lower end, 1 for the upper.
-
-        Returns:
-            The value.
-        """
+        """The value at a fraction of the axis."""
         if self.log:
             low, high = math.log10(self.low), math.log10(self.high)
             return float(10.0 ** (low + fraction * (high - low)))
@@ -115,15 +96,9 @@ class Axis:
         """
         count = max(count, 1)
         pairs = self._log_ticks(count, glyphs) if self.log else self._linear_ticks(count, integers)
-        ticks = [
-            Tick(value, fraction, glyphs.text(label))
-            for value, label in pairs
-            if -1e-9 <= (fraction := self.place(value)) <= 1 + 1e-9
-        ]
-        if ticks:
-            return ticks
-        middle = self.at(0.5)
-        return [Tick(middle, 0.5, glyphs.text(significant(middle, 3)))]
+        ticks = [Tick(self.place(value), glyphs.text(label)) for value, label in pairs]
+        ticks = [tick for tick in ticks if -1e-9 <= tick.fraction <= 1 + 1e-9]
+        return ticks or [Tick(0.5, glyphs.text(significant(self.at(0.5), 3)))]
 
     def _linear_ticks(self, count: int, integers: bool) -> list[tuple[float, str]]:
         scale = max(abs(self.low), abs(self.high))
@@ -145,20 +120,20 @@ class Axis:
         low, high = math.log10(self.low), math.log10(self.high)
         first, last = math.ceil(low - 1e-9), math.floor(high + 1e-9)
         if last - first >= 2 or (last - first == 1 and count <= 2):
-            stride = _nice_stride((last - first) / count)
-            start = math.ceil(first / stride) * stride
-            exponents = range(start, last + 1, stride)
+            raw = (last - first) / count
+            stride = next((stride for stride in _STRIDES if stride >= raw), _STRIDES[-1])
+            exponents = range(math.ceil(first / stride) * stride, last + 1, stride)
             return [(10.0**e, glyphs.power_of_ten(e)) for e in exponents if e > -324]
         for factors in ((1, 2, 5), (1, 3), (1,), (3,)):
             fine = [m * 10.0**e for e in range(first - 1, last + 1) if -308 < e < 308 for m in factors]
             fine = [value for value in fine if self.low <= value <= self.high]
             if 2 <= len(fine) <= count + 1:
-                return [(value, _plain(value)) for value in fine]
+                return [(value, short(value, 1)) for value in fine]
         return Axis(self.low, self.high)._linear_ticks(min(count, 4), False)
 
 
 def fit_axis(values: Iterable[Array], *, log: bool, margin: float = 0.04) -> Axis | None:
-    """The axis that shows all finite values (all positive ones on a logarithmic axis).
+    """The axis that shows all finite values, on a logarithmic axis all positive ones; None if there are none.
 
     Args:
         values: Arrays of any shape.
@@ -166,30 +141,18 @@ def fit_axis(values: Iterable[Array], *, log: bool, margin: float = 0.04) -> Axi
         margin: What to add at both ends, as a part of the span.
 
     Returns:
-        The axis, or None if there is nothing to show. A constant gets room above and below.
+        The axis; a constant gets room above and below.
     """
     low, high = math.inf, -math.inf
     for array in values:
         kept = array[np.isfinite(array) & (array > 0)] if log else array[np.isfinite(array)]
         if kept.size:
             low, high = min(low, float(kept.min())), max(high, float(kept.max()))
-    if low > high:
-        return None
-    return widened(low, high, log=log, margin=margin)
+    return widened(low, high, log=log, margin=margin) if low <= high else None
 
 
 def widened(low: float, high: float, *, log: bool, margin: float = 0.04) -> Axis:
-    """An axis from ``low`` to ``high`` with a margin, also where both are equal.
-
-    Args:
-        low: Smallest value, finite; positive if ``log``.
-        high: Largest value, finite.
-        log: Whether the axis is logarithmic.
-        margin: What to add at both ends, as a part of the span.
-
-    Returns:
-        The axis.
-    """
+    """An axis from ``low`` to ``high``, finite and positive if ``log``, with a margin, also where both are equal."""
     if log:
         lower, upper = math.log10(low), math.log10(high)
         # A tenth of a decade at least: below that a log axis only magnifies noise.
@@ -208,16 +171,7 @@ def widened(low: float, high: float, *, log: bool, margin: float = 0.04) -> Axis
 
 
 def place_rows(axis: Axis, rows: int, glyphs: Glyphs) -> list[tuple[int, str]]:
-    """Ticks of a vertical axis by row, 0 at the top.
-
-    Args:
-        axis: The axis.
-        rows: Rows it spans, at least 1.
-        glyphs: How numbers are written.
-
-    Returns:
-        Row and label of each, no two in neighbouring rows.
-    """
+    """Ticks of a vertical axis: row from the top and label, no two in neighbouring rows."""
     placed: list[tuple[int, str]] = []
     for tick in axis.ticks(min(max((rows - 1) // 2, 1), 6), glyphs):
         row = cell_of(1 - tick.fraction, rows, glyphs.dots_down)
@@ -227,7 +181,7 @@ def place_rows(axis: Axis, rows: int, glyphs: Glyphs) -> list[tuple[int, str]]:
 
 
 def place_columns(axis: Axis, columns: int, glyphs: Glyphs, taken: range | None = None) -> list[tuple[int, int, str]]:
-    """Ticks of a horizontal axis of whole numbers by column.
+    """Ticks of a horizontal axis of whole numbers, ascending; labels lie inside and at least one cell apart.
 
     Args:
         axis: The axis.
@@ -236,8 +190,7 @@ def place_columns(axis: Axis, columns: int, glyphs: Glyphs, taken: range | None 
         taken: Columns already in use by another label.
 
     Returns:
-        Column of the tick, first column of its label, and the label, ascending; labels lie inside and at
-        least one cell apart.
+        Column of each tick, first column of its label, and the label.
     """
     placed: list[tuple[int, int, str]] = []
     end = -1
@@ -253,67 +206,30 @@ def place_columns(axis: Axis, columns: int, glyphs: Glyphs, taken: range | None 
 
 
 def cell_of(fraction: float, cells: int, dots: int) -> int:
-    """The cell in which a fraction of an axis falls, as the rasteriser rounds it.
-
-    Args:
-        fraction: Fraction of the axis; clipped to [0, 1].
-        cells: Cells along the axis.
-        dots: Dots a cell along the axis.
-
-    Returns:
-        A cell, 0 … cells − 1.
-    """
+    """The cell, 0 … cells − 1, in which a fraction of an axis falls, as the rasteriser rounds it to dots."""
     clipped = min(max(fraction, 0.0), 1.0)
     return min(int(clipped * (cells * dots - 1) + 0.5) // dots, cells - 1)
 
 
 def _nice_step(raw: float) -> float:
-    """Return the smallest of 1, 2, 5 × 10^k at or above a positive number."""
-    exponent = math.floor(math.log10(max(raw, _SMALLEST)))
-    base = 10.0**exponent
-    for factor in (1.0, 2.0, 5.0, 10.0):
-        if factor * base >= raw * (1 - 1e-9):
-            return factor * base
-    return 10.0 * base
-
-
-def _nice_stride(raw: float) -> int:
-    for stride in (1, 2, 3, 5, 10, 20, 50, 100, 200):
-        if stride >= raw:
-            return stride
-    return 500
+    """The smallest of 1, 2, 5 × 10^k at or above a positive number."""
+    base = 10.0 ** math.floor(math.log10(max(raw, _SMALLEST)))
+    return next(factor * base for factor in (1.0, 2.0, 5.0, 10.0, 20.0) if factor * base >= raw * (1 - 1e-9))
 
 
 def _labels(values: list[float], step: float, exponent: int, integers: bool) -> list[str]:
-    """Return labels of equally spaced values × 10^exponent, all with the same decimals or exponent."""
+    """Labels of equally spaced values × 10^exponent, all with the same decimals or exponent."""
     if integers:
-        return [_whole(value * 10.0**exponent, step * 10.0**exponent) for value in values]
-    digits = -math.floor(math.log10(step) + 1e-9)
-    if exponent >= 5 or exponent < -3:
-        decimals = max(digits, 0)
-        return ["0" if value == 0 else _signed(f"{value:.{decimals}f}e{exponent}") for value in values]
-    decimals = max(digits - exponent, 0)
-    return [_signed(f"{value * 10.0**exponent + 0.0:.{decimals}f}") for value in values]
+        labels = [_whole(value * 10.0**exponent, step * 10.0**exponent) for value in values]
+    else:
+        digits = -math.floor(math.log10(step) + 1e-9)
+        if exponent >= 5 or exponent < -3:
+            labels = ["0" if value == 0 else f"{value:.{max(digits, 0)}f}e{exponent}" for value in values]
+        else:
+            labels = [f"{value * 10.0**exponent + 0.0:.{max(digits - exponent, 0)}f}" for value in values]
+    return [f"−{label[1:]}" if label.startswith("-") else label for label in labels]
 
 
 def _whole(value: float, step: float) -> str:
-    if value == 0:
-        return "0"
-    if step >= 1e6:
-        return _signed(f"{value / 1e6:.0f}M")
-    if step >= 1e3:
-        return _signed(f"{value / 1e3:.0f}k")
-    return _signed(f"{value:.0f}")
-
-
-def _plain(value: float) -> str:
-    """Return the label of a 1-2-5 value of a logarithmic axis: ``0.02``, ``5``, ``2e-5``."""
-    return (
-        f"{value:g}"
-        if 1e-3 <= value < 1e5
-        else f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
-    )
-
-
-def _signed(text: str) -> str:
-    return text.replace("-", "−", 1) if text.startswith("-") else text
+    unit, suffix = (1e6, "M") if step >= 1e6 else (1e3, "k") if step >= 1e3 else (1.0, "")
+    return f"{value / unit:.0f}{suffix}" if value else "0"

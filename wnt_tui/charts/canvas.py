@@ -38,45 +38,15 @@ class Canvas:
         self._registry: dict[Style, int] = {palette.base: 0}
 
     def style_id(self, style: Style) -> int:
-        """Number of a style on this canvas.
-
-        Args:
-            style: Any style.
-
-        Returns:
-            Its number, the same for equal styles.
-        """
+        """Number of a style on this canvas, the same for equal styles."""
         return self._registry.setdefault(style, len(self._registry))
 
-    def registered(self) -> tuple[Style, ...]:
-        """The styles in use, by number.
-
-        Returns:
-            The styles.
-        """
-        return tuple(self._registry)
-
-    def set_cell(self, column: int, row: int, character: str, style: Style) -> None:
-        """Set one cell inside the canvas to a character known to be drawable.
-
-        Args:
-            column: Column.
-            row: Row.
-            character: One character.
-            style: Its style.
-        """
-        self.characters[row, column] = ord(character)
-        self.styles[row, column] = self.style_id(style)
+    def style_at(self, column: int, row: int) -> Style:
+        """The style of a cell."""
+        return list(self._registry)[int(self.styles[row, column])]
 
     def put(self, column: int, row: int, text: str, style: Style) -> None:
-        """Write a text; what lies outside the canvas is cut off.
-
-        Args:
-            column: Column of the first character, may be negative.
-            row: Row.
-            text: Any text.
-            style: Its style.
-        """
+        """Write a text from a column on, which may be negative; what lies outside the canvas is cut off."""
         if not 0 <= row < self.height:
             return
         clean = self.palette.glyphs.text(text)
@@ -89,41 +59,17 @@ class Canvas:
         self.styles[row, start:end] = self.style_id(style)
 
     def put_down(self, column: int, row: int, character: str, style: Style, where: NDArray[np.bool_]) -> None:
-        """Set cells below one another to one character that is known to be drawable.
-
-        Args:
-            column: Column, inside the canvas.
-            row: First row.
-            character: One character.
-            style: Its style.
-            where: Which of the rows from there on, shape (rows,); all of them inside the canvas.
-        """
+        """Set some cells of a column from a row on, where ``where`` is true, to one character known to be drawable."""
         stretch = np.s_[row : row + where.size, column]
         self.characters[stretch][where] = ord(character)
         self.styles[stretch][where] = self.style_id(style)
 
     def put_right(self, column: int, row: int, text: str, style: Style) -> None:
-        """Write a text that ends just before a column.
-
-        Args:
-            column: Column after the last character.
-            row: Row.
-            text: Any text.
-            style: Its style.
-        """
+        """Write a text that ends just before a column."""
         self.put(column - len(self.palette.glyphs.text(text)), row, text, style)
 
     def put_pieces(self, column: int, row: int, pieces: list[tuple[str, Style]]) -> int:
-        """Write texts one after the other.
-
-        Args:
-            column: Column of the first character.
-            row: Row.
-            pieces: Texts with their styles.
-
-        Returns:
-            The column after the last character.
-        """
+        """Write texts one after the other and return the column after the last character."""
         for text, style in pieces:
             self.put(column, row, text, style)
             column += len(self.palette.glyphs.text(text))
@@ -151,11 +97,7 @@ class Canvas:
             self.put(left + (width - len(line)) // 2, first + number, line, style)
 
     def to_strips(self) -> list[Strip]:
-        """The canvas as strips, one a row, each exactly as wide as the canvas.
-
-        Returns:
-            The strips.
-        """
+        """The canvas as strips, one a row, each exactly as wide as the canvas."""
         if self.width == 0 or self.height == 0:
             return [Strip([], 0) for _ in range(self.height)]
         styles = list(self._registry)
@@ -176,7 +118,7 @@ class Canvas:
         return [Strip(row, self.width) for row in segments]
 
     def _neighbours_styles(self, styles: list[Style]) -> NDArray[np.int16]:
-        """Return style numbers in which blank cells have taken the style of the nearest cell before them."""
+        """Style numbers in which blank cells have taken the style of the nearest cell before them."""
         ground = self.palette.base.bgcolor
         lends = np.array([style.bgcolor == ground and not (style.reverse or style.underline) for style in styles])
         blank = (self.characters == _SPACE) & lends[self.styles]

@@ -11,8 +11,9 @@ from rich.style import Style
 from textual.strip import Strip
 
 from engine.catalogue.numerals import significant
-from wnt_tui.charts.axes import Axis, cell_of, fit_axis, place_columns
+from wnt_tui.charts.axes import Axis, fit_axis
 from wnt_tui.charts.canvas import Canvas
+from wnt_tui.charts.frame import Frame
 from wnt_tui.theme.themes import Palette
 
 Array = NDArray[np.float64]
@@ -60,17 +61,7 @@ class HeatMap:
 
 
 def draw_heatmap(chart: HeatMap, width: int, height: int, palette: Palette) -> list[Strip]:
-    """Draw a heat map, layer 0 at the bottom.
-
-    Args:
-        chart: What to draw.
-        width: Cells across.
-        height: Rows.
-        palette: Ramp and glyphs.
-
-    Returns:
-        ``height`` strips, each ``width`` cells wide.
-    """
+    """Draw a heat map, layer 0 at the bottom: ``height`` strips, each ``width`` cells wide."""
     canvas = Canvas(width, height, palette)
     if width < 1 or height < 1:
         return canvas.to_strips()
@@ -83,29 +74,26 @@ def draw_heatmap(chart: HeatMap, width: int, height: int, palette: Palette) -> l
     layers = chart.values.shape[1]
     bar = 1 if height >= 5 else 0
     footer = 2 if height >= 8 else (1 if height >= 4 else 0)
-    rows = max(height - bar - footer, 1)
     left = max(len(str(layers - 1)) + 2, 6) if width >= 16 else 0
-    columns = width - left
-    cells = column_values(chart, columns)
+    axis = Axis(chart.first - 0.5, chart.last + 0.5)
+    frame = Frame(canvas, left, bar, max(height - bar - footer, 1), footer, axis, chart.cursor)
     if bar:
         _colour_bar(canvas, chart, scale, left)
         canvas.put(0, 0, palette.glyphs.cut(chart.label, left), palette.strong)
-    owners = layer_rows(layers, rows, halves=palette.heat_is_ground)
-    _cells(canvas, chart, scale, cells, owners, left, bar)
-    _frame(canvas, chart, owners, left, bar, rows, footer)
+    owners = layer_rows(layers, frame.rows, halves=palette.heat_is_ground)
+    _cells(frame, chart, scale, owners)
+    if left:
+        _layer_labels(frame, chart.selected, owners)
+    column = frame.cursor_column
+    if column is not None:
+        for row in range(bar, bar + frame.rows):
+            _cross(canvas, column, row)
+    frame.draw_axis("step")
     return canvas.to_strips()
 
 
 def column_values(chart: HeatMap, columns: int) -> Array:
-    """The largest value of the blocks that overlap each column.
-
-    Args:
-        chart: The chart.
-        columns: Columns of the map.
-
-    Returns:
-        Shape (columns, layers); NaN where no block reaches.
-    """
+    """The largest value of the blocks that overlap each column, shape (columns, layers); NaN where no block reaches."""
     blocks, layers = chart.values.shape
     out = np.full((columns, layers), np.nan)
     if not blocks or not columns:
@@ -126,17 +114,8 @@ def column_values(chart: HeatMap, columns: int) -> Array:
 
 
 def layer_rows(layers: int, rows: int, *, halves: bool) -> NDArray[np.int64]:
-    """Which layer each half row shows.
-
-    Args:
-        layers: Number of layers.
-        rows: Rows there are.
-        halves: Whether a row may be split between two layers.
-
-    Returns:
-        Layer numbers, shape (2·rows,), from the top; −1 for an empty half. With more layers than fit, each
-        half stands for several and names the first of them.
-    """
+    """The layer that each half row shows, from the top, shape (2·rows,); −1 for an empty half."""
+    # With more layers than fit, each half stands for several and names the first of them.
     slots = 2 * rows if halves else rows
     owners = np.full(slots, -1, dtype=np.int64)
     if layers <= slots:
@@ -148,47 +127,33 @@ def layer_rows(layers: int, rows: int, *, halves: bool) -> NDArray[np.int64]:
     return owners if halves else np.repeat(owners, 2)
 
 
-def _levels(scale: Axis, values: Array, steps: int) -> NDArray[np.int64]:
-    """Return the number in the ramp of each value, −1 for what has none."""
-    place = scale.project(values)
-    known = np.isfinite(place)
-    level = np.minimum(np.where(known, place, 0.0).clip(0, 1) * steps, steps - 1).astype(np.int64)
-    return np.where(known, level, -1)
-
-
-def _cells(
-    canvas: Canvas,
-    chart: HeatMap,
-    scale: Axis,
-    values: Array,
-    owners: NDArray[np.int64],
-    left: int,
-    top: int,
-) -> None:
-    palette = canvas.palette
-    columns = values.shape[0]
-    shown = np.full((owners.size, columns), np.nan)
+def _cells(frame: Frame, chart: HeatMap, scale: Axis, owners: NDArray[np.int64]) -> None:
+    canvas, palette = frame.canvas, frame.canvas.palette
+    values = column_values(chart, frame.columns)
+    shown = np.full((owners.size, frame.columns), np.nan)
     # Where several layers share a row it shows the worst of them, as it does for steps.
     firsts, which = np.unique(owners[owners >= 0], return_inverse=True)
     if firsts.size:
         shown[owners >= 0] = np.fmax.reduceat(values, firsts, axis=1).T[which]
-    level = _levels(scale, shown, len(palette.heat))
+    place, steps = scale.project(shown), len(palette.heat)
+    known = np.isfinite(place)
+    level = np.minimum(np.where(known, place, 0.0).clip(0, 1) * steps, steps - 1).astype(np.int64)
+    level[~known] = -1
     if chart.ceiling is not None:
         with np.errstate(invalid="ignore"):
-            level[shown >= chart.ceiling] = len(palette.heat)
+            level[shown >= chart.ceiling] = steps
     upper, lower = level[0::2], level[1::2]
     if not palette.heat_is_ground:
         upper = lower = np.maximum(upper, lower)
     # A character and a style for each pair of levels that occurs, and not for each cell.
-    pairs, which = np.unique((upper + 1) * (len(palette.heat) + 2) + lower + 1, return_inverse=True)
-    inks = [_ink(palette, *(part - 1 for part in divmod(int(pair), len(palette.heat) + 2))) for pair in pairs]
-    region = np.s_[top : top + upper.shape[0], left : left + columns]
-    canvas.characters[region] = np.array([ord(character) for character, _ in inks])[which].reshape(upper.shape)
-    canvas.styles[region] = np.array([canvas.style_id(style) for _, style in inks])[which].reshape(upper.shape)
+    pairs, which = np.unique((upper + 1) * (steps + 2) + lower + 1, return_inverse=True)
+    inks = [_ink(palette, *(part - 1 for part in divmod(int(pair), steps + 2))) for pair in pairs]
+    canvas.characters[frame.region] = np.array([ord(character) for character, _ in inks])[which].reshape(upper.shape)
+    canvas.styles[frame.region] = np.array([canvas.style_id(style) for _, style in inks])[which].reshape(upper.shape)
 
 
 def _ink(palette: Palette, upper: int, lower: int) -> tuple[str, Style]:
-    """Return how a cell shows one level of the ramp above another, −1 for none."""
+    """A cell that shows one level of the ramp above another, −1 for none."""
     if upper < 0 and lower < 0:
         return " ", palette.base
     if upper == lower:
@@ -199,7 +164,7 @@ def _ink(palette: Palette, upper: int, lower: int) -> tuple[str, Style]:
 
 
 def _two_levels(palette: Palette, ink: int, ground: int) -> Style:
-    """Return a style with one level of the ramp as ink on another, or on the panel's ground."""
+    """A style with one level of the ramp as ink on another, or on the panel's ground."""
     below = palette.base if ground < 0 else palette.heat_style(ground)
     return Style(color=palette.heat_style(ink).bgcolor, bgcolor=below.bgcolor)
 
@@ -223,82 +188,43 @@ def _colour_bar(canvas: Canvas, chart: HeatMap, scale: Axis, left: int) -> None:
     start = left + len(low) + 1
     for column in range(length):
         level = column * len(palette.heat) // length
-        canvas.set_cell(start + column, 0, palette.heat_glyph(level), palette.heat_style(level))
+        canvas.put(start + column, 0, palette.heat_glyph(level), palette.heat_style(level))
     end = start + length + 1
     canvas.put(end, 0, high, palette.label)
     if beyond:
         level = len(palette.heat)
-        canvas.set_cell(end + len(high) + 1, 0, palette.heat_glyph(level), palette.heat_style(level))
+        canvas.put(end + len(high) + 1, 0, palette.heat_glyph(level), palette.heat_style(level))
         canvas.put(end + len(high) + 3, 0, beyond, palette.label)
 
 
-def _frame(
-    canvas: Canvas, chart: HeatMap, owners: NDArray[np.int64], left: int, top: int, rows: int, footer: int
-) -> None:
-    palette, glyphs = canvas.palette, canvas.palette.glyphs
-    layers = chart.values.shape[1]
-    columns = canvas.width - left
-    if left:
-        _layer_labels(canvas, chart, owners, left, top, layers)
-    axis = Axis(chart.first - 0.5, chart.last + 0.5)
-    if footer == 2:
-        canvas.put(left, top + rows, glyphs.axis_h * columns, palette.axis)
-        if left:
-            canvas.put(left - 1, top + rows, glyphs.corner, palette.axis)
-    taken = None
-    label_row = top + rows + footer - 1
-    if chart.cursor is not None and chart.first <= chart.cursor <= chart.last:
-        column = cell_of(axis.place(chart.cursor), columns, glyphs.dots_across)
-        for row in range(top, top + rows):
-            _cross(canvas, left + column, row)
-        text = str(chart.cursor)
-        start = min(max(column - len(text) // 2, 0), columns - len(text))
-        if footer and start >= 0:
-            canvas.put(left + start, label_row, text, palette.cursor_label)
-            taken = range(start, start + len(text))
-    if footer:
-        if left > 5:
-            canvas.put_right(left - 1, label_row, "step", palette.dim)
-        for tick, start, text in place_columns(axis, columns, glyphs, taken):
-            canvas.put(left + start, label_row, text, palette.label)
-            if footer == 2:
-                canvas.put(left + tick, top + rows, glyphs.tick_h, palette.axis)
-        if footer == 2 and taken is not None:
-            canvas.put(left + column, top + rows, glyphs.cursor_foot, palette.cursor_label)
-
-
-def _layer_labels(canvas: Canvas, chart: HeatMap, owners: NDArray[np.int64], left: int, top: int, layers: int) -> None:
-    palette, glyphs = canvas.palette, canvas.palette.glyphs
-    for row in range(owners.size // 2):
-        canvas.put(left - 1, top + row, glyphs.axis_v, palette.axis)
+def _layer_labels(frame: Frame, selected: int | None, owners: NDArray[np.int64]) -> None:
+    canvas, palette, glyphs = frame.canvas, frame.canvas.palette, frame.canvas.palette.glyphs
+    line = frame.left - 1
+    canvas.put_down(line, frame.top, glyphs.axis_v, palette.axis, np.ones(frame.rows, dtype=bool))
     last_row = canvas.height
-    for layer in range(layers):
-        halves = np.flatnonzero(owners == layer)
-        if not halves.size:
-            continue
-        row = top + int(halves.mean() + 0.5) // 2
-        chosen = layer == chart.selected
+    for layer in np.unique(owners[owners >= 0]).tolist():
+        row = frame.top + int(np.flatnonzero(owners == layer).mean() + 0.5) // 2
+        chosen = layer == selected
         if row < last_row or chosen:
-            style = palette.cursor_label if chosen else palette.label
-            mark = glyphs.selected if chosen else ""
-            canvas.put(0, row, " " * (left - 1), palette.label)
-            canvas.put_right(left - 1, row, f"{mark}{layer}", style)
+            canvas.put(0, row, " " * line, palette.label)
+            text = f"{glyphs.selected if chosen else ''}{layer}"
+            canvas.put_right(line, row, text, palette.cursor_label if chosen else palette.label)
             last_row = row
 
 
 def _cross(canvas: Canvas, column: int, row: int) -> None:
     """Mark a heat cell as the cursor's."""
     palette = canvas.palette
-    style = list(canvas.registered())[int(canvas.styles[row, column])]
+    style = canvas.style_at(column, row)
     if style == palette.base:
-        canvas.set_cell(column, row, palette.glyphs.cursor, palette.cursor)
+        canvas.put(column, row, palette.glyphs.cursor, palette.cursor)
         return
     if palette.heat_is_ground:
         # Lightened and not crossed: a line would hide one of two layers that share a cell.
         lighter = Style(color=_lightened(style.color), bgcolor=_lightened(style.bgcolor))
-        canvas.set_cell(column, row, chr(int(canvas.characters[row, column])), lighter)
+        canvas.put(column, row, chr(int(canvas.characters[row, column])), lighter)
     else:
-        canvas.set_cell(column, row, palette.glyphs.cursor, palette.strong)
+        canvas.put(column, row, palette.glyphs.cursor, palette.strong)
 
 
 def _lightened(colour: Color | None) -> Color | None:

@@ -1,8 +1,7 @@
-"""Legend lines: what each series is, by dash, marker and name, in as few rows as they need."""
+"""Legend lines: each series by dash, marker and name, and remarks, in as few rows as they need."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from rich.style import Style
@@ -11,22 +10,24 @@ from wnt_tui.charts.canvas import Canvas
 from wnt_tui.charts.raster import Dash, dash_sample
 from wnt_tui.theme.themes import Palette
 
+_PLAIN = Style()
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One thing a legend names.
 
     Attributes:
-        sample: Glyphs that show how it is drawn; may be empty.
-        name: Its name.
-        sample_style: Style of the sample.
+        name: Its name, drawable.
         name_style: Style of the name.
+        sample: Glyphs that show how it is drawn; may be empty.
+        sample_style: Style of the sample.
     """
 
-    sample: str
     name: str
-    sample_style: Style
     name_style: Style
+    sample: str = ""
+    sample_style: Style = _PLAIN
 
     @property
     def width(self) -> int:
@@ -35,39 +36,31 @@ class Entry:
 
 
 def series_entry(name: str, color: int, dash: Dash, palette: Palette) -> Entry:
-    """The entry of a series: a piece of its line, its marker and its name.
-
-    Args:
-        name: The series' name.
-        color: Its number in the palette.
-        dash: Its dash.
-        palette: Styles and glyphs.
-
-    Returns:
-        The entry.
-    """
+    """The entry of a series: a piece of its line, its marker and its name."""
     glyphs = palette.glyphs
-    style = palette.series_style(color)
     marker = glyphs.markers[color % len(glyphs.markers)]
     sample = dash_sample(dash, 2) + marker if glyphs.unicode else marker
-    return Entry(sample, glyphs.text(name), style, palette.text)
+    return Entry(glyphs.text(name), palette.text, sample, palette.series_style(color))
 
 
-def arrange(
-    entries: list[Entry], width: int, most_rows: int, gap: int, cut: Callable[[str, int], str]
-) -> list[list[Entry]]:
-    """Lay entries out in rows, in order.
+def draw_legend(canvas: Canvas, entries: list[Entry], most_rows: int) -> int:
+    """Draw a legend at the top of a canvas in at most ``most_rows`` rows and return the rows it took."""
+    # Closer together where that saves a row or keeps an entry.
+    gap, rows = min(
+        ((gap, _arranged(canvas, entries, most_rows, gap)) for gap in (2, 1)),
+        key=lambda pair: (-sum(len(row) for row in pair[1]), len(pair[1]), -pair[0]),
+    )
+    for number, row in enumerate(rows):
+        column = 0
+        for entry in row:
+            pieces = [(f"{entry.sample} ", entry.sample_style)] if entry.sample else []
+            column = canvas.put_pieces(column, number, [*pieces, (entry.name, entry.name_style)]) + gap
+    return len(rows)
 
-    Args:
-        entries: The entries.
-        width: Cells of a row.
-        most_rows: Rows there are.
-        gap: Cells between two.
-        cut: Shortens a text to a width.
 
-    Returns:
-        Rows of entries; what does not fit is left out.
-    """
+def _arranged(canvas: Canvas, entries: list[Entry], most_rows: int, gap: int) -> list[list[Entry]]:
+    """Entries in rows, in order; what does not fit is left out."""
+    width, cut = canvas.width, canvas.palette.glyphs.cut
     rows: list[list[Entry]] = []
     used = width
     for entry in entries:
@@ -81,31 +74,3 @@ def arrange(
         rows[-1].append(entry)
         used += gap + entry.width
     return rows
-
-
-def draw_legend(canvas: Canvas, entries: list[Entry], *, left: int, most_rows: int) -> int:
-    """Draw a legend at the top of a canvas.
-
-    Args:
-        canvas: Where to draw.
-        entries: The entries.
-        left: First column.
-        most_rows: Rows it may take.
-
-    Returns:
-        Rows it took.
-    """
-    width = canvas.width - left
-    # Closer together where that saves a row or keeps an entry.
-    gap, rows = min(
-        ((gap, arrange(entries, width, most_rows, gap, canvas.palette.glyphs.cut)) for gap in (2, 1)),
-        key=lambda pair: (-sum(len(row) for row in pair[1]), len(pair[1]), -pair[0]),
-    )
-    for number, row in enumerate(rows):
-        column = left
-        for entry in row:
-            pieces = [(entry.name, entry.name_style)]
-            if entry.sample:
-                pieces.insert(0, (entry.sample + " ", entry.sample_style))
-            column = canvas.put_pieces(column, number, pieces) + gap
-    return len(rows)
