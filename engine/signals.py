@@ -21,11 +21,7 @@ _HANDLED = (*ENDING, CHECKPOINT)
 
 
 class Interrupted(BaseException):
-    """A signal asks this process to end.
-
-    Args:
-        number: The signal.
-    """
+    """A signal asks this process to end."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -35,14 +31,11 @@ class Interrupted(BaseException):
 def use_defaults(*, held: bool = False) -> None:
     """Let SIGINT end this process quietly, as it does any program; call it before anything heavy is imported.
 
-    Python's own handler raises KeyboardInterrupt wherever the program happens to be: within an import that means a
-    traceback, or an abort of the C++ library that is loading. What is ignored (``nohup``, a background job) stays
-    ignored. A signal that :func:`held_back` has kept for this process arrives now.
-
-    Args:
-        held: Hold signals back instead: :data:`ENDING` until :func:`ending_with` says what is to be done first,
-            :data:`CHECKPOINT` until :func:`release_checkpoint` is called.
+    A signal that :func:`held_back` has kept for this process arrives now. Or all are held: :data:`ENDING` until
+    :func:`ending_with`, :data:`CHECKPOINT` until :func:`release_checkpoint`.
     """
+    # Python's own handler raises KeyboardInterrupt wherever the program happens to be: within an import that means a
+    # traceback, or an abort of the C++ library that is loading. What nohup or a background job ignores stays ignored.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_BLOCK if held else signal.SIG_UNBLOCK, _HANDLED)
@@ -54,12 +47,9 @@ def release_checkpoint() -> None:
 
 
 def ending_with(cleanup: Callable[[int], None]) -> None:
-    """Have a signal end this process as it does by default, but only after something has been taken back.
+    """Have a signal end this process as it does by default, but only after a cleanup that gets the signal's number.
 
     Nothing is raised, so that it is safe while something heavy is imported. It holds until other handlers are set.
-
-    Args:
-        cleanup: What is to be done first; it is given the signal's number.
     """
 
     def end(number: int, _frame: FrameType | None) -> None:
@@ -109,24 +99,13 @@ def raised() -> Generator[None]:
 
 
 def exit_code(number: int) -> int:
-    """The exit code after a signal, as shells have it.
-
-    Args:
-        number: The signal.
-
-    Returns:
-        128 and its number: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP.
-    """
+    """The exit code after a signal, as shells have it: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP."""
     return 128 + number
 
 
 def end(code: int) -> NoReturn:
-    """End this process with an exit code, what it has written being written out.
-
-    Args:
-        code: The exit code. That of SIGINT becomes an end by SIGINT where that was typed: a shell that got the same
-            Ctrl+C ends its loop or script only if what it ran has died of it.
-    """
+    """End this process with an exit code; that of SIGINT becomes an end by SIGINT where that was typed."""
+    # A shell that got the same Ctrl+C ends its loop or script only if what it ran has died of it.
     if code == exit_code(signal.SIGINT) and _in_foreground():
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)

@@ -1,7 +1,7 @@
 """Standard streams that may be closed, full, or a pipe that nobody reads: never an error in the midst of work.
 
 Python raises at the first line that cannot be written, and again when it flushes at the end. Here a stream takes what
-it can; that something was lost is told once, at the end, and by the exit code.
+it can; that something was lost is said once, at the end, and by the exit code.
 """
 
 from __future__ import annotations
@@ -40,11 +40,9 @@ _exit_code = 1
 
 
 def prepare() -> None:
-    """Make sure that there are three standard streams, and that writing to them never raises.
-
-    Descriptors that were closed lead to the null device: the next file that is opened would get their number
-    otherwise, and be written to by whoever writes to standard error.
-    """
+    """Make sure that there are three standard streams, and that writing to them never raises."""
+    # Descriptors that were closed lead to the null device: the next file that is opened would get their number
+    # otherwise, and be written to by whoever writes to standard error.
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -57,11 +55,9 @@ def prepare() -> None:
 
 
 def leave_at_exit() -> None:
-    """Have this process end right after what is done at exit; call it before anything heavy is imported.
-
-    The interpreter's own end, which would follow, stops threads wherever they are: in the midst of torch's code that
-    aborts the process, and its exit code is lost. The code is that of :func:`finish`, 1 if an error came before it.
-    """
+    """Have this process end with :func:`finish`'s code after its exit handlers; call it before heavy imports."""
+    # The interpreter's own end, which would follow, stops threads wherever they are: in the midst of torch's code that
+    # aborts the process, and its exit code is lost.
     atexit.register(_leave)
 
 
@@ -72,19 +68,12 @@ def _leave() -> None:
 
 
 def finish(code: int) -> int:
-    """Write out what is still held, and say what was lost.
-
-    Args:
-        code: The exit code so far.
-
-    Returns:
-        The exit code: 1 in place of 0 where standard output could not be written. Whoever closed the pipe has read
-        enough: that is no failure.
-    """
+    """Write out what is still held; the exit code so far, or 1 for 0 where standard output could not be written."""
     global _exit_code
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     output = _outputs.get("stdout")
+    # Whoever closed the pipe has read enough.
     if output is not None and output.failure is not None and output.failure.errno != errno.EPIPE:
         print(f"wnt-tui: Cannot write to standard output: {output.failure.strerror}.", file=sys.stderr, flush=True)
         code = code or 1
@@ -93,7 +82,7 @@ def finish(code: int) -> int:
 
 
 def lost() -> bool:
-    """Return whether something written to standard output was lost."""
+    """Whether something written to standard output was lost."""
     sys.stdout.flush()
     output = _outputs.get("stdout")
     return output is not None and output.failure is not None

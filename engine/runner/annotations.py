@@ -71,18 +71,7 @@ class Annotations:
         return replace(record, events=(*hits, *record.events)) if hits else record
 
     def handle(self, command: Command, step: int) -> str:
-        """Carry out ``break``, ``clear`` or ``mark``.
-
-        Args:
-            command: The command.
-            step: The step that the engine is at.
-
-        Returns:
-            A sentence.
-
-        Raises:
-            UsageError: It is refused.
-        """
+        """Carry out ``break``, ``clear`` or ``mark`` at a step; a sentence, or a UsageError that refuses."""
         return self._mark(command) if command.name == "mark" else self._change(command, step)
 
     def _mark(self, command: Command) -> str:

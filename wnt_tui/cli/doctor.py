@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import locale
 import os
@@ -49,9 +50,9 @@ def doctor(as_json: bool) -> int:
     found = [
         Finding("wnt-tui", "ok", f"{engine.__version__}, Python {platform.python_version()}, {sys.platform}"),
         *_engine(report),
-        *_terminal(os.environ),
+        *_terminal(),
         *_disk(),
-        *_detached(os.environ),
+        *_detached(),
     ]
     healthy = all(finding.verdict != "bad" for finding in found)
     if as_json:
@@ -82,7 +83,7 @@ def _engine(report: Mapping[str, Any]) -> list[Finding]:
     return found
 
 
-def _terminal(environment: Mapping[str, str]) -> list[Finding]:
+def _terminal() -> list[Finding]:
     from wnt_tui.terminal.requirements import COMPACT_COLUMNS, COMPACT_ROWS, too_small
 
     found = []
@@ -91,10 +92,10 @@ def _terminal(environment: Mapping[str, str]) -> list[Finding]:
         verdict: Verdict = "bad" if too_small(columns, rows) else "ok"
         roomy = columns >= COMPACT_COLUMNS and rows >= COMPACT_ROWS
         layout = "dashboard" if roomy else f"one panel at a time (nine from {COMPACT_COLUMNS}×{COMPACT_ROWS})"
-        found.append(Finding("terminal", verdict, f"{environment.get('TERM', '?')}, {columns}×{rows}: {layout}"))
+        found.append(Finding("terminal", verdict, f"{os.environ.get('TERM', '?')}, {columns}×{rows}: {layout}"))
     else:
         found.append(Finding("terminal", "note", "standard output is none: `run`, `export` and `status` work"))
-    found.append(_colour(environment))
+    found.append(_colour())
     encoding = locale.getpreferredencoding(False)
     utf8 = encoding.lower().replace("-", "") == "utf8"
     advice = "" if utf8 else ": signs may be garbled; set LANG=C.UTF-8"
@@ -102,12 +103,12 @@ def _terminal(environment: Mapping[str, str]) -> list[Finding]:
     return found
 
 
-def _colour(environment: Mapping[str, str]) -> Finding:
-    if "NO_COLOR" in environment:
+def _colour() -> Finding:
+    if "NO_COLOR" in os.environ:
         return Finding("colour", "ok", "none: NO_COLOR is set")
-    if environment.get("COLORTERM", "").lower() in {"truecolor", "24bit"}:
+    if os.environ.get("COLORTERM", "").lower() in {"truecolor", "24bit"}:
         return Finding("colour", "ok", "16 million")
-    kind = "256" if "256" in environment.get("TERM", "") else "16"
+    kind = "256" if "256" in os.environ.get("TERM", "") else "16"
     return Finding("colour", "note", f"{kind}; SSH does not forward COLORTERM: COLORTERM=truecolor if yours can do it")
 
 
@@ -125,15 +126,13 @@ def _disk() -> list[Finding]:
     return [Finding("sessions", verdict, f"{shown}, {file_size(free)} free")]
 
 
-def _detached(environment: Mapping[str, str]) -> list[Finding]:
+def _detached() -> list[Finding]:
     found = []
-    if "SLURM_JOB_ID" in environment:
+    if "SLURM_JOB_ID" in os.environ:
         found.append(Finding("detached runs", "note", "inside a Slurm job: an engine left behind ends with the job"))
-    settings = Path("/etc/systemd/logind.conf")
-    try:
-        text = settings.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        text = ""
+    text = ""
+    with contextlib.suppress(OSError):
+        text = Path("/etc/systemd/logind.conf").read_text(encoding="utf-8", errors="replace")
     kills = [line for line in text.splitlines() if line.strip().lower().startswith("killuserprocesses=")]
     if kills and kills[-1].split("=", 1)[1].strip().lower() in {"yes", "true", "1", "on"}:
         found.append(

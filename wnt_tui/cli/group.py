@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import click
 
 from engine.paths import shell_path
 from engine.session.vocabulary import COMMANDS as ENGINE_COMMANDS
 from wnt_tui.cli.options import RunOption
+from wnt_tui.cli.parameters import SESSION
 
 DEFAULT_COMMAND = "live"
 PLAIN_COMMANDS = tuple(name for name, kind in ENGINE_COMMANDS.items() if kind.help)
@@ -24,9 +26,9 @@ COMMAND_SECTIONS: dict[str, dict[str, str]] = {
         "step": "control",
         "resume": "time_travel",
         "status": "control",
-        "break": "annotating",
+        "break": "control",
     },
-    "Note on a session": {"mark": "annotating"},
+    "Note on a session": {"mark": "control"},
     "Go back": {"branch": "time_travel", "verify": "time_travel"},
     "Take results along": {"export": "results", "weights": "time_travel", "copy": "results"},
     "Look up": {"explain": "look_up", "data": "look_up", "doctor": "doctor"},
@@ -45,11 +47,21 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "col
 
 
 class SectionedCommand(click.Command):
-    """A command whose options are listed under headings, those of a run first."""
+    """A command of this program: its options stand under headings, its sessions are those that there are."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options by heading."""
         write_options(self, ctx, formatter)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the command with the paths of the sessions that are meant, now that the whole line makes sense."""
+        for option in self.params:
+            if option.type is SESSION and option.name and (given := ctx.params[option.name]):
+                from engine.session.locations import resolve_session
+
+                several = isinstance(given, tuple)
+                ctx.params[option.name] = tuple(map(resolve_session, given)) if several else resolve_session(given)
+        return super().invoke(ctx)
 
 
 class LiveByDefault(click.Group):

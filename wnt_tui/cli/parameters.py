@@ -44,7 +44,7 @@ class NamedPath(_Base):
 
 
 SESSION = NamedPath(absolute=False)
-"""A session that there is: a path, or a name in the sessions folder."""
+"""A session that there is: a path, or a name in the sessions folder; commands get its path."""
 
 FILE = NamedPath()
 FOLDER = NamedPath(file=False)

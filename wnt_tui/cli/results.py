@@ -29,11 +29,10 @@ def export(session: Path, kind: str, directory: Path, force: bool) -> None:
     In CSV a text that a spreadsheet would take for a formula (a note =1+1) has an apostrophe before it.
     """
     from engine.session import export as exports
-    from engine.session import locations
 
     write = {"csv": exports.export_csv, "json": exports.export_json}[kind]
     with signals.raised():  # half-written files are taken back
-        written = write(locations.resolve_session(session), directory, replace=force)
+        written = write(session, directory, replace=force)
     for path in written:
         click.echo(shown_path(path))
 
@@ -46,11 +45,10 @@ def copy(session: Path, target: Path) -> None:
 
     A plain copy of a live session would lose the newest rows.
     """
-    from engine.session import locations
     from engine.session.copy import copy_session
 
     with signals.raised():  # a half-written file is taken back
-        written = copy_session(locations.resolve_session(session), target)
+        written = copy_session(session, target)
     click.echo(shown_path(written))
 
 

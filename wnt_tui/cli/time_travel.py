@@ -15,7 +15,7 @@ from engine.requests import Resume, Verify, Weights
 from wnt_tui.cli.control import send_command
 from wnt_tui.cli.group import SectionedCommand
 from wnt_tui.cli.imports import prepare_screen
-from wnt_tui.cli.options import RunOption, run_option_list
+from wnt_tui.cli.options import run_option_list
 from wnt_tui.cli.parameters import FILE, SESSION, debug_option, json_option, session_argument
 from wnt_tui.process.engine_process import EngineProcess, become_engine, become_training, start_engine
 
@@ -34,30 +34,28 @@ def resume(session: Path, steps: int | None, watched: bool, as_json: bool, debug
     A run whose engine has ended, or died, goes on in its own session, from the newest checkpoint or from where it
     began. Rows that are recorded are executed again and checked, never written again; then as `run`, or --watch.
     """
-    from engine.session import locations
     from engine.session.liveness import engine_alive
 
-    path = locations.resolve_session(session)
     if watched:
         _require_terminal()
-    if engine_alive(path):
+    if engine_alive(session):
         _refuse_steps(steps)
-        code = send_command(path, "resume", {}, as_json=as_json)
-        return _watch([path], debug=debug) if watched and code == 0 else code
-    request = Resume(session=path, steps=steps, debug=debug)
+        code = send_command(session, "resume", {}, as_json=as_json)
+        return _watch(session, debug=debug) if watched and code == 0 else code
+    request = Resume(session=session, steps=steps, debug=debug)
     if not watched:
         become_engine(request)
-    return _watch([path], start_engine(request), debug=debug)
+    return _watch(session, start_engine(request), debug=debug)
 
 
 def _watch(
-    paths: list[Path], engine: EngineProcess | None = None, *, origin: tuple[Path, int] | None = None, debug: bool
+    session: Path, engine: EngineProcess | None = None, *, origin: tuple[Path, int] | None = None, debug: bool
 ) -> int:
     """The exit code of the screen."""
     prepare_screen()
     from wnt_tui.app import WntApp
 
-    return WntApp(paths, engine, origin=origin, debug=debug).show()
+    return WntApp([session], engine, origin=origin, debug=debug).show()
 
 
 def _require_terminal() -> None:
@@ -74,12 +72,10 @@ def _refuse_steps(steps: int | None) -> None:
 
 def _branch_options() -> list[click.Parameter]:
     """The options of a run; they are changes here, so that nothing but the command line may give them."""
-    options: list[click.Parameter] = []
-    for option in run_option_list():
+    options = [option for option in run_option_list() if option.name != "config_file"]
+    for option in options:
         option.envvar = None
-        if option.name != "config_file":
-            options.append(option)
-    return options
+    return list(options)
 
 
 @click.command(cls=SectionedCommand, params=_branch_options())
@@ -93,28 +89,23 @@ def branch(context: click.Context, /, source: Path, step: int, watched: bool, **
     Options that are not given are as in SESSION; the learning rate is that of step K, breakpoints are those that are
     set by now. SESSION is only read.
     """
-    from engine.session import locations
     from wnt_tui.process.branching import Branching
 
     changes = {
-        option.name: given[option.name]
-        for option in context.command.params
-        if isinstance(option, RunOption)
-        and option.name is not None
-        and option.name not in {"session", "debug"}
-        and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+        name: value
+        for name, value in given.items()
+        if name not in {"session", "debug"} and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
     if watched:
         _require_terminal()
-    parent = locations.resolve_session(source)
+    wanted = Branching(source, step, absolute_paths(changes))
     with signals.held_back():
-        wanted = Branching(parent, step, absolute_paths(changes))
         request, lock = wanted.reserve(given["session"], debug=given["debug"])
         with lock:
             if not watched:
                 become_training(request, lock)
             engine = start_engine(request, lock)
-    return _watch([request.session], engine, origin=(parent, step), debug=request.debug)
+    return _watch(request.session, engine, origin=(source, step), debug=request.debug)
 
 
 @click.command(cls=SectionedCommand)
@@ -126,9 +117,7 @@ def verify(session: Path, as_json: bool, debug: bool) -> NoReturn:
 
     Exit code 0 if all are the same, else 1; then the first and the largest difference are printed.
     """
-    from engine.session import locations
-
-    become_engine(Verify(session=locations.resolve_session(session), as_json=as_json, debug=debug))
+    become_engine(Verify(session=session, as_json=as_json, debug=debug))
 
 
 @click.command(cls=SectionedCommand)
@@ -141,10 +130,7 @@ def verify(session: Path, as_json: bool, debug: bool) -> NoReturn:
 @debug_option
 def weights(session: Path, step: int, output: Path, debug: bool) -> NoReturn:
     """Write the exact weights of any recorded step, computed again."""
-    from engine.session import locations
-
-    path = locations.resolve_session(session)
-    become_engine(Weights(session=path, step=step, output=output, debug=debug))
+    become_engine(Weights(session=session, step=step, output=output, debug=debug))
 
 
 COMMANDS: tuple[click.Command, ...] = (resume, branch, verify, weights)

@@ -28,10 +28,9 @@ def attach(session: Path | None, debug: bool) -> int:
 
     The list has all living runs, also of other folders, newest first; esc stays with the newest.
     """
-    from engine.session import locations
     from wnt_tui.terminal.requirements import require_terminal
 
-    found = _living() if session is None else [locations.resolve_session(session)]
+    found = _living() if session is None else [session]
     require_terminal(WITHOUT_TERMINAL)
     prepare_screen()
     from wnt_tui.app import WntApp
@@ -44,11 +43,9 @@ def attach(session: Path | None, debug: bool) -> int:
 @debug_option
 def replay(sessions: tuple[Path, ...], debug: bool) -> int:
     """Look at a recorded session, step by step, or compare several."""
-    from engine.session import locations
     from wnt_tui.terminal.requirements import require_terminal
 
-    # Each once, however it was spelled: a session is not compared with itself.
-    found = list(dict.fromkeys(locations.resolve_session(session) for session in sessions))
+    found = list(dict.fromkeys(sessions))  # a session is not compared with itself
     require_terminal(WITHOUT_TERMINAL)
     prepare_screen()
     from engine.session.reader import SessionReader

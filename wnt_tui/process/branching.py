@@ -32,18 +32,7 @@ class Branching:
     changes: Mapping[str, Any]
 
     def reserve(self, place: Path | None = None, *, debug: bool = False) -> tuple[Branch, EngineLock]:
-        """Take the file that the branch records in; what cannot be is refused while a sentence can still be read.
-
-        Args:
-            place: What ``--session`` said; None is a fresh name beside the parent, or in the usual place.
-            debug: Whether the engine's errors show tracebacks.
-
-        Returns:
-            The request, and the lock of its session, held by this process.
-
-        Raises:
-            WntError: The step is not recorded, the options cannot change, or nothing can be recorded at that place.
-        """
+        """The request to an engine, and the lock of its new file, beside the parent where no place is given."""
         config = _changed(self.parent, self.step, self.changes)
         require_driver(config.device)
         require_source(config)
