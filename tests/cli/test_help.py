@@ -1,7 +1,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import fields
 
@@ -36,7 +35,7 @@ def test_every_command_is_under_a_heading_but_live() -> None:
     assert all(cli.get_command(click.Context(cli), name) is not None for name in MODULES)
 
 
-def test_help_comes_at_once_and_imports_nothing_heavy(wnt: Run) -> None:
+def test_help_imports_nothing_heavy() -> None:
     program = (
         "import sys; from wnt_tui.cli.main import invoke; invoke(['--help']);"
         "print([n for n in ('textual', 'rich', 'numpy', 'torch', 'scipy', 'sqlite3') if n in sys.modules],"
@@ -44,15 +43,6 @@ def test_help_comes_at_once_and_imports_nothing_heavy(wnt: Run) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stderr == "[]\n"
-    best = min(_seconds(lambda: wnt("--help")) for _ in range(3))
-    # Generous, for a shared machine: measured .1 s.
-    assert best < 1.0
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    began = time.monotonic()
-    call()
-    return time.monotonic() - began
 
 
 def test_the_app_never_imports_torch_or_scipy() -> None:
@@ -64,7 +54,7 @@ def test_the_app_never_imports_torch_or_scipy() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_a_session_is_shown_without_what_records_branches_exports_or_asks(wnt: Run) -> None:
+def test_a_session_is_shown_without_what_records_branches_exports_or_asks() -> None:
     program = (
         "import sys, wnt_tui.cli.watching, wnt_tui.app;"
         "unwanted = ('engine.session.writer', 'engine.session.recording', 'engine.session.export', 'engine.history',"

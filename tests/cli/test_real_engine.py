@@ -61,7 +61,7 @@ def test_a_run_is_taken_back_to_the_cursor_and_branched_from_there(
     opened.press("g")
     opened.until(lambda text: "go to step" in text)
     opened.press("3\r")
-    opened.until(lambda text: "3 behind" in text)
+    opened.until(lambda text: "3 steps behind" in text)
     opened.press("r")
     opened.until(lambda text: "live paused at step 3" in text)
     opened.press("b")
