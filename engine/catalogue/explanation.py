@@ -44,18 +44,7 @@ class Explanation:
 
 
 def explain(name: str, network: Network | None = None) -> Explanation:
-    """Explain a metric of the catalogue, an inequality of the ledger, or a line of the ledger's panel.
-
-    Args:
-        name: Its name.
-        network: A run's activation and loss, which decide kinds; None for the general case.
-
-    Returns:
-        The explanation.
-
-    Raises:
-        UsageError: There is neither a metric nor an inequality of that name; the sentence names the nearest ones.
-    """
+    """The explanation of a metric, an inequality or a line of the ledger's panel; a network decides kinds."""
     if name in CATALOGUE:
         return _metric(CATALOGUE[name], network)
     if name in LEDGER:

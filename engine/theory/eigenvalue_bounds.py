@@ -50,7 +50,7 @@ def feature_distance(
 
     D_l = stretch·p₁(‖W_l(t)‖₂D_{l−1} + ‖W_l(t) − W_l(0)‖₂‖A_{l−1}(0)‖_F + √n‖Δb_l‖), because
     ΔH_l = W_l(t)ΔA_{l−1} + ΔW_l A_{l−1}(0) + Δb_l and φ̄ is p₁-Lipschitz entrywise. Renormalisation stretches
-    distances by at most max_i 2√w/(‖u_i(0)‖ + ‖u_i(t)‖) (Dunkl–Williams). NaN if it is not finite.
+    distances by at most max_i 2√w/(‖u_i(0)‖ + ‖u_i(t)‖) (Dunkl–Williams).
 
     Args:
         previous: D_{l−1}.
@@ -58,11 +58,11 @@ def feature_distance(
         weight_norm: ‖W_l(t)‖₂.
         weight_distance: ‖W_l(t) − W_l(0)‖₂.
         initial_features_fro: ‖A_{l−1}(0)‖_F over the n examples.
-        bias_shift: √n‖b_l(t) − b_l(0)‖, 0 without biases.
-        stretch: The factor of the renormalisation, 1 without it.
+        bias_shift: √n‖Δb_l‖.
+        stretch: The factor of the renormalisation.
 
     Returns:
-        D_l.
+        D_l; NaN if it is not finite.
     """
     moved = weight_norm * previous + weight_distance * initial_features_fro + bias_shift
     return defined(previous, stretch * p1 * moved)

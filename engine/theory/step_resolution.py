@@ -3,6 +3,9 @@
 Every rounding is taken as independent of the others and as likely up as down, so that they add up in squares; the
 result is six standard deviations. None of it is a proved bound: a pre-activation that is rounded across the kink of a
 ReLU, at one row in hundreds, moves L_step by more.
+
+Arguments everywhere: ``signals``, ‖δ_{1,i}‖ … ‖δ_{L,i}‖, (L, n), δ_{l,i} = ∂ℓ_i/∂h_{l,i}; ``lr``, η; ``grad_norm``,
+‖∇f‖; ``epsilon``, machine epsilon of the training precision, in which η and g are known.
 """
 
 from __future__ import annotations
@@ -32,14 +35,8 @@ def loss_rounding(
     ½‖Δo_i‖², and what one logit takes from ε_l is of the size of ‖δ_l‖/‖δ_L‖. The mean of ½‖Δo_i‖² is the same at every
     row and falls out of differences; what is left is by how much a mean of nk squares varies.
 
-    Args:
-        signals: ‖δ_{1,i}‖ … ‖δ_{L,i}‖, (L, n), δ_{l,i} = ∂ℓ_i/∂h_{l,i}.
-        outputs: ‖u_{1,i}‖ … ‖u_{L−1,i}‖ of the features and ‖o_i‖ of the logits, (L, n). Where tanh saturates, h
-            is larger than u, but its slope is as much smaller: |h|·φ̄'(h) ≤ |φ̄(h)|.
-        fan_in: Inputs of each layer, (L,).
-        fan_out: Its outputs, (L,).
-        loss: f, the mean loss.
-        epsilon: Machine epsilon of the training precision.
+    ``outputs`` are ‖u_{1,i}‖ … ‖u_{L−1,i}‖ of the features and ‖o_i‖ of the logits, (L, n). Where tanh saturates, h is
+    larger than u, but its slope is as much smaller: |h|·φ̄'(h) ≤ |φ̄(h)|. ``fan_in`` and ``fan_out`` are (L,).
 
     Returns:
         The uncertainty of f, as far as it differs from row to row. Cost: O(nL).
@@ -67,13 +64,8 @@ def update_rounding(
     An entry of θ is rounded to a multiple of about eps·|θ|. Where the steps of a layer's entries are not larger than
     that, many are lost altogether: ρ = ηg there, and their shares add up instead of averaging out.
 
-    Args:
-        gradients: ‖∂f/∂θ_p‖ of each parameter array, before the step.
-        steepest: The larger of it and of that after the step, which may be much larger where a run diverges.
-        weights: ‖θ_p‖_F of each, at most.
-        sizes: The number of its entries.
-        lr: η.
-        epsilon: Machine epsilon of the training precision.
+    Of each parameter array p, ``gradients`` are ‖∂f/∂θ_p‖ before the step, ``steepest`` the larger of it and of that
+    after the step, which may be much larger where a run diverges, ``weights`` bounds on ‖θ_p‖_F, ``sizes`` its entries.
 
     Returns:
         The uncertainty of f after the step.
@@ -94,14 +86,7 @@ def slope_rounding(
 
     1 − tanh² is rounded relative to 1: where tanh saturates, none of its digits are left, and a slope that is lost
     is missed in δ_l = φ̄'(h_l) ⊙ (W_{l+1}ᵀδ_{l+1}) by u·p₁‖W_{l+1}‖‖δ_{l+1}‖. ReLU's slopes are exact.
-
-    Args:
-        signals: ‖δ_{1,i}‖ … ‖δ_{L,i}‖, (L, n).
-        features: ‖a_{0,i}‖ … ‖a_{L−1,i}‖, (L, n).
-        weights: ‖W_1‖_F … ‖W_L‖_F, at most.
-        p1: max|φ̄'|.
-        grad_norm: ‖∇f‖.
-        epsilon: Machine epsilon of the training precision.
+    ``features`` are ‖a_{0,i}‖ … ‖a_{L−1,i}‖, (L, n), ``weights`` bounds on ‖W_1‖_F … ‖W_L‖_F, ``p1`` is max|φ̄'|.
 
     Returns:
         The share.
@@ -129,15 +114,8 @@ def smoothness_step_resolution(
     Where rounding is all there is, L_step is a curvature that is not known at all: it is then taken to be at most twice
     the largest seen, or twice 2/η, from which on no descent would have led here.
 
-    Args:
-        rounding: The uncertainty of f_k − f_{k−1}.
-        slopes: That of ‖∇f(θ_{k−1})‖, relative to it.
-        lr: η of the step.
-        grad_norm: ‖∇f(θ_{k−1})‖.
-        loss: f_{k−1} or f_k, the larger.
-        smoothness: L_step.
-        largest: The largest L_step so far.
-        epsilon: Machine epsilon of the training precision, in which η and g are known.
+    ``rounding`` is the uncertainty of f_k − f_{k−1}, ``slopes`` that of ‖∇f(θ_{k−1})‖ relative to it, ``loss`` the
+    larger of both losses, ``smoothness`` L_step, ``largest`` the largest so far.
 
     Returns:
         The half-width; NaN if nothing moved.
