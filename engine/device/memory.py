@@ -6,18 +6,11 @@ from engine.errors import DeviceError
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that memory is full.
-
-    Args:
-        error: torch raises plain RuntimeErrors for it, on the CPU and on CUDA alike.
-
-    Returns:
-        True for those, and for Python's own.
-    """
+    """Whether an error means that memory is full: torch raises plain RuntimeErrors, on the CPU and on CUDA alike."""
     words = str(error).lower()
     return isinstance(error, MemoryError) or "out of memory" in words or "can't allocate memory" in words
 
 
 def out_of_memory() -> DeviceError:
-    """Return what is said of it."""
+    """The error with its way out."""
     return DeviceError("Out of memory.", "Use a smaller --width, --depth or --examples, or --device cpu.")

@@ -1,4 +1,4 @@
-"""What ``--device`` may say, and whether there is a driver for it. Needs no torch."""
+"""Names of ``--device``, and whether there is a driver for them. Needs no torch."""
 
 from __future__ import annotations
 
@@ -12,17 +12,7 @@ _DRIVERS = ("/proc/driver/nvidia/version", "/dev/nvidia0", "/dev/nvhost-gpu", "/
 
 
 def device_number(name: str) -> int | None:
-    """The number of a CUDA device.
-
-    Args:
-        name: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-
-    Returns:
-        N, 0 for ``cuda``; None for the others.
-
-    Raises:
-        DeviceError: The name is none of these.
-    """
+    """The number of a CUDA device, 0 for ``cuda``; None for ``auto`` and ``cpu``; DeviceError for any other name."""
     if name in {"auto", "cpu"}:
         return None
     found = re.fullmatch(r"cuda(?::([0-9]{1,4}))?", name)
@@ -32,14 +22,7 @@ def device_number(name: str) -> int | None:
 
 
 def require_driver(name: str) -> None:
-    """Refuse a device that cannot be there: a question of microseconds, where torch takes seconds to answer.
-
-    Args:
-        name: What ``--device`` says.
-
-    Raises:
-        DeviceError: The name is not known, or a GPU is asked for where no driver of one is loaded.
-    """
+    """Raise DeviceError for an unknown name, or a GPU without a driver: in microseconds, where torch takes seconds."""
     if device_number(name) is not None and not any(Path(driver).exists() for driver in _DRIVERS):
         raise DeviceError(
             f"--device {name} cannot be used: no driver of a GPU is loaded here.", "Use --device cpu or auto."

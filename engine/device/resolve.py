@@ -1,4 +1,4 @@
-"""Where tensors live: resolving ``--device``, making results repeatable there, and taking the time of work there."""
+"""The device of tensors: resolving ``--device``, making results repeatable there, and timing work there."""
 
 from __future__ import annotations
 
@@ -31,18 +31,8 @@ class ResolvedDevice:
 
 
 def resolve_device(name: str) -> ResolvedDevice:
-    """Turn ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` into a device that works.
-
-    Args:
-        name: What was asked for.
-
-    Returns:
-        The device.
-
-    Raises:
-        DeviceError: The name is unknown, or the device is missing or its driver unusable. ``auto`` raises too where
-            a GPU is visible to this torch and cannot be used: a silent CPU would cost somebody a night.
-    """
+    """The device that works of ``auto``, ``cpu``, ``cuda`` or ``cuda:N``, else DeviceError."""
+    # Also for `auto` where a GPU is visible to this torch and cannot be used: a silent CPU would cost somebody a night.
     if name == "cpu":
         return _cpu()
     if name == "auto":
@@ -79,12 +69,9 @@ def make_deterministic() -> None:
 
 
 class Stopwatch:
-    """Takes the time of work on a device; a context manager.
+    """The time of work on a device; a context manager.
 
     On a GPU, where work is queued, events mark its beginning and end in the queue, so that nothing waits.
-
-    Args:
-        device: The device.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -102,11 +89,7 @@ class Stopwatch:
         self._mark()
 
     def seconds(self) -> float:
-        """What the work took.
-
-        Returns:
-            Seconds; on a GPU the device must have been waited for since the work was queued.
-        """
+        """Seconds of the work; on a GPU the device must have been waited for since the work was queued."""
         if self._marks:
             first, last = self._marks
             return float(first.elapsed_time(last)) / 1e3
@@ -129,7 +112,7 @@ def _cuda(index: int) -> ResolvedDevice:
 
 
 def _cuda_problem() -> str | None:
-    """Why CUDA cannot be used, in torch's own words, or None if it can."""
+    """The reason, in torch's own words, why CUDA cannot be used, or None if it can."""
     if torch.version.cuda is None:
         return "this torch was built without CUDA."
     with warnings.catch_warnings(record=True) as caught:

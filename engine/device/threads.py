@@ -1,4 +1,4 @@
-"""How many threads sums are split among: rounding depends on it, so a run is executed again on as many."""
+"""The number of threads that sums are split among: rounding depends on it, so a run is executed again on as many."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class Threads:
     blas: int | None
 
     def __str__(self) -> str:
-        told = f"{self.torch} thread{'s' if self.torch != 1 else ''}"
-        return told if self.blas in {None, self.torch} else f"{told}, {self.blas} in numpy's BLAS"
+        text = f"{self.torch} thread{'s' if self.torch != 1 else ''}"
+        return text if self.blas in {None, self.torch} else f"{text}, {self.blas} in numpy's BLAS"
 
     def agrees(self, other: Threads) -> bool:
-        """Return whether the counts are the same, as far as both are known."""
+        """Whether the counts are the same, as far as both are known."""
         return self.torch == other.torch and (None in {self.blas, other.blas} or self.blas == other.blas)
 
     def as_meta(self) -> dict[str, str]:
-        """Return what a session's ``meta`` says of it."""
+        """The counts as a session's ``meta`` holds them."""
         return {"threads": str(self.torch), "blas_threads": str(self.blas)}
 
 
@@ -45,30 +45,16 @@ def threads() -> Threads:
 
 
 def recorded_threads(meta: Mapping[str, str]) -> Threads | None:
-    """The counts that a run was recorded with.
-
-    Args:
-        meta: What its session says of it.
-
-    Returns:
-        The counts, None where they are not recorded or make no sense.
-    """
-    told, blas = meta.get("threads", ""), meta.get("blas_threads")
-    if not (told.isdecimal() and (blas is None or blas.isdecimal())):
+    """The counts in a session's ``meta``, None where they are not recorded or make no sense."""
+    own, blas = meta.get("threads", ""), meta.get("blas_threads")
+    if not (own.isdecimal() and (blas is None or blas.isdecimal())):
         return None
-    counts = Threads(int(told), None if blas is None else int(blas))
+    counts = Threads(int(own), None if blas is None else int(blas))
     return counts if counts.torch >= 1 and counts.blas != 0 else None
 
 
 def use_threads(wanted: Threads) -> bool:
-    """Compute on other counts from now on, in the whole process.
-
-    Args:
-        wanted: The counts; where that of BLAS is not known, its threads stay as they are.
-
-    Returns:
-        Whether it could be done: more threads than cores can be, unreasonably many cannot.
-    """
+    """Whether this whole process computes on other counts from now on; unreasonably many are refused."""
     if max(wanted.torch, wanted.blas or 1) > _MOST:
         return False
     if not threads().agrees(wanted):
@@ -79,11 +65,7 @@ def use_threads(wanted: Threads) -> bool:
 
 
 def blas_builds() -> str:
-    """Which BLAS is below numpy and scipy, and for which processor it has chosen its kernels.
-
-    Returns:
-        ``openblas 0.3.30 SkylakeX``, several with commas.
-    """
+    """The BLAS below numpy and scipy and its kernels: ``openblas 0.3.30 SkylakeX``, several with commas."""
     found = {" ".join(str(pool.get(key) or "") for key in ("internal_api", "version", "architecture")).strip()
              for pool in _blas().info()}  # fmt: skip
     return ", ".join(sorted(found))

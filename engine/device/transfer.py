@@ -18,21 +18,14 @@ Host = NDArray[np.floating]
 
 
 class Transfer:
-    """What a row has asked for so far."""
+    """The tensors that a row reads."""
 
     def __init__(self) -> None:
         self._waiting: list[Tensor] = []
         self._arrived: list[Host] = []
 
     def add(self, tensor: Tensor) -> Arrival:
-        """Ask for a tensor; returns at once.
-
-        Args:
-            tensor: In float32 or float64. It must not be changed before it is read.
-
-        Returns:
-            Where to read it.
-        """
+        """Ask for a float32 or float64 tensor, which must not be changed before it is read; returns at once."""
         self._waiting.append(tensor.detach())
         return Arrival(self, len(self._arrived) + len(self._waiting) - 1)
 
@@ -41,14 +34,7 @@ class Transfer:
         self._waiting, self._arrived = [], []
 
     def arrived(self, number: int) -> Host:
-        """An array, and with it all that have been asked for.
-
-        Args:
-            number: Its place in the order of asking.
-
-        Returns:
-            The array.
-        """
+        """The array asked for in this place of the order; it brings all that have been asked for."""
         if number >= len(self._arrived):
             self._arrived += to_host(self._waiting)
             self._waiting = []
@@ -56,69 +42,35 @@ class Transfer:
 
 
 class Arrival:
-    """One tensor of a transfer.
-
-    Args:
-        transfer: The transfer.
-        number: Its place there.
-    """
+    """One tensor of a transfer, by its place in the order."""
 
     def __init__(self, transfer: Transfer, number: int) -> None:
         self._transfer = transfer
         self._number = number
 
     def array(self) -> Host:
-        """Read it, waiting for the device if this is the first that is read.
-
-        Returns:
-            An array of the tensor's shape and type; a view of the tensor itself where that lives on the host.
-        """
+        """The tensor as an array, a view where it lives on the host; the first that is read waits for the device."""
         return self._transfer.arrived(self._number)
 
     def number(self) -> float:
-        """Read a scalar.
-
-        Returns:
-            Its value.
-        """
+        """The value of a scalar."""
         return float(self.array())
 
 
 def runs_ahead(device: torch.device) -> bool:
-    """Whether work is to be queued before anything of it is read.
-
-    Args:
-        device: Where tensors live.
-
-    Returns:
-        True except on the host, where nothing is gained and all Gram matrices would be held at once.
-    """
+    """Whether work is queued before anything of it is read: not on the host, which would hold all Gram matrices."""
     return device.type != "cpu"
 
 
 def to_host(tensors: Sequence[Tensor]) -> list[Host]:
-    """Tensors as arrays: views where they live on the host, copies by one transfer where they do not.
-
-    Args:
-        tensors: Of any shapes and floating types, all on one device.
-
-    Returns:
-        Arrays of the same shapes and types.
-    """
+    """Tensors of one device as arrays: views where they live on the host, copies by one transfer elsewhere."""
     if all(tensor.device.type == "cpu" for tensor in tensors):
         return [tensor.detach().numpy() for tensor in tensors]
     return fetch(tensors)
 
 
 def fetch(tensors: Sequence[Tensor]) -> list[Host]:
-    """Copies of tensors as arrays, by one transfer from whatever device.
-
-    Args:
-        tensors: In float32 or float64, all on one device.
-
-    Returns:
-        Arrays of the same shapes and types.
-    """
+    """Copies of float32 and float64 tensors of one device as arrays, by one transfer."""
     # The longer numbers first, so that all lie where the processor wants them.
     order = sorted(range(len(tensors)), key=lambda index: -tensors[index].element_size())
     flat = [tensors[index].detach().contiguous().view(-1).view(torch.uint8) for index in order]
@@ -133,15 +85,7 @@ def fetch(tensors: Sequence[Tensor]) -> list[Host]:
 
 
 def to_device(values: NDArray[Any], like: Tensor) -> Tensor:
-    """Numbers of the host to the device, without waiting for it.
-
-    Args:
-        values: The numbers.
-        like: A tensor there.
-
-    Returns:
-        A tensor of their shape, in the type and on the device of ``like``.
-    """
+    """Numbers of the host in the type and on the device of a tensor, without waiting for it."""
     host = torch.from_numpy(values).to(like.dtype)
     if like.device.type == "cuda":
         host = host.pin_memory()
