@@ -24,7 +24,7 @@ from engine.errors import ConfigError
 from engine.measure.row_norms import RowNorms, row_norms_from, stacked_row_norms
 from engine.measure.schedule import NOTHING, Work
 from engine.model.base import Model
-from engine.model.training_pass import TestPass, TrainingPass
+from engine.model.training_pass import LossNumbers, TrainingPass
 from engine.record import Event
 
 LayerValues = NDArray[np.float64]
@@ -76,7 +76,7 @@ class RowContext:
     transfer: Transfer
     first: bool = False
     work: Work = NOTHING
-    test: TestPass | None = None
+    test: LossNumbers | None = None
     values: dict[str, float] = field(default_factory=dict)
     layers: dict[str, LayerValues] = field(default_factory=dict)
     events: tuple[Event, ...] = ()

@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping
 from typing import get_args
 
-import numpy as np
-
 from engine.catalogue.metric import MeasureSet
 from engine.measure.base import Findings, Measurement, RowContext, State
 from engine.measure.curvature import Curvature
@@ -71,7 +69,8 @@ class ProvedBounds(Measurement):
         chain = row.current.run.chain
         if chain is None:
             return Findings()
-        self._bounds = NetworkBounds(chain, row.norms, row.layers["weight_norm"], self.config.loss)
+        weight_norms = row.layers["weight_norm"][1:].tolist()
+        self._bounds = NetworkBounds(chain, row.norms, weight_norms, LOSSES[self.config.loss])
         return Findings(self._bounds.at_theta())
 
     def after(self, row: RowContext) -> None:
@@ -85,17 +84,17 @@ class ProvedBounds(Measurement):
 
     def state(self) -> State:
         """‖W_1‖₂ … ‖W_L‖₂ from above, if the row was measured."""
-        return {} if self._bounds is None else {"weight_norms": self._bounds.weight_norms}
+        return {} if self._bounds is None else {"weight_norms": list(self._bounds.weight_norms)}
 
     def restore(self, state: State, row: RowContext) -> None:
         """Bound both constants again; ValueError for norms of another depth."""
         self._bounds, self._grad_norm = None, row.current.grad_norm
         chain = row.current.run.chain
         if "weight_norms" in state and chain is not None:
-            norms = np.array([math.nan, *state["weight_norms"]], np.float64)
-            if len(norms) != self.model.depth + 1:
+            weight_norms = [float(norm) for norm in state["weight_norms"]]
+            if len(weight_norms) != self.model.depth:
                 raise ValueError("it has norms of another depth")
-            self._bounds = NetworkBounds(chain, row.norms, norms, self.config.loss)
+            self._bounds = NetworkBounds(chain, row.norms, weight_norms, LOSSES[self.config.loss])
 
 
 class RiskBounds(Measurement):

@@ -41,30 +41,28 @@ def evaluate(name: str, output: Tensor, labels: Tensor) -> LossRows:
     return TENSOR_LOSSES[name](o, y)
 
 
-def values(name: str, output: Tensor, labels: Tensor) -> Tensor:
-    """ℓ_i alone, (n,), float64."""
-    return evaluate(name, output, labels).values
-
-
 def _dot(a: Tensor, b: Tensor) -> Tensor:
     return (a * b).sum(dim=-1, keepdim=True)
+
+
+def _softmax_jacobian(p: Tensor, v: Tensor) -> Tensor:
+    """S v, S = diag p − ppᵀ, with p in the dtype of v."""
+    return p * (v - _dot(p, v))
 
 
 def _mse(o: Tensor, y: Tensor) -> LossRows:
     p = torch.softmax(o, dim=-1)
     r = p - y
 
-    def softmax_jacobian(v: Tensor) -> Tensor:  # S v, S = diag p − ppᵀ
-        q = p.to(v.dtype)
-        return q * (v - _dot(q, v))
+    def jacobian(v: Tensor) -> Tensor:
+        return _softmax_jacobian(p.to(v.dtype), v)
 
     def hessian(v: Tensor) -> Tensor:
-        q, s = p.to(v.dtype), r.to(v.dtype)
-        dp = softmax_jacobian(v)
+        q, s, dp = p.to(v.dtype), r.to(v.dtype), jacobian(v)
         return dp * (s - _dot(q, s)) + q * (dp - _dot(dp, s) - _dot(q, dp))
 
     # ∇²ℓ = S² + (indefinite rest): Gauss–Newton splits at p, so its factor is S itself.
-    return LossRows(0.5 * (r * r).sum(dim=-1), p * (r - _dot(p, r)), hessian, softmax_jacobian, softmax_jacobian)
+    return LossRows(0.5 * (r * r).sum(dim=-1), p * (r - _dot(p, r)), hessian, jacobian, jacobian)
 
 
 def _mse_logits(o: Tensor, y: Tensor) -> LossRows:
@@ -82,8 +80,7 @@ def _cross_entropy(o: Tensor, y: Tensor) -> LossRows:
     value = torch.nn.functional.cross_entropy(o, y.argmax(dim=-1), reduction="none")
 
     def hessian(v: Tensor) -> Tensor:
-        q = p.to(v.dtype)
-        return q * (v - _dot(q, v))
+        return _softmax_jacobian(p.to(v.dtype), v)
 
     # With q = √p, B = diag q − p qᵀ satisfies BBᵀ = diag p − ppᵀ, because Σp = 1.
     def factor(v: Tensor) -> Tensor:
@@ -93,8 +90,7 @@ def _cross_entropy(o: Tensor, y: Tensor) -> LossRows:
 
     def factor_transpose(v: Tensor) -> Tensor:
         q = p.to(v.dtype)
-        root = q.sqrt()
-        return root * v - root * _dot(q, v)
+        return q.sqrt() * (v - _dot(q, v))
 
     return LossRows(value, p - y, hessian, factor, factor_transpose)
 

@@ -17,7 +17,7 @@ from engine.model.loss import LossRows
 
 @dataclass(frozen=True, slots=True)
 class LossNumbers:
-    """The loss of a pass.
+    """The loss of a pass over some examples, the test set's say.
 
     Attributes:
         numbers: The mean loss, the share of examples classified rightly, the largest loss of one example; float64.
@@ -72,10 +72,3 @@ class TrainingPass(LossNumbers):
     def is_finite(self) -> bool:
         """Whether loss and gradient are finite: if not, the run has diverged."""
         return math.isfinite(self.loss) and math.isfinite(self.grad_norm)
-
-
-class TestPass(LossNumbers):
-    """The test set at θ_k."""
-
-    __slots__ = ()
-    __test__ = False  # not a test case, whatever its name suggests to pytest

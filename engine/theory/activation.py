@@ -87,51 +87,41 @@ def _normal_density(t: float) -> float:
     return math.exp(-0.5 * t * t) / math.sqrt(2.0 * math.pi)
 
 
-def _relu() -> NormalizedActivation:
-    scale = math.sqrt(2.0 * math.pi / (math.pi - 1.0))
-    return NormalizedActivation(
-        name="relu",
-        title="ReLU",
-        function=lambda t: max(t, 0.0),
-        slope=lambda t: float(t > 0.0),
-        scale=scale,
-        offset=-1.0 / math.sqrt(math.pi - 1.0),
-        p1=scale,
-        p2=None,
-    )
+_RELU_SCALE = math.sqrt(2.0 * math.pi / (math.pi - 1.0))
+RELU = NormalizedActivation(
+    name="relu",
+    title="ReLU",
+    function=lambda t: max(t, 0.0),
+    slope=lambda t: float(t > 0.0),
+    scale=_RELU_SCALE,
+    offset=-1.0 / math.sqrt(math.pi - 1.0),
+    p1=_RELU_SCALE,
+    p2=None,
+)
 
+_TANH_SCALE = 1.0 / math.sqrt(TANH_SECOND_MOMENT)
+TANH = NormalizedActivation(
+    name="tanh",
+    title="tanh",
+    function=math.tanh,
+    slope=lambda t: 1.0 - math.tanh(t) ** 2,
+    scale=_TANH_SCALE,
+    offset=0.0,
+    p1=_TANH_SCALE,
+    p2=_TANH_SCALE * 4.0 / (3.0 * math.sqrt(3.0)),
+    odd=True,
+)
 
-def _tanh() -> NormalizedActivation:
-    scale = 1.0 / math.sqrt(TANH_SECOND_MOMENT)
-    return NormalizedActivation(
-        name="tanh",
-        title="tanh",
-        function=math.tanh,
-        slope=lambda t: 1.0 - math.tanh(t) ** 2,
-        scale=scale,
-        offset=0.0,
-        p1=scale,
-        p2=scale * 4.0 / (3.0 * math.sqrt(3.0)),
-        odd=True,
-    )
-
-
-def _gelu() -> NormalizedActivation:
-    scale = 1.0 / math.sqrt(GELU_VARIANCE)
-    return NormalizedActivation(
-        name="gelu",
-        title="GELU",
-        function=lambda t: t * _normal_distribution(t),
-        slope=lambda t: _normal_distribution(t) + t * _normal_density(t),
-        scale=scale,
-        offset=-GELU_MEAN * scale,
-        p1=scale * (_normal_distribution(math.sqrt(2.0)) + 1.0 / (math.e * math.sqrt(math.pi))),
-        p2=scale * math.sqrt(2.0 / math.pi),
-    )
-
-
-RELU = _relu()
-TANH = _tanh()
-GELU = _gelu()
+_GELU_SCALE = 1.0 / math.sqrt(GELU_VARIANCE)
+GELU = NormalizedActivation(
+    name="gelu",
+    title="GELU",
+    function=lambda t: t * _normal_distribution(t),
+    slope=lambda t: _normal_distribution(t) + t * _normal_density(t),
+    scale=_GELU_SCALE,
+    offset=-GELU_MEAN * _GELU_SCALE,
+    p1=_GELU_SCALE * (0.5 * (1.0 + math.erf(1.0)) + 1.0 / (math.e * math.sqrt(math.pi))),
+    p2=_GELU_SCALE * math.sqrt(2.0 / math.pi),
+)
 
 ACTIVATIONS: dict[str, NormalizedActivation] = {entry.name: entry for entry in (RELU, TANH, GELU)}

@@ -27,7 +27,7 @@ from engine.measure.standard import standard
 from engine.model import loss as losses
 from engine.model.base import Model
 from engine.model.mlp import initialise
-from engine.model.training_pass import TestPass, TrainingPass
+from engine.model.training_pass import LossNumbers, TrainingPass
 from engine.record import Event, StepRecord
 
 __all__ = ["StepRecord", "Trainer"]
@@ -263,13 +263,13 @@ class Trainer:
         arriving = transfer.add(torch.cat([torch.stack(numbers), squares.sqrt()]))
         return TrainingPass(arriving, run, loss, signals, gradients)
 
-    def _test_pass(self, transfer: Transfer) -> TestPass | None:
+    def _test_pass(self, transfer: Transfer) -> LossNumbers | None:
         x, y = self._tensors.x_test, self._tensors.y_test
         if x.shape[0] == 0:
             return None
         output = self.model.logits(x)
-        rows = losses.values(self.config.loss, output, y)
-        return TestPass(transfer.add(torch.stack([rows.mean(), _accuracy(output, y), rows.max()])))
+        rows = losses.evaluate(self.config.loss, output, y).values
+        return LossNumbers(transfer.add(torch.stack([rows.mean(), _accuracy(output, y), rows.max()])))
 
     def _divergence(self, current: TrainingPass) -> Event:
         what = "loss" if not math.isfinite(current.loss) else "gradient"

@@ -13,6 +13,7 @@ from engine.catalogue import CATALOGUE
 from engine.measure.violations import Violations
 from engine.theory.inequality import Inequality, Row, Term
 from engine.theory.ledger import LEDGER
+from engine.theory.loss_constants import LOSSES
 from engine.theory.recursion import output_constants, smoothness_bound, smoothness_over_ball
 from tests.closed_form.functions import KINKED, LOSS_NAMES, NAMES
 from tests.closed_form.small_networks import small
@@ -231,9 +232,9 @@ def test_the_segments_smoothness_bounds_the_hessian_at_every_point_of_the_ball(l
     from engine.measure.row_norms import row_norms
 
     case = small("tanh", renormalize, bias, loss, n=3, d=3, width=4, depth=3, classes=2)
-    norms = np.array([math.nan, *(float(torch.linalg.matrix_norm(w, 2)) for w in case.model.weights)])
+    norms = [float(torch.linalg.matrix_norm(w, 2)) for w in case.model.weights]
     found = case.training_pass()
-    bounds = NetworkBounds(found.run.chain, row_norms(found.run, found.signals), norms, loss)
+    bounds = NetworkBounds(found.run.chain, row_norms(found.run, found.signals), norms, LOSSES[loss])
     generator = torch.Generator().manual_seed(3)
     theta = case.flat()
     for radius in (0.0, 0.01, 0.2):
@@ -251,7 +252,6 @@ def test_the_segments_smoothness_bounds_the_hessian_at_every_point_of_the_ball(l
 
 def test_over_a_ball_the_loss_gradient_is_bounded_by_its_supremum_or_by_how_far_outputs_move():
     from engine.theory.activation import TANH
-    from engine.theory.loss_constants import LOSSES
 
     constants = output_constants([1.0, 2.0], [[1.0], [1.5]], TANH, radius=0.1)
     J = float(constants.lipschitz[0])
