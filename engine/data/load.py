@@ -16,8 +16,8 @@ from engine.data.sources import DOWNLOAD, require_enough, require_source, source
 def load(config: RunConfig) -> DataSet:
     """The examples that a configuration asks for, chosen and prepared; nothing is downloaded.
 
-    The choice is THEORY section 1's: the first n of numpy's PCG64([seed, stream]).permutation, stream 1 for training
-    and 2 for test examples. It is nested in n (more examples keep the earlier ones, in order) and depends on nothing
+    The choice is the first n of numpy's PCG64([seed, stream]).permutation, stream 1 for training and 2 for test
+    examples. It is nested in n (more examples keep the earlier ones, in order) and depends on nothing
     but the seed. A :class:`~engine.errors.DataError` says so where the source is unknown, missing, malformed or too
     small.
 

@@ -1,4 +1,4 @@
-"""Preparing images: pixels/255, centring per channel, rows on the sphere of radius √d (THEORY section 1).
+"""Preparing images: pixels/255, centring per channel, rows on the sphere of radius √d.
 
 Everything is computed in float64; the trainer casts to its own precision.
 """

@@ -253,7 +253,7 @@ class LayerMeasures(Measurement):
     def _feature_distances(
         self, run: Pass, norms: RowNorms, weight_norms: list[float], distances: list[float]
     ) -> list[float]:
-        """D_0 … D_{L−1}: bounds on ‖A_m − A_m(0)‖_F from the weights alone (THEORY's recursion for Eq. 13)."""
+        """D_0 … D_{L−1}: bounds on ‖A_m − A_m(0)‖_F from the weights alone (the last rung of Eq. 13)."""
         initial, chain, depth = self._initial, run.chain, self.model.depth
         assert initial is not None
         if chain is None:
