@@ -15,8 +15,10 @@ os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as the engine process sets it
 
 import torch
 
-from engine.measure.layer_measures import LayerMeasures
-from engine.measure.row_norms import row_norms
+from engine.measure.gram import host_gram
+from engine.measure.layer_features import LayerFeatures
+from engine.measure.layer_threads import LayerThreads
+from engine.measure.weight_norms import WeightNorms
 from engine.model.mlp import initialise
 from engine.theory.activation import ACTIVATIONS
 
@@ -46,15 +48,13 @@ def main() -> None:
     passing = time.perf_counter() - began
     kept = sum(t.numel() * t.element_size() for t in (*model.weights, *run.features, *run.slopes))
     before = peak()
-    measures = LayerMeasures(model)
-    norms = row_norms(run, [run.logits] * depth)
+    threads = LayerThreads()
     began = time.perf_counter()
-    rows = measures._feature_rows(run)
+    rows = threads.map(lambda a: LayerFeatures().measure(host_gram(a.numpy()), a.numpy()), run.features)
     spectra = time.perf_counter() - began
     began = time.perf_counter()
-    measures._weights.norms()
+    WeightNorms(model.weights, threads).norms()
     weights = time.perf_counter() - began
-    del norms
     two = 2 * n * n * 8
     print(f"{depth} layers, {w} wide, n = {n}, {torch.get_num_threads()} threads")
     print(f"forward pass                        {passing:8.2f} s")

@@ -11,7 +11,8 @@ A small matrix's first row, and every row where following fails, takes the dense
         feature matrix, n = width), σ = 0 and a second factorisation certifies what was found. Where nothing is known
         yet, a first factorisation at 0 finds the quotient below which σ is then put.
 
-Everything here is numpy and LAPACK on the host; a caller with many small matrices gives each its own thread.
+Everything here is on the host; a caller with many small matrices gives each its own thread. torch factorises and
+solves, because scipy would keep other threads waiting meanwhile.
 References: Parlett, The Symmetric Eigenvalue Problem, chapters 4 and 13; Davidson, J. Comput. Phys. 17 (1975), for
 preconditioned residuals.
 """
@@ -28,8 +29,8 @@ import numpy as np
 import scipy.linalg
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from engine.measure import lapack
 from engine.measure.base import State, part, vector
 from engine.theory.conditioning import resolution
 
@@ -398,18 +399,19 @@ def _norm(vector: Array) -> float:
     return math.sqrt(float(vector @ vector))
 
 
-def _cholesky_shifted(gram: Array, shift: float) -> Array | None:
-    """The lower Cholesky factor of G − σI, or None if that is not positive definite. What lies above it is not 0."""
-    shifted = gram.T.copy(order="K")  # symmetric: in Fortran's order, as LAPACK wants it
-    shifted.ravel(order="K")[:: len(gram) + 1] -= shift
-    return shifted if lapack.factorise(shifted) else None
+def _cholesky_shifted(gram: Array, shift: float) -> Tensor | None:
+    """The lower Cholesky factor of G − σI, or None if that is not positive definite."""
+    factor = torch.from_numpy(gram.copy()).mT  # symmetric: in LAPACK's order, so that it is factorised where it lies
+    factor.diagonal().sub_(shift)
+    failed = torch.empty((), dtype=torch.int32)
+    torch.linalg.cholesky_ex(factor, out=(factor, failed))
+    return factor if int(failed) == 0 else None
 
 
-def _solve(factor: Array, v: Array) -> Array:
+def _solve(factor: Tensor, v: Array) -> Array:
     """(LLᵀ)⁻¹v."""
-    solution = v.copy()
-    lapack.solve(factor, solution, transposed=False)
-    lapack.solve(factor, solution, transposed=True)
+    half = torch.linalg.solve_triangular(factor, torch.from_numpy(v)[:, None], upper=False)
+    solution: Array = torch.linalg.solve_triangular(factor.mT, half, upper=True)[:, 0].numpy()
     return solution
 
 

@@ -13,15 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.measure import lapack
 from engine.measure.extremes import GramExtremes
 from engine.theory.conditioning import at_least_zero, log10_condition, resolution
 
 Array = NDArray[np.float64]
 
-# Columns of A that are converted at once, and the width of the blocks in which a triangle is mirrored.
-_COLUMNS = 256
-_BLOCK = 128
+# Columns of A that are converted at once: their copy in float64 is all the memory that is needed beside G.
+_COLUMNS = 2048
 
 
 def feature_gram(a: Tensor) -> Tensor:
@@ -60,26 +58,21 @@ def device_gram(a: Tensor) -> Tensor:
 
 
 def host_gram(a: NDArray[np.floating]) -> Array:
-    """The same on the host, by half the work: BLAS is told that the product is symmetric, and torch has no word for it.
+    """The same on the host, by half the work: numpy takes the product of an array and its own transpose for symmetric.
 
     Args:
         a: Features, (n, width).
 
     Returns:
-        Shape (n, n). Memory: beside it float64 copies of some hundred columns of A at a time.
+        Shape (n, n), symmetric to the bit. Memory: beside it a float64 copy of some columns of A at a time.
     """
-    n, width = a.shape
-    gram = np.zeros((n, n), order="F")
+    width = a.shape[1]
+    gram = np.zeros((len(a), len(a)))
     for first in range(0, width, _COLUMNS):
         part = np.ascontiguousarray(a[:, first : first + _COLUMNS], dtype=np.float64)
-        lapack.add_gram(gram, part, 1.0 / width)
-    for first in range(0, n, _BLOCK):
-        last = first + _BLOCK
-        gram[first:last, last:] = gram[last:, first:last].T
-        corner = gram[first:last, first:last]
-        corner += np.tril(corner, -1).T
-    symmetric: Array = gram.T
-    return symmetric
+        gram += part @ part.T
+    gram /= width
+    return gram
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.measure import lapack
-
 Operator = Callable[[Tensor], Tensor]
 
 # A basis is kept whole for reorthogonalisation; beyond this many bytes the iteration restarts from its Ritz vector.
@@ -201,7 +199,7 @@ _NORM_PRODUCTS = 200
 _ROUNDED = 8.0
 # Larger matrices do not stay in the host's cache: what a product with them takes is reading them, once or twice.
 _CACHED_BYTES = 32 << 20
-_BLOCK_BYTES = 1 << 19
+_BLOCK_BYTES = 1 << 20
 
 
 def is_read_from_memory(matrix: Tensor) -> bool:
@@ -217,11 +215,20 @@ def is_read_from_memory(matrix: Tensor) -> bool:
 
 
 def _normal_product(matrix: Tensor) -> Operator:
-    """The operator MᵀM."""
-    if not is_read_from_memory(matrix):
+    """The operator MᵀM; a large M by rows is read from memory once: the second half finds its rows in the cache."""
+    if not is_read_from_memory(matrix) or not matrix.is_contiguous():
         return lambda v: matrix.T @ (matrix @ v)
-    product = lapack.normal_product(matrix.detach().numpy(), _BLOCK_BYTES)
-    return lambda v: torch.from_numpy(product(v.numpy()))
+    rows = matrix.detach().numpy()
+    height = max(1, _BLOCK_BYTES // rows[0].nbytes)
+    blocks = [rows[first : first + height] for first in range(0, len(rows), height)]
+
+    def product(v: Tensor) -> Tensor:
+        vector, out = v.numpy(), np.zeros(rows.shape[1], rows.dtype)
+        for block in blocks:
+            out += block.T @ (block @ vector)
+        return torch.from_numpy(out)
+
+    return product
 
 
 def _probe(matrix: Tensor) -> Tensor:
