@@ -73,16 +73,8 @@ class StepRecord:
 
 
 def lr_leaving(rates: NDArray[np.float64], configured: float) -> float:
-    """η of the update that leaves the last of some rows.
-
-    Args:
-        rates: ``lr`` of the rows, shape (rows,). A diverged row has none, nor has the last one of older
-            sessions, which is left with the rate that led to it.
-        configured: η where no row has one.
-
-    Returns:
-        The learning rate, finite and positive.
-    """
+    """Return η of the update that leaves the last of some rows; ``configured`` where no row has one."""
+    # A diverged row has no rate, nor has the last row of older sessions, which is left with the one that led to it.
     known = rates[np.isfinite(rates) & (rates > 0.0)]
     return float(known[-1]) if known.size else configured
 

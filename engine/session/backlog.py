@@ -130,11 +130,7 @@ class Backlog:
         self._report()
 
     def add(self, items: Sequence[Rows] = (), engine: Mapping[str, Any] | None = None) -> None:
-        """Add rows, and columns of the engine's row that are written together with all before; never waits.
-
-        Raises:
-            SessionError: Writing has failed for good.
-        """
+        """Add rows, and columns of the engine's row; never waits. A SessionError once writing has failed."""
         with self._more:
             self._append(items, engine or {})
 

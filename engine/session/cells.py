@@ -21,15 +21,7 @@ _NUMBERS = {float, int, type(None)}
 
 
 def number_matrix(rows: Sequence[Sequence[Any]], columns: int) -> NDArray[np.float64]:
-    """Rows of numbers as an array.
-
-    Args:
-        rows: Rows as SQLite gave them.
-        columns: Cells in a row.
-
-    Returns:
-        Shape (columns, rows), each column contiguous; NaN for NULL and for whatever is no number.
-    """
+    """Return rows as SQLite gave them as shape (columns, rows), NaN for NULL and for whatever is no number."""
     if not rows:
         return np.empty((columns, 0))
     if not set(map(type, chain.from_iterable(rows))) <= _NUMBERS:
@@ -38,15 +30,7 @@ def number_matrix(rows: Sequence[Sequence[Any]], columns: int) -> NDArray[np.flo
 
 
 def whole_and_ascending(numbers: NDArray[np.float64], *, strictly: bool) -> NDArray[np.bool_]:
-    """Which of some steps are steps and in order: the index of a damaged file may say otherwise.
-
-    Args:
-        numbers: Steps as they were read, shape (rows,).
-        strictly: Whether each may come only once.
-
-    Returns:
-        One truth value each: false for what is no whole number that a step can be, and for what goes back.
-    """
+    """Return which of some numbers, shape (rows,), are steps and in order, as they are in a sound file."""
     with np.errstate(invalid="ignore"):
         sound = (numbers >= 0) & (numbers <= LARGEST_STEP) & (numbers == np.floor(numbers))
     before = np.maximum.accumulate(np.r_[-1.0, np.where(sound, numbers, -1.0)])[:-1]
@@ -56,7 +40,7 @@ def whole_and_ascending(numbers: NDArray[np.float64], *, strictly: bool) -> NDAr
 def sound_rows(
     matrix: NDArray[np.float64], layers: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Rows of a step (or block), a layer and values, of which the first two make sense.
+    """Rows of a step (or block), a layer and values, without those whose step or layer makes no sense.
 
     Args:
         matrix: What was read, shape (2 + values, rows).
@@ -94,14 +78,7 @@ def whole_or_none(cell: object) -> int | None:
 
 
 def scalars(cell: object) -> dict[str, float | int | str | bool | None]:
-    """A cell of JSON as names and plain values.
-
-    Args:
-        cell: A cell that should hold a JSON object.
-
-    Returns:
-        Its entries that are numbers, truth values, null or text (made plain); {} if it is no such thing.
-    """
+    """Return the plain entries of a cell that should hold a JSON object, texts made plain; {} if it holds none."""
     if not isinstance(cell, str):
         return {}
     try:

@@ -33,22 +33,7 @@ _DOUBT_SECONDS = 1.0
 
 
 def send(path: str | Path, name: str, arguments: Mapping[str, Argument] | None = None, sender: str = "") -> int:
-    """Ask the engine of a session for something; a command or argument that there is not is a UsageError.
-
-    Args:
-        path: The session file.
-        name: ``pause``, ``resume``, ``step`` (``{"n": 10}``), ``stop``, ``lr`` (``{"lr": 0.01}``), ``checkpoint``,
-            ``rewind`` (``{"step": 12}``), ``break`` or ``clear`` (``{"condition": "pl < 1e-4"}``), or ``mark``
-            (``{"step": 3, "note": "…"}``).
-        arguments: What the command needs.
-        sender: Who asks, for people.
-
-    Returns:
-        The command's number, for :func:`wait`.
-
-    Raises:
-        SessionError: Not a session, or its engine is not running, or the session cannot be written.
-    """
+    """Ask the engine of a session for something; return the command's number, for :func:`wait`."""
     checked = check_arguments(name, arguments or {})
     session = Path(path)
     row = (time.time(), sender, name, json.dumps(checked, allow_nan=False))
@@ -67,20 +52,7 @@ def send(path: str | Path, name: str, arguments: Mapping[str, Argument] | None =
 
 
 def wait(path: str | Path, command_id: int, timeout: float = 5.0) -> CommandAnswer:
-    """Wait for the engine's answer; it comes between steps, so a slow step delays it.
-
-    Args:
-        path: The session file.
-        command_id: What :func:`send` returned.
-        timeout: Seconds to wait at most.
-
-    Returns:
-        The answer; its state is ``pending`` where the time was up first.
-
-    Raises:
-        SessionError: There is no such command, or the engine ended without an answer, gives no sign of life, or
-            cannot record its answer.
-    """
+    """Return the engine's answer, ``pending`` where the time was up first; it comes between steps."""
     deadline, doubted = time.monotonic() + timeout, time.monotonic() + _DOUBT_SECONDS
     with SessionReader(path) as reader:
         while True:
@@ -108,24 +80,10 @@ def sentence_of_answer(name: str, answer: CommandAnswer) -> str:
 
 
 def insert_row(path: Path, statement: str, values: Sequence[Any], meanwhile: Callable[[], None] = lambda: None) -> int:
-    """Insert one row into a session that another process may record, in a transaction of its own.
-
-    SQLite's own waiting sleeps up to 100 ms between two looks at the lock. An engine that records small rows as fast
-    as it can leaves the lock for a millisecond between two commits (:mod:`engine.session.backlog`), which is then
-    missed again and again; so the lock is looked at every millisecond.
-
-    Args:
-        path: The session file.
-        statement: The INSERT.
-        values: Its parameters.
-        meanwhile: Called every second for as long as somebody else writes; may raise to give up.
-
-    Returns:
-        The row's number.
-
-    Raises:
-        sqlite3.OperationalError: It could not be written; the file is as it was.
-    """
+    """Insert one row in a transaction of its own, as soon as nobody else writes; return its number."""
+    # SQLite's own waiting sleeps up to 100 ms between two looks at the lock. An engine that records small rows as fast
+    # as it can leaves the lock for a millisecond between two commits, which is then missed again and again; so the lock
+    # is looked at every millisecond. ``meanwhile`` may raise to give up.
     deadline = time.monotonic() + _INSERT_SECONDS
     called = time.monotonic() + _MEANWHILE_SECONDS
     with contextlib.closing(connect(path, "rw", seconds=0.0)) as connection:

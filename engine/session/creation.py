@@ -57,15 +57,7 @@ def create_session(path: Path, config: RunConfig, meta: Mapping[str, str]) -> No
 
 
 def bring_up_to_date(path: Path, lr: float) -> None:
-    """Give an older session the columns of this catalogue, all empty, and its last row the η that it is left with.
-
-    Args:
-        path: An existing session that nobody writes.
-        lr: η in force after its last row.
-
-    Raises:
-        SessionError: The session cannot be written.
-    """
+    """Give an older session this catalogue's columns, all empty, and its last row the η that it is left with."""
     try:
         with contextlib.closing(connect(path, "rw", seconds=BUSY_SECONDS)) as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -83,11 +75,7 @@ def bring_up_to_date(path: Path, lr: float) -> None:
 
 
 def fresh_engine() -> dict[str, str | int | float | None]:
-    """The engine's row at its start.
-
-    Returns:
-        Every column but the id.
-    """
+    """Return every column but the id of the engine's row at its start."""
     now = time.time()
     row: dict[str, str | int | float | None] = dict.fromkeys(ENGINE_COLUMNS)
     row |= {"pid": os.getpid(), "host": socket.gethostname(), "state": "starting", "step": -1, "message": ""}
@@ -96,9 +84,6 @@ def fresh_engine() -> dict[str, str | int | float | None]:
 
 def connect_writer(path: Path) -> tuple[sqlite3.Connection, str]:
     """Connect the writer and choose the journal: WAL, or a rollback journal where WAL does not work.
-
-    Args:
-        path: An existing session.
 
     Returns:
         The connection, and a sentence if it is not WAL, else "".

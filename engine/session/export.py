@@ -58,21 +58,7 @@ _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 
 
 def export_csv(session: str | Path, directory: str | Path, *, replace: bool = False) -> list[Path]:
-    """Write ``steps.csv``, ``layers.csv``, ``events.csv``, ``metrics.csv`` and ``run.csv``.
-
-    The last has the run's options (part ``config``) and where it comes from (part ``meta``), a line each.
-
-    Args:
-        session: The session file.
-        directory: Where to; made if it does not exist.
-        replace: Whether files of these names are replaced.
-
-    Returns:
-        The files written.
-
-    Raises:
-        SessionError: There is a file of one of these names, or they cannot be written.
-    """
+    """Write the files of :data:`CSV_NAMES` into a folder, made if need be; return their paths."""
     with SessionReader(session) as reader:
         # Only now: what is no session leaves no folder behind.
         folder = _folder(directory, CSV_NAMES, replace=replace)
@@ -93,19 +79,7 @@ def export_csv(session: str | Path, directory: str | Path, *, replace: bool = Fa
 
 
 def export_json(session: str | Path, directory: str | Path, *, replace: bool = False) -> list[Path]:
-    """Write ``session.json``, strict JSON: meta, config, and each table as its columns and rows.
-
-    Args:
-        session: The session file.
-        directory: Where to; made if it does not exist.
-        replace: Whether a file of this name is replaced.
-
-    Returns:
-        The file written, in a list.
-
-    Raises:
-        SessionError: There is a file of this name, or it cannot be written.
-    """
+    """Write :data:`JSON_NAME`, strict JSON, into a folder, made if need be; return its path in a list."""
     with (
         SessionReader(session) as reader,
         _written(path := _folder(directory, (JSON_NAME,), replace=replace) / JSON_NAME, replace=replace) as file,
@@ -218,14 +192,6 @@ def _folder(directory: str | Path, names: Sequence[str], *, replace: bool) -> Pa
 
 @contextmanager
 def _written(path: Path, *, replace: bool) -> Generator[TextIO]:
-    """Open a text file that takes its place when it is complete.
-
-    Args:
-        path: Where.
-        replace: Whether what is there is replaced then.
-
-    Yields:
-        The file to write to.
-    """
+    """Open a text file that takes its place when it is complete."""
     with appearing(path, replace=replace, mode=0o666) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         yield file

@@ -32,15 +32,14 @@ _DRAFT_CHARACTERS = 40
 
 
 def filesystem_type(path: str | Path, mounts: str | None = None) -> str:
-    """The type of the file system that a path lies on.
+    """The type of the file system that a path lies on, as the system names it.
 
     Args:
         path: A file or folder, which need not exist.
         mounts: Text in the form of ``/proc/mounts``; None reads that file.
 
     Returns:
-        The type as the system names it (``ext4``, ``nfs4``, ``fuse.sshfs``), "" where the system does not
-        say.
+        For example ``ext4``, ``nfs4``, ``fuse.sshfs``; "" where the system does not say.
     """
     if mounts is None:
         try:
@@ -61,27 +60,13 @@ def filesystem_type(path: str | Path, mounts: str | None = None) -> str:
 
 
 def is_network_type(kind: str) -> bool:
-    """Whether a type of file system is shared between machines, which SQLite's WAL cannot be.
-
-    Args:
-        kind: A type as :func:`filesystem_type` gives it.
-
-    Returns:
-        True for the network file systems known here.
-    """
+    """Return whether a type of file system is shared between machines, which SQLite's WAL cannot be."""
     name = kind.lower()
     return name in _NETWORK_TYPES or (name.startswith("fuse.") and name.removeprefix("fuse.") in _NETWORK_FUSE)
 
 
 def side_files(session: Path) -> tuple[Path, ...]:
-    """The files that SQLite keeps beside a session and that belong to its content.
-
-    Args:
-        session: The session file.
-
-    Returns:
-        Those of ``SESSION-wal`` and ``SESSION-journal`` that exist.
-    """
+    """Return those of ``SESSION-wal`` and ``SESSION-journal`` that exist: they belong to its content."""
     real = real_path(session)  # SQLite follows links before it names them
     beside = (real.with_name(real.name + suffix) for suffix in ("-wal", "-journal"))
     return tuple(path for path in beside if os.path.lexists(path))
@@ -89,7 +74,7 @@ def side_files(session: Path) -> tuple[Path, ...]:
 
 @contextlib.contextmanager
 def appearing(path: Path, *, replace: bool = False, mode: int = 0o600) -> Generator[Path]:
-    """Make a new file that appears at its place whole or not at all, by default readable by its owner only.
+    """A new file that appears at its place whole or not at all, by default readable by its owner only.
 
     Args:
         path: Where it is to appear; nothing may be there.
@@ -97,8 +82,7 @@ def appearing(path: Path, *, replace: bool = False, mode: int = 0o600) -> Genera
         mode: Its permissions, less the process's mask.
 
     Yields:
-        An empty file in the same folder, to be filled and closed; it is moved to its place afterwards and
-        removed if anything fails.
+        An empty file in the same folder, to be filled and closed, which is moved then, or removed if anything fails.
 
     Raises:
         SessionError: Something is at the path already, or nothing can be written there.
@@ -149,14 +133,7 @@ def _place(draft: Path, path: Path) -> None:
 
 
 def refuse_existing(path: Path) -> None:
-    """Refuse a path for a new file.
-
-    Args:
-        path: The path.
-
-    Raises:
-        SessionError: Something is there, be it a link to nothing, or what SQLite would take for a part of it.
-    """
+    """Refuse a path for a new file where something is, be it a link to nothing, or left of another session."""
     if os.path.lexists(path):
         raise SessionError(f"{path} exists already.", "Nothing is overwritten: give another path.")
     left = side_files(path)

@@ -76,19 +76,7 @@ class Beat:
 
 
 def read_lock_file(lock: Path, size: int, offset: int = 0) -> bytes:
-    """A part of a lock file; a pipe that another user has left in its place is not waited for, no link is followed.
-
-    Args:
-        lock: The lock file.
-        size: Bytes to read.
-        offset: Where they begin.
-
-    Returns:
-        The bytes, fewer at the file's end.
-
-    Raises:
-        OSError: There is no file that can be read.
-    """
+    """Return bytes of a lock file; no link is followed, no pipe waited for that another user has left in its place."""
     descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         return os.pread(descriptor, size, offset)
@@ -97,14 +85,7 @@ def read_lock_file(lock: Path, size: int, offset: int = 0) -> bytes:
 
 
 def read_beat(lock: Path) -> Beat | None:
-    """Read the newest beat.
-
-    Args:
-        lock: The engine's lock file.
-
-    Returns:
-        The beat; None where there is none that can be read.
-    """
+    """Return the newest beat of an engine's lock file, None where there is none that can be read."""
     for _ in range(2):  # once more where it was being written
         try:
             said = json.loads(read_lock_file(lock, ROOM, AT))

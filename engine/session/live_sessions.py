@@ -24,14 +24,7 @@ _LONGEST_ENTRY = 65_536
 
 
 def register(session: str | Path) -> bool:
-    """List a session as living.
-
-    Args:
-        session: The session file; its engine holds the lock.
-
-    Returns:
-        Whether it is listed: False where the state folder cannot be written, which hinders nothing else.
-    """
+    """List a session whose engine holds the lock; return whether the state folder could be written."""
     real = os.path.realpath(session)
     entry = {"session": real, "host": socket.gethostname(), "pid": os.getpid(), "started": time.time()}
     path = _entry_path(real)
@@ -46,21 +39,13 @@ def register(session: str | Path) -> bool:
 
 
 def unregister(session: str | Path) -> None:
-    """Take a session off the list; does nothing if it is not on it.
-
-    Args:
-        session: The session file.
-    """
+    """Take a session off the list; does nothing if it is not on it."""
     with contextlib.suppress(OSError):
         _entry_path(os.path.realpath(session)).unlink()
 
 
 def live_sessions() -> list[Path]:
-    """The sessions whose engines live and can be seen from here.
-
-    Returns:
-        Session files, the one started last first.
-    """
+    """Return the sessions whose engines live and can be seen from here, the one started last first."""
     try:
         entries = [path for path in _folder().iterdir() if path.suffix == ".json"]
     except OSError:

@@ -30,38 +30,17 @@ _HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 
 
 def lock_path(session: str | Path) -> Path:
-    """The file whose lock the session's engine holds for life.
-
-    Args:
-        session: The session file; links are followed, so that two names of a file have one lock.
-
-    Returns:
-        ``SESSION.lock``.
-    """
+    """Return ``SESSION.lock``, whose lock the engine holds for life; a file has one lock under all its names."""
     return _beside(session, ".lock")
 
 
 def viewers_path(session: str | Path) -> Path:
-    """The file on which the session's viewers hold shared locks.
-
-    Args:
-        session: The session file.
-
-    Returns:
-        ``SESSION.viewers``.
-    """
+    """Return ``SESSION.viewers``, on which the session's viewers hold shared locks."""
     return _beside(session, ".viewers")
 
 
 def own_file(session: Path) -> str:
-    """The way out for whoever may not write a session.
-
-    Args:
-        session: The session file, which is there.
-
-    Returns:
-        A sentence.
-    """
+    """Return the way out for whoever may not write a session."""
     if not os.access(session, os.R_OK):
         return ASK_OWNER
     name = shell_path(session)
@@ -69,27 +48,12 @@ def own_file(session: Path) -> str:
 
 
 def engine_alive(session: str | Path) -> bool:
-    """Whether an engine holds the session's lock; asking disturbs nobody and needs no write permission.
-
-    Args:
-        session: The session file.
-
-    Returns:
-        True while a process holds the lock; False if none does, or there is no lock file that may be read.
-    """
+    """Return whether an engine holds the session's lock; asking disturbs nobody and needs no write permission."""
     return _held(lock_path(session), fcntl.LOCK_SH) is True
 
 
 def viewer_attached(session: str | Path) -> bool | None:
-    """Whether any viewer is looking at the session.
-
-    Args:
-        session: The session file.
-
-    Returns:
-        True while at least one :class:`ViewerMark` is set; None where that cannot be seen, because somebody else has
-        left a file there that this user may not read.
-    """
+    """Return whether a :class:`ViewerMark` is set; None where another's file there may not be read."""
     return _held(viewers_path(session), fcntl.LOCK_EX)
 
 
@@ -113,14 +77,7 @@ class EngineLock:
         self._heartbeat: Heartbeat | None = None
 
     def heartbeat(self) -> Heartbeat:
-        """Give signs of life from now on, until the lock is given back.
-
-        Returns:
-            What gives them.
-
-        Raises:
-            RuntimeError: It is not held.
-        """
+        """Give signs of life from now on, until the lock, which must be held, is given back."""
         if self._fd is None:
             raise RuntimeError("Only who holds the lock gives signs of life.")
         self._heartbeat = self._heartbeat or Heartbeat(self._fd)
@@ -132,11 +89,7 @@ class EngineLock:
         return self._fd is not None
 
     def acquire(self) -> None:
-        """Take the lock.
-
-        Raises:
-            SessionError: Another engine holds it, or the lock file cannot be made there.
-        """
+        """Take the lock; a SessionError where another engine holds it, or the lock file cannot be made."""
         deadline = time.monotonic() + _PATIENCE
         while not self.try_acquire():
             if time.monotonic() > deadline:
@@ -147,14 +100,7 @@ class EngineLock:
             time.sleep(0.005)
 
     def try_acquire(self) -> bool:
-        """Take the lock if nobody has it at this moment.
-
-        Returns:
-            Whether it is held.
-
-        Raises:
-            SessionError: The lock file cannot be made there.
-        """
+        """Take the lock if nobody has it now; return whether it is held. A SessionError if no lock file can be made."""
         if self._fd is None:
             try:
                 self._fd = _lock_file(self._path, fcntl.LOCK_EX, os.O_RDWR)
@@ -178,14 +124,7 @@ class EngineLock:
         return True
 
     def hand_over(self) -> int:
-        """Let a process that is started from here have the lock, which it then holds as well.
-
-        Returns:
-            The number of the descriptor that it inherits.
-
-        Raises:
-            RuntimeError: It is not held.
-        """
+        """Return the descriptor by which a process that is started from here inherits the lock, which must be held."""
         if self._fd is None:
             raise RuntimeError("A lock that is not held cannot be handed over.")
         os.set_inheritable(self._fd, True)
@@ -223,12 +162,8 @@ class EngineLock:
 class ViewerMark:
     """Says for as long as it is set that a viewer is looking, so that a finished engine waits for it.
 
-    It is a shared lock on a file that anyone may read, and so anyone can take it, whoever has made the file. Where
-    there is none and none can be made (another's folder, a read-only disk), or somebody else's cannot be read, it is
-    not set; who watches is to be told.
-
-    Args:
-        session: The session file.
+    It is a shared lock on a file that anyone may read, whoever has made it. Where there is none and none can be made
+    (another's folder, a read-only disk), or somebody else's cannot be read, it is not set.
     """
 
     def __init__(self, session: str | Path) -> None:
@@ -241,11 +176,7 @@ class ViewerMark:
         return self._fd is not None
 
     def set(self) -> bool:
-        """Set the mark.
-
-        Returns:
-            Whether it is set.
-        """
+        """Set the mark; return whether it is set."""
         deadline = time.monotonic() + _PATIENCE
         while self._fd is None:
             try:
@@ -303,10 +234,7 @@ def _inherited(path: Path, descriptor: int) -> int | None:
 
 
 def _open_file(path: Path, access: int) -> int:
-    """Return a descriptor of a file that all users share, made if there is none.
-
-    A link, or a pipe, that another user has left in a shared folder is not followed and not waited for.
-    """
+    """Return a descriptor of a file that all users share, made if there is none; no link or pipe of another's."""
     flags = access | os.O_NOFOLLOW | os.O_NONBLOCK
     # Not with O_CREAT at once: some systems refuse that for somebody else's file in a shared folder.
     with contextlib.suppress(FileNotFoundError):
@@ -321,21 +249,7 @@ def _open_file(path: Path, access: int) -> int:
 
 
 def _lock_file(path: Path, kind: int, access: int) -> int:
-    """Return a descriptor of the file that is at the path once the lock is had.
-
-    Args:
-        path: The lock file, made if there is none.
-        kind: ``LOCK_SH`` or ``LOCK_EX``.
-        access: ``O_RDONLY`` or ``O_RDWR``; network file systems give an exclusive lock only for the latter.
-
-    Returns:
-        The descriptor, which child processes do not inherit.
-
-    Raises:
-        BlockingIOError: Someone else's lock is in the way.
-        FileNotFoundError: There is no such folder.
-        OSError: The file cannot be made or locked.
-    """
+    """Return a descriptor of the file at a path, made if there is none, once it is locked; else an OSError."""
     while True:
         try:
             descriptor = _open_file(path, access)

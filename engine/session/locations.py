@@ -17,12 +17,7 @@ APPLICATION = "wnt-tui"
 
 
 def sessions_folder() -> Path:
-    """The folder that sessions are saved in and looked for.
-
-    Returns:
-        ``$WNT_SESSIONS``, else ``./sessions`` if there is one, else the user's data folder; it need not
-        exist.
-    """
+    """Return ``$WNT_SESSIONS``, else ``./sessions`` if it exists, else the user's data folder."""
     named = os.environ.get("WNT_SESSIONS")
     if named:
         return existing_path(named)
@@ -33,14 +28,13 @@ def sessions_folder() -> Path:
 
 
 def resolve_session(text: str | Path) -> Path:
-    """The session that someone means.
+    """The path of the session that someone means, links followed: one path however it is named.
 
     Args:
-        text: A path, or the name of a session in the sessions folder; ``.wnt`` may be left out of both, and a name
-            may be typed as it is shown, escaped.
+        text: A path, or the name of a session in the sessions folder; ``.wnt`` may be left out, and escapes are read.
 
     Returns:
-        The path of an existing file, links followed, so that a session has one path however it is named.
+        The path of an existing file.
 
     Raises:
         SessionError: There is no such session, or it cannot be looked at; the hint names the most similar ones.
@@ -74,11 +68,10 @@ def list_sessions(folder: str | Path | None = None) -> list[Path]:
     """The files in a folder that are named like sessions, whatever they turn out to be when they are opened.
 
     Args:
-        folder: The folder; None is the sessions folder.
+        folder: The folder; None is the sessions folder. Where there is no such folder there are no sessions.
 
     Returns:
-        Paths, the one written last first; each file once, however many links lead to it. None where there is no
-        such folder.
+        Paths, the one written last first; each file once, however many links lead to it.
 
     Raises:
         SessionError: The folder is there and cannot be read.

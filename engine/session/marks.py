@@ -24,19 +24,7 @@ LONGEST_NOTE = 500
 
 
 def mark_event(step: int, note: str, last_step: int) -> Event:
-    """A mark as an event.
-
-    Args:
-        step: The step to mark.
-        note: What to remember; may be empty.
-        last_step: The newest step recorded.
-
-    Returns:
-        The event.
-
-    Raises:
-        UsageError: The step is not recorded.
-    """
+    """Return a mark as an event; a UsageError where the step is not recorded."""
     if not 0 <= step <= last_step:
         recorded = f"Recorded are steps 0 to {last_step}." if last_step >= 0 else "No step is recorded yet."
         raise UsageError(f"Step {step} cannot be marked.", recorded)
@@ -45,20 +33,7 @@ def mark_event(step: int, note: str, last_step: int) -> Event:
 
 
 def put_mark(path: str | Path, step: int, note: str = "") -> Event:
-    """Mark a step of a session that no engine writes.
-
-    Args:
-        path: The session file.
-        step: A recorded step.
-        note: What to remember; may be empty.
-
-    Returns:
-        The event that was added.
-
-    Raises:
-        UsageError: The step is not recorded.
-        SessionError: Not a session, or it cannot be written.
-    """
+    """Mark a step of a session that no engine writes; a UsageError or SessionError where that cannot be."""
     with SessionReader(path) as reader:
         event = mark_event(step, note, reader.last_step())
     (row,) = event_rows(event, time.time()).rows

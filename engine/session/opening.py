@@ -89,16 +89,7 @@ class OpenSession:
 
 
 def connect(path: Path, mode: Mode, *, seconds: float) -> sqlite3.Connection:
-    """Connect to an existing file, in autocommit.
-
-    Args:
-        path: The file; it is never created.
-        mode: ``rw``, ``ro``, or ``immutable``: nobody writes it, and nothing lies beside it.
-        seconds: How long to wait for a lock.
-
-    Returns:
-        The connection, usable from one thread at a time.
-    """
+    """Connect to an existing file in autocommit, waiting so many seconds for locks; one thread at a time."""
     option = "mode=ro&immutable=1" if mode == "immutable" else f"mode={mode}"
     return sqlite3.connect(
         # With an (empty) authority: without one, SQLite takes what follows two slashes for a machine's name.
@@ -111,18 +102,7 @@ def connect(path: Path, mode: Mode, *, seconds: float) -> sqlite3.Connection:
 
 
 def open_session(path: str | Path) -> OpenSession:
-    """Open a session for reading and check that it is one.
-
-    Args:
-        path: The session file.
-
-    Returns:
-        The open session.
-
-    Raises:
-        SessionError: There is no such file, or it is no session, or a newer program's, or damaged, or
-            unreadable.
-    """
+    """Open a session for reading; a SessionError where it is none, or a newer program's, damaged or unreadable."""
     session = Path(path)
     _check_file(session)
     attempts: list[tuple[Mode, How]] = [("rw", "read-write"), ("ro", "read-only")]
@@ -137,14 +117,7 @@ def open_session(path: str | Path) -> OpenSession:
 
 
 def sentence_of(error: sqlite3.Error) -> str:
-    """What went wrong, in words that fit into a sentence.
-
-    Args:
-        error: An error of SQLite's.
-
-    Returns:
-        For example ``the disk is full``.
-    """
+    """Return what went wrong in words that fit into a sentence: ``the disk is full``."""
     words = {
         sqlite3.SQLITE_FULL: "the disk is full",
         sqlite3.SQLITE_BUSY: "another program has locked it",
@@ -159,31 +132,17 @@ def sentence_of(error: sqlite3.Error) -> str:
 
 
 def primary_code(error: sqlite3.Error) -> int:
-    """SQLite's primary result code.
-
-    Args:
-        error: An error of SQLite's.
-
-    Returns:
-        The code, 1 where the error carries none.
-    """
+    """Return SQLite's primary result code, 1 where the error carries none."""
     return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
 
 
 def not_a_session(session: Path) -> tuple[str, str]:
-    """What is said of a file that is something else.
-
-    Args:
-        session: The file.
-
-    Returns:
-        Message and hint of a SessionError.
-    """
+    """Return message and hint about a file that is something else."""
     return f"{session} is not a wnt-tui session.", "`wnt-tui ls` lists the sessions there are."
 
 
 def _closed(session: Path) -> tuple[str, str]:
-    """What is said of a session that is there and cannot be opened."""
+    """Return message and hint about a session that is there and cannot be opened."""
     for part in (session, *side_files(session)):
         if not os.access(part, os.R_OK):
             return (
@@ -196,27 +155,20 @@ def _closed(session: Path) -> tuple[str, str]:
 
 
 def damaged(session: Path) -> tuple[str, str]:
-    """What is said of a file that SQLite cannot read through.
-
-    Args:
-        session: The file.
-
-    Returns:
-        Message and hint of a SessionError.
-    """
+    """Return message and hint about a file that SQLite cannot read through."""
     hint = f"`sqlite3 {shell_path(session)} .recover` of SQLite's own shell saves what can be read."
     return f"{session} is damaged.", hint
 
 
 def checked_columns(connection: sqlite3.Connection, session: Path) -> dict[str, tuple[str, ...]]:
-    """Check that a connection leads to a session that this program can read.
+    """Columns of each table of a session, once it is known to be one that this program can read.
 
     Args:
         connection: An open connection.
         session: Name of the session, for errors.
 
     Returns:
-        Columns of each of its tables.
+        Names of columns by table.
 
     Raises:
         SessionError: It is no session, or a newer program's.
@@ -259,17 +211,9 @@ def _check_file(session: Path) -> None:
 
 
 def _refuse_super_journal(session: Path) -> None:
-    """Refuse a journal that names a file: rolling it back SQLite may delete that file, wherever it lies.
-
-    SQLite writes the name of a "super-journal" at the end of a journal when a transaction spans several databases,
-    which none of ours does. Reading the journal plainly is safe: SQLite holds its locks on the session, not on it.
-
-    Args:
-        session: The session file.
-
-    Raises:
-        SessionError: There is such a journal.
-    """
+    """Refuse a journal that names a file: rolling it back SQLite may delete that file, wherever it lies."""
+    # SQLite names a "super-journal" at the end of a journal when a transaction spans several databases, which none of
+    # ours does. Reading the journal plainly is safe: SQLite holds its locks on the session.
     journal = Path(os.path.realpath(session) + "-journal")
     try:
         if not stat.S_ISREG(journal.stat().st_mode):
@@ -287,21 +231,7 @@ def _refuse_super_journal(session: Path) -> None:
 
 
 def _opened(file: Path, session: Path, mode: Mode, how: How) -> OpenSession:
-    """Open and check.
-
-    Args:
-        file: What to open.
-        session: Its name in errors.
-        mode: How to open it.
-        how: What to call that.
-
-    Returns:
-        The open session.
-
-    Raises:
-        OperationalError: It cannot be opened in this mode; another may work.
-        SessionError: It was opened, and it is no session, or damaged, or locked.
-    """
+    """Open and check a file, under the session's name; an OperationalError where another mode may work."""
     connection = connect(file, mode, seconds=READER_BUSY_SECONDS)
     try:
         _restrict(connection)
@@ -328,7 +258,7 @@ def _opened(file: Path, session: Path, mode: Mode, how: How) -> OpenSession:
 
 
 def _restrict(connection: sqlite3.Connection) -> None:
-    """What a reader of a stranger's file does without."""
+    """Take from a reader of an untrusted file what it does without."""
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
     connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, 1_000_000)

@@ -179,14 +179,7 @@ class SessionReader:
         return self._layers.bands(names, first, last, blocks, layer, rough=rough)
 
     def events(self, after_id: int = 0) -> tuple[EventRow, ...]:
-        """The events that were recorded after one of them.
-
-        Args:
-            after_id: Only events with greater numbers.
-
-        Returns:
-            The events, in the order of recording; at most so many at once as :data:`MOST_EVENTS`.
-        """
+        """Return the events after one, in the order of recording; at most :data:`MOST_EVENTS` at once."""
         rows = self._rows(
             f"SELECT {_cut(EVENT_COLUMNS)} FROM events WHERE id > ? ORDER BY events.id LIMIT {MOST_EVENTS}", after_id
         )
@@ -217,14 +210,7 @@ class SessionReader:
         return replace(found, since=beat.since, silent_since=beat.silent_since, blocked_since=blocked)
 
     def commands(self, after_id: int = 0) -> tuple[Command, ...]:
-        """The commands that were sent, with their answers.
-
-        Args:
-            after_id: Only commands with greater numbers.
-
-        Returns:
-            The commands, in the order of sending.
-        """
+        """Return the commands after one, in the order of sending, with their answers."""
         rows = self._rows(
             f"SELECT {_cut(COMMAND_COLUMNS)} FROM commands WHERE id > ? ORDER BY commands.id LIMIT {MOST_EVENTS}",
             after_id,
@@ -236,14 +222,7 @@ class SessionReader:
         return int(self._rows("SELECT ifnull(max(id), 0) FROM commands WHERE typeof(id) = 'integer'")[0][0])
 
     def answer(self, command_id: int) -> CommandAnswer | None:
-        """What became of a command so far.
-
-        Args:
-            command_id: Its number.
-
-        Returns:
-            The answer, ``pending`` as long as there is none; None if there is no such command.
-        """
+        """Return what became of a command so far, None if there is no such command."""
         rows = self._rows(f"SELECT {_cut(COMMAND_COLUMNS)} FROM commands WHERE id = ?", command_id)
         if not rows:
             return None
@@ -268,17 +247,7 @@ class SessionReader:
         return int(self._rows(sql, step)[0][0])
 
     def checkpoint(self, step: int) -> dict[str, Tensor]:
-        """The tensors of a checkpoint.
-
-        Args:
-            step: One of :meth:`checkpoints`.
-
-        Returns:
-            Tensors by name, each with as many bytes as its type and shape need; {} if there is no checkpoint.
-
-        Raises:
-            SessionError: A tensor is not what it says it is.
-        """
+        """Return the tensors of a checkpoint by name, {} if there is none; a SessionError if one is damaged."""
         sql = "SELECT name, dtype, shape, data FROM checkpoints WHERE step = ? ORDER BY name"
         limit = self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_TENSOR)
         try:
@@ -294,27 +263,12 @@ class SessionReader:
         return tensors
 
     def backup(self, target: sqlite3.Connection) -> None:
-        """Write the session as it is at this moment into another database, with SQLite's own backup.
-
-        Args:
-            target: An open connection to an empty database.
-        """
+        """Write the session as it is now into another, empty database, with SQLite's own backup."""
         with self._lock:
             self._connection.backup(target)
 
     def _rows(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
-        """Read all rows of a statement; nothing stays open.
-
-        Args:
-            sql: The statement.
-            *arguments: Its arguments.
-
-        Returns:
-            All rows.
-
-        Raises:
-            SessionError: The file cannot be read, or was closed.
-        """
+        """Return all rows of a statement; nothing stays open. A SessionError where the file cannot be read."""
         try:
             with self._lock:
                 return self._connection.execute(sql, arguments).fetchall()
@@ -324,19 +278,7 @@ class SessionReader:
             raise self._trouble(error) from None
 
     def _numbers(self, width: int, sql: str, *arguments: Any) -> Array:
-        """Read rows of numbers, some at a time: a row of a stranger's may be as long as a value may be.
-
-        Args:
-            width: Cells in a row.
-            sql: The statement.
-            *arguments: Its arguments.
-
-        Returns:
-            Shape (width, rows), NaN for whatever is no number.
-
-        Raises:
-            SessionError: The file cannot be read, or was closed.
-        """
+        """Return rows of numbers, shape (width, rows), read some at a time: each may be as long as a value may be."""
         parts = [np.empty((width, 0))]
         try:
             with self._lock:

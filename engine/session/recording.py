@@ -58,19 +58,7 @@ class Rows:
 
 
 def step_rows(record: StepRecord, now: float, extremes: BlockExtremes) -> list[Rows]:
-    """A step, its layers, the block of steps that it completes, and its events.
-
-    Args:
-        record: The step.
-        now: Unix time.
-        extremes: The session's block that is being filled; the step is taken in.
-
-    Returns:
-        What is to be written, independent of the record.
-
-    Raises:
-        ValueError: A metric is not in the catalogue, or a layer metric is no vector of the others' length.
-    """
+    """Return a step's rows, independent of the record; it is taken into the extremes of its block."""
     _refuse_unknown(record.values, STEP_COLUMNS, record.step)
     _refuse_unknown(record.layers, LAYER_COLUMNS, record.step)
     cells = [None if (value := record.values.get(name)) is None else float(value) for name in STEP_COLUMNS]
@@ -121,13 +109,7 @@ def refusal_row(reply: str, newest: int | None = None) -> Rows:
 
 
 def write_batch(connection: sqlite3.Connection, items: Iterable[Rows], engine: Mapping[str, Any]) -> None:
-    """Write rows, in order, and the state of the engine in one transaction; after an error nothing was written.
-
-    Args:
-        connection: A connection in autocommit, used by nobody else.
-        items: What is to be recorded.
-        engine: Columns of the ``engine`` row that changed.
-    """
+    """Write rows and the engine's changed columns in one transaction; after an error nothing was written."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         for item in items:

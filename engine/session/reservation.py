@@ -28,21 +28,13 @@ _LONGEST_PATH = LONGEST_PATH - 80
 
 
 def session_name(config: RunConfig, now: datetime | None = None) -> str:
-    """A readable file name for a run: network, loss and time in UTC.
-
-    Args:
-        config: The run.
-        now: When it starts; None is now.
-
-    Returns:
-        For example ``relu-500x9-mse-20261123-204501.wnt``.
-    """
+    """Return a readable file name for a run, with the time in UTC: ``relu-500x9-mse-20261123-204501.wnt``."""
     when = (now or datetime.now(UTC)).astimezone(UTC)
     return f"{config.activation}-{config.width}x{config.depth}-{config.loss}-{when:%Y%m%d-%H%M%S}{SUFFIX}"
 
 
 def reserve_session(config: RunConfig, asked: str | Path | None = None) -> EngineLock:
-    """The path of a new session, with its engine's lock held; the sessions folder is made if need be.
+    """The lock, held, of the path of a new session; the sessions folder is made if need be.
 
     Args:
         config: The run.
@@ -50,7 +42,7 @@ def reserve_session(config: RunConfig, asked: str | Path | None = None) -> Engin
             folder, in which a fresh name is chosen; None is the sessions folder.
 
     Returns:
-        The lock, which this process holds, of a path at which nothing is.
+        The lock.
 
     Raises:
         SessionError: Something is there already, or about to be, or nothing can be written there.

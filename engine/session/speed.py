@@ -15,14 +15,7 @@ _PAUSES = 0.2
 
 
 def steps_per_second(times: ArrayLike) -> float:
-    """Speed as the clock on the wall has it, measuring and writing included.
-
-    Args:
-        times: Seconds at which each row was recorded, shape (rows,), of which the newest :data:`SPEED_ROWS` count.
-
-    Returns:
-        Steps per second, NaN where that cannot be said.
-    """
+    """Return the speed by the times of the newest :data:`SPEED_ROWS` rows, NaN where it cannot be said."""
     between = np.diff(np.asarray(times, dtype=np.float64)[-SPEED_ROWS:])
     between = np.sort(between[np.isfinite(between) & (between >= 0)])
     kept = between[: math.ceil(between.size * (1 - _PAUSES))]

@@ -34,17 +34,8 @@ class StoredBlocks:
         self._kept: Recent[tuple[int, Extremes]] = Recent(KEPT)
 
     def extremes(self, names: Sequence[str], begin: int, end: int, only: int | None) -> Extremes:
-        """Extremes of layer metrics over blocks; the first time all blocks up to there are read.
-
-        Args:
-            names: Layer metrics.
-            begin: First block.
-            end: Block after the last, all of them complete: no step of them is still to come.
-            only: The only layer wanted, None for all.
-
-        Returns:
-            The rows, each over a block.
-        """
+        """Return extremes over blocks begin … end − 1, all complete: no step of them is still to come."""
+        # The first time all blocks up to there are read.
         if begin >= end or end * (self._layers if only is None else 1) > MOST_ROWS:
             return self._read(names, begin, end, only)
         with self._lock:

@@ -14,19 +14,9 @@ _BREAKS = frozenset("\t\n\v\f\r\x85\u2028\u2029")
 
 
 def plain_text(value: object, *, limit: int = LONGEST_TEXT) -> str:
-    """Make one line of printable text of a stored value.
-
-    Line breaks and tabs become spaces; control characters (escape sequences), lone surrogates and marks that
-    change the direction of writing are removed; what is too long is cut and ends in ``…``.
-
-    Args:
-        value: What the file gave: text, or anything else, which is then written as Python writes it; None is
-            "".
-        limit: The longest text returned, in characters.
-
-    Returns:
-        The text on one line.
-    """
+    """Return a stored value as one line of printable text, at most ``limit`` characters; "" for None."""
+    # Line breaks become spaces; control characters (escape sequences), lone surrogates and marks that change the
+    # direction of writing go.
     if value is None:
         return ""
     text = value if isinstance(value, str) else str(value)

@@ -81,18 +81,7 @@ COMMAND_NAMES = tuple(COMMANDS)
 
 
 def check_arguments(name: str, arguments: Mapping[str, Argument]) -> dict[str, Argument]:
-    """Check a command before it is sent, or after it was read.
-
-    Args:
-        name: One of :data:`COMMANDS`.
-        arguments: Its arguments by name.
-
-    Returns:
-        The complete arguments.
-
-    Raises:
-        UsageError: There is no such command, or an argument is missing, unknown or out of its domain.
-    """
+    """Return the complete arguments of a command; a UsageError where a name or value makes no sense."""
     kind = COMMANDS.get(name)
     if kind is None:
         raise UsageError(f"There is no command {name!r}.", f"Choose one of: {', '.join(COMMANDS)}.")

@@ -135,18 +135,8 @@ class SessionWriter:
         queue_bytes: int = QUEUE_BYTES,
         **observers: Unpack[Observers],
     ) -> Self:
-        """Go on with a session whose engine has ended, after its last row.
-
-        Args:
-            path: The session.
-            newest_command: Commands that the engine before left unanswered are refused up to this one: later ones were
-                sent to the engine that is loading, and wait. None is all.
-            queue_bytes: Bytes that may wait to be written before ``put`` waits.
-            **observers: Who is to know.
-
-        Returns:
-            The writer.
-        """
+        """Go on with a session whose engine has ended; commands up to the newest that it was sent are refused."""
+        # Later commands wait: the engine that is loading will answer them.
         with SessionReader(path) as reader:  # refuses what is not a session, before anything is written to it
             lr = lr_in_force((stored.event for stored in reader.all_events()), reader.config().lr)
         bring_up_to_date(Path(path), lr)
@@ -188,14 +178,7 @@ class SessionWriter:
         return self._backlog.lost_file
 
     def rescue(self) -> Path:
-        """Save what was recorded of a session whose file was moved or removed, as a session beside where it was.
-
-        Returns:
-            The new file, under a fresh name.
-
-        Raises:
-            SessionError: It cannot be written there.
-        """
+        """Save a session whose file was moved or removed as a new one beside where it was; return its path."""
         self.flush(BUSY_SECONDS)
         number = 1
         while (path := self.path.with_name(f"{self.path.stem}-rescued-{number}{self.path.suffix}")).exists():
@@ -214,10 +197,7 @@ class SessionWriter:
         return self._backlog.blocked_since
 
     def put(self, record: StepRecord) -> None:
-        """Record a step; returns at once unless the queue is full.
-
-        Args:
-            record: The step, greater than all before.
+        """Record a step, greater than all before; returns at once unless the queue is full.
 
         Raises:
             SessionError: The step is recorded already, or the session cannot be written any more.
@@ -238,16 +218,8 @@ class SessionWriter:
         self._on_event(event)
 
     def put_checkpoint(self, step: int, tensors: Mapping[str, Tensor], *, rolling_kept: int | None = None) -> None:
-        """Record the tensors from which training can go on at a step, a row a tensor.
-
-        Args:
-            step: The step; none may have two checkpoints.
-            tensors: Tensors by name.
-            rolling_kept: Of a checkpoint that newer ones replace: how many of the newest stay, this one among them.
-
-        Raises:
-            SessionError: A tensor is too large for one value of SQLite's.
-        """
+        """Record the tensors by name from which training can go on at a step that has no checkpoint yet."""
+        # Of one that newer ones replace, so many rolling ones stay, this one among them.
         for name, tensor in tensors.items():
             if len(tensor.data) > LARGEST_TENSOR:
                 raise SessionError(f"Tensor {name!r} has {len(tensor.data):,} bytes; {LARGEST_TENSOR:,} is the most.")
@@ -265,15 +237,7 @@ class SessionWriter:
         message: str | None = None,
         device: str | None = None,
     ) -> None:
-        """Say how the engine is; visible together with all that was put before.
-
-        Args:
-            state: ``starting``, ``running``, ``paused``, ``finished``, ``stopped``, ``diverged`` or
-                ``failed``.
-            step: The step it is at.
-            message: A sentence for people; "" takes it back.
-            device: Where it computes, for people.
-        """
+        """Say how the engine is (state, step, message or device): visible together with all that was put before."""
         given = {"state": state, "step": step, "message": message, "device": device}
         if step is not None or state not in {None, self._state}:
             self._since = time.time()
@@ -281,15 +245,8 @@ class SessionWriter:
         self._backlog.add(engine={name: value for name, value in given.items() if value is not None})
 
     def pending_commands(self) -> list[Command]:
-        """The commands that wait for an answer, oldest first; costs some tens of microseconds.
-
-        A command comes again with every call until :meth:`answer` was called for it. Commands that make no
-        sense are refused here and do not come at all. Where the session cannot be read just now there are
-        none.
-
-        Returns:
-            The commands, with complete and valid arguments.
-        """
+        """Return the commands without an answer, oldest first; those that make no sense are refused here."""
+        # A command comes again with every call until it is answered. Costs some tens of microseconds.
         try:
             rows = self._polling.execute(_PENDING).fetchall()
         except sqlite3.OperationalError:
@@ -312,17 +269,8 @@ class SessionWriter:
         self._backlog.add([answer_row(command_id, state, step, reply)])
 
     def abandon(self, message: str, timeout: float) -> int:
-        """Say that the engine ends here, while its own thread may still be at work; nothing can be recorded after.
-
-        For a process that ends right after: the session's side files stay where they are.
-
-        Args:
-            message: Why, a sentence.
-            timeout: Seconds to wait for the disk at most.
-
-        Returns:
-            The newest step that is in the file, −1 if there is none.
-        """
+        """Say that the engine ends here, without its own thread; return the newest step in the file."""
+        # For a process that ends right after: nothing can be recorded then, and the session's side files stay.
         ended = {"state": "stopped", "message": message, "ended": time.time()}
         with contextlib.suppress(SessionError):
             self._backlog.add([refusal_row("The engine has ended.")], ended)
@@ -338,12 +286,7 @@ class SessionWriter:
         return self._backlog.flush(timeout)
 
     def close(self, timeout: float | None = None) -> None:
-        """Write what is queued, say that the engine ended, and leave one file if no viewer has it open.
-
-        Args:
-            timeout: Seconds to wait for the disk at most, after which what could not be written is a
-                SessionError; None waits until all is written.
-        """
+        """Write what is queued, say that the engine ended, and leave one file if no viewer has it open."""
         if self._closed:
             return
         self._closed = True
