@@ -45,7 +45,7 @@ class Branch:
         meta: What its session says of it.
         checkpoints: What its session begins from, with the trainer that shapes them.
         row: Its first row if it is the parent's, else None.
-        event: What is told of it.
+        event: What its session says of it.
     """
 
     trainer: Trainer
@@ -56,15 +56,7 @@ class Branch:
     event: Event
 
     def write(self, path: Path, **observers: Unpack[Observers]) -> SessionWriter:
-        """Make its session.
-
-        Args:
-            path: Where; nothing may be there.
-            **observers: Who is to know what its writer does.
-
-        Returns:
-            The open session, with what the branch begins from in it.
-        """
+        """Make its session, at which nothing is; return it open, with what the branch begins from in it."""
         writer = SessionWriter.create(path, self.config, self.meta, **observers)
         for checkpoint in self.checkpoints:
             writer.put_checkpoint(checkpoint.step, encode(checkpoint, self.trainer))

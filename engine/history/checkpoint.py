@@ -33,29 +33,14 @@ class Checkpoint:
 
 
 def take(trainer: Trainer) -> Checkpoint:
-    """Copy a run that has observed its current row.
-
-    Args:
-        trainer: The run.
-
-    Returns:
-        The copy.
-    """
+    """Return a copy of a run that has observed its current row."""
     carried = trainer.carried()
     copies = {path: _copied(tensor) for path, tensor in tensors_of(carried).items()}
     return Checkpoint(trainer.step, parameters_of(trainer), with_tensors(carried, copies))
 
 
 def put_back(trainer: Trainer, checkpoint: Checkpoint) -> StepRecord:
-    """Take a run to where a checkpoint of it was taken.
-
-    Args:
-        trainer: A trainer of this run that has observed its first row.
-        checkpoint: A checkpoint with what measuring hands on.
-
-    Returns:
-        Loss, accuracy and gradient norm there, from a pass at the parameters.
-    """
+    """Take a run to where a checkpoint of it was taken; return loss, accuracy and gradient norm there."""
     assert checkpoint.carried is not None, "parameters alone are no place to go on from"
     tensors = tensors_of(checkpoint.carried)
     there = {path: tensor.to(trainer.device, copy=True) for path, tensor in tensors.items()}
@@ -63,14 +48,7 @@ def put_back(trainer: Trainer, checkpoint: Checkpoint) -> StepRecord:
 
 
 def parameters_of(trainer: Trainer) -> tuple[Tensor, ...]:
-    """A copy of a run's parameters in the processor's memory.
-
-    Args:
-        trainer: The run.
-
-    Returns:
-        The parameters in the order of ``Model.parameters``.
-    """
+    """Return a copy of a run's parameters in the processor's memory, in their order."""
     return tuple(_copied(parameter) for parameter in trainer.model.parameters.values())
 
 

@@ -47,11 +47,7 @@ class CheckpointPolicy:
             self._kept = {at: reader.checkpoint_bytes(at) for at in reader.checkpoints() if at not in self._rolling}
 
     def after_row(self, trainer: Trainer) -> None:
-        """Write what is due after a row that was recorded just now.
-
-        Args:
-            trainer: The run, which has observed that row.
-        """
+        """Write what is due after a row that a run has observed and that was recorded just now."""
         if trainer.diverged:
             return
         if self._every is not None and trainer.step > 0 and trainer.step % self._every == 0:
@@ -60,14 +56,7 @@ class CheckpointPolicy:
             self._roll(trainer)
 
     def save_now(self, trainer: Trainer) -> tuple[bool, str]:
-        """Write one because somebody wants it.
-
-        Args:
-            trainer: The run, which has observed its current row.
-
-        Returns:
-            Whether there is one now, and a sentence.
-        """
+        """Write one because somebody wants it; return whether there is one now, and a sentence."""
         step = trainer.step
         if step in self._kept:
             return True, f"There is a checkpoint of step {step} already ({_size(self._kept[step])})."
@@ -79,12 +68,7 @@ class CheckpointPolicy:
         return True, sentence
 
     def at_end(self, trainer: Trainer, *, always: bool = False) -> None:
-        """Write one at the end of a run that took long enough to have rolling ones.
-
-        Args:
-            trainer: The run, which has observed its current row.
-            always: Whether the run need not have taken that long.
-        """
+        """Write one at the end of a run that has rolling ones, or whatever it took."""
         has_one = trainer.step in self._kept or trainer.step in self._rolling
         if not (trainer.diverged or has_one) and (always or self._rolling):
             self._roll(trainer)
@@ -130,7 +114,7 @@ class CheckpointPolicy:
         return ""
 
     def _refuse(self, reason: str, sentence: str) -> str:
-        """Tell of it, once a reason."""
+        """Record a reason against checkpoints, once; return its sentence."""
         if reason not in self._refused:
             self._refused.add(reason)
             self._writer.put_event(Event(self._writer.last_step, "notice", sentence))

@@ -50,8 +50,8 @@ class Difference:
 
     def __str__(self) -> str:
         where = f" of layer {self.layer}" if self.layer is not None else ""
-        told = f"{self.metric}{where} at step {self.step}: recorded {_number(self.recorded)}, now {_number(self.found)}"
-        return told if math.isinf(self.relative) else f"{told} (relative difference {self.relative:.2g})"
+        text = f"{self.metric}{where} at step {self.step}: recorded {_number(self.recorded)}, now {_number(self.found)}"
+        return text if math.isinf(self.relative) else f"{text} (relative difference {self.relative:.2g})"
 
 
 def differences(row: RecordedRow, record: StepRecord, *, training_only: bool = False) -> list[Difference]:

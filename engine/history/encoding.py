@@ -41,19 +41,7 @@ def encode(checkpoint: Checkpoint, trainer: Trainer) -> dict[str, Tensor]:
 
 
 def read_checkpoint(reader: SessionReader, step: int, trainer: Trainer) -> Checkpoint:
-    """Read a checkpoint out of a session.
-
-    Args:
-        reader: The session.
-        step: The checkpoint's step.
-        trainer: A trainer of the session's run, which says what fits.
-
-    Returns:
-        The checkpoint.
-
-    Raises:
-        SessionError: There is none, or it does not fit the run.
-    """
+    """Return a checkpoint of a session; a SessionError where there is none, or it does not fit the trainer's run."""
     parameters = sum(p.numel() * p.element_size() for p in trainer.model.parameters.values())
     # Warm starts: two vectors of all parameters, and small ones.
     size = reader.checkpoint_bytes(step)
@@ -80,7 +68,7 @@ def decode(step: int, stored: Mapping[str, Tensor], trainer: Trainer) -> Checkpo
     text = left.pop(_CARRIED, None)
     if text is None:
         if left:
-            raise ValueError(f"nobody knows {sorted(left)[0]}")
+            raise ValueError(f"unknown: {sorted(left)[0]}")
         return Checkpoint(step, tuple(parameters), None)
     if len(text.data) > _LONGEST_TEXT:
         raise ValueError("its text is too long")
@@ -93,7 +81,7 @@ def _carried(words: Any, stored: Mapping[str, Tensor]) -> State:
     vectors = {}
     for name, tensor in stored.items():
         if not name.startswith(_VECTOR) or len(tensor.shape) != 1:
-            raise ValueError(f"nobody knows {name} of shape {tensor.shape}")
+            raise ValueError(f"unknown: {name} of shape {tensor.shape}")
         vectors[name.removeprefix(_VECTOR)] = _tensor(tensor)
     if "weight_norms" in words:
         words, vectors = _from_version_1(words, vectors)

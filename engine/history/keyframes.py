@@ -41,12 +41,7 @@ class Keyframes:
         return sum(frame.size for frame in self._kept.values())
 
     def offer(self, step: int, take: Callable[[], Checkpoint]) -> None:
-        """Take a keyframe if it is time for one.
-
-        Args:
-            step: The step the run is at.
-            take: Takes it.
-        """
+        """Take a keyframe of the step that the run is at, if it is time for one."""
         began = self._clock()
         if began < self._due or step in self._kept or self._too_large:
             return
@@ -61,14 +56,7 @@ class Keyframes:
         self._due = now + _SHARE * (now - began)
 
     def nearest(self, step: int) -> Checkpoint | None:
-        """The newest keyframe that is not later than a step.
-
-        Args:
-            step: The step.
-
-        Returns:
-            The keyframe, None if there is none.
-        """
+        """Return the newest keyframe that is not later than a step, None if there is none."""
         at = max((kept for kept in self._kept if kept <= step), default=None)
         return None if at is None else self._kept[at]
 

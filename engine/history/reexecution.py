@@ -87,14 +87,9 @@ class Rerun:
     beginning: StepRecord | None = None
 
     def observe(self) -> tuple[StepRecord, list[Difference]]:
-        """Observe the current row as it was observed then, and compare.
-
-        Every row that is executed again comes through here. What a row measured may have been decided by the clock, or
-        by where the run was to end: the recorded row says it.
-
-        Returns:
-            The row, and what differs; nothing differs from a row that the session does not have.
-        """
+        """Observe the current row as it was observed then; return it, and what differs if it is recorded."""
+        # Every row that is executed again comes through here. What a row measured may have been decided by the clock,
+        # or by where the run was to end: the recorded row says it.
         trainer, recorded = self.trainer, self.recorded
         if not recorded.first <= trainer.step <= recorded.last:
             return trainer.observe(), []
@@ -105,14 +100,7 @@ class Rerun:
         return record, differences(row, record, training_only=trainer.config.measure != recorded.config.measure)
 
     def begin(self) -> list[Difference]:
-        """Observe the row that the run began with, and be at the session's first row.
-
-        Returns:
-            What differs in the first row.
-
-        Raises:
-            SessionError: There is no way to the first row.
-        """
+        """Observe the row that the run began with, be at the session's first row, and return what differs there."""
         self.beginning, found = self.observe()
         first = self.recorded.first
         if first > self.trainer.step:
@@ -120,17 +108,7 @@ class Rerun:
         return found
 
     def restore(self, checkpoint: Checkpoint) -> list[Difference]:
-        """Go to a checkpoint.
-
-        Args:
-            checkpoint: One with what measuring hands on.
-
-        Returns:
-            What differs in the row there, as far as training is concerned.
-
-        Raises:
-            SessionError: The loss there is not that of its row: it is no checkpoint of this run.
-        """
+        """Go to a checkpoint; return what differs there in training. A SessionError where it is not of this run."""
         self.trainer.set_lr(self.recorded.lr_leaving(checkpoint.step))
         try:
             record = put_back(self.trainer, checkpoint)
@@ -143,15 +121,8 @@ class Rerun:
         return found
 
     def nearest(self, step: int, after: int = -1) -> Checkpoint | None:
-        """The newest checkpoint in the session from which a step can be reached.
-
-        Args:
-            step: The step.
-            after: Only one that is newer than this step is of use.
-
-        Returns:
-            The checkpoint, None if only the beginning is left. One that does not fit the run is passed over.
-        """
+        """Return the newest checkpoint in the session, after a step, from which a step can be reached, or None."""
+        # One that does not fit the run is passed over.
         reader = self.recorded.reader
         least = max(self.recorded.origin + 1, self.recorded.first, after + 1)
         for candidate in reversed([at for at in reader.checkpoints() if least <= at <= step]):
@@ -163,35 +134,20 @@ class Rerun:
                 return found
         return None
 
-    def seek(self, step: int, told: Callable[[int], None] = lambda _step: None) -> list[Difference]:
-        """Go to a row by the shortest way from where the run began.
-
-        Args:
-            step: A recorded step.
-            told: Called with every step on the way.
-
-        Returns:
-            What differs, of all rows on the way, as far as they were compared.
-        """
+    def seek(self, step: int, progress: Callable[[int], None] = lambda _step: None) -> list[Difference]:
+        """Go to a recorded row by the shortest way from where the run began; return what differs on it."""
         self.recorded.require(step)
         found = self.begin()
         checkpoint = self.nearest(step)
         if checkpoint is not None and checkpoint.step > self.trainer.step:
             found = self._restored_or_not(checkpoint, found)
         while self.trainer.step < step:
-            told(self.trainer.step)
+            progress(self.trainer.step)
             found += self.forward()[1]
         return found
 
     def forward(self) -> tuple[StepRecord, list[Difference]]:
-        """Train one step and observe the row it leads to.
-
-        Returns:
-            The row, and what differs.
-
-        Raises:
-            SessionError: The run diverges here: there is no next row.
-        """
+        """Train one step; return the row it leads to, and what differs. A SessionError where the run diverges."""
         if self.trainer.diverged:
             raise SessionError(f"{self.recorded.name} diverges at step {self.trainer.step}: nothing comes after it.")
         self.trainer.advance()

@@ -37,7 +37,7 @@ class RerunSession:
         self._rerun = Rerun(RecordedRun(reader), trainer)
         self._keyframes = Keyframes() if keyframes is None else keyframes
         self._notable: Difference | None = None
-        self._told = False
+        self._reported = False
         self.rows_reexecuted = 0
 
     @property
@@ -61,17 +61,7 @@ class RerunSession:
         return self._rerun.beginning
 
     def observe(self, *, final: bool) -> tuple[StepRecord, bool]:
-        """Observe the current row.
-
-        Args:
-            final: Whether no update will follow, should the row be new.
-
-        Returns:
-            The row, and whether it is to be recorded: not if the session has it and it came out as recorded.
-
-        Raises:
-            SessionError: Training did not come out as recorded.
-        """
+        """Observe the current row; return it, and whether it is new. A SessionError where it is not as recorded."""
         if self.trainer.step > self._writer.last_step:
             record = self.trainer.observe(final=final)
             self.keep()
@@ -88,54 +78,30 @@ class RerunSession:
             self._keyframes.offer(self.trainer.step, lambda: take(self.trainer))
 
     def begin(self) -> None:
-        """Be at the session's first row, which is another run's and may have been computed elsewhere.
-
-        Rounding that is another one here is told and not refused: nothing has been executed again.
-        """
+        """Be at the session's first row, which is another run's and may have been computed elsewhere."""
+        # Rounding that is another one here is noted and not refused: nothing has been executed again.
         found = self._rerun.begin()
-        self._notable, self._told = (found[0] if found else None), False
+        self._notable, self._reported = (found[0] if found else None), False
         self.keep()
 
     def notable(self) -> Difference | None:
-        """The first measurement that came out otherwise while training came out the same.
-
-        Returns:
-            The difference; None if there is none, or one has been told since the run was taken back.
-        """
-        if self._told or self._notable is None:
+        """Return, once, the first measurement that came out otherwise while training came out the same."""
+        if self._reported or self._notable is None:
             return None
-        self._told = True
+        self._reported = True
         return self._notable
 
     def require(self, step: int) -> None:
-        """Refuse a step that the session does not have.
-
-        Args:
-            step: A step.
-
-        Raises:
-            SessionError: It is not recorded; the hint says what is.
-        """
+        """Refuse a step that is not recorded."""
         self._rerun.recorded.require(step)
 
     def go_towards(self, step: int) -> str:
-        """Go to the newest place not later than a step from which it can be executed again.
-
-        Args:
-            step: A step that was recorded.
-
-        Returns:
-            Where that is, in words: ``the keyframe of step 10``.
-
-        Raises:
-            SessionError: The step is not recorded, or the disk does not take the rows that are still waiting, or what
-                is there is not what was recorded.
-        """
+        """Go to the newest place not after a step; return it in words: ``the keyframe of step 10``."""
         if not self._writer.flush(_FLUSH_SECONDS):
             raise SessionError("Recording is blocked: no step can be revisited before the newest rows are written.")
         self._rerun.recorded.require(step)
         self.rows_reexecuted = 0
-        self._notable, self._told = None, False
+        self._notable, self._reported = None, False
         keyframe = self._keyframes.nearest(step)
         checkpoint = self._rerun.nearest(step, after=-1 if keyframe is None else keyframe.step)
         if keyframe is not None and checkpoint is None:

@@ -86,12 +86,12 @@ class Verdict:
         return lines
 
 
-def verify(path: Path, told: Callable[[int, int], None] = lambda _step, _last: None) -> Verdict:
-    """Execute a run again from where it began and compare every row.
+def verify(path: Path, progress: Callable[[int, int], None] = lambda _step, _last: None) -> Verdict:
+    """Execute a run again from where it began and compare every row; a living session up to its newest.
 
     Args:
-        path: Its session; one that is live is compared up to its newest row.
-        told: Called with every step and the last one.
+        path: Its session.
+        progress: Called with every step and the last one.
 
     Returns:
         What came of it.
@@ -110,10 +110,10 @@ def verify(path: Path, told: Callable[[int, int], None] = lambda _step, _last: N
         now = provenance(rerun.trainer)
         found = rerun.begin()
         first = rerun.trainer.step
-        told(first, last)
+        progress(first, last)
         while rerun.trainer.step < last and not rerun.trainer.diverged:
             found += rerun.forward()[1]
-            told(rerun.trainer.step, last)
+            progress(rerun.trainer.step, last)
         return Verdict(
             session=path,
             start=_FROM_CHECKPOINT.format(step=first) if first else _FROM_START,

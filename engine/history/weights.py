@@ -33,35 +33,21 @@ class Weights:
 
     def sentence(self) -> str:
         """Return it for people."""
-        told = f"{shown_path(self.output)}: the weights of step {self.step}"
+        text = f"{shown_path(self.output)}: the weights of step {self.step}"
         if not self.differences:
-            return f"{told}, exact: loss and gradient agree bit by bit."
-        return f"{told}, not exact: {self.differences[0]}."
+            return f"{text}, exact: loss and gradient agree bit by bit."
+        return f"{text}, not exact: {self.differences[0]}."
 
 
-def write_weights(path: Path, step: int, output: Path, told: Callable[[int, int], None]) -> Weights:
-    """Go to a step of a recorded run and write its parameters.
-
-    Nothing is measured on the way: training is the same whatever is measured.
-
-    Args:
-        path: The session.
-        step: A recorded step.
-        output: The file; nothing may be there.
-        told: Called with every step on the way and the step.
-
-    Returns:
-        What was written.
-
-    Raises:
-        SessionError: There is no such step, or the file cannot be written.
-    """
+def write_weights(path: Path, step: int, output: Path, progress: Callable[[int, int], None]) -> Weights:
+    """Write the parameters of a recorded step to a new file; ``progress`` has every step on the way."""
+    # Nothing is measured on the way: training is the same whatever is measured.
     refuse_existing(output)  # before anything is computed
     with SessionReader(path) as reader:
         recorded = RecordedRun(reader)
         recorded.require(step)
         rerun = Rerun(recorded, prepare(recorded, measure=False))
-        found = rerun.seek(step, lambda at: told(at, step))
+        found = rerun.seek(step, lambda at: progress(at, step))
         tensors = dict(zip(rerun.trainer.model.parameters, parameters_of(rerun.trainer), strict=True))
         about = {"session": recorded.name, "step": str(step), "config": recorded.config.to_json()}
         with appearing(output) as draft:

@@ -112,7 +112,7 @@ def _step_rows(steps: Steps, examples: int) -> Generator[Sequence[Cell]]:
 def _marks(names: Sequence[str], columns: Mapping[str, NDArray[np.float64]], examples: int) -> list[list[bool | None]]:
     """Columns that say whether values are resolved; empty where there is no value."""
     return [
-        [None if math.isnan(value) else told for value, told in zip(columns[name].tolist(), marks, strict=True)]
+        [None if math.isnan(value) else known for value, known in zip(columns[name].tolist(), marks, strict=True)]
         for name, marks in ((name, resolved(name, columns, examples).tolist()) for name in names)
     ]
 

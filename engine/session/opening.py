@@ -182,7 +182,7 @@ def checked_columns(connection: sqlite3.Connection, session: Path) -> dict[str, 
             f"{session} was written by a newer wnt-tui (format {version}; this one reads {USER_VERSION}).",
             "Upgrade wnt-tui to open it.",
         )
-    # A stranger's file may hold views, triggers and virtual tables under our names, which do more than store.
+    # An untrusted file may hold views, triggers and virtual tables under our names, which do more than store.
     entries = connection.execute("SELECT type, name, rootpage FROM sqlite_master LIMIT 1000").fetchall()
     tables = {name for kind, name, page in entries if kind == "table" and isinstance(page, int) and page > 0}
     if not set(PRIMARY_KEYS) <= tables or any(kind not in {"table", "index"} for kind, _, _ in entries):

@@ -114,7 +114,7 @@ class SessionReader:
 
     def meta(self) -> dict[str, str]:
         """Return the ``meta`` table as plain text, by key."""
-        # Cut by SQLite: a thousand values of a stranger's could be sixteen megabytes each.
+        # Cut by SQLite: a thousand values of an untrusted file could be sixteen megabytes each.
         rows = self._rows(
             f"SELECT substr(key, 1, {LONGEST_META}), substr(value, 1, {LONGEST_META + 1}) FROM meta"
             " ORDER BY meta.key LIMIT 1000"

@@ -47,16 +47,7 @@ class Cursor:
         return max(self.first, self.last, self.planned)
 
     def extended(self, first: int, last: int, planned: int) -> Cursor:
-        """The cursor after rows were added.
-
-        Args:
-            first: First recorded step.
-            last: Last recorded step.
-            planned: The step at which the run is planned to end.
-
-        Returns:
-            The cursor on the newest row if it follows, else where it was (inside the recorded rows).
-        """
+        """Return the cursor after rows were added: on the newest if it follows, else where it was."""
         grown = replace(self, first=first, last=last, planned=planned)
         return replace(grown, step=max(first, last) if self.following else grown._clamped(self.step))
 
@@ -78,25 +69,14 @@ class Cursor:
         return self.to(max(self.first, self.last))
 
     def zoomed(self, halvings: int) -> Cursor:
-        """The cursor with its window halved (negative: doubled) that many times.
-
-        Args:
-            halvings: Change of :attr:`zoom`.
-
-        Returns:
-            The cursor; zooming in stops where the window would fall below :data:`MIN_WINDOW` steps.
-        """
+        """Return the cursor with its window halved so often (negative: doubled), down to :data:`MIN_WINDOW` steps."""
         most = 0
         while most < MAX_ZOOM and (self.end - self.first + 1) >> (most + 1) >= MIN_WINDOW:
             most += 1
         return replace(self, zoom=min(max(0, self.zoom + halvings), most))
 
     def window(self) -> tuple[int, int]:
-        """First and last step that panels show.
-
-        Returns:
-            The whole run, or when zoomed a part of it around the cursor.
-        """
+        """Return first and last step that panels show: the whole run, or zoomed a part around the cursor."""
         if self.zoom == 0:
             return self.first, self.end
         span = max(MIN_WINDOW - 1, (self.end - self.first) >> self.zoom)

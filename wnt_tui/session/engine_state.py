@@ -9,19 +9,11 @@ from engine.session.text import clock
 from wnt_tui.session.snapshot import EngineView
 
 BUSY_SECONDS = 30.0
-"""A step that takes longer is told of."""
+"""A step that takes longer is reported."""
 
 
 def engine_view(row: EngineRow, *, seen: bool = True) -> EngineView:
-    """What is shown of an engine.
-
-    Args:
-        row: What its session and its heartbeat say.
-        seen: Whether the engine can see that somebody watches.
-
-    Returns:
-        The view; equal to the one before as long as nothing has changed.
-    """
+    """Return what is shown of an engine; equal to the one before as long as nothing has changed."""
     overdue = row.alive and row.state == "running" and row.since is not None and time.time() - row.since > BUSY_SECONDS
     return EngineView(
         row.alive,
@@ -51,14 +43,7 @@ def blocked_phrase(engine: EngineView) -> str:
 
 
 def hindrance(engine: EngineView) -> str:
-    """What keeps an engine from going on, in words with a time.
-
-    Args:
-        engine: The engine.
-
-    Returns:
-        A phrase, empty where nothing does; a pause that somebody wanted counts too.
-    """
+    """Return what keeps an engine from going on, with a time, empty where nothing does; a pause counts too."""
     if engine.state == "died":
         return "died" if engine.silent_since is None else f"died, last sign of life {clock(engine.silent_since)}"
     if not engine.alive:

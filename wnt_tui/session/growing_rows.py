@@ -29,12 +29,7 @@ class GrowingRows:
         return int(self._step[self._count - 1]) if self._count else -1
 
     def append(self, step: NDArray[np.int64], columns: Mapping[str, Array]) -> None:
-        """Add rows after those that are there.
-
-        Args:
-            step: Their steps, ascending, shape (rows,).
-            columns: Step metrics by name, each of shape (rows,).
-        """
+        """Add rows after those that are there: ascending steps, shape (rows,), and metrics by name, likewise."""
         end = self._count + step.size
         capacity = self._step.size
         if end > capacity:
@@ -51,11 +46,7 @@ class GrowingRows:
         self._count = end
 
     def view(self) -> tuple[NDArray[np.int64], dict[str, Array]]:
-        """The rows that are here now, read-only.
-
-        Returns:
-            Steps and columns, each of shape (rows,).
-        """
+        """Return the rows that are here now, read-only: steps and columns, each of shape (rows,)."""
         step = self._step[: self._count]
         step.flags.writeable = False
         columns = {name: values[: self._count] for name, values in self._columns.items()}

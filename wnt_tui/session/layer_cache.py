@@ -61,11 +61,7 @@ class LayerCache:
         self._closed = False
 
     def extend(self, last_step: int) -> None:
-        """Say up to where rows exist; a band that reaches beyond is read again when more do.
-
-        Args:
-            last_step: Step of the newest row.
-        """
+        """Say up to where rows exist; a band that reaches beyond is read again when more do."""
         with self._answered:
             self._last_step = last_step
 
@@ -80,10 +76,7 @@ class LayerCache:
             return known or {}
 
     def bands(self, names: tuple[str, ...], first: int, last: int, blocks: int, layer: int | None = None) -> Bands:
-        """Return layer metrics over steps; while they are unknown their previous bands, or empty ones.
-
-        Those that are asked for together are read together, which takes little longer than one of them.
-        """
+        """Return layer metrics over steps; while they are unknown their previous bands, or empty ones."""
         with self._answered:
             last = min(last, self._last_step)
             if last < first:
@@ -116,14 +109,7 @@ class LayerCache:
         return bool(self._wishes)
 
     def serve(self, reader: SessionReader) -> bool:
-        """Answer all questions; call it on the thread that may read.
-
-        Args:
-            reader: The session.
-
-        Returns:
-            Whether an asker had gone on without its answer, so that something must be drawn again.
-        """
+        """Answer all questions, on the thread that may read; return whether an asker went on without its answer."""
         while True:
             with self._answered:
                 if not self._questions:
@@ -138,14 +124,7 @@ class LayerCache:
             self._read_bands(reader, question)
 
     def sharpen(self, reader: SessionReader) -> bool:
-        """Read one of the bands that have been shown roughly; call it when nobody asks.
-
-        Args:
-            reader: The session.
-
-        Returns:
-            Whether it was the last one, so that all must be drawn again.
-        """
+        """Read one of the bands that are shown roughly, when nobody asks; return whether it was the last one."""
         with self._answered:
             if not self._wishes:
                 return False
@@ -167,12 +146,7 @@ class LayerCache:
             self._settle(question)
 
     def preload(self, reader: SessionReader, step: int) -> None:
-        """Read a step's layers before somebody asks, or because somebody did.
-
-        Args:
-            reader: The session.
-            step: The step.
-        """
+        """Read a step's layers before somebody asks, or because somebody did."""
         found = reader.layers_at(step)
         with self._answered:
             # An empty answer is kept as well: rows never change once they are recorded.

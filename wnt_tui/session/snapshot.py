@@ -95,14 +95,7 @@ class Snapshot:
     version: int = 0
 
     def as_origin(self, step: int) -> Snapshot:
-        """The rows that a branch of this session goes on from, of which no engine is at work.
-
-        Args:
-            step: Where the branch begins.
-
-        Returns:
-            This session up to that step.
-        """
+        """Return the rows that a branch at a step goes on from, of which no engine is at work."""
         kept = int(np.searchsorted(self.step, step, side="right"))
         return replace(
             self,
@@ -139,52 +132,23 @@ class Snapshot:
         return left / self.speed if left > 0 else math.nan
 
     def column(self, name: str) -> Array:
-        """A step metric, shape (rows,); all NaN if the session does not have it.
-
-        Args:
-            name: A catalogue name.
-
-        Returns:
-            The values, NaN where not computed.
-        """
+        """Return a step metric, shape (rows,); all NaN if the session does not have it."""
         values = self.columns.get(name)
         return np.full(self.rows, np.nan) if values is None else values
 
     def index_of(self, step: int) -> int:
-        """Row index of the newest row at or before a step, −1 if there is none.
-
-        Args:
-            step: A step.
-
-        Returns:
-            An index into ``step`` and the columns.
-        """
+        """Return the index of the newest row at or before a step, −1 if there is none."""
         return int(np.searchsorted(self.step, step, side="right")) - 1
 
     def value(self, name: str, step: int) -> float:
-        """A step metric at exactly this step, NaN if there is no such row or it was not computed.
-
-        Args:
-            name: A catalogue name.
-            step: A step.
-
-        Returns:
-            The value or NaN.
-        """
+        """Return a step metric at exactly this step, NaN if there is no such row or it was not computed."""
         index = self.index_of(step)
         if index < 0 or int(self.step[index]) != step:
             return float("nan")
         return float(self.column(name)[index])
 
     def values_at(self, step: int) -> dict[str, float]:
-        """All step metrics at exactly this step, by catalogue name.
-
-        Args:
-            step: A step.
-
-        Returns:
-            The values, NaN where not computed; {} if there is no such row.
-        """
+        """Return all step metrics at exactly this step by name; {} if there is no such row."""
         index = self.index_of(step)
         if index < 0 or int(self.step[index]) != step:
             return {}

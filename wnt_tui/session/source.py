@@ -83,11 +83,7 @@ class SessionSource:
         return self._layers is not None and self._layers.blurred
 
     def join(self, timeout: float) -> None:
-        """Wait until the file is closed.
-
-        Args:
-            timeout: Seconds to wait at most.
-        """
+        """Wait, so many seconds at most, until the file is closed."""
         self._thread.join(timeout)
 
     def _run(self) -> None:
@@ -102,14 +98,7 @@ class SessionSource:
                 self._deliveries.trouble(error)
 
     def _opened(self) -> SessionReader | None:
-        """Open the session as soon as there is one.
-
-        Returns:
-            Its reader, or None if the source was closed first.
-
-        Raises:
-            SessionError: It cannot be opened, or is not there and not expected.
-        """
+        """Return the reader as soon as there is a session; None if the source was closed first."""
         while not self._stopped.is_set():
             # Asked first: a session appears whole, so what was there and cannot be opened will not get
             # better.
@@ -179,14 +168,7 @@ class _Accumulated:
         return self._engine is not None and self._engine.alive
 
     def refresh(self, *, everything: bool) -> bool:
-        """Read what is new.
-
-        Args:
-            everything: Whether the file has changed; else only the engine is looked at.
-
-        Returns:
-            Whether anything shown has changed.
-        """
+        """Read what is new, of the engine alone unless the file has changed; return whether anything has."""
         before = (self._rows.last, self._last_event, self._engine)
         self._engine = engine_view(self._reader.engine(), seen=self._seen)
         if everything:
@@ -209,14 +191,7 @@ class _Accumulated:
         return changed
 
     def snapshot(self, *, anew: bool = False) -> Snapshot:
-        """The session as it was read last.
-
-        Args:
-            anew: Whether it must count as changed, because layers have become known.
-
-        Returns:
-            The snapshot.
-        """
+        """Return the session as it was read last; anew, it counts as changed because layers are known."""
         self._version += anew
         if anew and self._last is not None:
             # The same arrays, so that what panels derived from them stays valid.

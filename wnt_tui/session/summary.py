@@ -81,14 +81,7 @@ class Summary:
 
 
 def summary_of(path: Path) -> Summary:
-    """Read a session's summary; bounded, however long the run.
-
-    Args:
-        path: The session.
-
-    Returns:
-        Its summary.
-    """
+    """Return a session's summary; bounded, however long the run."""
     with SessionReader(path) as reader:
         config, row, last = reader.config(), reader.engine(), reader.last_step()
         engine = engine_view(row)
@@ -118,14 +111,7 @@ def as_typed(path: Path) -> str:
 
 
 def summary_or_trouble(path: Path) -> Summary:
-    """The same for a listing, in which one bad file must not hide the others.
-
-    Args:
-        path: The session.
-
-    Returns:
-        Its summary, or one that says why there is none.
-    """
+    """Return the summary for a listing, in which one bad file must not hide the others."""
     try:
         return summary_of(path)
     except WntError as error:
