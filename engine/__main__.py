@@ -83,7 +83,7 @@ def _complain(error: WntError, request: requests.Request) -> None:
 
 def _train(request: Training) -> int:
     from engine.runner.progress import Lines, Report
-    from engine.runner.stopping import not_begun
+    from engine.runner.signal_watch import not_begun
     from engine.session.liveness import EngineLock
 
     report = Report() if request.live else Lines(sys.stderr, request.session)
@@ -102,24 +102,24 @@ def _train(request: Training) -> int:
 def _train_locked(request: Training, lock: EngineLock, report: Report) -> int:
     from engine.runner import outcome as outcomes
     from engine.runner import run as runs
-    from engine.runner.stopping import Stopping
+    from engine.runner.signal_watch import SignalWatch
 
     signals.ending_with(lambda _number: lock.release())  # after the run "before it began" would be wrong
-    stopping = Stopping(request, report)
+    watch = SignalWatch(request, report, lock)
     try:
-        with stopping.watch():
+        with watch.active():
             try:
-                outcome = runs.train(request, report=report, stopping=stopping, lock=lock)
-                stopping.over()
+                outcome = runs.train(request, watch)
+                watch.over()
                 report.say(outcomes.sentence(outcome, request.session))
             finally:
                 report.close()
-            asked = stopping.number
+            asked = watch.number
     except WntError as error:
-        if stopping.number is None:
+        if watch.number is None:
             raise
         _complain(error, request)
-        raise signals.Interrupted(stopping.number) from None
+        raise signals.Interrupted(watch.number) from None
     if not request.live:
         if request.plot:
             from engine.runner.plots import print_plots

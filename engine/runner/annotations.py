@@ -106,15 +106,13 @@ def _rows(reader: SessionReader) -> Iterator[StepRecord]:
         steps, columns = found
         first, after = int(steps[0]), int(steps[-1])
         layers = reader.layers(first, after)
-        starts = np.searchsorted(layers.step, steps, side="left")
-        ends = np.searchsorted(layers.step, steps, side="right")
         depth = reader.config().depth
         for place, step in enumerate(steps.tolist()):
             values = {name: float(column[place]) for name, column in columns.items() if not np.isnan(column[place])}
-            part = slice(starts[place], ends[place])
+            here = layers.step == step
             measured = {}
             for name, column in layers.columns.items():
-                if not np.isnan(column[part]).all():
+                if not np.isnan(column[here]).all():
                     measured[name] = np.full(depth + 1, np.nan)
-                    measured[name][layers.layer[part]] = column[part]
+                    measured[name][layers.layer[here]] = column[here]
             yield StepRecord(step, values, measured)

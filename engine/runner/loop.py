@@ -37,13 +37,11 @@ class TrainingLoop:
     Args:
         state: The run, where it is and where it goes.
         annotations: Its breakpoints and marks.
-        live: Whether to wait, paused, when the steps are done.
         report: Gets every row that was observed.
     """
 
-    def __init__(self, state: RunState, annotations: Annotations, *, live: bool, report: Report) -> None:
+    def __init__(self, state: RunState, annotations: Annotations, report: Report) -> None:
         self._state, self._run, self._writer = state, state.run, state.writer
-        self._live = live
         self._report = report
         self._annotations = annotations
         self._keeper = CheckpointPolicy(self._trainer.config, self._writer)
@@ -118,7 +116,7 @@ class TrainingLoop:
         state = self._state
         if state.at_limit:
             done = f"Finished {state.limit} steps."
-            if not self._live:
+            if not state.live:
                 return done
             if self._finished_at != state.limit:
                 self._finished_at = state.limit
@@ -196,7 +194,7 @@ class TrainingLoop:
         return said[-1] if said else f"Diverged at step {step}."
 
     def _end(self, state: str, message: str) -> Outcome:
-        if state == "finished" and not self._live:
+        if state == "finished" and not self._state.live:
             self._state.record("finished", message)
         if not self._run.behind:
             self._keeper.at_end(self._trainer, always=self._lonely)

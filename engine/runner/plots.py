@@ -16,14 +16,7 @@ _SIZE = (100, 18)
 
 
 def print_plots(session: Path, stream: TextIO) -> None:
-    """Print the loss over steps and the log-conditioning by layer, at the first and the last measured step.
-
-    Layers whose conditioning is only known to be at least what is drawn are named.
-
-    Args:
-        session: A session file.
-        stream: Where to.
-    """
+    """Print the loss over steps and the log-conditioning by layer, at the first and the last measured step."""
     with SessionReader(session) as reader:
         steps, columns = reader.steps()
         drawn = [(name, columns[name]) for name in ("loss", "test_loss", "predicted_descent")]
@@ -37,10 +30,10 @@ def print_plots(session: Path, stream: TextIO) -> None:
         _start("log₁₀κ(G) by layer")
         for step in sorted({int(s) for s in measured[[0, -1]]} if len(measured) else ()):
             layers = reader.layers_at(step)
-            told = resolved("log10_cond", layers)
+            certain = resolved("log10_cond", layers)
             points = [(m, float(v)) for m, v in enumerate(layers.get("log10_cond", ())) if math.isfinite(v)]
-            least = ", ".join(str(m) for m, _ in points if not told[m])
-            if points:
+            least = ", ".join(str(m) for m, _ in points if not certain[m])
+            if points:  # layers whose conditioning is only known to be at least what is drawn are named
                 label = f"step {step}" + (f" (at least, at {least})" if least else "")
                 plotext.plot(*map(list, zip(*points, strict=True)), label=label, marker="braille")
         _finish(stream)

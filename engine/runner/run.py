@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from pathlib import Path
 
 from engine.device.memory import is_out_of_memory, out_of_memory
@@ -22,7 +21,7 @@ from engine.runner.notices import notices, thread_notices
 from engine.runner.outcome import Outcome
 from engine.runner.progress import Report
 from engine.runner.run_state import RunState
-from engine.runner.stopping import Stopping
+from engine.runner.signal_watch import SignalWatch
 from engine.session.live_sessions import register, unregister
 from engine.session.liveness import EngineLock
 from engine.session.reader import SessionReader
@@ -32,36 +31,17 @@ from engine.training.provenance import differing, provenance
 from engine.training.trainer import Trainer
 
 
-@dataclass(frozen=True, slots=True)
-class _Context:
-    """What surrounds a run: how it reports, what signals ask for, and the lock of its session."""
-
-    live: bool
-    report: Report
-    stopping: Stopping
-    lock: EngineLock
-
-    def observers(self) -> Observers:
-        """Who is to know what a writer does."""
-        return {"heartbeat": self.lock.heartbeat(), "on_event": self.report.event}
+_Begin = Callable[[RerunSession], list[Event]]
 
 
-def train(
-    request: Run | Resume | Branch,
-    *,
-    report: Report | None = None,
-    stopping: Stopping | None = None,
-    lock: EngineLock | None = None,
-) -> Outcome:
+def train(request: Run | Resume | Branch, watch: SignalWatch | None = None) -> Outcome:
     """Carry out a request to train, and record it.
 
     Data, device and network are prepared before the file is made, so that a wrong option leaves nothing behind.
 
     Args:
         request: Which run, and where.
-        report: Gets rows, events and sentences.
-        stopping: What signals ask for.
-        lock: The session's lock, where it is held already.
+        watch: What signals ask for, with the run's report and its session's lock; None is no signals and no report.
 
     Returns:
         How it ended.
@@ -69,28 +49,26 @@ def train(
     Raises:
         WntError: The run could not start, or failed; the session then says so.
     """
-    report = report or Report()
-    stopping = stopping or Stopping(request, report)
-    with contextlib.nullcontext(lock) if lock is not None else EngineLock(request.session) as held:
-        stopping.preparing(held)
-        context = _Context(request.live, report, stopping, held)
-        match request:
-            case Run():
-                return _run(request, context)
-            case Resume():
-                return _resume(request, context)
-            case Branch():
-                return _branch(request, context)
+    if watch is None:
+        with EngineLock(request.session) as lock:
+            return train(request, SignalWatch(request, Report(), lock))
+    match request:
+        case Run():
+            return _run(request, watch)
+        case Resume():
+            return _resume(request, watch)
+        case Branch():
+            return _branch(request, watch)
 
 
-def _run(request: Run, context: _Context) -> Outcome:
+def _run(request: Run, watch: SignalWatch) -> Outcome:
     trainer = Trainer(request.config)
-    context.stopping.check()
-    with SessionWriter.create(request.session, request.config, provenance(trainer), **context.observers()) as writer:
-        return _drive(trainer, writer, lambda _past: notices(trainer), context, request.config.steps)
+    watch.check()
+    with SessionWriter.create(request.session, request.config, provenance(trainer), **_observers(watch)) as writer:
+        return _drive(trainer, writer, lambda _run: notices(trainer), watch, request.config.steps)
 
 
-def _resume(request: Resume, context: _Context) -> Outcome:
+def _resume(request: Resume, watch: SignalWatch) -> Outcome:
     """Go on at the newest checkpoint, or where the run began: recorded rows are executed again and compared."""
     path = request.session
     with SessionReader(path) as reader:
@@ -112,23 +90,23 @@ def _resume(request: Resume, context: _Context) -> Outcome:
         own = threads()
         trainer = prepare(recorded)
         _require_threads(recorded)
-        context.stopping.check()
-        with SessionWriter.open(path, newest_command=newest_command, **context.observers()) as writer:
+        watch.check()
+        with SessionWriter.open(path, newest_command=newest_command, **_observers(watch)) as writer:
 
-            def begin(past: RerunSession) -> list[Event]:
-                for known in notices(past.trainer):  # in the session since its first row, but not on this stream
-                    context.report.event(known)
+            def begin(run: RerunSession) -> list[Event]:
+                for known in notices(run.trainer):  # in the session since its first row, but not on this stream
+                    watch.report.event(known)
                 if last < 0:
                     return []
-                place = past.go_towards(last)
-                again = last - past.trainer.step
+                place = run.go_towards(last)
+                again = last - run.trainer.step
                 rows = f", {again} row{'s' if again != 1 else ''} to execute again" if again else ""
                 events = [Event(last, "resume", f"A new engine goes on after step {last}: from {place}{rows}.")]
-                elsewhere = differing(recorded.meta, provenance(past.trainer))
+                elsewhere = differing(recorded.meta, provenance(run.trainer))
                 events += [Event(last, "notice", f"Not as recorded: {elsewhere}.")] * bool(elsewhere)
                 return events + thread_notices(last, own)
 
-            return _drive(trainer, writer, begin, context, max(limit, last))
+            return _drive(trainer, writer, begin, watch, max(limit, last))
 
 
 def _require_threads(recorded: RecordedRun) -> None:
@@ -141,30 +119,39 @@ def _require_threads(recorded: RecordedRun) -> None:
         )
 
 
-def _branch(request: Branch, context: _Context) -> Outcome:
+def _branch(request: Branch, watch: SignalWatch) -> Outcome:
     own = threads()
     with SessionReader(request.parent) as reader:
         start = branch(RecordedRun(reader), request.step, request.changes, request.session)
-    context.stopping.check()
-    with start.write(request.session, **context.observers()) as writer:
+    watch.check()
+    with start.write(request.session, **_observers(watch)) as writer:
 
-        def begin(past: RerunSession) -> list[Event]:
+        def begin(run: RerunSession) -> list[Event]:
             if start.row is not None:
-                past.begin()
-            return notices(past.trainer) + thread_notices(request.step, own)
+                run.begin()
+            return notices(run.trainer) + thread_notices(request.step, own)
 
-        return _drive(start.trainer, writer, begin, context, start.trainer.config.steps)
+        return _drive(start.trainer, writer, begin, watch, start.trainer.config.steps)
+
+
+def _observers(watch: SignalWatch) -> Observers:
+    """Who is to know what a writer does."""
+    return {"heartbeat": watch.lock.heartbeat(), "on_event": watch.report.event}
 
 
 def _drive(
-    trainer: Trainer, writer: SessionWriter, begin: Callable[[RerunSession], list[Event]], context: _Context, limit: int
+    trainer: Trainer,
+    writer: SessionWriter,
+    begin: Callable[[RerunSession], list[Event]],
+    watch: SignalWatch,
+    limit: int,
 ) -> Outcome:
     """Run a prepared run to its end; ``begin`` takes it to where it goes on and returns what is to be recorded."""
     with _registered(writer.path), _failure_recorded(writer), SessionReader(writer.path) as reader:
-        state = RunState(RerunSession(trainer, writer, reader), writer, limit)
+        state = RunState(RerunSession(trainer, writer, reader), writer, watch.live, limit)
         annotations = Annotations(trainer.config, writer)
-        loop = TrainingLoop(state, annotations, live=context.live, report=context.report)
-        context.stopping.running(state)
+        loop = TrainingLoop(state, annotations, watch.report)
+        watch.running(state)
         for event in begin(state.run):
             writer.put_event(event)
         annotations.catch_up(reader, state.run.beginning)

@@ -16,6 +16,7 @@ class RunState:
     Attributes:
         run: The run, and the way back into its recorded steps.
         writer: The session's writer.
+        live: Whether to wait, paused, when the steps are done.
         limit: The step that the run goes to.
         pause_at: The step at which it pauses, None if at none.
         paused: Whether it is paused.
@@ -27,6 +28,7 @@ class RunState:
 
     run: RerunSession
     writer: SessionWriter
+    live: bool
     limit: int
     pause_at: int | None = None
     paused: bool = False

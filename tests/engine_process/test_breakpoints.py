@@ -17,8 +17,9 @@ from engine.record import Event
 from engine.runner import progress
 from engine.runner.outcome import Outcome
 from engine.runner.run import train
+from engine.runner.signal_watch import SignalWatch
 from engine.session.commands import send, wait
-from engine.session.liveness import ViewerMark
+from engine.session.liveness import EngineLock, ViewerMark
 from engine.session.marks import put_mark
 from engine.session.reader import SessionReader
 from engine.session.writer import SessionWriter
@@ -43,7 +44,9 @@ def events(path: Path, kind: str):
 
 def recorded(path: Path, **changes) -> tuple[Outcome, dict[str, np.ndarray]]:
     """How a headless run in this process ended, and its columns."""
-    outcome = train(run_request(path, **changes), report=progress.Lines(sys.stderr, path))
+    request = run_request(path, **changes)
+    with EngineLock(path) as lock:
+        outcome = train(request, SignalWatch(request, progress.Lines(sys.stderr, path), lock))
     with SessionReader(path) as reader:
         return outcome, reader.steps()[1]
 

@@ -30,15 +30,13 @@ import os, signal, threading, time
 from pathlib import Path
 from engine.requests import Resume
 from engine.runner.progress import Report
-from engine.runner.stopping import Stopping
+from engine.runner.signal_watch import SignalWatch
 ending = threading.Event()
 class Lock:
     def release(self):
         ending.set()
         time.sleep(0.5)
-stopping = Stopping(Resume(session=Path("run.wnt")), Report())
-with stopping.watch():
-    stopping.preparing(Lock())
+with SignalWatch(Resume(session=Path("run.wnt")), Report(), Lock()).active():
     os.kill(os.getpid(), signal.SIGTERM)
     ending.wait()
     raise RuntimeError("what the writer was given up for")
@@ -203,9 +201,9 @@ def test_no_error_raised_while_a_signal_ends_the_process_takes_the_place_of_its_
 
 
 def test_an_error_after_a_signal_is_said_and_the_exit_code_is_that_of_the_signal(tmp_path, monkeypatch):
-    def failing(_request, *, stopping, **_):
+    def failing(_request, watch):
         os.kill(os.getpid(), signal.SIGTERM)
-        until(lambda: stopping.number)
+        until(lambda: watch.number)
         raise SessionError("Recording failed.")
 
     monkeypatch.setattr("engine.runner.run.train", failing)

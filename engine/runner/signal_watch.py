@@ -38,18 +38,19 @@ _ONE_PRESS = 0.3
 """Seconds within which a second SIGINT is the same key press, passed on by a wrapper."""
 
 
-class Stopping:
-    """What signals ask of a run; without :meth:`watch` nothing.
+class SignalWatch:
+    """What signals ask of a run, while it is :meth:`active`.
 
     Args:
         request: The run. Where it is live viewers come and go: neither Ctrl+C nor a hangup concerns it.
         report: Gets what is not in the session.
+        lock: The session's, given back if the process has to be ended.
     """
 
-    def __init__(self, request: Training, report: Report) -> None:
+    def __init__(self, request: Training, report: Report, lock: EngineLock) -> None:
+        self.report, self.lock = report, lock
+        self.live = request.live
         self._request = request
-        self._report = report
-        self._lock: EngineLock | None = None
         self._state: RunState | None = None
         self._checkpoint_wanted = False
         self._mutex = threading.Lock()
@@ -60,14 +61,14 @@ class Stopping:
         """The signal that asked for the end, or None."""
 
     @contextlib.contextmanager
-    def watch(self) -> Generator[None]:
+    def active(self) -> Generator[None]:
         """Take signals over, in the main thread."""
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
         wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         before = {number: signal.getsignal(number) for number in (*signals.ENDING, signals.CHECKPOINT)}
         for number, handler in before.items():
-            if self._request.live and number in {signal.SIGINT, signal.SIGHUP}:
+            if self.live and number in {signal.SIGINT, signal.SIGHUP}:
                 signal.signal(number, signal.SIG_IGN)
             # Ignored by nohup, it stays so; SIGINT is also ignored by what a script runs in the background, but who
             # sends it to this very process means it.
@@ -84,10 +85,6 @@ class Stopping:
                 if number != signals.CHECKPOINT or handler is not signal.SIG_DFL:  # asked for too late, it ends nothing
                     signal.signal(number, handler)
             os.close(writing)  # ends the thread, which closes the other end
-
-    def preparing(self, lock: EngineLock) -> None:
-        """Take note of the run's lock, which is given back if the process has to be ended."""
-        self._lock = lock
 
     def running(self, state: RunState) -> None:
         """Take note that a run has begun: from now on it is stopped in order."""
@@ -109,7 +106,7 @@ class Stopping:
     def check(self) -> None:
         """Raise Interrupted if a signal has asked for the end of a run that is being prepared."""
         if self.number is not None:
-            self._report.say(not_begun(self.number, self._request))
+            self.report.say(not_begun(self.number, self._request))
             raise signals.Interrupted(self.number)
 
     def _read(self, pipe: int) -> None:
@@ -163,18 +160,17 @@ class Stopping:
 
         assert self.number is not None
         if self._state is None:
-            self._report.say(not_begun(self.number, self._request))
+            self.report.say(not_begun(self.number, self._request))
         else:
             writer = self._state.writer
             trouble, put, reason = writer.trouble or "", writer.last_step, self._reason()
             saved = writer.abandon(f"{reason} It was in the midst of a step.", _FINAL_SECONDS)
             kept = f"Rows up to step {saved} are saved in {shown_path(writer.path)}"
             gone = f"; those of steps {saved + 1} to {put} are lost. {trouble}" if put > saved else "."
-            self._report.say(f"{reason} {kept if saved >= 0 else 'No row is saved'}{gone}")
+            self.report.say(f"{reason} {kept if saved >= 0 else 'No row is saved'}{gone}")
             unregister(writer.path)
-        if self._lock is not None:
-            with contextlib.suppress(OSError):
-                self._lock.release()
+        with contextlib.suppress(OSError):
+            self.lock.release()
 
 
 def not_begun(number: int, request: Training) -> str:
