@@ -30,7 +30,6 @@ from engine.session.writer import Observers, SessionWriter
 from engine.training.provenance import differing, provenance
 from engine.training.trainer import Trainer
 
-
 _Begin = Callable[[RerunSession], list[Event]]
 
 
