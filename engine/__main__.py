@@ -137,7 +137,7 @@ def _look_up(request: requests.Request) -> int:
             return _verify(request)
         case requests.Weights():
             _write_weights(request)
-        case requests.ListData():
+        case requests.DataSets():
             from engine.data.sources import inventory
 
             print("\n".join(f"{name:<12}{words}" for name, words in inventory(None).items()))

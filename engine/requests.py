@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, fields
@@ -16,12 +17,8 @@ from engine.errors import UsageError
 from engine.paths import named_path
 
 _USAGE = "The engine takes one argument: a request as a JSON object with an action. `wnt-tui --help` is for people."
-_KINDS: dict[Any, tuple[type, str]] = {
-    bool: (bool, "true or false"),
-    int: (int, "a whole number"),
-    Path: (str, "a path"),
-}
-"""By the type of a value, what it is in JSON; all others are objects."""
+_IN_JSON = {bool: (bool, "true or false"), int: (int, "a whole number"), Path: (str, "a path")}
+"""By the type of a value, its type in JSON and in words; all others are objects."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +31,7 @@ class Request:
         """One line of ASCII, also for paths that are no UTF-8; values that are the defaults are left out."""
         values = {spec.name: (getattr(self, spec.name), spec.default) for spec in fields(self)}
         given = {name: value for name, (value, default) in values.items() if value != default}
-        return json.dumps({"action": _NAMES[type(self)], **given}, default=_plain, allow_nan=False)
+        return json.dumps({"action": type(self).__name__.lower(), **given}, default=_plain, allow_nan=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +92,7 @@ class Weights(Request):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListData(Request):
+class DataSets(Request):
     """The data sets that can be used now."""
 
 
@@ -111,17 +108,8 @@ class Doctor(Request):
     """What torch finds on this machine, as JSON."""
 
 
-ACTIONS: dict[str, type[Request]] = {
-    "run": Run,
-    "resume": Resume,
-    "branch": Branch,
-    "verify": Verify,
-    "weights": Weights,
-    "list_data": ListData,
-    "download": Download,
-    "doctor": Doctor,
-}
-_NAMES = {kind: name for name, kind in ACTIONS.items()}
+_KINDS = (Run, Resume, Branch, Verify, Weights, DataSets, Download, Doctor)
+ACTIONS: dict[str, type[Request]] = {kind.__name__.lower(): kind for kind in _KINDS}
 
 
 def parse_request(arguments: Sequence[str]) -> Request:
@@ -136,11 +124,10 @@ def parse_request(arguments: Sequence[str]) -> Request:
     Raises:
         UsageError: Not one JSON object, an unknown action, or a value that is missing, unknown or of another kind.
     """
-    try:
+    values = None
+    with contextlib.suppress(ValueError, RecursionError):
         (text,) = arguments
         values = json.loads(text)
-    except (ValueError, RecursionError):
-        raise UsageError("This is not one JSON object.", _USAGE) from None
     if not isinstance(values, dict):
         raise UsageError("This is not one JSON object.", _USAGE)
     action = values.pop("action", None)
@@ -162,8 +149,8 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
         return RunConfig.from_mapping(value, origin="the request")
     if value is None and type(None) in get_args(hint):
         return None
-    wanted = next((kind for kind in get_args(hint) if kind in _KINDS), hint)
-    takes, words = _KINDS.get(wanted, (dict, "an object"))
+    wanted = next((kind for kind in get_args(hint) if kind in _IN_JSON), hint)
+    takes, words = _IN_JSON.get(wanted, (dict, "an object"))
     if type(value) is not takes or value == "":
         raise UsageError(f"The request's {name} is {value!r}.", f"It takes {words}.")
     return named_path(str(value)) if wanted is Path else value

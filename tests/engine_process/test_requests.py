@@ -11,9 +11,9 @@ from engine.errors import UsageError
 from engine.requests import (
     ACTIONS,
     Branch,
+    DataSets,
     Doctor,
     Download,
-    ListData,
     Resume,
     Run,
     Verify,
@@ -31,7 +31,7 @@ EXAMPLES = [
     Branch(session=Path("/b.wnt"), parent=ODD, step=2, changes={"lr": 0.5, "breakpoints": ["pl < 1"]}),
     Verify(session=ODD, as_json=True, debug=True),
     Weights(session=ODD, step=3, output=Path("/w.safetensors")),
-    ListData(),
+    DataSets(),
     Download(folder=Path("/data")),
     Doctor(),
 ]

@@ -8,7 +8,7 @@ from typing import NoReturn
 import click
 
 from engine.catalogue import CATALOGUE
-from engine.requests import Download, ListData
+from engine.requests import DataSets, Download
 from wnt_tui.cli.group import SectionedCommand
 from wnt_tui.cli.parameters import FOLDER
 from wnt_tui.process.engine_process import become_engine
@@ -64,7 +64,7 @@ def data() -> None:
 @data.command("list")
 def data_list() -> NoReturn:
     """List the data sets that can be used now."""
-    become_engine(ListData())
+    become_engine(DataSets())
 
 
 @data.command("download")
