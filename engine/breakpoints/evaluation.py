@@ -62,7 +62,7 @@ class Finding:
 
 
 def evaluate(
-    condition: Comparison | Diverging, row: StepRecord, *, first_loss: float = math.nan, examples: int = 1
+    condition: Comparison | Diverging, row: StepRecord, *, first_loss: float = math.nan, examples: int
 ) -> Finding | None:
     """A condition decided for a row of a run; None where a number that decides is not known or not certain enough."""
     if isinstance(condition, Comparison):

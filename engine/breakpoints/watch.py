@@ -47,7 +47,7 @@ class BreakpointWatch:
         BreakpointError: A text is no breakpoint, or one that can never be reached in this run.
     """
 
-    def __init__(self, texts: Iterable[str], *, depth: int, measure: str, examples: int = 1) -> None:
+    def __init__(self, texts: Iterable[str], *, depth: int, measure: str, examples: int) -> None:
         self._depth, self._measure, self._examples = depth, measure, examples
         self._first_loss = math.nan
         self._fixed: dict[str, NDArray[np.float64]] = {}

@@ -35,7 +35,7 @@ UNCERTAIN: dict[str, Uncertainty] = {
 CONDITION_NUMBERS = frozenset(name for name, uncertainty in UNCERTAIN.items() if uncertainty.ends)
 
 
-def resolved(name: str, values: Values, examples: int = 1) -> Truth:
+def resolved(name: str, values: Values, examples: int) -> Truth:
     """Whether a metric is resolved; false where its value is not known."""
     value = _value(name, values)
     known = ~np.isnan(value)
@@ -51,7 +51,7 @@ def resolved(name: str, values: Values, examples: int = 1) -> Truth:
         return np.asarray(known & (size > error_of(name, values, examples)))
 
 
-def certain(name: str, values: Values, examples: int = 1) -> Array:
+def certain(name: str, values: Values, examples: int) -> Array:
     """The number that is certain of a metric: its value where it is resolved, else what its sign stands before."""
     value = _value(name, values)
     if name in UNCERTAIN and UNCERTAIN[name].sign == "≤":
@@ -59,7 +59,7 @@ def certain(name: str, values: Values, examples: int = 1) -> Array:
     return value
 
 
-def interval(name: str, values: Values, examples: int = 1) -> tuple[Array, Array]:
+def interval(name: str, values: Values, examples: int) -> tuple[Array, Array]:
     """The ends of a metric's interval: both the value where nothing is uncertain, ∞ above an unbounded condition."""
     value = _value(name, values)
     if name not in UNCERTAIN:
@@ -79,7 +79,7 @@ def interval(name: str, values: Values, examples: int = 1) -> tuple[Array, Array
     return np.maximum(lower - error, 0.0), certain(name, values, examples)
 
 
-def error_of(name: str, values: Values, examples: int = 1) -> Array:
+def error_of(name: str, values: Values, examples: int) -> Array:
     """The residual or resolution of an uncertain metric, 0 where none is known."""
     uncertainty = UNCERTAIN[name]
     error = _value(uncertainty.error, values)

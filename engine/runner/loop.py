@@ -199,4 +199,5 @@ class TrainingLoop:
         if not self._run.behind:
             self._keeper.at_end(self._trainer, always=self._lonely)
         self._writer.set_engine(state=state, step=self._trainer.step, message=message)
-        return Outcome(state, self._writer.last_step, self._writer.last_step - self._first + 1, message, self._last)
+        last, examples = self._writer.last_step, self._trainer.config.examples
+        return Outcome(state, last, last - self._first + 1, message, self._last, examples)

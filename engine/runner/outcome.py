@@ -24,6 +24,7 @@ class Outcome:
         rows: How many rows it has.
         message: A sentence for people.
         last: The row that was observed last, None if this engine has observed none.
+        examples: How many examples it was trained on.
     """
 
     state: str
@@ -31,6 +32,7 @@ class Outcome:
     rows: int
     message: str
     last: StepRecord | None
+    examples: int
 
 
 def sentence(outcome: Outcome, session: Path) -> str:
@@ -61,9 +63,9 @@ def summary(outcome: Outcome, session: Path) -> dict[str, Any]:
         "step": outcome.step,
         "rows": outcome.rows,
         **{name: _finite(values.get(name, math.nan)) for name in _NUMBERS},
-        f"{hessian}_resolved": bool(resolved(hessian, values)) if hessian in values else None,
+        f"{hessian}_resolved": bool(resolved(hessian, values, outcome.examples)) if hessian in values else None,
         "log10_cond": [_finite(float(v)) for v in layers["log10_cond"][:-1]] if "log10_cond" in layers else None,
-        "log10_cond_resolved": resolved("log10_cond", layers)[:-1].tolist() if layers else None,
+        "log10_cond_resolved": resolved("log10_cond", layers, outcome.examples)[:-1].tolist() if layers else None,
     }
 
 

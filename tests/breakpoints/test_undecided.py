@@ -80,7 +80,7 @@ def test_one_layer_that_is_open_leaves_the_decision_to_the_others(text, expected
 
 
 def test_an_undecided_row_neither_counts_nor_interrupts_the_count():
-    watch = BreakpointWatch(["smoothness_hessian > 40 for 2"], depth=3, measure="all")
+    watch = BreakpointWatch(["smoothness_hessian > 40 for 2"], depth=3, measure="all", examples=20)
     rows = [41.0, 39.0, 42.0, 43.0]
     events = [
         event.step

@@ -29,12 +29,12 @@ def row(step: int = 0, layers: Mapping[str, Sequence[float]] | None = None, **va
 
 
 def holds(text: str, record: StepRecord, first_loss: float = NAN) -> bool | None:
-    found = evaluate(parse(text).condition, record, first_loss=first_loss)
+    found = evaluate(parse(text).condition, record, first_loss=first_loss, examples=20)
     return None if found is None else found.holds
 
 
 def hits(text: str, rows: Sequence[StepRecord]) -> list[int]:
-    watch = BreakpointWatch([text], depth=3, measure="all")
+    watch = BreakpointWatch([text], depth=3, measure="all", examples=20)
     return [event.step for record in rows for event in watch.row(record)]
 
 
@@ -98,7 +98,7 @@ def test_a_condition_over_layers(text: str, layers: dict[str, list[float]], expe
 
 
 def test_a_hit_names_the_layer_that_is_furthest_beyond_and_both_sides() -> None:
-    watch = BreakpointWatch(["log10_cond[any] > 4"], depth=3, measure="core")
+    watch = BreakpointWatch(["log10_cond[any] > 4"], depth=3, measure="core", examples=20)
     (event,) = watch.row(row(0, {"log10_cond": [4.5, 7.0, 5.0, NAN]}))
     assert (event.kind, event.step, event.layer) == ("break", 0, 1)
     assert event.data["left"] == 7.0
@@ -138,7 +138,7 @@ def test_hits(text: str, rows: list[StepRecord], expected: list[int]) -> None:
 
 
 def test_breakpoints_are_set_and_cleared_on_the_way() -> None:
-    watch = BreakpointWatch([], depth=3, measure="core")
+    watch = BreakpointWatch([], depth=3, measure="core", examples=20)
     assert watch.row(row(0, loss=1.0)) == ()
     assert watch.set("loss<3").text == "loss < 3"
     with pytest.raises(UsageError, match="set already"):
@@ -178,7 +178,7 @@ def test_a_run_that_is_gone_on_with_keeps_its_breakpoints_and_knows_its_first_ro
 )
 def test_what_can_never_be_reached_in_a_run_is_refused(text: str, measure: str, words: str) -> None:
     with pytest.raises(BreakpointError, match=words):
-        BreakpointWatch([text], depth=3, measure=measure)
+        BreakpointWatch([text], depth=3, measure=measure, examples=20)
     with pytest.raises(ConfigError, match=words):
         RunConfig(depth=3, measure=measure, breakpoints=(text,))
 

@@ -43,7 +43,7 @@ def test_every_rule_is_about_metrics_of_the_catalogue():
 )  # fmt: skip
 def test_a_value_is_resolved_where_it_exceeds_its_residual_or_resolution(name, value, error, expected):
     values = {name: value, UNCERTAIN[name].error: error}
-    assert bool(resolved(name, values)) == expected
+    assert bool(resolved(name, values, 1)) == expected
 
 
 @pytest.mark.parametrize("name", ["pntk_lambda_min", "infinite_lambda_min", "infinite_ntk_lambda_min"])
@@ -57,45 +57,45 @@ def test_where_no_resolution_is_stored_it_is_that_of_float64(name):
 def test_a_condition_number_is_resolved_where_both_ends_of_the_spectrum_are():
     for smallest, residual, expected in ((3.0, 1.0, True), (3.0, 3.0, False)):
         values = KERNEL | {"ntk_lambda_min": smallest, "ntk_residual": residual}
-        assert bool(resolved("ntk_log10_cond", values)) == expected
-    assert not resolved("ntk_log10_cond", KERNEL | {"ntk_lambda_min": 3.0, "ntk_lambda_max_residual": 100.0})
+        assert bool(resolved("ntk_log10_cond", values, 1)) == expected
+    assert not resolved("ntk_log10_cond", KERNEL | {"ntk_lambda_min": 3.0, "ntk_lambda_max_residual": 100.0}, 1)
     # A session that has nothing but the quotient says nothing against it.
-    assert resolved("ntk_log10_cond", {"ntk_log10_cond": 4.0})
+    assert resolved("ntk_log10_cond", {"ntk_log10_cond": 4.0}, 1)
 
 
 def test_what_is_certain_is_an_upper_end_of_lambda_min_and_a_lower_end_of_all_else():
     assert [UNCERTAIN[name].sign for name in ("lambda_min", "ntk_lambda_max", "log10_cond", "smoothness_step")] == list(
         "≤≥≥±"
     )
-    assert certain("ntk_lambda_min", {"ntk_lambda_min": 2.0, "ntk_residual": 5.0}) == 5.0
-    assert certain("ntk_lambda_min", {"ntk_lambda_min": 5.0, "ntk_residual": 2.0}) == 5.0
-    assert certain("ntk_lambda_max", {"ntk_lambda_max": 2.0, "ntk_lambda_max_residual": 5.0}) == 2.0
-    assert math.isnan(certain("ntk_lambda_min", {"ntk_residual": 5.0}))
+    assert certain("ntk_lambda_min", {"ntk_lambda_min": 2.0, "ntk_residual": 5.0}, 1) == 5.0
+    assert certain("ntk_lambda_min", {"ntk_lambda_min": 5.0, "ntk_residual": 2.0}, 1) == 5.0
+    assert certain("ntk_lambda_max", {"ntk_lambda_max": 2.0, "ntk_lambda_max_residual": 5.0}, 1) == 2.0
+    assert math.isnan(certain("ntk_lambda_min", {"ntk_residual": 5.0}, 1))
 
 
 def test_intervals_reach_to_the_side_on_which_a_ritz_value_may_miss():
-    assert interval("ntk_lambda_min", {"ntk_lambda_min": 5.0, "ntk_residual": 2.0}) == (3.0, 5.0)
-    assert interval("ntk_lambda_min", {"ntk_lambda_min": 2.0, "ntk_residual": 5.0}) == (0.0, 5.0)
-    assert interval("ntk_lambda_max", KERNEL) == (100.0, 101.0)
-    assert interval("smoothness_step", {"smoothness_step": 1.0, "smoothness_step_resolution": 3.0}) == (-2.0, 4.0)
-    assert interval("loss", {"loss": 1.0}) == (1.0, 1.0)
-    low, high = interval("lambda_min", {"lambda_min": 3.0, "lambda_min_lower": 2.0, "lambda_resolution": 0.5})
+    assert interval("ntk_lambda_min", {"ntk_lambda_min": 5.0, "ntk_residual": 2.0}, 1) == (3.0, 5.0)
+    assert interval("ntk_lambda_min", {"ntk_lambda_min": 2.0, "ntk_residual": 5.0}, 1) == (0.0, 5.0)
+    assert interval("ntk_lambda_max", KERNEL, 1) == (100.0, 101.0)
+    assert interval("smoothness_step", {"smoothness_step": 1.0, "smoothness_step_resolution": 3.0}, 1) == (-2.0, 4.0)
+    assert interval("loss", {"loss": 1.0}, 1) == (1.0, 1.0)
+    low, high = interval("lambda_min", {"lambda_min": 3.0, "lambda_min_lower": 2.0, "lambda_resolution": 0.5}, 1)
     assert (low, high) == (1.5, 3.0)
 
 
 def test_the_interval_of_a_condition_number_has_no_upper_end_where_lambda_min_may_be_zero():
     values = KERNEL | {"ntk_lambda_min": 4.0, "ntk_residual": 2.0, "ntk_log10_cond": math.log10(25)}
-    assert interval("ntk_log10_cond", values) == pytest.approx((math.log10(25), math.log10(101 / 2)))
-    assert interval("ntk_log10_cond", values | {"ntk_residual": 4.0})[1] == math.inf
-    assert interval("log10_cond", GRAM | {"lambda_min": 0.0}) == (13.0, math.inf)
+    assert interval("ntk_log10_cond", values, 1) == pytest.approx((math.log10(25), math.log10(101 / 2)))
+    assert interval("ntk_log10_cond", values | {"ntk_residual": 4.0}, 1)[1] == math.inf
+    assert interval("log10_cond", GRAM | {"lambda_min": 0.0}, 1) == (13.0, math.inf)
 
 
 def test_layers_are_decided_one_by_one():
     values = {name: np.full(3, number) for name, number in GRAM.items()} | {
         "lambda_min": np.array([1.0, 0.0, math.nan])
     }
-    assert resolved("lambda_min", values).tolist() == [True, False, False]
-    assert resolved("log10_cond", values).tolist() == [True, False, True]
+    assert resolved("lambda_min", values, 1).tolist() == [True, False, False]
+    assert resolved("log10_cond", values, 1).tolist() == [True, False, True]
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def assert_defined(records: list[StepRecord]) -> None:
 
 def is_shown_as_lower_bound(record: StepRecord, m: int) -> bool:
     """Whether every reader of a row tells that log10_cond is only known from below."""
-    return not resolved("log10_cond", record.layers)[m]
+    return not resolved("log10_cond", record.layers, 1)[m]
 
 
 # Precision

@@ -68,7 +68,7 @@ class Moment:
         """Where λ_min is at or below its resolution, shape (depth,); false where nothing was measured."""
         known = np.isfinite(self.by_layer("lambda_min"))
         values = {name: self.by_layer(name) for name in self.values}
-        return np.asarray(known & ~resolved("log10_cond", values)) if known.any() else known
+        return np.asarray(known & ~resolved("log10_cond", values, self.config.examples)) if known.any() else known
 
     def rank_deficient(self) -> Truth:
         """Where the rank is below the number of examples, so that λ_min is 0 whatever the weights, shape (depth,)."""
