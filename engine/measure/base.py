@@ -127,48 +127,21 @@ class Measurement(ABC):
     model: Model
 
     def begin(self, config: RunConfig, model: Model) -> None:
-        """Take the run that is to be measured, before its first row.
-
-        Args:
-            config: Its configuration.
-            model: The model in training; its tensors are updated in place.
-        """
+        """Take the run that is to be measured, before its first row; the model is updated in place."""
         self.config, self.model = config, model
 
     def launch(self, row: RowContext) -> None:
-        """Queue on the device what :meth:`collect` will read; nothing may be read yet.
-
-        Args:
-            row: The row. A costly measurement is launched only where :func:`engine.device.transfer.runs_ahead`.
-        """
+        """Queue on the device what :meth:`collect` reads; a costly one only where work there runs ahead."""
 
     @abstractmethod
     def collect(self, row: RowContext) -> Findings:
-        """Measure a row.
-
-        Args:
-            row: The row, with what was found before.
-
-        Returns:
-            What was found.
-        """
+        """What the measurement finds at a row, which holds what others found before it."""
 
     def after(self, row: RowContext) -> None:
-        """Keep what the next row needs; called for every row, measured or not, when all of it is found.
-
-        Args:
-            row: The row.
-        """
+        """Keep what the next row needs; called for every row, measured or not, when all of it is found."""
 
     def before_update(self, lr: float) -> Mapping[str, float]:
-        """Keep what has to be kept of θ_k, which is about to move.
-
-        Args:
-            lr: η of the update.
-
-        Returns:
-            Step metrics of the transition, for the next row that is observed.
-        """
+        """Keep what is needed of θ_k, which is about to move; gives step metrics for the next row observed."""
         return {}
 
     def state(self) -> State:
@@ -176,30 +149,11 @@ class Measurement(ABC):
         return {}
 
     def restore(self, state: State, row: RowContext) -> None:
-        """Go on as after a row that was observed before. The run's first row has been observed here.
-
-        Args:
-            state: What :meth:`state` gave after that row; empty where nothing was carried.
-            row: That row, with its pass.
-
-        Raises:
-            KeyError: Something is missing.
-            ValueError: Something does not fit the run.
-        """
+        """Go on as after the row of a state; KeyError or ValueError where it does not fit the run."""
 
 
 def in_order(measurements: Sequence[Measurement]) -> list[Measurement]:
-    """Measurements in the order in which they are made.
-
-    Args:
-        measurements: In any order.
-
-    Returns:
-        Each after those that provide what it needs, otherwise in the order given.
-
-    Raises:
-        ConfigError: Nothing provides what one needs, or two need each other.
-    """
+    """Measurements, each after those that provide what it needs; ConfigError where nothing does."""
     left, ordered, provided = list(measurements), list[Measurement](), set(TRAINING_VALUES)
     while left:
         found = next((one for one in left if provided.issuperset(one.needs)), None)

@@ -118,24 +118,16 @@ class Trail:
         self._held: dict[str, Array] = {}
 
     def starts(self) -> list[Array]:
-        """Vectors to start from, the best guess first.
-
-        Returns:
-            Nothing; or the last vector's continuation along the straight line through it and the one before, the last
-            vector itself, and the Ritz vector next to it, which will be needed when the two eigenvalues cross.
-        """
+        """Vectors to start from, the best guess first; none before the first row."""
         if "last" not in self._held:
             return []
         last = self._held["last"]
+        # The Ritz vector next to it is needed when the two eigenvalues cross.
         continued = [2.0 * last - self._held["before"]] if "before" in self._held else []
         return [*continued, last, *([self._held["second"]] if "second" in self._held else [])]
 
     def add(self, found: Ritz) -> None:
-        """Append the vector of a row; its sign is turned to that of the one before.
-
-        Args:
-            found: The row's Ritz pair.
-        """
+        """Append the vector of a row; its sign is turned to that of the one before."""
         vector = found.vector
         if "last" in self._held:
             if float(np.dot(vector, self._held["last"])) < 0.0:
@@ -267,16 +259,7 @@ class NormFollower:
         self._vector: Array | None = None
 
     def measure(self, square: Callable[[Array], Array], order: int, dense: Callable[[], Array]) -> float:
-        """The norm.
-
-        Args:
-            square: v ↦ MᵀMv.
-            order: Number of columns of M.
-            dense: MᵀM itself, asked for where ``order`` is small or products do not converge.
-
-        Returns:
-            √(θ + residual) of the largest Ritz pair of MᵀM. Cost: a few products, one where M has only grown.
-        """
+        """√(θ + residual) of MᵀM, given as v ↦ MᵀMv of an order, and densely where that is needed or cheap."""
         if order >= DENSE_NORM_BELOW:
             start = probe(order) if self._vector is None else self._vector
             with np.errstate(over="ignore"):  # a run that diverges: the residual is infinite then
@@ -317,14 +300,7 @@ class Subspace:
             self.add(start)
 
     def add(self, vector: Array) -> bool:
-        """Extend the basis by one product.
-
-        Args:
-            vector: What to add, (n,).
-
-        Returns:
-            False if there is no room, or if nothing is left of the vector beside the basis.
-        """
+        """Extend the basis by one product; False if there is no room, or the vector lies in the basis."""
         size = self._size
         basis = self._basis[:size]
         length = before = _norm(vector)
@@ -345,14 +321,7 @@ class Subspace:
         return True
 
     def ritz(self, which: Literal["largest", "smallest"]) -> Ritz:
-        """The extreme Ritz pair.
-
-        Args:
-            which: Which end of the spectrum.
-
-        Returns:
-            The pair. Cost: 4·n·size flops.
-        """
+        """The extreme Ritz pair. Cost: 4·n·size flops."""
         pair, rest = self._pair(which)
         return Ritz(pair.value, pair.vector, _norm(rest), pair.second)
 
@@ -365,15 +334,12 @@ class Subspace:
     ) -> Ritz:
         """Extend the basis by (preconditioned) residuals until the extreme pair has converged.
 
-        Without preconditioner this is Lanczos' method from a block of starts; with it, Davidson's.
-
-        Args:
-            which: Which end of the spectrum.
-            tolerance: Stop when the residual is at most this times |θ|.
-            precondition: An approximate inverse of A − λI.
+        Without preconditioner, an approximate inverse of A − λI, this is Lanczos' method from a block of starts;
+        else Davidson's.
 
         Returns:
-            The Ritz pair; the residual says whether it converged. Cost: a product and 8·n·size flops for each vector.
+            The Ritz pair, with a residual of at most ``tolerance`` times |θ| if it converged. Cost: a product
+            and 8·n·size flops for each vector.
         """
         while True:
             pair, rest = self._pair(which)
@@ -416,12 +382,5 @@ def _solve(factor: Tensor, v: Array) -> Array:
 
 
 def probe(order: int) -> Array:
-    """A start that is orthogonal to nothing in particular, the same in every run.
-
-    Args:
-        order: Its length.
-
-    Returns:
-        Shape (order,).
-    """
+    """A start of this length that is orthogonal to nothing in particular, the same in every run."""
     return np.random.default_rng(0).standard_normal(order)

@@ -1,6 +1,8 @@
 """Feature Gram matrices G = A Aᵀ/width in float64, and what conditioning says of them.
 
-Argument shapes: A (n, width) in any precision; G (n, n) float64.
+In float32 a Gram matrix near n = width is meaningless (λ_min off by 2% to a thousandfold). float64 is slow on a
+consumer card, at 1/64 of float32's rate: eight layers of 500 × 500 are 4 Gflop and so some 10 ms, no more than what is
+left to the host. Argument shapes: A (n, width) in any precision; G (n, n) float64.
 """
 
 from __future__ import annotations
@@ -23,49 +25,21 @@ _COLUMNS = 2048
 
 
 def feature_gram(a: Tensor) -> Tensor:
-    """G^m = A_m A_mᵀ/width_m (Eq. 11, rescaled by the width as Eq. 12 needs).
-
-    In float64: a float32 Gram matrix near n = width is meaningless (λ_min off by 2% to a thousandfold).
-
-    Args:
-        a: Features after activation and renormalisation, (n, width).
-
-    Returns:
-        Shape (n, n), float64, symmetric to the bit. Cost: n²·width flops on the host, twice that on a GPU.
-    """
+    """G^m = A_m A_mᵀ/width_m (Eq. 11, rescaled by the width as Eq. 12 needs), (n, n), symmetric to the bit."""
     if a.device.type == "cpu":
         return torch.from_numpy(host_gram(a.detach().numpy()))
     return device_gram(a)
 
 
 def device_gram(a: Tensor) -> Tensor:
-    """The same by torch, on any device.
-
-    In float64 also where that is slow: on a consumer card, at 1/64 of float32's rate, eight layers of 500 × 500 are
-    4 Gflop and so some 10 ms, no more than what is left to the host. A sum of products of float32 halves would need six
-    of them, and sums that are exact, which cuBLAS does not promise.
-
-    Args:
-        a: Features, (…, n, width); leading dimensions are layers.
-
-    Returns:
-        Shape (…, n, n), symmetric to the bit, which cuBLAS does not promise: the lower triangle is taken, as the
-        eigensolvers do.
-    """
+    """The same by torch, on any device; leading dimensions of A are layers. Cost: 2n²·width flops."""
     a64 = a.to(torch.float64)
     gram = (a64 @ a64.mT).tril_()
     return gram.add_(gram.tril(-1).mT).div_(a.shape[-1])
 
 
 def host_gram(a: NDArray[np.floating]) -> Array:
-    """The same on the host, by half the work: numpy takes the product of an array and its own transpose for symmetric.
-
-    Args:
-        a: Features, (n, width).
-
-    Returns:
-        Shape (n, n), symmetric to the bit. Memory: beside it a float64 copy of some columns of A at a time.
-    """
+    """The same on the host, by half the work: numpy takes the product of A with its own transpose for symmetric."""
     width = a.shape[1]
     gram = np.zeros((len(a), len(a)))
     for first in range(0, width, _COLUMNS):

@@ -38,7 +38,8 @@ _CLEAR = 0.05
 # What a float32 product with K is off by, in units of eps·‖K‖; measured: 4.
 _ROUNDING = 8.0
 _COLD_TOLERANCE = {"largest": 5e-3, "smallest": 5e-2}
-# From so many examples on, traces are estimated from one random cotangent: their error falls with √n.
+# From so many examples on, traces are estimated from one cotangent of random signs, the same at every row: their error
+# falls with √n. Exactly they take k backward passes.
 _TRACES_ESTIMATED_FROM = 64
 
 
@@ -288,15 +289,7 @@ class _Queued:
 
 
 def layer_traces(kernel: TangentKernel) -> Tensor:
-    """Traces of each layer's part of K, for :func:`trace_shares`.
-
-    Args:
-        kernel: K at a row's parameters.
-
-    Returns:
-        Shape (L,), float64, where the network lives. Below 64 examples exact, by k backward passes; else estimated from
-        one with random signs, the same at every row.
-    """
+    """Traces of each layer's part of K, (L,), float64: exact for few examples, else with random signs."""
     n, k = kernel.shape
     signs = None
     if n >= _TRACES_ESTIMATED_FROM:
@@ -305,15 +298,7 @@ def layer_traces(kernel: TangentKernel) -> Tensor:
 
 
 def trace_shares(kernel: TangentKernel, arriving: Arrival | None = None) -> NDArray[np.float64]:
-    """Each layer's share of tr K.
-
-    Args:
-        kernel: K at a row's parameters.
-        arriving: Its traces, where they have been queued.
-
-    Returns:
-        Shape (L + 1,): NaN at 0, then the shares of W_1 … W_L, which add up to 1; NaN where K is 0.
-    """
+    """Each layer's share of tr K, (L + 1,): NaN at 0, then those of W_1 … W_L, which add up to 1; NaN where K is 0."""
     traces = (arriving or Transfer().add(layer_traces(kernel))).array()
     total = traces.sum()
     shares = traces / total if 0.0 < total < math.inf else np.full_like(traces, np.nan)

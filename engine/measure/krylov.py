@@ -50,26 +50,12 @@ class Sweep:
     coefficients: Arrival
 
     def ritz(self, which: Literal["largest", "smallest"]) -> list[LateRitz | None]:
-        """The extreme Ritz pairs; the first one that is read waits for the transfer.
-
-        Args:
-            which: Which end of the spectrum.
-
-        Returns:
-            One for each matrix; None where the iteration broke down, for example because the start was an eigenvector.
-        """
+        """The extreme Ritz pair of each matrix; None where the start was an eigenvector, or broken."""
         epsilon = torch.finfo(self.basis.dtype).eps
         return [_ritz(one.astype(np.float64), which, epsilon) for one in self.coefficients.array()]
 
     def vectors(self, pairs: Sequence[LateRitz | None]) -> Tensor:
-        """Ritz vectors, without waiting.
-
-        Args:
-            pairs: Of each matrix.
-
-        Returns:
-            Shape (b, order), on the device; the start again where there is no pair.
-        """
+        """Ritz vectors of each matrix, (b, order), on the device, without waiting; the start where there is no pair."""
         start = np.eye(self.basis.shape[1])[0]
         chosen = to_device(np.stack([start if pair is None else pair.weights for pair in pairs]), self.basis)
         found: Tensor = torch.bmm(chosen[:, None, :], self.basis)[:, 0]
@@ -105,15 +91,7 @@ def launch(operator: Callable[[Tensor], Tensor], starts: Tensor, products: int, 
 
 
 def normal_products(tall: Tensor, v: Tensor) -> Tensor:
-    """MᵀMv of several matrices.
-
-    Args:
-        tall: M, (b, p, order).
-        v: (b, order), one for each.
-
-    Returns:
-        Shape (b, order).
-    """
+    """MᵀMv of several matrices M, (b, p, order), with a vector for each, (b, order)."""
     return torch.bmm(tall.mT, torch.bmm(tall, v[:, :, None]))[:, :, 0]
 
 

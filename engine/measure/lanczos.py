@@ -178,17 +178,7 @@ def spectral_norm_upper(matrix: Tensor, start: Tensor | None, *, tolerance: floa
 
 
 def widened_norm(value: float, residual: float, rows: int, dtype: torch.dtype) -> float:
-    """A spectral norm from above, from a Ritz pair of MᵀM.
-
-    Args:
-        value: θ.
-        residual: Its residual.
-        rows: The larger dimension of M, over which products sum up.
-        dtype: The precision of products.
-
-    Returns:
-        √(θ + residual), widened by rounding.
-    """
+    """√(θ + residual) for a Ritz pair of MᵀM, widened by the rounding of products over so many rows of M."""
     rounding = _ROUNDED * torch.finfo(dtype).eps * math.sqrt(rows)
     return float(np.sqrt(value + residual)) * (1.0 + rounding)
 
@@ -203,14 +193,7 @@ _BLOCK_BYTES = 1 << 20
 
 
 def is_read_from_memory(matrix: Tensor) -> bool:
-    """Whether a product with a matrix reads it from the host's memory: several side by side take less time in all.
-
-    Args:
-        matrix: Any matrix.
-
-    Returns:
-        True for one on the host that does not fit into the cache.
-    """
+    """Whether a matrix does not fit into the host's cache: products side by side take less time in all."""
     return matrix.device.type == "cpu" and matrix.numel() * matrix.element_size() > _CACHED_BYTES
 
 

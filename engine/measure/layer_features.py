@@ -45,50 +45,19 @@ class LayerFeatures:
         self._initial: tuple[Array, Features] | None = None
 
     def keep_initial(self, gram: Array, features: Features) -> None:
-        """Tell where distances are measured from.
-
-        Args:
-            gram: G at initialisation.
-            features: A at initialisation.
-        """
+        """Keep G, (n, n), and A, (n, width), of initialisation: distances are measured from them."""
         self._initial = gram, features
 
     def measure(self, gram: Array, features: Features) -> LayerRow:
-        """Measure a row.
-
-        Args:
-            gram: G, (n, n).
-            features: A, (n, width).
-
-        Returns:
-            The layer at this row; not moved as long as initialisation has not been told.
-        """
+        """The layer at a row with this G, (n, n), and A, (n, width)."""
         return self.complete(gram, features.shape[1], gershgorin(gram), self.moved(gram, features))
 
     def complete(self, gram: Array, width: int, discs: Gershgorin, moved: Moved) -> LayerRow:
-        """Measure of a row what is not known yet.
-
-        Args:
-            gram: G, (n, n).
-            width: Of the features it was made from.
-            discs: Its discs.
-            moved: How far the layer has moved.
-
-        Returns:
-            The layer at this row.
-        """
+        """The layer at a row of which all but the spectrum is known."""
         return LayerRow(spectrum(gram, width, self._extremes), discs, moved)
 
     def moved(self, gram: Array, features: Features) -> Moved:
-        """How far the layer has moved.
-
-        Args:
-            gram: G, (n, n).
-            features: A, (n, width).
-
-        Returns:
-            Distances, 0 as long as initialisation has not been told.
-        """
+        """How far the layer has moved, 0 before :meth:`keep_initial`."""
         return Moved() if self._initial is None else self._moved(gram, features, *self._initial)
 
     def _moved(self, gram: Array, features: Features, initial_gram: Array, initial: Features) -> Moved:

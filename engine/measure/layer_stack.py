@@ -39,22 +39,11 @@ class LayerStack:
         self._sweeps: dict[str, Sweep] = {}
 
     def keep_initial(self, grams: Tensor, features: Tensor) -> None:
-        """Tell where distances are measured from.
-
-        Args:
-            grams: G at initialisation.
-            features: A at initialisation.
-        """
+        """Keep G and A of initialisation: distances are measured from them."""
         self._initial = grams, features
 
     def launch(self, grams: Tensor, features: Tensor, transfer: Transfer) -> None:
-        """Queue a row.
-
-        Args:
-            grams: G.
-            features: A.
-            transfer: By what the row's numbers come.
-        """
+        """Queue a row with these G and A."""
         self._discs = transfer.add(discs_of(grams))
         self._sweeps, self._lengths, self._features = {}, None, None
         n, width = features.shape[1:]
@@ -76,20 +65,12 @@ class LayerStack:
             self._sweeps[name] = launch(functools.partial(normal_products, matrix), starts, products, transfer)
 
     def discs(self) -> list[Gershgorin]:
-        """The discs of the row that was queued.
-
-        Returns:
-            One for each layer.
-        """
+        """The discs of each layer, of the row that was queued."""
         assert self._discs is not None
         return [Gershgorin(*numbers) for numbers in self._discs.array().tolist()]
 
     def moved(self) -> list[Moved | None]:
-        """How far the layers of the row that was queued have moved.
-
-        Returns:
-            One for each layer, None where products did not suffice or the dense solver is as cheap.
-        """
+        """How far each layer has moved; None where products did not suffice or the dense solver is as cheap."""
         assert self._discs is not None
         count = len(self._discs.array())
         if self._initial is None:
@@ -109,15 +90,7 @@ class LayerStack:
         return found
 
     def features(self, layer: int, a: Tensor) -> Host:
-        """A layer's features on the host, for what was left to it.
-
-        Args:
-            layer: Which layer.
-            a: Its features.
-
-        Returns:
-            A, (n, width); fetched only now unless that was foreseen.
-        """
+        """A of a layer on the host, (n, width); fetched only now unless that was foreseen."""
         return to_host([a])[0] if self._features is None else self._features.array()[layer]
 
     def _norms(self, name: str, sweep: Sweep) -> list[float | None]:
@@ -146,14 +119,7 @@ class LayerStack:
 
 
 def discs_of(grams: Tensor) -> Tensor:
-    """Gershgorin's numbers of several matrices.
-
-    Args:
-        grams: G.
-
-    Returns:
-        The fields of :class:`engine.theory.gershgorin.Gershgorin`, (m, 6), in their order.
-    """
+    """The fields of :class:`engine.theory.gershgorin.Gershgorin` of each G, (m, 6), in their order."""
     diagonal = grams.diagonal(dim1=1, dim2=2)
     off = grams.clone()
     off.diagonal(dim1=1, dim2=2).fill_(-math.inf)

@@ -26,18 +26,7 @@ class LayerThreads:
         self._blas = ThreadpoolController().select(internal_api="openblas")
 
     def map(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
-        """Apply a function to every item.
-
-        Args:
-            function: Called from several threads; it must release the interpreter while it works, as numpy does.
-            items: One for each layer.
-
-        Returns:
-            The results, in order.
-
-        Raises:
-            Exception: What the function raised for the first item for which it did.
-        """
+        """The function of every item, in order; it must release the interpreter while it works, as numpy does."""
         with self._blas.limit(limits=1):
             if self._at_once == 1 or len(items) == 1:
                 return [function(item) for item in items]

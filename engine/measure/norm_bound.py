@@ -25,27 +25,12 @@ _ROUNDED = 8.0
 
 
 def frobenius_upper(square: float, dtype: torch.dtype) -> float:
-    """‖M‖_F from above.
-
-    Args:
-        square: ‖M‖_F², summed as :func:`engine.measure.row_norms.squared_norm` does.
-        dtype: The precision of the matrix, in which its rows were summed.
-
-    Returns:
-        The norm, widened by the rounding of the sum.
-    """
+    """‖M‖_F from above, from its square as :func:`engine.measure.row_norms.squared_norm` sums it in a precision."""
     return math.sqrt(square) * (1.0 + _ROUNDED * torch.finfo(dtype).eps)
 
 
 def takes_dense_solver(shape: Sequence[int]) -> bool:
-    """Whether a matrix is so small that its norm is found densely, at every row.
-
-    Args:
-        shape: (p, q).
-
-    Returns:
-        True if it is.
-    """
+    """Whether a matrix of this shape is so small that its norm is found densely, at every row."""
     return min(shape) < _SMALL
 
 
@@ -67,26 +52,17 @@ class NormBound:
         self.vector: Tensor | None = None
 
     def move(self, length: float) -> None:
-        """The matrix has moved.
-
-        Args:
-            length: By at most this in Frobenius norm.
-        """
+        """Take it that the matrix has moved by at most this in Frobenius norm."""
         self.upper += length
         self._found -= length
 
     def measure(self, matrix: Tensor, frobenius: float | None = None) -> float:
-        """The bound.
-
-        Args:
-            matrix: Shape (p, q), as it is now.
-            frobenius: ‖M‖_F from above, if it is known.
+        """The bound for M, (p, q), whose ‖M‖_F from above may be known.
 
         Returns:
-            At most ``loose`` above ‖M‖₂ (found from nothing: 1.5 times that), never above ‖M‖_F where the norm was
-            looked for, and not below it as far as residuals can tell. Cost: 4pq flops for each of a few products, in
-            the matrix's own precision, and a pass over it; none as long as the bound is tight. A small matrix takes
-            the dense solver at each call.
+            At most ``loose`` above ‖M‖₂ (found from nothing: 1.5 times that), never above ‖M‖_F where the norm
+            was found, and not below ‖M‖₂ as far as residuals can tell. Cost: 4pq flops for each of a few
+            products; none while the bound is tight.
         """
         if self.is_loose(matrix):
             norm, vector = spectral_norm_upper(matrix, self.vector, tolerance=self.tolerance)
@@ -97,14 +73,7 @@ class NormBound:
         return self.upper
 
     def is_loose(self, matrix: Tensor) -> bool:
-        """Whether the norm is to be found anew.
-
-        Args:
-            matrix: Shape (p, q).
-
-        Returns:
-            True if the bound may be too loose; always for a small matrix.
-        """
+        """Whether the norm is to be found anew: the bound may be too loose, or the matrix, (p, q), is small."""
         return not self.upper <= (1.0 + self._loose) * self._found or takes_dense_solver(matrix.shape)
 
     @property
@@ -117,11 +86,7 @@ class NormBound:
         return tolerance
 
     def found_densely(self, normal: NDArray[np.floating]) -> None:
-        """Take up the norm of a small matrix.
-
-        Args:
-            normal: MᵀM in float64, of the smaller order.
-        """
+        """Take up the norm of a small matrix from MᵀM, in float64, of the smaller order."""
         square = float(np.linalg.eigvalsh(normal)[-1]) if np.isfinite(normal).all() else math.nan
         self.upper = self._found = math.sqrt(max(square, 0.0))
 

@@ -45,17 +45,7 @@ class Observer:
         self._predicted: dict[str, float] = {}  # step metrics of the transition to the next row
 
     def work(self, training_seconds: float, *, regular: bool, whole: bool, recorded: Work | None) -> Work:
-        """What the next row measures.
-
-        Args:
-            training_seconds: What training has taken since the row measured last.
-            regular: Whether it is one of those that may be measured.
-            whole: Whether it measures everything, whatever that costs.
-            recorded: What it measured where it has been recorded before.
-
-        Returns:
-            Its work; nothing in the set ``none``.
-        """
+        """What the next row measures; all of it where ``whole``, what it measured then where ``recorded``."""
         if self._config.measure == "none":
             return NOTHING
         if recorded is not None:
@@ -63,11 +53,7 @@ class Observer:
         return self._schedule.due(training_seconds, regular=regular, whole=whole)
 
     def launch(self, row: RowContext) -> None:
-        """Queue on the device what a row's measurements need, before anything is read.
-
-        Args:
-            row: The row.
-        """
+        """Queue on the device what the measurements of a row need, before anything is read."""
         row.before = self._before
         self._queued, self._made = {}, self._made_at(row.work)
         if not self._made:
@@ -83,9 +69,6 @@ class Observer:
 
     def collect(self, row: RowContext) -> bool:
         """Measure a row that has been launched, as far as its work goes.
-
-        Args:
-            row: The row, which takes what is found.
 
         Returns:
             Whether anything was measured. A row that is not, but follows one with costly measurements, has the
@@ -134,17 +117,7 @@ class Observer:
         return own | {measurement.name: measurement.state() for measurement in self._measurements}
 
     def restore(self, carried: State, row: RowContext) -> None:
-        """Go on as after a row that was observed before, by this observer or by another of the same run.
-
-        The run's first row has been observed here, so that what is kept of θ_0 is at hand.
-
-        Args:
-            carried: What :meth:`carried` gave after that row.
-            row: That row, with its pass.
-
-        Raises:
-            ValueError: It does not fit the run.
-        """
+        """Go on as after a row that an observer of this run has observed; ValueError where the state does not fit."""
         before = part(carried, BEFORE)
         if not set(before) <= set(STEP_COLUMNS):
             raise ValueError("it names metrics that there are not")

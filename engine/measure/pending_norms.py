@@ -36,14 +36,7 @@ class PendingNorms:
     normal: Arrival | None = None
 
     def resolve(self, bounds: list[NormBound]) -> list[int]:
-        """Give the bounds what was found.
-
-        Args:
-            bounds: All bounds, of which these are members.
-
-        Returns:
-            Those that were found; for the others the products did not suffice.
-        """
+        """Give the bounds what was found; which were found. For the others the products did not suffice."""
         found = []
         if self.normal is not None:
             for index, normal in zip(self.members, self.normal.array(), strict=True):

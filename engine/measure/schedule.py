@@ -117,26 +117,14 @@ class Schedule:
         return Work(recorded.measured, recorded.costly & self._costly.keys())
 
     def charge(self, seconds: float) -> None:
-        """Pay for what a row has measured.
-
-        Args:
-            seconds: What all of it took, costly measurements included.
-        """
+        """Pay for a row that took so many seconds, costly measurements included."""
         if not self._first:
             self._owed += max(0.0, seconds - sum(self._spent.values()))
         self._first = False
 
     @contextmanager
     def timed(self, name: str, already: float = 0.0) -> Generator[None, None, None]:
-        """Time a costly measurement and pay for it.
-
-        Args:
-            name: Its name.
-            already: Seconds that it has taken before, on the device.
-
-        Yields:
-            Nothing; the measurement is made inside.
-        """
+        """Time a costly measurement, which has taken some seconds already on the device, and pay for it."""
         began = time.perf_counter()
         try:
             yield

@@ -187,16 +187,7 @@ _SETS: tuple[str, ...] = get_args(MeasureSet)
 
 
 def standard(measure: str, *instead: Measurement) -> list[Measurement]:
-    """The measurements of a set.
-
-    Args:
-        measure: ``none``, ``core`` or ``all``.
-        *instead: Measurements that stand for those of the same name: others' tolerances, say. One of a name that there
-            is not is added.
-
-    Returns:
-        All whose set is this one or contained in it.
-    """
+    """The measurements of a set, some taken instead of those of the same name; others are added."""
     sets = _SETS[: _SETS.index(measure) + 1]
     chosen = {of.name: of() for of in STANDARD if of.measured_in in sets}
     return list((chosen | {one.name: one for one in instead}).values())

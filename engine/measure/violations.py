@@ -37,15 +37,7 @@ class Violations:
         self._violated = {name: [int(step) for step in steps] for name, steps in state.items()}
 
     def check(self, step: int, row: Row) -> tuple[Event, ...]:
-        """Hold a measured row against the ledger; rows come in the order of their steps.
-
-        Args:
-            step: Its step.
-            row: Its numbers.
-
-        Returns:
-            What is to be told about it, usually nothing. Cost: some 50 comparisons a layer.
-        """
+        """What is to be reported of a row, usually nothing; rows come in order. Cost: some 50 comparisons a layer."""
         events: list[Event] = []
         for entry in LEDGER.values():
             terms = entry.at(row)

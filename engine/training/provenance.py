@@ -91,14 +91,7 @@ def differing(then: Mapping[str, str], now: Mapping[str, str]) -> str:
 
 
 def unrecorded(then: Mapping[str, str]) -> str:
-    """What a session, of an earlier version, does not say of how its numbers were rounded.
-
-    Args:
-        then: ``meta`` as it was recorded.
-
-    Returns:
-        Names with commas, empty where it says everything.
-    """
+    """Names, with commas, of what an older ``meta`` does not say of how numbers were rounded; empty if nothing."""
     names = {"threads": "threads", "blas_threads": "threads of numpy's BLAS"} | SURROUNDINGS
     return ", ".join(name for key, name in names.items() if key not in then)
 

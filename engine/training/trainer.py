@@ -110,15 +110,7 @@ class Trainer:
         return self._gradients is not None
 
     def begin_at(self, step: int, parameters: Sequence[Tensor]) -> None:
-        """Begin somewhere else than at θ_0: what measurements relate to initialisation then relates to that row.
-
-        Args:
-            step: The first row's step.
-            parameters: Its parameters, in the order of ``Model.parameters``.
-
-        Raises:
-            ConfigError: Something has been observed already.
-        """
+        """Begin at θ of another step, which then stands for θ_0; ConfigError where something has been observed."""
         if self.observed or self.step != self._origin:
             raise ConfigError("A run that is under way cannot begin somewhere else.")
         self._load(parameters)
@@ -159,14 +151,7 @@ class Trainer:
             parameter.copy_(value)
 
     def set_lr(self, lr: float) -> None:
-        """Change the learning rate of the rows that are observed, or restored, from now on.
-
-        Args:
-            lr: Finite and positive.
-
-        Raises:
-            ConfigError: It is not.
-        """
+        """Change the rate of the rows that are observed or restored from now on; ConfigError for a bad one."""
         self.lr = replace(self.config, lr=lr).lr
 
     def observe(self, *, final: bool = False, recorded: Work | None = None) -> StepRecord:
