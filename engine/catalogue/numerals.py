@@ -43,15 +43,7 @@ def significant(value: float, digits: int = 4) -> str:
 
 
 def short(value: float, digits: int = 3) -> str:
-    """A number without trailing zeros, for labels: ``1``, ``200``, ``0.25``.
-
-    Args:
-        value: Any number.
-        digits: Significant digits.
-
-    Returns:
-        The text.
-    """
+    """A number without trailing zeros, for labels: ``1``, ``200``, ``0.25``."""
     text = significant(value, digits)
     if "." in text and "e" not in text:
         text = text.rstrip("0").rstrip(".")
@@ -59,16 +51,8 @@ def short(value: float, digits: int = 3) -> str:
 
 
 def told_apart(*values: float, digits: int = 4, alike: Sequence[bool] = ()) -> tuple[str, ...]:
-    """Numbers that stand beside one another, in as many digits as tell neighbours apart.
-
-    Args:
-        values: The numbers, in the order in which they are written.
-        digits: The fewest significant digits.
-        alike: For each neighbouring pair, whether it may read the same; equal numbers always do.
-
-    Returns:
-        Their texts, without trailing zeros: ``−2.478e16``, ``−2.48e16``.
-    """
+    """Numbers beside one another in as many digits as tell neighbours apart: ``−2.478e16``, ``−2.48e16``."""
+    # ``alike`` says of each neighbouring pair whether it may read the same.
     pairs = list(enumerate(pairwise(values)))
     apart = [place for place, (one, other) in pairs if one != other and not (alike and alike[place])]
     for count in range(digits, MOST_DIGITS):

@@ -84,16 +84,7 @@ class Axis:
         return float(self.low * (1 - fraction) + self.high * fraction)
 
     def ticks(self, count: int, glyphs: Glyphs, *, integers: bool = False) -> list[Tick]:
-        """About ``count`` ticks at round numbers, ascending, all inside the axis.
-
-        Args:
-            count: Ticks there is room for, at least 1.
-            glyphs: How powers of ten are written.
-            integers: Whether only whole numbers make sense (steps, layers).
-
-        Returns:
-            The ticks; never more than ``count + 1``, at least one.
-        """
+        """About ``count`` ticks at round numbers, ascending, inside the axis: at least one, at most ``count + 1``."""
         count = max(count, 1)
         pairs = self._log_ticks(count, glyphs) if self.log else self._linear_ticks(count, integers)
         ticks = [Tick(self.place(value), glyphs.text(label)) for value, label in pairs]
@@ -133,16 +124,7 @@ class Axis:
 
 
 def fit_axis(values: Iterable[Array], *, log: bool, margin: float = 0.04) -> Axis | None:
-    """The axis that shows all finite values, on a logarithmic axis all positive ones; None if there are none.
-
-    Args:
-        values: Arrays of any shape.
-        log: Whether the axis is logarithmic.
-        margin: What to add at both ends, as a part of the span.
-
-    Returns:
-        The axis; a constant gets room above and below.
-    """
+    """The axis that shows all finite values, of a logarithmic one all positive ones, with a margin; None for none."""
     low, high = math.inf, -math.inf
     for array in values:
         kept = array[np.isfinite(array) & (array > 0)] if log else array[np.isfinite(array)]

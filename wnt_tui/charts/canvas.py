@@ -24,7 +24,7 @@ class Canvas:
     """``height`` rows of ``width`` cells, each one character with one style.
 
     Args:
-        width: Columns; at least 1 is drawn on.
+        width: Columns.
         height: Rows.
         palette: Ground style and glyphs.
     """
@@ -75,26 +75,14 @@ class Canvas:
             column += len(self.palette.glyphs.text(text))
         return column
 
-    def message(self, text: str, style: Style, *, left: int = 0, top: int = 0, bottom: int | None = None) -> None:
-        """Write a sentence in the middle, wrapped.
-
-        Args:
-            text: The sentence.
-            style: Its style.
-            left: First column it may use.
-            top: First row it may use.
-            bottom: Row after the last it may use; None for the canvas's end.
-        """
-        room = max((self.height if bottom is None else bottom) - top, 0)
-        width = self.width - left
-        if width < 1 or room < 1:
-            return
-        margin = 2 if width > 24 else 0
-        clean = self.palette.glyphs.text(text)
-        lines = textwrap.wrap(clean, max(width - 2 * margin, 1))[:room]
+    def message(self, text: str, style: Style, *, top: int = 0) -> None:
+        """Write a sentence in the middle of the rows from ``top`` on, wrapped."""
+        room = max(self.height - top, 0)
+        margin = 2 if self.width > 24 else 0
+        lines = textwrap.wrap(self.palette.glyphs.text(text), max(self.width - 2 * margin, 1))[:room]
         first = top + (room - len(lines)) // 2
-        for number, line in enumerate(lines):
-            self.put(left + (width - len(line)) // 2, first + number, line, style)
+        for row, line in enumerate(lines, start=first):
+            self.put((self.width - len(line)) // 2, row, line, style)
 
     def to_strips(self) -> list[Strip]:
         """The canvas as strips, one a row, each exactly as wide as the canvas."""
@@ -106,14 +94,9 @@ class Canvas:
         change = np.ones((self.height, self.width), dtype=bool)
         np.not_equal(ids[:, 1:], ids[:, :-1], out=change[:, 1:])
         starts = change.reshape(-1).nonzero()[0]
-        pieces = zip(
-            starts.tolist(),
-            [*starts[1:].tolist(), len(text)],
-            ids.reshape(-1)[starts].tolist(),
-            strict=True,
-        )
+        ends = [*starts[1:].tolist(), len(text)]
         segments: list[list[Segment]] = [[] for _ in range(self.height)]
-        for start, end, style in pieces:
+        for start, end, style in zip(starts.tolist(), ends, ids.reshape(-1)[starts].tolist(), strict=True):
             segments[start // self.width].append(Segment(text[start:end], styles[style]))
         return [Strip(row, self.width) for row in segments]
 

@@ -28,18 +28,8 @@ def at_least(value: float, lower_bound: bool, digits: int = 4) -> str:
 
 
 def value_text(name: str, values: Mapping[str, float], kind: Kind, *, examples: int, digits: int = 3) -> str:
-    """A metric as it is to be read: ``≈ 12.6``, and where it is not resolved what is certain: ``≥ 6.70``.
-
-    Args:
-        name: Catalogue name.
-        values: Metrics of the same row, and layer if it has one, by name; NaN for what was not computed.
-        kind: Its kind in this run.
-        examples: n.
-        digits: Significant digits.
-
-    Returns:
-        The text; ``—`` for a missing value.
-    """
+    """A metric as it is to be read: ``≈ 12.6``, and where it is not resolved what is certain: ``≥ 6.70``."""
+    # The values are metrics of the same row, and layer if it has one; NaN or absent where not computed.
     value = float(values.get(name, math.nan))
     if math.isnan(value) or name not in UNCERTAIN or bool(resolved(name, values, examples)):
         return signed(value, kind, digits)

@@ -144,14 +144,7 @@ def dots(stretch: Spans, rows: int, dashes: Sequence[Dash]) -> Mask:
 
 
 def braille(mask: Mask) -> NDArray[np.uint32]:
-    """Braille characters of a dot raster.
-
-    Args:
-        mask: Dots, shape (4·rows, 2·columns).
-
-    Returns:
-        Code points, shape (rows, columns); a space where no dot is set.
-    """
+    """Braille code points of dots, shape (4·rows, 2·columns) to (rows, columns); a space where no dot is set."""
     bits = np.zeros((mask.shape[0] // 4, mask.shape[1] // 2), dtype=np.uint8)
     for down, pair in enumerate(_BITS):
         for across, bit in enumerate(pair):
@@ -160,14 +153,7 @@ def braille(mask: Mask) -> NDArray[np.uint32]:
 
 
 def cells_of(mask: Mask) -> Mask:
-    """The braille cells that dots fall into.
-
-    Args:
-        mask: Dots, shape (…, 4·rows, 2·columns).
-
-    Returns:
-        Whether a cell has a dot, shape (…, rows, columns).
-    """
+    """Whether a braille cell has a dot, shape (…, rows, columns), of dots of shape (…, 4·rows, 2·columns)."""
     across = mask[..., ::2] | mask[..., 1::2]
     touched: Mask = across[..., ::4, :] | across[..., 1::4, :] | across[..., 2::4, :] | across[..., 3::4, :]
     return touched
@@ -175,15 +161,7 @@ def cells_of(mask: Mask) -> Mask:
 
 @lru_cache
 def dash_sample(dash: Dash, cells: int) -> str:
-    """A dash pattern as braille, for a legend.
-
-    Args:
-        dash: The pattern.
-        cells: Its length in cells.
-
-    Returns:
-        Braille characters.
-    """
+    """A dash pattern as so many braille characters, for a legend."""
     pattern = _PATTERNS[dash]
     mask = np.zeros((4, 2 * cells), dtype=bool)
     mask[1] = pattern[np.arange(2 * cells) % pattern.size]

@@ -47,10 +47,8 @@ class ConditioningPanel(LinePanel):
     def series(self, view: PanelView) -> list[Series]:
         """Conditioning now and at first, beside infinite width, its bound, and random features."""
         start = first_moment(view)
-        now, first = (
-            layer_series(moment(view), self.compares[0]),
-            layer_series(start, Line("log10_cond", "", 1, "dashed")),
-        )
+        now = layer_series(moment(view), self.compares[0])
+        first = layer_series(start, Line("log10_cond", f"step {start.step}", 1, "dashed"))
         infinite, sure = _infinite(start)
         wide = Series("∞ width", now.x, infinite, 2, "dotted", points=True, bounds=~sure)
         # Beside nothing measured there is nothing to compare.
@@ -60,7 +58,7 @@ class ConditioningPanel(LinePanel):
             Series("random matrix", now.x[1:], np.full(now.x.size - 1, random), 4, "sparse", optional=True),
             Series("bound", now.x, _bound(start), 3, "dashdot", optional=True),
             wide,
-            replace(first, name=f"step {start.step}"),
+            first,
             now,
         ]
 
@@ -73,8 +71,7 @@ class ConditioningPanel(LinePanel):
         if np.isfinite(below).any():
             why = "λmin ≤ ρ" if (unresolved & ~deficient).any() else rank_words(deficient)
             notes.append((f"△ ≥ {significant(float(np.nanmin(below)), 3)} ({why})", "warn"))
-        kernel = _kernel_words(view, now, first_moment(view))
-        return notes + ([(kernel, "text")] if kernel else [])
+        return [*notes, (_kernel_words(view, now, first_moment(view)), "text")]
 
     def values(self, view: PanelView) -> list[str]:
         """Conditioning of the selected layer."""
@@ -83,12 +80,8 @@ class ConditioningPanel(LinePanel):
             return []
         infinite, sure = _infinite(start)
         wide = at_least(float(infinite[layer]), not sure[layer]) if 0 <= layer < infinite.size else MISSING
-        return [
-            f"layer {layer}",
-            f"now {now.text('log10_cond', layer)}",
-            f"step {start.step} {start.text('log10_cond', layer)}",
-            f"∞ {wide}",
-        ]
+        texts = (now.text("log10_cond", layer), start.text("log10_cond", layer))
+        return [f"layer {layer}", f"now {texts[0]}", f"step {start.step} {texts[1]}", f"∞ {wide}"]
 
 
 def _random_matrix(view: PanelView) -> float:
@@ -113,11 +106,8 @@ def _kernel_words(view: PanelView, now: Moment, start: Moment) -> str:
 
 def _infinite(start: Moment) -> tuple[Array, NDArray[np.bool_]]:
     """log₁₀κ(Σ) by layer, and where it is resolved."""
-    low, high, examples = (
-        start.by_layer("infinite_lambda_min"),
-        start.by_layer("infinite_lambda_max"),
-        start.config.examples,
-    )
+    low, high = start.by_layer("infinite_lambda_min"), start.by_layer("infinite_lambda_max")
+    examples = start.config.examples
     sure = resolved("infinite_lambda_min", {"infinite_lambda_min": low, "infinite_lambda_max": high}, examples)
     return log10_condition(low, high, examples), sure
 

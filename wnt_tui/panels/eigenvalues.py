@@ -54,7 +54,7 @@ class EigenvaluePanel(LinePanel):
         unresolved = not rank and now.unresolved()[view.layer : view.layer + 1].any()
         *bounds, _ = self.series(view)
         words = (rank, "λmin ≤ ρ: not resolved" if unresolved else "", *_vacuous_words(bounds))
-        return [(text, "warn") for text in words if text]
+        return [(text, "warn") for text in words]
 
     def message(self, view: PanelView) -> str:
         """Why there is no eigenvalue."""
@@ -65,11 +65,9 @@ class EigenvaluePanel(LinePanel):
     def compared(self, view: PanelView) -> Sequence[MainLine]:
         """λ_min of the selected layer."""
         line = replace(_SMALLEST, label=f"λmin layer {view.layer}")
-        now = moment(view)
-        text = now.text("lambda_min", view.layer, kind=kind_of(view, "lambda_min")) if now.step == view.cursor else ""
-        return [
-            MainLine(band_series(self._bands(view)["lambda_min"], view.layer, line, _here(view, "lambda_min")), text)
-        ]
+        now, name = moment(view), line.metric
+        series = band_series(self._bands(view)[name], view.layer, line, _here(view, name))
+        return [MainLine(series, now.text(name, view.layer, kind=kind_of(view, name)) * (now.step == view.cursor))]
 
     def values(self, view: PanelView) -> list[str]:
         """λ_min, why it is 0, and its bounds, the strongest first."""
@@ -112,4 +110,4 @@ def _vacuous_words(bounds: list[Series]) -> list[str]:
             since.setdefault(step, []).append(line.name)
     throughout = "/".join(since.pop(-np.inf, []))
     later = ", ".join(f"{'/'.join(names)} {step:g}" for step, names in sorted(since.items()))
-    return [f"vacuous: {throughout}"] * bool(throughout) + [f"vacuous from: {later}"] * bool(later)
+    return [throughout and f"vacuous: {throughout}", later and f"vacuous from: {later}"]

@@ -56,7 +56,7 @@ class GeneralizationPanel(LinePanel):
 
     def notes(self, view: PanelView) -> list[Note]:
         """Why the bounds are no theorem."""
-        return [("heuristic: not PL", "warn")] if not LOSSES[view.snapshot.config.loss].pl else []
+        return [("" if LOSSES[view.snapshot.config.loss].pl else "heuristic: not PL", "warn")]
 
     def message(self, view: PanelView) -> str:
         """Why there is no bound."""

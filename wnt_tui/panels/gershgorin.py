@@ -9,8 +9,9 @@ import numpy as np
 from engine.catalogue.numerals import significant
 from wnt_tui.charts.lines import Series
 from wnt_tui.panels.moment import moment
+from wnt_tui.panels.pairing import metric_series
 from wnt_tui.panels.panel import LinePanel, Number
-from wnt_tui.panels.series import Line, layer_series
+from wnt_tui.panels.series import Line
 from wnt_tui.panels.words import Note, layer_ranges
 from wnt_tui.session.snapshot import PanelView
 
@@ -46,7 +47,7 @@ class GershgorinPanel(LinePanel):
 
     def series(self, view: PanelView) -> list[Series]:
         """The lines, and the enclosure's lower end where it is positive."""
-        enclosure = layer_series(moment(view), Line("gersh_lower", "enclosure ≥", 3, "dashdot"))
+        enclosure = metric_series(view, Line("gersh_lower", "enclosure ≥", 3, "dashdot"))
         useful = np.where(enclosure.y > 0, enclosure.y, np.nan)
         above = [replace(enclosure, y=useful)] if np.isfinite(useful).any() else []
         return above + super().series(view)
@@ -56,7 +57,7 @@ class GershgorinPanel(LinePanel):
         with np.errstate(invalid="ignore"):
             vacuous = moment(view).by_layer("gersh_lower") <= 0
         where = "every layer" if vacuous.all() else layer_ranges(vacuous)
-        return super().notes(view) + ([(f"Gershgorin says nothing: lower end ≤ 0, {where}", "warn")] if where else [])
+        return [*super().notes(view), (where and f"Gershgorin says nothing: lower end ≤ 0, {where}", "warn")]
 
     def values(self, view: PanelView) -> list[str]:
         """The numbers and the enclosure."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wnt_tui.charts.lines import Series
 from wnt_tui.panels.pairing import estimator_note, lemma13_series, lemma13_text
-from wnt_tui.panels.panel import LinePanel, Number, number_texts
+from wnt_tui.panels.panel import LinePanel, Number
 from wnt_tui.panels.series import Line
 from wnt_tui.panels.words import Note, diverged_note
 from wnt_tui.session.snapshot import PanelView
@@ -49,5 +49,5 @@ class LossPanel(LinePanel):
 
     def values(self, view: PanelView) -> list[str]:
         """The numbers, Lemma 13 after the losses."""
-        losses, others = self.numbers[:2], self.numbers[2:]
-        return [*number_texts(view, losses), lemma13_text(view), *number_texts(view, others)]
+        train, *others = super().values(view)
+        return [train, *others[:1], lemma13_text(view), *others[1:]]

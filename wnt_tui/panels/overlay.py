@@ -34,7 +34,7 @@ class MainLine:
     Attributes:
         series: The line, named without the session's letter.
         text: Its value at the cursor, as it is to be read; empty where there is none.
-        remark: What is to be said of it, for example that it belongs to an earlier step; may be empty.
+        remark: What is to be said of it, such as that it belongs to an earlier step; may be empty.
     """
 
     series: Series

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,9 @@ from engine.theory.activation import ACTIVATIONS
 from engine.theory.pairings import FORMULAS, STORED, Estimator, Formula
 from wnt_tui.charts.lines import Series
 from wnt_tui.charts.number_format import signed
+from wnt_tui.panels.moment import moment
 from wnt_tui.panels.reduction import derived
-from wnt_tui.panels.series import Line, row_series, rows_in_view, step_series
+from wnt_tui.panels.series import Line, layer_series, row_series, rows_in_view, step_series
 from wnt_tui.panels.words import Note, text_at_cursor
 from wnt_tui.session.snapshot import PanelView
 
@@ -39,7 +41,9 @@ _REACH = 2  # rows before a row that its prediction reads: the row before, and f
 
 
 def metric_series(view: PanelView, line: Line) -> Series:
-    """A step metric against the step; a prediction with the chosen L, or the stored one, which its ratio then names."""
+    """A metric against the step or the layer; predictions with the chosen L, or the stored one, which ratios name."""
+    if metric(line.metric).scope != "step":
+        return layer_series(moment(view), line)
     if line.metric not in PAIRED:
         return step_series(view, line)
     formula, number = PAIRED[line.metric]
@@ -51,7 +55,9 @@ def metric_series(view: PanelView, line: Line) -> Series:
 
 
 def metric_text(view: PanelView, name: str, digits: int = 4) -> str:
-    """A step metric at the cursor as it is to be read, predictions with the chosen L; empty if it is not measured."""
+    """A metric at the cursor as it is to be read, predictions with the chosen L; empty if it is not measured."""
+    if metric(name).scope != "step":
+        return moment(view).text(name, view.layer, digits)
     if name not in PAIRED or view.estimator is None:
         return text_at_cursor(view, name, digits)
     snapshot, value = view.snapshot, math.nan
@@ -81,20 +87,16 @@ def lemma13_text(view: PanelView) -> str:
 
 def estimator_note(view: PanelView) -> list[Note]:
     """The L that was chosen for all predictions, and why there may be none of it; nothing for the stored pairings."""
-    if view.estimator is None:
+    estimator, config = view.estimator, view.snapshot.config
+    if estimator is None:
         return []
-    missing = _why_missing(view, view.estimator)
-    return [(f"L = {ESTIMATOR_NAMES[view.estimator]}{f': {missing}' if missing else ', heuristic'}", "warn")]
-
-
-def _why_missing(view: PanelView, estimator: Estimator) -> str:
-    config = view.snapshot.config
-    activation = ACTIVATIONS[config.activation]
+    words, activation, needed = ", heuristic", ACTIVATIONS[config.activation], metric(f"smoothness_{estimator}")
     if estimator == "bound" and activation.piecewise_linear:
-        return f"not defined for {activation.title}"
-    needed = metric(f"smoothness_{estimator}")
+        words = f": not defined for {activation.title}"
     # L_step follows from losses, gradients and learning rates, which every row has.
-    return "" if estimator == "step" or needed.is_measured(config.measure) else f"--measure {needed.measured_in}"
+    elif estimator != "step" and not needed.is_measured(config.measure):
+        words = f": --measure {needed.measured_in}"
+    return [(f"L = {ESTIMATOR_NAMES[estimator]}{words}", "warn")]
 
 
 def _paired(view: PanelView, name: str, estimator: Estimator, rows: slice) -> Array:
@@ -108,8 +110,7 @@ def _paired(view: PanelView, name: str, estimator: Estimator, rows: slice) -> Ar
     return values[rows.start - first :]
 
 
-@dataclass(frozen=True, slots=True)
-class _Lemma13:
+class _Lemma13(NamedTuple):
     """Lemma 13's line, and its last value in the window with the step it belongs to; NaN and −1 if there is none."""
 
     series: Series

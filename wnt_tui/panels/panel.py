@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 from rich.text import Text
@@ -14,7 +14,7 @@ from wnt_tui.charts.lines import LineChart, Reference, Series, draw_lines
 from wnt_tui.panels.moment import moment
 from wnt_tui.panels.overlay import Axis, MainLine, compared_values, overlaid, sessions_of
 from wnt_tui.panels.pairing import metric_series, metric_text
-from wnt_tui.panels.series import Line, layer_series
+from wnt_tui.panels.series import Line
 from wnt_tui.panels.words import Note, why_empty
 from wnt_tui.session.snapshot import PanelView
 from wnt_tui.theme.glyphs import UNICODE, Glyphs
@@ -66,28 +66,21 @@ class Panel(ABC):
 
     def compared(self, view: PanelView) -> Sequence[MainLine]:
         """The lines of one session that are compared, the most important first; at most two are drawn."""
-        if self.axis == "step":
-            return [MainLine(metric_series(view, line), metric_text(view, line.metric)) for line in self.compares]
-        now = moment(view)
-        return [
-            MainLine(layer_series(now, line), now.text(line.metric, view.layer), now.remark) for line in self.compares
-        ]
+        remark = moment(view).remark if self.axis == "layer" else ""
+        return [MainLine(metric_series(view, line), metric_text(view, line.metric), remark) for line in self.compares]
 
     def values(self, view: PanelView) -> list[str]:
         """Short texts with the exact values at the cursor, the most important first."""
-        numbers = [number for number in self.numbers if self.applies(view, number.metric)]
-        if self.axis == "step":
-            return number_texts(view, numbers)
-        now = moment(view)
-        if not now.values:
+        if self.axis == "layer" and not moment(view).values:
             return []
-        texts = [(symbol, now.text(name, view.layer, digits)) for name, symbol, digits in numbers]
-        return [f"layer {view.layer}", *(f"{symbol} {text}" for symbol, text in texts)]
+        known = [number for number in self.numbers if self.applies(view, number.metric)]
+        texts = [(symbol, metric_text(view, name, digits)) for name, symbol, digits in known]
+        return [f"layer {view.layer}"] * (self.axis == "layer") + [f"{symbol} {text}" for symbol, text in texts if text]
 
     def values_compared(self, view: PanelView) -> list[str]:
         """Short texts with the values of all sessions at the cursor."""
         texts = compared_values([self.compared(one) for one in sessions_of(view)])
-        return texts if self.axis == "step" else [f"layer {view.layer}", *texts]
+        return [f"layer {view.layer}"] * (self.axis == "layer") + texts
 
     def subtitle(self, view: PanelView, glyphs: Glyphs = UNICODE) -> str:
         """The line in the lower border: as many values as fit; empty before the first row."""
@@ -121,20 +114,15 @@ class LinePanel(Panel):
 
     def series(self, view: PanelView) -> list[Series]:
         """The lines of one session."""
-        lines = [line for line in self.lines if self.applies(view, line.metric)]
-        if self.axis == "step":
-            return [metric_series(view, line) for line in lines]
-        now = moment(view)
-        return [layer_series(now, line) for line in lines]
+        return [metric_series(view, line) for line in self.lines if self.applies(view, line.metric)]
 
     def references(self, view: PanelView) -> tuple[Reference, ...]:
         """The horizontal lines of one session."""
         return self.levels
 
     def notes(self, view: PanelView) -> list[Note]:
-        """Remarks on one session, after the legend."""
-        now = moment(view).remark if self.axis == "layer" else ""
-        return [(now, "warn")] if now else []
+        """Remarks on one session, after the legend; empty ones are left out."""
+        return [(moment(view).remark, "warn")] if self.axis == "layer" else []
 
     def message(self, view: PanelView) -> str:
         """Why there is nothing to draw."""
@@ -157,13 +145,7 @@ class LinePanel(Panel):
             cursor=view.cursor if self.axis == "step" else view.layer,
             x_name=self.axis,
             references=references,
-            notes=tuple(notes),
+            notes=tuple(note for note in notes if note[0]),
             message=self.message(view),
         )
         return draw_lines(chart, view.width, view.height, palette)
-
-
-def number_texts(view: PanelView, numbers: Iterable[Number]) -> list[str]:
-    """Step metrics at the cursor, each after its symbol, without those that this run does not measure."""
-    texts = [(symbol, metric_text(view, name, digits)) for name, symbol, digits in numbers]
-    return [f"{symbol} {text}" for symbol, text in texts if text]

@@ -22,36 +22,24 @@ Value = TypeVar("Value")
 STRETCHES_A_CELL = 8
 """Most stretches to a cell of the chart, which is two dots wide: a quarter of a dot each, or half a dot."""
 
-DERIVED_KEPT = 16
-"""Of one source. The windows and steps that were looked at before are soon worth less than their memory."""
+# Of one source. The windows and steps that were looked at before are soon worth less than their memory.
+_DERIVED_KEPT = 16
 
-SHORTEST_KEPT = 32
-"""Shorter stretches are soon made for the one window, and all of them would take as much memory as the series."""
+# Shorter stretches are soon made for the one window, and all of them would take as much memory as the series.
+_SHORTEST_KEPT = 32
 
 # By identity, for as long as the source lives: arrays cannot be keys.
 _derived: dict[int, Recent[object]] = {}
 
 
 def reduced(x: Array, y: Array, stretches: int) -> tuple[Array, Array]:
-    """A series in at most ``stretches`` stretches of equally many points, four points a stretch.
-
-    Args:
-        x: Abscissas, ascending and finite, shape (points,).
-        y: Ordinates, same shape.
-        stretches: The most stretches.
-
-    Returns:
-        Of each stretch the first point, the smallest and the largest finite, and the last; the series itself where it
-        has no more points than that.
-    """
+    """A series in at most ``stretches`` stretches: the first, smallest and largest finite, and last point of each."""
     stretches = max(stretches, 1)
     return (x, y) if x.size <= 4 * stretches else _stretched(x, y, -(-x.size // stretches))
 
 
 def window(source: Array, x: Array, y: Array, low: float, high: float, stretches: int) -> tuple[Array, Array]:
     """The points in [low, high] of a series that is looked at through many windows, each at the cost of what it shows.
-
-    Stretches begin at the same points whatever the window, so that what one window needed serves the next ones.
 
     Args:
         source: The column that the series is made from; see :func:`derived`.
@@ -69,10 +57,11 @@ def window(source: Array, x: Array, y: Array, low: float, high: float, stretches
     end = int(np.searchsorted(x, high, side="right"))
     if end - begin <= 4 * stretches:
         return x[begin:end], y[begin:end]
-    # A power of two, so that there are few lengths to keep.
+    # A power of two, so that there are few lengths to keep. Stretches begin at the same points whatever the window, so
+    # that what one needed serves the next ones.
     length = 1 << (-(-(end - begin) // stretches) - 1).bit_length()
     first, last = begin // length, -(-end // length)
-    if length < SHORTEST_KEPT:
+    if length < _SHORTEST_KEPT:
         part = slice(first * length, last * length)
         return _stretched(x[part], y[part], length)
     whole = derived(source, ("stretches", length), lambda: _stretched(x, y, length))
@@ -111,7 +100,7 @@ def derived(source: Snapshot | Array | NDArray[np.int64], key: Hashable, make: C
     """
     place = id(source)
     if place not in _derived:
-        _derived[place] = Recent(DERIVED_KEPT)
+        _derived[place] = Recent(_DERIVED_KEPT)
         # What was derived goes with what it was derived from: the cursor moves over one snapshot many times.
         finalize(source, _derived.pop, place, None).atexit = False
     known = _derived[place].get(key)

@@ -38,18 +38,9 @@ class Line:
 
 
 def step_series(view: PanelView, line: Line) -> Series:
-    """A step metric against the step, in the window and one neighbour on either side; of many rows whole stretches.
-
-    Rows that ``--every`` leaves out are not points: they must not break the line. A row that should have been
-    measured and has no value is a gap.
-
-    Args:
-        view: What is shown.
-        line: The metric and how it is drawn.
-
-    Returns:
-        The series.
-    """
+    """A step metric against the step, in the window and one neighbour on either side; of many rows whole stretches."""
+    # Rows that --every leaves out are no points: they must not break the line. A row that should have been measured and
+    # has no value is a gap.
     snapshot, rows = view.snapshot, rows_in_view(view)
     column = _drawn(snapshot, line.metric)
     x, y = np.empty(0), np.empty(0)
@@ -81,17 +72,7 @@ def layer_series(now: Moment, line: Line) -> Series:
 
 
 def band_series(band: LayerBlocks, layer: int, line: Line, here: float | None = None) -> Series:
-    """One layer of a metric against the step, through both extremes of every block of steps.
-
-    Args:
-        band: Blocks of steps.
-        layer: The layer.
-        line: How it is drawn.
-        here: The exact value at the cursor, if it is known.
-
-    Returns:
-        The series; blocks without a finite value are left out, as ``--every`` leaves them.
-    """
+    """One layer of a metric against the step, through both extremes of every block of steps that has a finite value."""
     if not 0 <= layer < band.low.shape[1]:
         return Series(line.label, np.empty(0), np.empty(0), line.color, line.dash)
     known = np.isfinite(band.low[:, layer]) & np.isfinite(band.high[:, layer])

@@ -13,7 +13,7 @@ from engine.theory.activation import ACTIVATIONS
 from wnt_tui.charts.lines import Reference, Series
 from wnt_tui.panels.overlay import MainLine
 from wnt_tui.panels.pairing import metric_text
-from wnt_tui.panels.panel import LinePanel, Number, number_texts
+from wnt_tui.panels.panel import LinePanel, Number
 from wnt_tui.panels.series import Line, step_series
 from wnt_tui.panels.words import Note
 from wnt_tui.session.snapshot import PanelView
@@ -45,11 +45,22 @@ class SmoothnessPanel(LinePanel):
         Line("pl", "μ", 0),
     )
 
+    numbers = (
+        Number("pl", "μ", 3),
+        Number("smoothness_hessian", "L", 3),
+        Number("smoothness_ggn", "GGN", 3),
+        Number("smoothness_step", "L_step", 3),
+        Number("smoothness_bound", "bound", 3),
+    )
+
+    def applies(self, view: PanelView, name: str) -> bool:
+        """The proved bound is about smooth activations."""
+        return name != "smoothness_bound" or not ACTIVATIONS[view.snapshot.config.activation].piecewise_linear
+
     def series(self, view: PanelView) -> list[Series]:
         """The lines, and 2/η where the learning rate was changed inside the window."""
         series = super().series(view)
-        rates = _rates(view)
-        if rates.min() < rates.max() and _any_finite(series):
+        if np.ptp(_rates(view)) and any(np.isfinite(line.y).any() for line in series):
             line = step_series(view, Line("lr", "2/η", 6))
             with np.errstate(all="ignore"):
                 here = None if line.here is None else 2.0 / line.here
@@ -59,42 +70,25 @@ class SmoothnessPanel(LinePanel):
     def references(self, view: PanelView) -> tuple[Reference, ...]:
         """2/η where it is one number."""
         rates = _rates(view)
-        if rates.min() < rates.max():
-            return ()
         limit = 2.0 / float(rates[0])
-        return (Reference(limit, f"2/η {short(limit)}", optional=True),)
+        return () if np.ptp(rates) else (Reference(limit, f"2/η {short(limit)}", optional=True),)
 
     def notes(self, view: PanelView) -> list[Note]:
-        """What no smoothness means for L."""
+        """What kinks mean for L."""
         activation = ACTIVATIONS[view.snapshot.config.activation]
-        kinks = activation.piecewise_linear and _any_finite(super().series(view))
-        return [(f"{activation.title} is not smooth: L is only an estimate", "warn")] if kinks else []
+        kinks = activation.piecewise_linear and np.isfinite(view.snapshot.column("smoothness_step")).any()
+        return [(f"{activation.title} is not smooth: L is only an estimate" if kinks else "", "warn")]
 
     def compared(self, view: PanelView) -> Sequence[MainLine]:
         """μ and the Hessian's L, or that of the step where the Hessian's was never measured."""
-        measured = np.isfinite(view.snapshot.column(_HESSIAN.metric)).any()
-        lines = (Line("pl", "μ"), Line(*(_HESSIAN if measured else _STEP)[:2]))
-        return [MainLine(step_series(view, line), metric_text(view, line.metric)) for line in lines]
+        hessian = np.isfinite(view.snapshot.column("smoothness_hessian")).any()
+        other = Line("smoothness_hessian", "L") if hessian else Line("smoothness_step", "L_step")
+        return [MainLine(step_series(view, line), metric_text(view, line.metric)) for line in (Line("pl", "μ"), other)]
 
     def values(self, view: PanelView) -> list[str]:
-        """μ, L, 2/η, and bounds."""
-        measured = np.isfinite(view.snapshot.value(_HESSIAN.metric, view.cursor))
-        activation = ACTIVATIONS[view.snapshot.config.activation]
-        bound = number_texts(view, [Number("smoothness_bound", "L", 3)])
-        return [
-            *number_texts(view, [Number("pl", "μ", 3), _HESSIAN if measured else _STEP]),
-            f"2/η {short(2.0 / view.snapshot.lr_at(view.cursor))}",
-            *number_texts(view, [Number("smoothness_ggn", "GGN", 3)]),
-            *([f"no bound for {activation.title}"] if activation.piecewise_linear else bound),
-        ]
-
-
-_HESSIAN = Number("smoothness_hessian", "L", 3)
-_STEP = Number("smoothness_step", "L_step", 3)
-
-
-def _any_finite(series: list[Series]) -> bool:
-    return any(np.isfinite(line.y).any() for line in series)
+        """The numbers, 2/η after L."""
+        texts = super().values(view)
+        return [*texts[:2], f"2/η {short(2.0 / view.snapshot.lr_at(view.cursor))}", *texts[2:]]
 
 
 def _rates(view: PanelView) -> NDArray[np.float64]:

@@ -12,12 +12,12 @@ from wnt_tui.session.snapshot import PanelView
 Note = tuple[str, str]
 """A remark after a legend and the palette's role to write it in."""
 
-_ENDS = {
-    "failed": "failed",
-    "died": "died",
-    "stopped": "was stopped",
-    "finished": "ended",
-    "diverged": "diverged",
+_NO_ROWS = {
+    "starting": "no data yet — the engine is starting",
+    "running": "no data yet — step 0 is being measured",
+    "paused": "no data yet — the engine is paused before step 0",
+    "stopped": "no data — the engine was stopped before step 0",
+    "finished": "no data — the engine ended before step 0",
 }
 
 
@@ -48,15 +48,7 @@ def layer_ranges(chosen: NDArray[np.bool_]) -> str:
 
 
 def rank_words(deficient: NDArray[np.bool_], layer: int | None = None) -> str:
-    """Why λ_min is 0 at a layer, or at those that are rank deficient; empty where the rank is full.
-
-    Args:
-        deficient: One truth value a layer.
-        layer: The layer; None for all of them.
-
-    Returns:
-        The words.
-    """
+    """Why λ_min is 0 at a layer, or at any that is rank deficient; empty where the rank is full."""
     chosen = np.flatnonzero(deficient)
     if layer is not None:
         chosen = chosen[chosen == layer]
@@ -73,27 +65,15 @@ def why_empty(view: PanelView, name: str) -> str:
     if not needed.is_measured(snapshot.config.measure):
         return f"not measured: --measure {needed.measured_in}"
     if snapshot.rows == 0:
-        return _why_no_rows(view)
+        engine = snapshot.engine
+        words = _NO_ROWS.get(engine.state, f"no data — the engine {engine.state} before step 0")
+        return words + f": {engine.message}" * (bool(engine.message) and words.startswith("no data —"))
     if view.last < int(snapshot.step[0]) or view.first > snapshot.last_step:
         return f"no rows in steps {view.first}–{view.last}; the newest is {snapshot.last_step}"
     if view.cursor < int(snapshot.step[0]):
         return f"the first row is step {int(snapshot.step[0])}"
     every = snapshot.config.every
-    if every > 1:
-        return f"no finite values here (measured at every {every}th step)"
-    return "no finite values here"
-
-
-def _why_no_rows(view: PanelView) -> str:
-    engine = view.snapshot.engine
-    if engine.state == "starting":
-        return "no data yet — the engine is starting"
-    if engine.state == "running":
-        return "no data yet — step 0 is being measured"
-    if engine.state == "paused":
-        return "no data yet — the engine is paused before step 0"
-    reason = f": {engine.message}" if engine.message else ""
-    return f"no data — the engine {_ENDS.get(engine.state, engine.state)} before step 0{reason}"
+    return "no finite values here" + f" (measured at every {every}th step)" * (every > 1)
 
 
 def diverged_note(view: PanelView) -> list[Note]:
