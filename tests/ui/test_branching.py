@@ -1,4 +1,4 @@
-"""Branches as they are typed, and how the header tells of them and of an engine that was taken back."""
+"""Branches as they are typed; the header of a branch and of an engine that was taken back."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def waiting(state: str, step: int, message: str = "") -> Snapshot:
     return replace(realistic(38), engine=EngineView(True, state, message, "cpu", step=step))
 
 
-def test_the_header_tells_where_an_engine_is_that_was_taken_back() -> None:
+def test_the_header_says_where_an_engine_is_that_was_taken_back() -> None:
     assert state_phrase(waiting("paused", 12)) == "live paused at step 12"
     assert state_phrase(waiting("paused", 37)) == "live paused"
     assert (

@@ -95,7 +95,7 @@ async def test_a_panel_that_appears_has_its_values_in_its_lower_border(watching:
             await w.until(lambda shown=shown: shown in w.screen_text(), shown)
 
 
-async def test_events_are_jumped_to_and_told(watching: Any, ended: Path) -> None:
+async def test_events_are_jumped_to_and_said(watching: Any, ended: Path) -> None:
     async with watching(ended, size=(80, 24)) as w:
         await w.press("left_square_bracket")
         assert w.dashboard.cursor.step == 30

@@ -1,4 +1,4 @@
-"""The learning rate in use, as the header tells it."""
+"""The learning rate in use, as the header shows it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_before_the_first_row_it_is_the_configured_one() -> None:
     assert empty().lr_at(0) == empty().config.lr
 
 
-def test_a_changed_learning_rate_is_told_beside_the_configured_one_before_what_is_left_out_first() -> None:
+def test_a_changed_learning_rate_is_shown_beside_the_configured_one_before_what_is_left_out_first() -> None:
     config = RunConfig()
     assert run_summary(config, 0.02) == "relu · 500×9 · η .01→.02 · n 250 · mse"
     assert run_summary(config, 0.01) == run_summary(config) == "relu · 500×9 · n 250 · mse · η .01"

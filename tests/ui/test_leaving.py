@@ -51,9 +51,7 @@ async def test_without_a_choice_the_newest_is_shown_and_one_run_alone_needs_no_c
         assert isinstance(w.app.screen, Dashboard)
 
 
-async def test_two_runs_of_one_name_are_told_apart_by_where_they_lie(
-    watching: Any, live: Start, tmp_path: Path
-) -> None:
+async def test_two_runs_of_one_name_differ_by_their_folders(watching: Any, live: Start, tmp_path: Path) -> None:
     for folder in "ab":
         (tmp_path / folder).mkdir()
     async with watching(live(name="a/run").path, live(name="b/run").path, choose=True) as w:
@@ -64,11 +62,11 @@ async def test_two_runs_of_one_name_are_told_apart_by_where_they_lie(
 
 def test_leaving_names_the_runs_that_are_left_behind(live: Start, ended: Path) -> None:
     waiting, training = live(name="waiting").path, live(name="training", state="running", steps=100_000).path
-    told = messages_for_other_runs([waiting, ended, training, ended.with_name("gone.wnt")], stop=False)
-    assert [sentence.split()[0] for sentence in told] == ["waiting", "training"]
+    said = messages_for_other_runs([waiting, ended, training, ended.with_name("gone.wnt")], stop=False)
+    assert [sentence.split()[0] for sentence in said] == ["waiting", "training"]
     until = "is ended and saved after an hour without a viewer"
-    assert told[0] == f"waiting waits at step 37 and {until}. Come back: wnt-tui attach {waiting}"
-    assert "goes on without you" in told[1]
+    assert said[0] == f"waiting waits at step 37 and {until}. Come back: wnt-tui attach {waiting}"
+    assert "goes on without you" in said[1]
     assert engine_alive(waiting)
     assert engine_alive(training)
 
@@ -77,10 +75,10 @@ async def test_stopping_ends_the_runs_that_wait_and_no_others(live: Start) -> No
     waiting, training = live(name="waiting").path, live(name="training", state="running", steps=100_000).path
     watched = live(name="watched").path
     with ViewerMark(watched):
-        told = await asyncio.to_thread(messages_for_other_runs, [waiting, training, watched], stop=True)
-    assert told[0].startswith("waiting, which waited at step 37, is saved too. Look at it again: wnt-tui replay")
-    assert told[1].startswith("training goes on without you")
-    assert told[2].startswith("watched waits at step 37")
+        said = await asyncio.to_thread(messages_for_other_runs, [waiting, training, watched], stop=True)
+    assert said[0].startswith("waiting, which waited at step 37, is saved too. Look at it again: wnt-tui replay")
+    assert said[1].startswith("training goes on without you")
+    assert said[2].startswith("watched waits at step 37")
     assert [engine_alive(path) for path in (waiting, training, watched)] == [False, True, True]
     with SessionReader(waiting) as reader:
         assert reader.engine().state == "stopped"

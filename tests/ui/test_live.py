@@ -29,7 +29,7 @@ async def test_a_paused_engine_is_said_to_live_and_to_be_paused(
         assert w.dashboard.cursor.window() == (0, 80)
 
 
-async def test_space_resumes_and_pauses_and_tells_at_which_step(watching: Any, live: Start) -> None:
+async def test_space_resumes_and_pauses_and_says_at_which_step(watching: Any, live: Start) -> None:
     async with watching(live(interval=0.1).path) as w:
         await w.press("space")
         await w.until(footer_says(w, "resumed at step 37"))
@@ -115,7 +115,7 @@ async def test_capital_q_stops_the_engine_saves_and_leaves(watching: Any, live: 
         assert reader.engine().state == "stopped"
 
 
-async def test_ctrl_c_tells_how_to_leave_and_does_not(watching: Any, live: Start) -> None:
+async def test_ctrl_c_says_how_to_leave_and_does_not(watching: Any, live: Start) -> None:
     async with watching(live().path) as w:
         await w.press("ctrl+c")
         assert "q leaves, training goes on" in w.line("#footer")

@@ -159,6 +159,6 @@ async def test_names_of_the_catalogue_are_completed() -> None:
     assert await names.get_suggestion("diverging") is None
 
 
-def test_many_hits_are_told_by_the_last() -> None:
+def test_of_many_hits_the_last_are_listed() -> None:
     assert described(SetBreakpoint("pl < 1", ())) == "pl < 1   not hit"
     assert described(SetBreakpoint("pl < 1", tuple(range(9)))) == "pl < 1   hit at step … 3, 4, 5, 6, 7, 8"

@@ -172,7 +172,7 @@ def test_after_its_source_has_closed_a_snapshot_still_answers(ended: Path) -> No
 
 
 class SlowReader:
-    """A disk that answers when it is told to."""
+    """A disk that answers on demand."""
 
     def __init__(self) -> None:
         self.go = threading.Event()
@@ -225,7 +225,7 @@ def test_a_wide_window_is_shown_roughly_at_first_and_sharpened_when_nothing_else
     cache.extend(100_000)
 
     def shown(first: int) -> int:
-        """How many blocks are drawn in the end, after the source has answered what was asked."""
+        """Blocks that are drawn in the end, after the source has answered."""
         cache.bands(NAMES, first, first + 999, 1000)
         cache.serve(reader)
         return cache.bands(NAMES, first, first + 999, 1000)[NAME].first.size

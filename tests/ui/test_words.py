@@ -28,7 +28,7 @@ def test_a_duration_reads_like_a_clock(seconds: float, shown: str) -> None:
     ("speed", "shown"),
     [(4.12, "4.1/s"), (120.0, "120/s"), (0.5, "2 s/step"), (0.001, "16:40 a step"), (0.0, ""), (math.nan, "")],
 )
-def test_a_slow_run_is_told_in_seconds_a_step(speed: float, shown: str) -> None:
+def test_a_slow_run_is_shown_in_seconds_a_step(speed: float, shown: str) -> None:
     assert rate(speed) == shown
 
 

@@ -1,1 +1,1 @@
-"""Full screens: the dashboard, its help, and the choice among sessions."""
+"""The dashboard with its keys and collaborators, and the dialogs that lie over it."""

@@ -74,7 +74,7 @@ class Dashboard(Screen[None]):
         self.selected_layer = 0
         self.estimator: Estimator | None = None
         self.changed = time.monotonic()
-        """When the panels were drawn last."""
+        """Time of the last drawing of the panels."""
 
         self.header = Header(palette)
         self.compared = Compared(palette)

@@ -30,7 +30,7 @@ class SessionDialog(ListDialog[Path | None]):
 
     Args:
         paths: The sessions.
-        heading: What enter does.
+        heading: The title, which says what enter does.
         palette: Styles and characters.
         checked: Those that have a mark; None where none can have one.
         parent: The one that the session on the screen branches from.

@@ -14,8 +14,8 @@ from rich.cells import cell_len
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-# What texts are written with, in words an ASCII terminal can show. Widths change, so texts are translated before they
-# are laid out, never after.
+# Characters of texts as an ASCII terminal can show them. Widths change, so texts are translated before they are laid
+# out, never after.
 _ASCII = {
     "λ": "lambda", "μ": "mu", "η": "eta", "κ": "kappa", "ρ": "rho", "σ": "sigma", "δ": "delta", "Δ": "d",
     "θ": "theta", "Θ": "Theta", "Σ": "Sum", "Π": "Prod", "β": "beta", "ε": "eps", "φ": "phi", "γ": "gamma",

@@ -22,7 +22,7 @@ from textual.theme import BUILTIN_THEMES, Theme
 from wnt_tui.theme.glyphs import ASCII, UNICODE, Glyphs
 
 Depth = Literal["truecolor", "256", "16", "mono"]
-"""How many colours there are."""
+"""Colours that a terminal shows."""
 
 BACKGROUND = "#0d1117"
 SURFACE = "#12181f"
@@ -112,7 +112,7 @@ def make_palette(depth: Depth = "truecolor", *, ascii_only: bool = False) -> Pal
     ground, column, beyond = Style.parse(f"{FOREGROUND} on {BACKGROUND}"), 0, f"{BACKGROUND} on #eef1f5"
     if depth == "16":
         ground, column, beyond = Style(), 1, "bright_white"
-        # Each colour stands for two levels, told apart by density.
+        # Each colour stands for two levels, which differ by density.
         heat = [colour for colour in _HEAT_16 for _ in range(2)]
         marks = ".:-=+oxX#@" if ascii_only else "▒█" * len(_HEAT_16)
     elif depth == "mono":

@@ -1,1 +1,1 @@
-"""What surrounds the panels: header, tabs, key numbers, timeline, footer and its prompt."""
+"""The grid of panels and the lines around it: header, tabs, key numbers, timeline, footer and its prompt."""

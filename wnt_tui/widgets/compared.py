@@ -33,7 +33,7 @@ class Compared(Line):
         for place, snapshot in enumerate(snapshots):
             sign = f"{LETTERS[place]} {glyphs.markers[place % len(glyphs.markers)]} "
             changes = " · ".join(f"{name} {values[place]}" for name, values in differing)
-            # The end of a name tells runs apart that begin alike, but options tell more: they get half of the room.
+            # Runs that begin alike differ in the end of their names, but options say more: they get half of the room.
             words = f"{snapshot.name}  {changes}" if changes else snapshot.name
             if changes and len(words) > room - len(sign):
                 half = max((room - len(sign)) // 2, room - len(sign) - len(changes) - 2)

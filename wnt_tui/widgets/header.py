@@ -65,7 +65,7 @@ class Header(Line):
     step: reactive[int] = reactive(0)
     """The cursor's step, whose learning rate is shown."""
     link: reactive[str] = reactive("")
-    """What is said of the link to the terminal: nothing where it is quick."""
+    """A word on the link to the terminal; empty where it is quick."""
     waiting: reactive[str] = reactive("opening…")
     """Shown before there is a snapshot."""
 
