@@ -42,6 +42,14 @@ class HelpPage(VerticalScroll):
         Binding("b", "page_up", show=False),
     ]
 
+    def action_page_down(self) -> None:
+        """Scroll by a page; its last lines stay in sight."""
+        self.scroll_relative(y=max(1, self.size.height - 2), animate=False)
+
+    def action_page_up(self) -> None:
+        """Scroll back by a page; its first lines stay in sight."""
+        self.scroll_relative(y=-max(1, self.size.height - 2), animate=False)
+
 
 class HelpScreen(Dialog[None]):
     """Keys, the selected panel, then the other panels.
