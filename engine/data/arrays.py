@@ -37,17 +37,14 @@ _FORM = (
 
 
 def read(path: str | Path) -> Source:
-    """Read and check an ``.npz`` file.
+    """All examples of an ``.npz`` file.
 
     Images of four axes have their channels last; where the last axis is longer than 4 and the second is
     not, the channels are taken to come first, as in torch, and are moved. uint8 are pixels. The number of
     classes is the largest label plus one, and at least 2. Keys other than the four are ignored.
 
-    Args:
-        path: The file.
-
     Returns:
-        All of its examples.
+        The examples.
 
     Raises:
         DataError: The file is missing, not such a file, or holds something that cannot be trained on.

@@ -45,20 +45,8 @@ def require(data_dir: str | None) -> Path:
 
 
 def read(data_dir: str | None) -> Source:
-    """All of CIFAR-10.
-
-    torchvision compares every file with its known MD5 before it unpickles it, so a file that was changed
-    on disk is refused unread.
-
-    Args:
-        data_dir: The value of ``--data-dir``, or None.
-
-    Returns:
-        50000 training and 10000 test images, shape (N, 32, 32, 3), uint8.
-
-    Raises:
-        DataError: CIFAR-10 is not there, is damaged, or torchvision cannot be imported.
-    """
+    """50000 training and 10000 test images, shape (N, 32, 32, 3), uint8; DataError where they cannot be read."""
+    # torchvision compares every file with its known MD5 before it unpickles it: one that was changed is refused unread.
     root = require(data_dir)
     get_it = _way_out(f" --dir {shell_path(root)}")
     datasets = torchvision_datasets()
