@@ -22,13 +22,13 @@ from engine.session.liveness import viewer_attached, viewers_path
 from engine.training.trainer import Trainer
 
 POLL_SECONDS = 0.02
-"""How often a paused engine looks for commands."""
+"""A paused engine looks for commands so often."""
 
 LONELY_SECONDS = 3600.0
-"""How long a paused engine waits for a viewer to come back before it ends in order."""
+"""A paused engine waits so long for a viewer to come back before it ends in order."""
 
 GRACE_SECONDS = 3.0
-"""How long a finished live engine waits for a viewer that may be about to attach."""
+"""A finished live engine waits so long for a viewer that may be about to attach."""
 
 
 class TrainingLoop:
@@ -83,7 +83,7 @@ class TrainingLoop:
             self._leave_row()
 
     def _handle_commands(self) -> None:
-        """Do what viewers and signals have asked for."""
+        """Carry out what viewers and signals have asked for."""
         self._commands.handle_pending()
         if self._state.checkpoint_wanted:
             self._state.checkpoint_wanted = False

@@ -19,8 +19,8 @@ def marks(path: Path) -> list[tuple[int, str]]:
 
 def test_a_finished_session_is_marked_at_its_newest_step_or_a_given_one(wnt: Run, session: Path) -> None:
     assert wnt("mark", str(session), "the end").stdout == "Step 5 is marked.\n"
-    told = json.loads(wnt("mark", str(session), "--step", "2", "--json").stdout)
-    assert (told["state"], told["step"]) == ("done", 2)
+    output = json.loads(wnt("mark", str(session), "--step", "2", "--json").stdout)
+    assert (output["state"], output["step"]) == ("done", 2)
     assert marks(session) == [(5, "the end"), (2, "")]
     refused = wnt("mark", str(session), "--step", "6")
     assert (refused.returncode, refused.stdout) == (2, "")

@@ -115,7 +115,7 @@ def test_the_toml_of_a_configuration_is_a_config_file(started: list[RunConfig], 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "output"),
     [
         (["run", "--width", "0"], "--width is 0"),
         (["run", "--width", "many"], "--width"),
@@ -131,11 +131,11 @@ def test_the_toml_of_a_configuration_is_a_config_file(started: list[RunConfig], 
     ],
 )
 def test_a_wrong_command_line_is_one_sentence_and_exit_code_2(
-    started: list[RunConfig], capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+    started: list[RunConfig], capsys: pytest.CaptureFixture[str], arguments: list[str], output: str
 ) -> None:
     assert invoke(arguments) == 2
     error = capsys.readouterr().err
-    assert told in error
+    assert output in error
     assert "Traceback" not in error
     assert started == []
 

@@ -88,8 +88,8 @@ def test_a_name_that_is_no_text_is_listed_as_valid_json_and_found_as_it_is_shown
     assert set(listed) == {"finished", "unreadable"}
     assert listed["finished"].endswith(r"/caf\xe9\n.wnt")
     for spelled in (str(odd), listed["finished"], f"/{odd}", f"{folder}/../{odd.parent.name}/caf\udce9\n"):
-        told = json.loads(wnt("status", spelled, "--json").stdout)
-        assert (told["session"], told["step"]) == (listed["finished"], 5)
+        output = json.loads(wnt("status", spelled, "--json").stdout)
+        assert (output["session"], output["step"]) == (listed["finished"], 5)
     assert r"caf\xe9\n" in wnt("ls", folder).stdout
 
 

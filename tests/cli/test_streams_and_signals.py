@@ -56,9 +56,9 @@ def test_a_signal_ends_a_command_quietly_while_it_loads_and_when_it_works(enviro
     wait_for_first_line(process)
     time.sleep(after)
     process.send_signal(number)
-    _, told = process.communicate(timeout=60)
+    _, output = process.communicate(timeout=60)
     assert process.returncode in {-number, 128 + number}  # a shell has 128 and its number for both
-    assert told == ""
+    assert output == ""
 
 
 def wait_for_first_line(process: subprocess.Popen[str]) -> None:

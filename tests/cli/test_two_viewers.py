@@ -46,7 +46,7 @@ def commands(path: Path, name: str) -> list[Any]:
 
 
 def rings(output: str) -> int:
-    """How often the bell rang; the same character also ends what is told to a terminal about its window."""
+    """How often the bell rang; the same character also ends what is said to a terminal about its window."""
     return re.sub(r"\x1b\][^\a\x1b]*(\a|\x1b\\)", "", output).count("\a")
 
 

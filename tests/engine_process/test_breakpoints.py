@@ -91,8 +91,8 @@ def test_breakpoints_are_set_and_cleared_in_a_living_engine_and_that_is_recorded
         assert command_and_wait(path, "clear", condition="step >= 4").state == "done"
         assert command_and_wait(path, "clear", condition="step >= 4").state == "refused"
         with SessionReader(path) as reader:
-            told = [(sent.name, sent.state, sent.step) for sent in reader.commands()]
-        assert told == [
+            output = [(sent.name, sent.state, sent.step) for sent in reader.commands()]
+        assert output == [
             ("break", "done", 1),
             ("break", "refused", 1),
             ("step", "done", 1),
@@ -149,7 +149,7 @@ def test_what_two_commanders_ask_at_once_is_done_once_each_and_acknowledged_with
         assert {command.state for command in commands} == {"done"}
         steps = [command.step for command in commands]
         assert None not in steps
-        assert steps == sorted(steps)  # obeyed in the order of sending
+        assert steps == sorted(steps)  # in the order of sending
 
 
 def test_a_command_is_neither_lost_nor_repeated_when_its_viewer_is_killed(tmp_path):
@@ -201,8 +201,8 @@ def test_rows_that_are_executed_again_hit_nothing_and_new_ones_do(tmp_path):
         assert command_and_wait(path, "step", n=3).state == "done"
         until(lambda: (engine(path).state, engine(path).step) == ("paused", 5))
         rewind_and_wait(path, 1)
-        told = command_and_wait(path, "break", condition="step >= 4").reply
-        assert told.endswith("from step 6 on.")
+        output = command_and_wait(path, "break", condition="step >= 4").reply
+        assert output.endswith("from step 6 on.")
         assert command_and_wait(path, "resume").state == "done"
         until(lambda: (engine(path).state, engine(path).step) == ("paused", 6))
         assert [(hit.step, hit.data["breakpoint"]) for hit in events(path, "break")] == [

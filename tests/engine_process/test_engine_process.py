@@ -1,4 +1,4 @@
-"""The real engine as a process: its session, its exit codes, and the commands it obeys."""
+"""The real engine as a process: its session, its exit codes, and the commands it carries out."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_a_hangup_does_not_stop_a_run_under_nohup(tmp_path):
         process.wait()
 
 
-def test_commands_are_obeyed_and_acknowledged_with_the_step_at_which_they_took_effect(tmp_path):
+def test_commands_are_carried_out_and_answered_with_the_step_at_which_they_took_effect(tmp_path):
     path = tmp_path / "live.wnt"
     with live(path, steps=ENDLESS) as process, ViewerMark(path):
         until(lambda: engine(path).step > 2)

@@ -39,10 +39,10 @@ def test_a_log_file_gets_some_hundred_lines_however_long_the_run(tmp_path, monke
     for step in range(steps + 1):
         lines.row(row(step), steps)
         now[0] += seconds_a_step
-    told = stream.getvalue().splitlines()
+    output = stream.getvalue().splitlines()
     ten_minutes = steps * seconds_a_step / 600
-    assert 3 <= len(told) <= 105 + ten_minutes
-    assert told[-1].startswith(f"step {steps}/{steps} ")
+    assert 3 <= len(output) <= 105 + ten_minutes
+    assert output[-1].startswith(f"step {steps}/{steps} ")
 
 
 def test_a_run_that_hardly_moves_is_heard_of_every_ten_minutes(tmp_path, monkeypatch):
@@ -61,15 +61,15 @@ def test_a_pipe_that_nobody_reads_holds_nothing_up_and_gets_every_event_once_it_
     stream = os.fdopen(writing, "w")
     lines = progress.Lines(stream, tmp_path / "run.wnt")
 
-    def tell():
+    def report():
         for step in range(3000):
             lines.event(Event(step, "notice", "x" * 200))
             lines.row(row(step), STEPS)
 
-    teller = threading.Thread(target=tell, daemon=True)
-    teller.start()
-    teller.join(60)
-    assert not teller.is_alive()
+    reporter = threading.Thread(target=report, daemon=True)
+    reporter.start()
+    reporter.join(60)
+    assert not reporter.is_alive()
     lines.event(Event(5000, "notice", "the last one"))
     received = io.StringIO()
 
@@ -86,15 +86,15 @@ def test_a_pipe_that_nobody_reads_holds_nothing_up_and_gets_every_event_once_it_
     assert "the last one" in received.getvalue()
 
 
-def test_a_breakpoint_is_told_of_and_that_the_run_waits_there_whatever_became_of_the_file(tmp_path):
+def test_a_breakpoint_is_reported_and_that_the_run_waits_there_whatever_became_of_the_file(tmp_path):
     stream = io.StringIO()
     lines = progress.Lines(stream, tmp_path / "moved.wnt")
     lines.event(Event(5, "break", "step >= 5"))
     assert "Waiting" not in stream.getvalue()
     lines.event(Event(5, "pause", "Paused by a breakpoint: step >= 5"))
-    told = stream.getvalue().splitlines()[-2:]
-    assert told[0] == "breakpoint at step 5: step >= 5"
-    assert told[1].startswith("Waiting at step 5: `wnt-tui resume ")
+    output = stream.getvalue().splitlines()[-2:]
+    assert output[0] == "breakpoint at step 5: step >= 5"
+    assert output[1].startswith("Waiting at step 5: `wnt-tui resume ")
 
 
 def test_a_run_that_goes_on_beyond_its_own_steps_says_that_it_waits_at_a_breakpoint(tmp_path, monkeypatch):

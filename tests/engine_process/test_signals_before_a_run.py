@@ -59,9 +59,9 @@ def test_a_checkpoint_that_is_asked_for_while_an_engine_loads_is_kept_once_it_ru
     with starting(run_request(path)) as process:
         until(lock_of(path).exists)
         process.send_signal(signals.CHECKPOINT)
-        _, told = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0, told
-    assert "SIGUSR1 asked for a checkpoint. Checkpoint of step 0" in told
+        _, output = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, output
+    assert "SIGUSR1 asked for a checkpoint. Checkpoint of step 0" in output
 
 
 def test_a_run_that_a_signal_keeps_from_going_on_is_said_to_be_as_it_was(tmp_path):
@@ -71,8 +71,8 @@ def test_a_run_that_a_signal_keeps_from_going_on_is_said_to_be_as_it_was(tmp_pat
     with starting(resume_request(path, 9)) as process:
         until(lock_of(path).exists)
         process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=PATIENCE)
-    assert told == f"Stopped by SIGTERM before it began; {path} is as it was.\n"
+        _, output = process.communicate(timeout=PATIENCE)
+    assert output == f"Stopped by SIGTERM before it began; {path} is as it was.\n"
     assert path.read_bytes() == before
     assert not lock_of(path).exists()
 
@@ -83,7 +83,7 @@ def test_so_is_one_that_waits_for_its_session_before_it_goes_on(tmp_path):
     with locked(path), starting(resume_request(path, 9)) as process:
         until(lambda: handled(process, signals.CHECKPOINT))
         process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=PATIENCE)
+        _, output = process.communicate(timeout=PATIENCE)
         assert process.returncode == 128 + signal.SIGTERM
-    assert told == f"Stopped by SIGTERM before it began; {path} is as it was.\n"
+    assert output == f"Stopped by SIGTERM before it began; {path} is as it was.\n"
     assert not lock_of(path).exists()

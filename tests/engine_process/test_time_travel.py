@@ -48,7 +48,7 @@ def kill_at(path, step, **changes):
         return reader.last_step()
 
 
-def test_a_command_sent_while_a_resumed_engine_loads_is_obeyed_and_one_to_the_engine_before_it_is_not(
+def test_a_command_sent_while_a_resumed_engine_loads_is_carried_out_and_one_to_the_engine_before_it_is_not(
     tmp_path, monkeypatch
 ):
     path = tmp_path / "a.wnt"
@@ -84,9 +84,9 @@ def test_a_killed_run_resumes_and_becomes_the_run_that_was_never_killed(tmp_path
     done = engine_run(resume_request(path, goal))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["rows"] == goal + 1
-    (told,) = events(path, "resume")
-    assert told.startswith(f"A new engine goes on after step {last}: from ")
-    assert ("the checkpoint of step" in told) == (checkpoints is not None)
+    (output,) = events(path, "resume")
+    assert output.startswith(f"A new engine goes on after step {last}: from ")
+    assert ("the checkpoint of step" in output) == (checkpoints is not None)
     after = table(path)
     assert after[0][: last + 1] == before[0]
     recorded(whole, steps=goal, measure="all", checkpoint_every=checkpoints)
@@ -263,8 +263,8 @@ def test_regular_checkpoints_stop_at_their_limit_and_it_is_said_once(tmp_path):
         assert sum(map(reader.checkpoint_bytes, kept)) <= 50_000
     assert kept[:2] == (2, 4)
     assert len(kept) < 10
-    (told,) = events(path, "notice")
-    assert told.startswith("Kept checkpoints would exceed --checkpoint-limit")
+    (output,) = events(path, "notice")
+    assert output.startswith("Kept checkpoints would exceed --checkpoint-limit")
 
 
 @pytest.mark.parametrize(
@@ -287,8 +287,8 @@ def test_a_branch_names_its_parent_and_stands_for_itself(tmp_path, changes):
     }
     assert all(getattr(config, name) == value for name, value in changes.items())
     assert verify(path).identical
-    (told,) = events(path, "branch")
-    assert told.startswith("Branched from parent at step 5: ")
+    (output,) = events(path, "branch")
+    assert output.startswith("Branched from parent at step 5: ")
 
 
 def test_a_branch_with_nothing_changed_is_the_parent_again(tmp_path):

@@ -83,8 +83,8 @@ def test_a_checkpoint_that_the_disk_has_no_room_for_is_not_written_and_rows_go_o
         with SessionReader(path) as reader:
             assert reader.checkpoints() == ()
             assert reader.steps()[0].size == 7
-            (told,) = [row.event.message for row in reader.events() if row.event.kind == "notice"]
-        assert "rows come first" in told
+            (output,) = [row.event.message for row in reader.events() if row.event.kind == "notice"]
+        assert "rows come first" in output
 
 
 @pytest.mark.parametrize("how", ["removed", "moved"])
@@ -97,15 +97,15 @@ def test_a_file_taken_away_under_a_running_engine_is_saved_beside_it(tmp_path, h
         else:
             path.rename(tmp_path / "elsewhere.wnt")
         assert process.wait() == 1
-    told = process.printed()
-    assert "was moved or removed while it is being recorded. All " in told
-    assert "Traceback" not in told
+    output = process.printed()
+    assert "was moved or removed while it is being recorded. All " in output
+    assert "Traceback" not in output
     rescued = tmp_path / "run-rescued-1.wnt"
     with SessionReader(rescued) as reader:
         last = reader.last_step()
         assert reader.steps()[0].size == last + 1 > 30
         assert reader.engine().state == "stopped"
-    assert f"All {last + 1} rows are saved in {rescued}" in told
+    assert f"All {last + 1} rows are saved in {rescued}" in output
     # Going on executes all of them again, and refuses where one comes out otherwise.
     assert engine_run(resume_request(rescued, last + 3)).returncode == 0
 
@@ -175,6 +175,6 @@ def test_two_engines_started_on_one_session_at_once_leave_one_run(tmp_path):
     path = tmp_path / "run.wnt"
     processes = [EngineProcess(run_request(path, steps=30)) for _ in range(3)]
     assert sorted(process.wait() for process in processes) == [0, 1, 1]
-    told = [process.printed() for process in processes]
-    assert sum("Another engine is already writing" in text or "exists already" in text for text in told) == 2
+    output = [process.printed() for process in processes]
+    assert sum("Another engine is already writing" in text or "exists already" in text for text in output) == 2
     assert verify(path).identical

@@ -91,10 +91,10 @@ def test_a_run_on_a_full_disk_says_since_when_and_a_signal_ends_it_with_what_is_
         path = disk / "run.wnt"
         with engine(run_request(path, steps=60)) as process:
             until(lambda: path.exists() and state(path).blocked_since is not None)
-            told = said(path)
-            assert re.search(r"recording blocked since \d\d:\d\d", told)
-            assert "left" not in told
-            assert "/s" not in told
+            output = said(path)
+            assert re.search(r"recording blocked since \d\d:\d\d", output)
+            assert "left" not in output
+            assert "/s" not in output
             with pytest.raises(SessionError, match="blocked since"):
                 ask(path, "pause")
             until(lambda: "step 60/60" in process.printed())
@@ -163,10 +163,10 @@ def test_an_engine_that_was_stopped_gives_no_sign_of_life_and_goes_on_when_it_ma
         with pytest.raises(SessionError, match=r"no sign of life since \d\d:\d\d.*kill -CONT"):
             wait(path, number, timeout=60)
         assert time.monotonic() - began < 2 * ENDED_SECONDS
-        told = said(path)
-        assert re.search(r"no sign of life since \d\d:\d\d", told)
-        assert "live" not in told
-        assert "left" not in told
+        output = said(path)
+        assert re.search(r"no sign of life since \d\d:\d\d", output)
+        assert "live" not in output
+        assert "left" not in output
         process.send_signal(signal.SIGCONT)
         until(lambda: re.search(r"live paused since \d\d:\d\d", said(path)))
         assert wait(path, number, timeout=60).state == "done"  # what was sent has waited for it

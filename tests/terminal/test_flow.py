@@ -12,7 +12,7 @@ ASKED = re.compile(r"\x1b\[(\d+);(\d+)H\x1b\[6n")
 
 
 class Wire:
-    """A link and a terminal behind it; time passes when it is told to."""
+    """A link and a terminal behind it; time passes at the call of the test."""
 
     def __init__(self, rate: float, latency: float) -> None:
         self.now = 100.0
@@ -86,7 +86,7 @@ def test_a_wide_link_of_much_latency_takes_a_picture_at_once_but_no_second_one_b
     assert wire.link.room() > 60_000
 
 
-def test_what_a_slow_link_needs_is_told_and_no_more_when_it_is_quick_again() -> None:
+def test_what_a_slow_link_needs_is_reported_and_no_more_when_it_is_quick_again() -> None:
     wire = Wire(8_000, 0.2)
     wire.write(100)
     wire.stream(10)
@@ -96,7 +96,7 @@ def test_what_a_slow_link_needs_is_told_and_no_more_when_it_is_quick_again() -> 
     assert wire.link.report() == ""
 
 
-def test_while_an_answer_is_waited_for_the_time_is_told() -> None:
+def test_while_an_answer_is_waited_for_the_time_is_reported() -> None:
     wire = Wire(8_000, 0.1)
     wire.write(100)
     wire.stream(3)

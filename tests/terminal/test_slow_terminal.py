@@ -161,7 +161,7 @@ def test_answers_and_their_look_alikes_are_never_taken_for_keys(slow: Open, sess
     terminal.until(lambda text: "help ·" not in text)
 
 
-def test_a_terminal_that_never_answers_shows_the_picture_and_obeys(slow: Open, recording: Path) -> None:
+def test_a_terminal_that_never_answers_shows_the_picture_and_answers_keys(slow: Open, recording: Path) -> None:
     terminal = slow("attach", recording, answers=lambda *_: [])
     terminal.until(lambda text: "running" in header(text) and "events" in text)
     terminal.press(" ")

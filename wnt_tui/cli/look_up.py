@@ -42,7 +42,7 @@ def listing() -> str:
         lines += ["", click.style(title, bold=True)]
         for name, symbol, meaning in entries:
             lines.append(f"  {click.style(name.ljust(names), fg='cyan')}  {symbol.ljust(symbols)}  {meaning}".rstrip())
-    return "\n".join([*lines[1:], "", "wnt-tui explain NAME tells more."])
+    return "\n".join([*lines[1:], "", "wnt-tui explain NAME says more."])
 
 
 def explanation(name: str) -> str:

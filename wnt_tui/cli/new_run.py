@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from engine import signals
 from engine.requests import Run
-from engine.session.liveness import EngineLock
 from wnt_tui.cli.group import SectionedCommand
 from wnt_tui.cli.imports import prepare_screen
 from wnt_tui.cli.options import RunOptions, run_option_list
 from wnt_tui.process.engine_process import become_training, start_engine
+
+if TYPE_CHECKING:
+    from engine.session.liveness import EngineLock
 
 
 @click.command(cls=SectionedCommand, hidden=True, params=run_option_list())

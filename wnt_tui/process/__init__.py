@@ -1,1 +1,1 @@
-"""The engine process seen from the viewer: started, told, branched, left."""
+"""The engine process seen from the viewer: started, commanded, branched from, left."""
