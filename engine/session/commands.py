@@ -15,7 +15,7 @@ from engine.paths import shell_path, shown_path
 from engine.session.liveness import engine_alive
 from engine.session.opening import connect, primary_code, sentence_of
 from engine.session.reader import SessionReader
-from engine.session.rows import Argument, CommandAnswer
+from engine.session.rows import Argument, Command
 from engine.session.text import clock
 from engine.session.vocabulary import check_arguments
 
@@ -39,7 +39,7 @@ def send(path: str | Path, name: str, arguments: Mapping[str, Argument] | None =
     row = (time.time(), sender, name, json.dumps(checked, allow_nan=False))
     with SessionReader(session) as reader:  # refuses what is not a session, before anything is written to it
         if not engine_alive(session):
-            raise SessionError(*_not_running(session))
+            raise _not_running(session)
         try:
             return insert_row(session, _INSERT, row, meanwhile=lambda: _require_going_on(reader, sent=False))
         except sqlite3.Error as error:
@@ -51,20 +51,20 @@ def send(path: str | Path, name: str, arguments: Mapping[str, Argument] | None =
             ) from None
 
 
-def wait(path: str | Path, command_id: int, timeout: float = 5.0) -> CommandAnswer:
+def wait(path: str | Path, command_id: int, timeout: float = 5.0) -> Command:
     """Return the engine's answer, ``pending`` where the time was up first; it comes between steps."""
     deadline, doubted = time.monotonic() + timeout, time.monotonic() + _DOUBT_SECONDS
     with SessionReader(path) as reader:
         while True:
             # Asked before the row is read: an engine answers first and dies then.
             alive = engine_alive(path)
-            answer = reader.answer(command_id)
+            answer = reader.command(command_id)
             if answer is None:
                 raise SessionError(f"{path} has no command {command_id}.")
             if answer.state != "pending":
                 return answer
             if not alive:
-                raise SessionError(*_not_running(Path(path)))
+                raise _not_running(Path(path))
             if time.monotonic() >= deadline:
                 return answer
             if time.monotonic() >= doubted:
@@ -72,7 +72,7 @@ def wait(path: str | Path, command_id: int, timeout: float = 5.0) -> CommandAnsw
             time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
 
 
-def sentence_of_answer(name: str, answer: CommandAnswer) -> str:
+def sentence_of_answer(name: str, answer: Command) -> str:
     """An engine's answer to a command in a sentence."""
     if answer.state == "pending":
         return f"{name}: sent; the engine lives, is busy with a step, and will answer after it."
@@ -105,7 +105,7 @@ def _require_going_on(reader: SessionReader, *, sent: bool) -> None:
     engine, name = reader.engine(), reader.name
     waits = "What was sent waits for it. " if sent else ""
     if not engine.alive:
-        raise SessionError(*_not_running(reader.path))
+        raise _not_running(reader.path)
     if engine.silent_since is not None:
         raise SessionError(
             f"{name}: its engine has given no sign of life since {clock(engine.silent_since)}.",
@@ -118,8 +118,8 @@ def _require_going_on(reader: SessionReader, *, sent: bool) -> None:
         )
 
 
-def _not_running(session: Path) -> tuple[str, str]:
-    return (
+def _not_running(session: Path) -> SessionError:
+    return SessionError(
         f"{shown_path(session.stem)}: its engine is not running.",
         f"`wnt-tui replay {shell_path(session)}` shows what it recorded.",
     )

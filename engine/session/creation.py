@@ -14,8 +14,7 @@ from pathlib import Path
 from engine.config import RunConfig
 from engine.errors import SessionError
 from engine.paths import printable
-from engine.session.filesystem import appearing, filesystem_type, is_network_type
-from engine.session.liveness import own_file
+from engine.session.filesystem import appearing, filesystem_type, is_network_type, own_copy
 from engine.session.opening import connect, sentence_of
 from engine.session.schema import DDL, ENGINE_COLUMNS, METRIC_COLUMNS, insert_into, quoted
 
@@ -71,7 +70,7 @@ def bring_up_to_date(path: Path, lr: float) -> None:
             )
             connection.execute("COMMIT")
     except sqlite3.Error as error:
-        raise SessionError(f"Cannot write {path}: {sentence_of(error)}.", own_file(path)) from None
+        raise SessionError(f"Cannot write {path}: {sentence_of(error)}.", own_copy(path)) from None
 
 
 def fresh_engine() -> dict[str, str | int | float | None]:
@@ -111,7 +110,7 @@ def connect_writer(path: Path) -> tuple[sqlite3.Connection, str]:
             connection.close()
         raise SessionError(
             f"Cannot write {path}: {sentence_of(error)}.",
-            own_file(path),
+            own_copy(path),
         ) from None
     if mode == "wal":
         return connection, ""

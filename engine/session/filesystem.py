@@ -27,6 +27,7 @@ _NETWORK_FUSE = frozenset({
     "rclone", "s3fs", "sshfs", "vmhgfs-fuse",
 })
 # fmt: on
+ASK_OWNER = "Ask its owner to `wnt-tui copy` it for you."
 _MOUNTS = Path("/proc/mounts")
 _DRAFT_CHARACTERS = 40
 
@@ -119,6 +120,14 @@ def _other_folder(folder: Path, error: OSError) -> str:
     if error.errno == errno.ENAMETOOLONG:
         return "Give a shorter path."
     return "Give a path in a folder that you may write to."
+
+
+def own_copy(session: Path) -> str:
+    """Return the way out for whoever may not write a session."""
+    if not os.access(session, os.R_OK):
+        return ASK_OWNER
+    name = shell_path(session)
+    return f"To go on in a file of your own: `wnt-tui copy {name} FILE` or `wnt-tui branch {name} --step K`."
 
 
 def _place(draft: Path, path: Path) -> None:

@@ -8,7 +8,6 @@ its heartbeat in the lock file says. The pid in the lock file and in the session
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import socket
@@ -19,14 +18,12 @@ from typing import Self
 
 from engine.errors import SessionError
 from engine.paths import real_path, shell_path
+from engine.session.file_lock import is_held, lock_file
+from engine.session.filesystem import own_copy
 from engine.session.heartbeat import AT, ROOM, Heartbeat, read_lock_file
-
-ASK_OWNER = "Ask its owner to `wnt-tui copy` it for you."
 
 _PATIENCE = 1.0
 """Seconds in which a taker tries again: someone who only asks holds a shared lock for some microseconds."""
-
-_HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 
 
 def lock_path(session: str | Path) -> Path:
@@ -39,22 +36,14 @@ def viewers_path(session: str | Path) -> Path:
     return _beside(session, ".viewers")
 
 
-def own_file(session: Path) -> str:
-    """Return the way out for whoever may not write a session."""
-    if not os.access(session, os.R_OK):
-        return ASK_OWNER
-    name = shell_path(session)
-    return f"To go on in a file of your own: `wnt-tui copy {name} FILE` or `wnt-tui branch {name} --step K`."
-
-
 def engine_alive(session: str | Path) -> bool:
     """Return whether an engine holds the session's lock; asking disturbs nobody and needs no write permission."""
-    return _held(lock_path(session), fcntl.LOCK_SH) is True
+    return is_held(lock_path(session), fcntl.LOCK_SH) is True
 
 
 def viewer_attached(session: str | Path) -> bool | None:
     """Return whether a :class:`ViewerMark` is set; None where another's file there may not be read."""
-    return _held(viewers_path(session), fcntl.LOCK_EX)
+    return is_held(viewers_path(session), fcntl.LOCK_EX)
 
 
 class EngineLock:
@@ -103,12 +92,14 @@ class EngineLock:
         """Take the lock if nobody has it now; return whether it is held. A SessionError if no lock file can be made."""
         if self._fd is None:
             try:
-                self._fd = _lock_file(self._path, fcntl.LOCK_EX, os.O_RDWR)
+                self._fd = lock_file(self._path, fcntl.LOCK_EX, os.O_RDWR)
             except BlockingIOError:
                 return False
             except OSError as error:
+                elsewhere = "Give a --session in an existing folder that you may write to and that knows file locks."
                 raise SessionError(
-                    f"Cannot lock {self.session}: {error.strerror or error}.", _other_place(self.session)
+                    f"Cannot lock {self.session}: {error.strerror or error}.",
+                    own_copy(self.session) if os.path.lexists(self.session) else elsewhere,
                 ) from None
         if self._named:  # what this process has written since is not written over
             return True
@@ -180,7 +171,7 @@ class ViewerMark:
         deadline = time.monotonic() + _PATIENCE
         while self._fd is None:
             try:
-                self._fd = _lock_file(self._path, fcntl.LOCK_SH, os.O_RDONLY)
+                self._fd = lock_file(self._path, fcntl.LOCK_SH, os.O_RDONLY)
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     return False
@@ -214,13 +205,6 @@ def _beside(session: str | Path, suffix: str) -> Path:
     return real.with_name(real.name + suffix)
 
 
-def _other_place(session: Path) -> str:
-    """The way out where the lock file cannot be made."""
-    if os.path.lexists(session):
-        return own_file(session)
-    return "Give a --session in an existing folder that you may write to and that knows file locks."
-
-
 def _inherited(path: Path, descriptor: int) -> int | None:
     """Return the descriptor if it is one of the lock file at the path, which is then held."""
     try:
@@ -231,71 +215,6 @@ def _inherited(path: Path, descriptor: int) -> int | None:
     except OSError:
         return None
     return descriptor
-
-
-def _open_file(path: Path, access: int) -> int:
-    """Return a descriptor of a file that all users share, made if there is none; no link or pipe of another's."""
-    flags = access | os.O_NOFOLLOW | os.O_NONBLOCK
-    # Not with O_CREAT at once: some systems refuse that for somebody else's file in a shared folder.
-    with contextlib.suppress(FileNotFoundError):
-        return os.open(path, flags)
-    try:
-        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644)
-    except FileExistsError:
-        return os.open(path, flags)
-    with contextlib.suppress(OSError):
-        os.fchmod(descriptor, 0o644)  # whatever the umask: who cannot read it sees no lock
-    return descriptor
-
-
-def _lock_file(path: Path, kind: int, access: int) -> int:
-    """Return a descriptor of the file at a path, made if there is none, once it is locked; else an OSError."""
-    while True:
-        try:
-            descriptor = _open_file(path, access)
-        except FileNotFoundError:
-            if not path.parent.is_dir():
-                raise
-            continue  # removed between two looks
-        try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-            there = path.stat()
-        except FileNotFoundError:
-            os.close(descriptor)
-            continue
-        except OSError as error:
-            os.close(descriptor)
-            if error.errno in _HELD:
-                raise BlockingIOError(error.errno, error.strerror) from None
-            raise
-        if os.path.samestat(there, os.fstat(descriptor)):
-            return descriptor
-        os.close(descriptor)
-
-
-def _held(path: Path, kind: int) -> bool | None:
-    """Return whether someone else's lock is in the way of this kind of lock; None where that cannot be seen."""
-    flags = os.O_NOFOLLOW | os.O_NONBLOCK
-    try:
-        try:
-            # Network file systems give an exclusive lock only on a file that is open for writing.
-            descriptor = os.open(path, flags | (os.O_RDWR if kind == fcntl.LOCK_EX else os.O_RDONLY))
-        except OSError as error:
-            if error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS}:
-                raise
-            descriptor = os.open(path, flags | os.O_RDONLY)  # somebody else's, which may be read all the same
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return None
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno in _HELD
-    else:
-        return False
-    finally:
-        os.close(descriptor)
 
 
 def _holder(path: Path) -> str:

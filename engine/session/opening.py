@@ -22,8 +22,7 @@ from urllib.parse import quote_from_bytes
 
 from engine.errors import SessionError
 from engine.paths import real_path, shell_path
-from engine.session.filesystem import side_files
-from engine.session.liveness import ASK_OWNER
+from engine.session.filesystem import ASK_OWNER, side_files
 from engine.session.schema import APPLICATION_ID, PRIMARY_KEYS, USER_VERSION, quoted
 
 How = Literal["read-write", "read-only", "immutable", "copy"]
@@ -112,7 +111,7 @@ def open_session(path: str | Path) -> OpenSession:
         with contextlib.suppress(sqlite3.OperationalError):
             return _opened(session, session, mode, how)
     if not side_files(session):
-        raise SessionError(*_closed(session))
+        raise _closed(session)
     return _open_copy(session)
 
 
@@ -136,47 +135,34 @@ def primary_code(error: sqlite3.Error) -> int:
     return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
 
 
-def not_a_session(session: Path) -> tuple[str, str]:
-    """Return message and hint about a file that is something else."""
-    return f"{session} is not a wnt-tui session.", "`wnt-tui ls` lists the sessions there are."
+def not_a_session(session: Path) -> SessionError:
+    """Return the error about a file that is something else."""
+    return SessionError(f"{session} is not a wnt-tui session.", "`wnt-tui ls` lists the sessions there are.")
 
 
-def _closed(session: Path) -> tuple[str, str]:
-    """Return message and hint about a session that is there and cannot be opened."""
+def _closed(session: Path) -> SessionError:
+    """Return the error about a session that is there and cannot be opened."""
     for part in (session, *side_files(session)):
         if not os.access(part, os.R_OK):
-            return (
-                f"Cannot open {session}: you may not read {part.name}.",
-                ASK_OWNER,
-            )
+            return SessionError(f"Cannot open {session}: you may not read {part.name}.", ASK_OWNER)
     if len(os.fsencode(real_path(session))) > LONGEST_PATH:
-        return f"Cannot open {session}: the path is too long.", f"SQLite opens paths of {LONGEST_PATH} bytes: move it."
-    return f"Cannot open {session}.", "Check that it and the files beside it can be read."
+        hint = f"SQLite opens paths of {LONGEST_PATH} bytes: move it."
+        return SessionError(f"Cannot open {session}: the path is too long.", hint)
+    return SessionError(f"Cannot open {session}.", "Check that it and the files beside it can be read.")
 
 
-def damaged(session: Path) -> tuple[str, str]:
-    """Return message and hint about a file that SQLite cannot read through."""
+def damaged(session: Path) -> SessionError:
+    """Return the error about a file that SQLite cannot read through."""
     hint = f"`sqlite3 {shell_path(session)} .recover` of SQLite's own shell saves what can be read."
-    return f"{session} is damaged.", hint
+    return SessionError(f"{session} is damaged.", hint)
 
 
 def checked_columns(connection: sqlite3.Connection, session: Path) -> dict[str, tuple[str, ...]]:
-    """Columns of each table of a session, once it is known to be one that this program can read.
-
-    Args:
-        connection: An open connection.
-        session: Name of the session, for errors.
-
-    Returns:
-        Names of columns by table.
-
-    Raises:
-        SessionError: It is no session, or a newer program's.
-    """
+    """Return the columns of each table of a session; a SessionError where it is none, or a newer program's."""
     identity = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if identity != APPLICATION_ID or version < 1:
-        raise SessionError(*not_a_session(session))
+        raise not_a_session(session)
     if version > USER_VERSION:
         raise SessionError(
             f"{session} was written by a newer wnt-tui (format {version}; this one reads {USER_VERSION}).",
@@ -186,14 +172,14 @@ def checked_columns(connection: sqlite3.Connection, session: Path) -> dict[str, 
     entries = connection.execute("SELECT type, name, rootpage FROM sqlite_master LIMIT 1000").fetchall()
     tables = {name for kind, name, page in entries if kind == "table" and isinstance(page, int) and page > 0}
     if not set(PRIMARY_KEYS) <= tables or any(kind not in {"table", "index"} for kind, _, _ in entries):
-        raise SessionError(*not_a_session(session))
+        raise not_a_session(session)
     columns = {}
     for table, key in PRIMARY_KEYS.items():
         described = connection.execute(f"PRAGMA table_info({quoted(table)})").fetchall()
         columns[table] = tuple(str(column[1]) for column in described)
         ranks = {column[5]: column[1] for column in described if column[5]}
         if tuple(ranks[rank] for rank in sorted(ranks)) != key:
-            raise SessionError(*not_a_session(session))
+            raise not_a_session(session)
     return columns
 
 
@@ -206,7 +192,7 @@ def _check_file(session: Path) -> None:
     except (OSError, ValueError) as error:
         raise SessionError(f"Cannot open {session}: {getattr(error, 'strerror', '') or error}.") from None
     if not stat.S_ISREG(kind):
-        raise SessionError(*not_a_session(session))
+        raise not_a_session(session)
     _refuse_super_journal(session)
 
 
@@ -217,7 +203,7 @@ def _refuse_super_journal(session: Path) -> None:
     journal = Path(os.path.realpath(session) + "-journal")
     try:
         if not stat.S_ISREG(journal.stat().st_mode):
-            raise SessionError(*not_a_session(session))
+            raise not_a_session(session)
         with journal.open("rb") as file:
             file.seek(-len(_JOURNAL_MAGIC), os.SEEK_END)
             names_a_file = file.read() == _JOURNAL_MAGIC
@@ -247,11 +233,11 @@ def _opened(file: Path, session: Path, mode: Mode, how: How) -> OpenSession:
     except sqlite3.DatabaseError as error:
         connection.close()
         if primary_code(error) == sqlite3.SQLITE_NOTADB:
-            raise SessionError(*not_a_session(session)) from None
-        raise SessionError(*damaged(session)) from None
+            raise not_a_session(session) from None
+        raise damaged(session) from None
     except UnicodeDecodeError:  # what SQLite says of a damaged schema quotes it, and Python takes that for UTF-8
         connection.close()
-        raise SessionError(*damaged(session)) from None
+        raise damaged(session) from None
     except SessionError:
         connection.close()
         raise
@@ -293,7 +279,7 @@ def _open_copy(session: Path) -> OpenSession:
         opened = _opened(copy, session, "rw", "copy")
     except (OSError, subprocess.TimeoutExpired, sqlite3.OperationalError):
         folder.cleanup()
-        raise SessionError(*_closed(session)) from None
+        raise _closed(session) from None
     except SessionError:
         folder.cleanup()
         raise

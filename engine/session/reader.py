@@ -6,10 +6,11 @@ sentence.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -26,9 +27,9 @@ from engine.session.cells import number_matrix, whole_and_ascending
 from engine.session.heartbeat import read_beat
 from engine.session.layer_table import LayerTable
 from engine.session.liveness import engine_alive, lock_path
-from engine.session.opening import How, OpenSession, damaged, open_session, primary_code, sentence_of
+from engine.session.opening import LONGEST_VALUE, How, OpenSession, damaged, open_session, primary_code, sentence_of
 from engine.session.parsing import command_from, engine_from, event_from, tensor_from
-from engine.session.rows import ROLLING, Command, CommandAnswer, EngineRow, EventRow, LayerBlocks, LayerRows, Tensor
+from engine.session.rows import ROLLING, Command, EngineRow, EventRow, LayerBlocks, LayerRows, Tensor
 from engine.session.schema import (
     COMMAND_COLUMNS,
     ENGINE_COLUMNS,
@@ -123,17 +124,15 @@ class SessionReader:
 
     def data_version(self) -> int:
         """Return a number that changes whenever another connection has written; costs some microseconds."""
-        return int(self._rows("PRAGMA data_version")[0][0])
+        return self._whole("PRAGMA data_version")
 
     def last_step(self) -> int:
         """Return the newest step recorded, −1 before the first."""
-        rows = self._rows("SELECT step FROM steps WHERE step BETWEEN 0 AND ? ORDER BY step DESC LIMIT 1", LARGEST_STEP)
-        return int(rows[0][0]) if rows else -1
+        return self._whole("SELECT max(step) FROM steps WHERE step BETWEEN 0 AND ?", LARGEST_STEP, default=-1)
 
     def first_step(self) -> int:
         """Return the oldest step recorded, −1 if there is none: 0, or where a branch begins."""
-        rows = self._rows("SELECT step FROM steps WHERE step BETWEEN 0 AND ? ORDER BY step LIMIT 1", LARGEST_STEP)
-        return int(rows[0][0]) if rows else -1
+        return self._whole("SELECT min(step) FROM steps WHERE step BETWEEN 0 AND ?", LARGEST_STEP, default=-1)
 
     def columns(self, table: str) -> tuple[str, ...]:
         """Return the columns that a table has in this file: an older catalogue's has fewer than today's."""
@@ -219,22 +218,17 @@ class SessionReader:
 
     def newest_command(self) -> int:
         """Return the number of the command that was sent last, 0 if none was."""
-        return int(self._rows("SELECT ifnull(max(id), 0) FROM commands WHERE typeof(id) = 'integer'")[0][0])
+        return self._whole("SELECT max(id) FROM commands WHERE typeof(id) = 'integer'")
 
-    def answer(self, command_id: int) -> CommandAnswer | None:
-        """Return what became of a command so far, None if there is no such command."""
+    def command(self, command_id: int) -> Command | None:
+        """Return a command with what became of it so far, None if there is none of this number."""
         rows = self._rows(f"SELECT {_cut(COMMAND_COLUMNS)} FROM commands WHERE id = ?", command_id)
-        if not rows:
-            return None
-        command = command_from(rows[0])
-        return CommandAnswer(command.id, command.state, command.step, command.reply)
+        return command_from(rows[0]) if rows else None
 
     def checkpoints(self) -> tuple[int, ...]:
         """Return the steps that have a checkpoint, ascending."""
-        rows = self._rows(
-            "SELECT DISTINCT step FROM checkpoints WHERE step BETWEEN 0 AND ? ORDER BY step", LARGEST_STEP
-        )
-        return tuple(int(step) for (step,) in rows)
+        sql = "SELECT DISTINCT step FROM checkpoints WHERE step BETWEEN 0 AND ? ORDER BY step"
+        return tuple(int(step) for (step,) in self._rows(sql, LARGEST_STEP))
 
     def rolling_checkpoints(self) -> tuple[int, ...]:
         """Return the steps of the checkpoints that newer ones will replace, ascending."""
@@ -243,19 +237,13 @@ class SessionReader:
 
     def checkpoint_bytes(self, step: int) -> int:
         """Return the size of a checkpoint without reading it, 0 if there is none."""
-        sql = "SELECT ifnull(sum(length(data)), 0) FROM checkpoints WHERE step = ?"
-        return int(self._rows(sql, step)[0][0])
+        return self._whole("SELECT sum(length(data)) FROM checkpoints WHERE step = ?", step)
 
     def checkpoint(self, step: int) -> dict[str, Tensor]:
         """Return the tensors of a checkpoint by name, {} if there is none; a SessionError if one is damaged."""
         sql = "SELECT name, dtype, shape, data FROM checkpoints WHERE step = ? ORDER BY name"
-        limit = self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_TENSOR)
-        try:
-            rows = self._rows(sql, step)
-        finally:
-            self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limit)
         tensors = {}
-        for name, *cells in rows:
+        for name, *cells in self._rows(sql, step, longest=LARGEST_TENSOR):
             tensor = tensor_from(cells)
             if tensor is None:
                 raise SessionError(f"The checkpoint of step {step} in {self.path} is damaged.")
@@ -267,32 +255,33 @@ class SessionReader:
         with self._lock:
             self._connection.backup(target)
 
-    def _rows(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
-        """Return all rows of a statement; nothing stays open. A SessionError where the file cannot be read."""
+    @contextlib.contextmanager
+    def _reading(self, longest: int) -> Generator[sqlite3.Connection]:
+        """The connection, whose values have so many bytes at most; errors become a SessionError."""
         try:
             with self._lock:
-                return self._connection.execute(sql, arguments).fetchall()
+                self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
+                yield self._connection
         except sqlite3.ProgrammingError:
             raise SessionError(f"{self.path} is closed.") from None
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._trouble(error) from None
 
+    def _rows(self, sql: str, *arguments: Any, longest: int = LONGEST_VALUE) -> list[tuple[Any, ...]]:
+        with self._reading(longest) as connection:
+            return connection.execute(sql, arguments).fetchall()
+
+    def _whole(self, sql: str, *arguments: Any, default: int = 0) -> int:
+        found = self._rows(sql, *arguments)[0][0]
+        return default if found is None else int(found)
+
     def _numbers(self, width: int, sql: str, *arguments: Any) -> Array:
         """Return rows of numbers, shape (width, rows), read some at a time: each may be as long as a value may be."""
         parts = [np.empty((width, 0))]
-        try:
-            with self._lock:
-                limit = self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_NUMBER)
-                try:
-                    cursor = self._connection.execute(sql, arguments)
-                    while rows := cursor.fetchmany(_ROWS_AT_A_TIME):
-                        parts.append(number_matrix(rows, width))
-                finally:
-                    self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limit)
-        except sqlite3.ProgrammingError:
-            raise SessionError(f"{self.path} is closed.") from None
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise self._trouble(error) from None
+        with self._reading(LONGEST_NUMBER) as connection:
+            cursor = connection.execute(sql, arguments)
+            while rows := cursor.fetchmany(_ROWS_AT_A_TIME):
+                parts.append(number_matrix(rows, width))
         return np.concatenate(parts, axis=1)
 
     def _trouble(self, error: sqlite3.Error | UnicodeDecodeError) -> SessionError:
@@ -301,7 +290,7 @@ class SessionReader:
             sqlite3.SQLITE_CORRUPT,
             sqlite3.SQLITE_NOTADB,
         }:
-            return SessionError(*damaged(self.path))
+            return damaged(self.path)
         return SessionError(f"Cannot read {self.path}: {plain_text(sentence_of(error))}.")
 
     def _read_config(self) -> RunConfig:

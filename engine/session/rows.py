@@ -114,23 +114,6 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class CommandAnswer:
-    """What became of a command.
-
-    Attributes:
-        id: The command's number.
-        state: ``done``, ``refused``, or ``pending`` where the time was up before the engine answered.
-        step: The step at which it took effect, or None.
-        reply: A sentence of the engine's; may be empty.
-    """
-
-    id: int
-    state: CommandState
-    step: int | None
-    reply: str
-
-
-@dataclass(frozen=True, slots=True)
 class Tensor:
     """A tensor of a checkpoint in safetensors' encoding: little-endian, row-major, no header.
 

@@ -23,7 +23,7 @@ from engine.requests import Branch, Request, Resume, Run
 from engine.session.commands import send, wait
 from engine.session.liveness import ViewerMark
 from engine.session.reader import SessionReader
-from engine.session.rows import CommandAnswer, EngineRow
+from engine.session.rows import Command, EngineRow
 
 SMALL = {"width": 16, "depth": 3, "examples": 12, "data": "gaussian", "device": "cpu", "steps": 5, "measure": "core"}
 PATIENCE = 60.0
@@ -151,7 +151,7 @@ def state(path: Path) -> EngineRow:
         return reader.engine()
 
 
-def ask(path: Path, name: str, **arguments: Any) -> CommandAnswer:
+def ask(path: Path, name: str, **arguments: Any) -> Command:
     return wait(path, send(path, name, arguments, "a test"), timeout=PATIENCE)
 
 

@@ -257,7 +257,7 @@ def test_session_goes_on_after_its_last_row(tmp_path):
             writer.put(record(step))
     with SessionReader(path) as reader:
         assert reader.steps()[0].tolist() == list(range(200))
-        answer = reader.answer(number)
+        answer = reader.command(number)
         assert answer is not None
         assert answer.state == "refused"
         assert "ended" in answer.reply
