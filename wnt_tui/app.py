@@ -74,8 +74,7 @@ class WntApp(TypeAhead[ExitMessage]):
         """The sessions that were branched from or into, in that order; their engines may live when the app is left."""
         self.engines = [] if engine is None else [engine]
         self._collector = Collector()
-        # An animation over SSH is a stutter, and a chart that slides into place shows numbers that are not
-        # there.
+        # An animation over SSH is a stutter, and a chart that slides into place shows numbers that are not there.
         self.animation_level = "none"
 
     def on_mount(self) -> None:
@@ -85,14 +84,9 @@ class WntApp(TypeAhead[ExitMessage]):
         self.set_interval(INTERVAL_SECONDS, self._collect)
         self.set_interval(LINK_SECONDS, self._report_link)
         first, *others = self.paths
-        compared = () if self._choose else others
+        compared, opened = () if self._choose else others, self.paths
         dashboard = Dashboard(
-            first,
-            self.palette,
-            *self.engines,
-            origin=self._origin,
-            compared=compared,
-            opened_together=self.paths,
+            first, self.palette, *self.engines, origin=self._origin, compared=compared, opened_together=opened
         )
         self.push_screen(dashboard)
         if self._choose and others:
@@ -152,8 +146,7 @@ class WntApp(TypeAhead[ExitMessage]):
         take_over()
         message = self.run()
         if hung_up:
-            # The terminal is gone or going: nothing may be written to it any more, not even by the interpreter's
-            # end.
+            # The terminal is gone or going: nothing may be written to it any more, not even by the interpreter's end.
             os._exit(hung_up[0])
         for started in self.engines:
             started.tidy()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from rich.style import Style
 from rich.text import Text
 from textual.reactive import reactive
 from textual.timer import Timer
@@ -53,12 +54,9 @@ class Footer(Line):
             return self.fitted(self.styled(f"{sign} {self.notice}", role))
         width = self.content_size.width
         gap = "   " if width >= ROOMY else "  "
-        parts = []
-        used = 0
+        parts: list[tuple[str, Style]] = []
         for shown, label in self.keys:
-            key, text = self.styled(shown, "cursor_label"), self.styled(f" {label}{gap}", "label")
-            cost = len(key[0]) + len(text[0])
-            if used + cost - len(gap) <= width:
-                used += cost
-                parts += [key, text]
+            more = [*parts, self.styled(shown, "cursor_label"), self.styled(f" {label}{gap}", "label")]
+            if sum(len(text) for text, _ in more) - len(gap) <= width:
+                parts = more
         return self.fitted(*parts)

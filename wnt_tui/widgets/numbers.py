@@ -20,7 +20,7 @@ from wnt_tui.widgets.line import Line
 
 STEP_FIGURES = ("loss", "test_loss", "pl", "smoothness_hessian", "generalization_bound", "ntk_log10_cond", "accuracy")
 LAYER_FIGURES = ("log10_cond", "lambda_min")
-_GAP = 3
+_GAP = "   "
 _REVERSED = Style(reverse=True)
 
 
@@ -87,10 +87,7 @@ class Numbers(Line):
         if self.source is None or self.source[0].rows == 0:
             return self.fitted()
         shown: list[str] = []
-        room = self.content_size.width
         for text in map(self.palette.glyphs.text, figures(*self.source)):
-            cost = len(text) + (_GAP if shown else 0)
-            if cost <= room:
-                room -= cost
+            if len(_GAP.join([*shown, text])) <= self.content_size.width:
                 shown.append(text)
-        return self.fitted(self.styled((" " * _GAP).join(shown), "text"))
+        return self.fitted(self.styled(_GAP.join(shown), "text"))

@@ -22,9 +22,9 @@ class PanelGrid(Container):
 
     DEFAULT_CSS = "PanelGrid { layout: grid; height: 1fr; }"
 
-    selected: reactive[int] = reactive(0, init=False)
-    maximised: reactive[bool] = reactive(False, init=False)
-    small: reactive[bool] = reactive(False, init=False)
+    selected: reactive[int] = reactive(0)
+    maximised: reactive[bool] = reactive(False)
+    small: reactive[bool] = reactive(False)
     """Whether there is room for one panel only."""
 
     def __init__(self, palette: Palette) -> None:
@@ -53,10 +53,6 @@ class PanelGrid(Container):
         """Focus the selected panel, unless something else has the keyboard."""
         if self.screen.focused is None or self.screen.focused in self.panels:
             self.screen.set_focus(self.panel, scroll_visible=False)
-
-    def on_mount(self) -> None:
-        """Arrange the panels."""
-        self._arrange()
 
     def _arrange(self) -> None:
         self.styles.grid_size_columns = 1 if self.single else math.isqrt(len(self.panels) - 1) + 1
