@@ -57,33 +57,11 @@ def _mse_curvature(sign: float) -> float:
 
 
 MSE = LossConstants(
-    "mse",
-    "MSE",
-    "½‖softmax(o)−y‖²",
-    gradient_bound=8.0 * math.sqrt(2.0) / 27.0,
-    curvature_min=_mse_curvature(1.0),
-    curvature_max=_mse_curvature(-1.0),
-    bound=1.0,
+    "mse", "MSE", "½‖softmax(o)−y‖²", 8.0 * math.sqrt(2.0) / 27.0, _mse_curvature(1.0), _mse_curvature(-1.0), bound=1.0
 )
-MSE_LOGITS = LossConstants(
-    "mse_logits",
-    "MSE on logits",
-    "½‖o−y‖²",
-    gradient_bound=None,
-    curvature_min=1.0,
-    curvature_max=1.0,
-    bound=None,
-    quadratic=True,
-)
+MSE_LOGITS = LossConstants("mse_logits", "MSE on logits", "½‖o−y‖²", None, 1.0, 1.0, bound=None, quadratic=True)
 CROSS_ENTROPY = LossConstants(
-    "cross_entropy",
-    "Cross-entropy",
-    "log Σe^o − o_y",
-    gradient_bound=math.sqrt(2.0),
-    curvature_min=0.0,
-    curvature_max=0.5,
-    bound=None,
-    pl=False,
+    "cross_entropy", "Cross-entropy", "log Σe^o − o_y", math.sqrt(2.0), 0.0, 0.5, bound=None, pl=False
 )
 
 LOSSES: dict[str, LossConstants] = {entry.name: entry for entry in (MSE, MSE_LOGITS, CROSS_ENTROPY)}

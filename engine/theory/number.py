@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
+Numbers = float | Array
+
 FloatOrArray = TypeVar("FloatOrArray", float, NDArray[np.float64])
 """Numbers in, a number out; arrays in, an array out. The first argument says which."""
 

@@ -14,18 +14,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from engine.theory.number import FloatOrArray, defined
+from engine.theory.number import FloatOrArray, Numbers, defined
 from engine.theory.polyak_lojasiewicz import pl_constant
 
 Array = NDArray[np.float64]
 
 
-def lemma1(loss: FloatOrArray, grad_norm: FloatOrArray, smoothness: FloatOrArray | float) -> FloatOrArray:
+def lemma1(loss: FloatOrArray, grad_norm: Numbers, smoothness: Numbers) -> FloatOrArray:
     """Lemma 1, Eq. 3: f* + (1 − μ/L)(f − f*) = f − ‖g‖²/(2L), presuming η = 1/L; L > 0 is λ_max of the Hessian."""
     return _decreased(loss, grad_norm, 2.0, smoothness)
 
 
-def lemma10(loss: FloatOrArray, grad_norm: FloatOrArray, smoothness: FloatOrArray | float) -> FloatOrArray:
+def lemma10(loss: FloatOrArray, grad_norm: Numbers, smoothness: Numbers) -> FloatOrArray:
     """Lemma 10, Eq. 40, as B.3 uses it: f − ‖g‖²/(8L); L > 0 is λ_max of the Hessian.
 
     Eq. 40 with μ = 1 (convex functions), ‖x − x*‖ ≈ 2(f − f*)/G and G = ‖∇f‖; four times looser than Lemma
@@ -37,37 +37,32 @@ def lemma10(loss: FloatOrArray, grad_norm: FloatOrArray, smoothness: FloatOrArra
     return _decreased(loss, grad_norm, 8.0, smoothness)
 
 
-def descent(
-    loss: FloatOrArray, grad_norm: FloatOrArray, lr: FloatOrArray | float, smoothness: FloatOrArray | float
-) -> FloatOrArray:
+@np.errstate(all="ignore")
+def descent(loss: FloatOrArray, grad_norm: Numbers, lr: Numbers, smoothness: Numbers) -> FloatOrArray:
     """The descent lemma at the real learning rate: f − η(1 − ηL/2)‖g‖² (behind Lemma 1; not in the paper)."""
     # For η > 2/L it allows the loss to rise; that is shown and not clipped. L may be negative, as L_step can be.
-    with np.errstate(all="ignore"):
-        value = np.asarray(loss) - lr * (1.0 - np.multiply(lr, smoothness) / 2.0) * np.square(grad_norm)
+    value = np.asarray(loss) - lr * (1.0 - np.multiply(lr, smoothness) / 2.0) * np.square(grad_norm)
     return defined(loss, value)
 
 
-def ratio(loss: FloatOrArray, predicted: FloatOrArray | float, f_star: float = 0.0) -> FloatOrArray:
+@np.errstate(all="ignore")
+def ratio(loss: FloatOrArray, predicted: Numbers, f_star: float = 0.0) -> FloatOrArray:
     """Actual over predicted loss (Fig. 2a, 6): below 1 the network did better; NaN for a prediction at or below f*."""
-    with np.errstate(all="ignore"):
-        value = np.divide(loss, predicted)
-    return defined(loss, value, np.asarray(predicted) > f_star)
+    return defined(loss, np.divide(loss, predicted), np.asarray(predicted) > f_star)
 
 
-def decrease_ratio(
-    previous_loss: FloatOrArray, loss: FloatOrArray | float, predicted: FloatOrArray | float
-) -> FloatOrArray:
+@np.errstate(all="ignore")
+def decrease_ratio(previous_loss: FloatOrArray, loss: Numbers, predicted: Numbers) -> FloatOrArray:
     """(f_{k−1} − f_k)/(f_{k−1} − predicted): 1 when exact, whatever the size of the loss (not in the paper)."""
-    with np.errstate(all="ignore"):
-        value = np.divide(np.subtract(previous_loss, loss), np.subtract(previous_loss, predicted))
-    return defined(previous_loss, value)
+    return defined(previous_loss, np.divide(np.subtract(previous_loss, loss), np.subtract(previous_loss, predicted)))
 
 
+@np.errstate(all="ignore")
 def smoothness_step(
     previous_loss: FloatOrArray,
-    loss: FloatOrArray | float,
-    lr: FloatOrArray | float,
-    grad_norm: FloatOrArray | float,
+    loss: Numbers,
+    lr: Numbers,
+    grad_norm: Numbers,
 ) -> FloatOrArray:
     """L_step = 2(f_k − f_{k−1} + η‖g‖²)/(η²‖g‖²), which makes the descent lemma exact on the step made.
 
@@ -77,20 +72,19 @@ def smoothness_step(
     Returns:
         L_step; NaN if nothing moved.
     """
-    with np.errstate(all="ignore"):
-        squared = np.square(grad_norm)
-        value = 2.0 * (np.subtract(loss, previous_loss) + lr * squared) / (np.square(lr) * squared)
+    squared = np.square(grad_norm)
+    value = 2.0 * (np.subtract(loss, previous_loss) + lr * squared) / (np.square(lr) * squared)
     return defined(previous_loss, value)
 
 
-def smoothness_secant(gradient_change: FloatOrArray, distance: FloatOrArray | float) -> FloatOrArray:
+@np.errstate(all="ignore")
+def smoothness_secant(gradient_change: FloatOrArray, distance: Numbers) -> FloatOrArray:
     """‖g_k − g_{k−1}‖/‖θ_k − θ_{k−1}‖ (Eq. 15): at most any Lipschitz constant of the gradient on the step."""
-    with np.errstate(all="ignore"):
-        value = np.divide(gradient_change, distance)
-    return defined(gradient_change, value)
+    return defined(gradient_change, np.divide(gradient_change, distance))
 
 
-def lemma13_factor(mu: FloatOrArray, lr: FloatOrArray | float, smoothness: FloatOrArray | float) -> FloatOrArray:
+@np.errstate(all="ignore")
+def lemma13_factor(mu: FloatOrArray, lr: Numbers, smoothness: Numbers) -> FloatOrArray:
     """One factor of Lemma 13 at the real η: 1 − 2ημ(1 − ηL/2) with L = max(L, μ), and 1 where L is not known.
 
     Lemma 13 needs an upper bound on curvature. A function that is L-smooth and never below f* has
@@ -102,9 +96,8 @@ def lemma13_factor(mu: FloatOrArray, lr: FloatOrArray | float, smoothness: Float
         The factor; NaN where μ or η is. L_i must be known before the step i → i+1.
     """
     L = np.maximum(smoothness, mu)
-    with np.errstate(all="ignore"):
-        value = 1.0 - 2.0 * np.multiply(lr, mu) * (1.0 - np.multiply(lr, L) / 2.0)
-        known = np.where(np.isfinite(np.multiply(lr, mu)), 1.0, np.nan)
+    value = 1.0 - 2.0 * np.multiply(lr, mu) * (1.0 - np.multiply(lr, L) / 2.0)
+    known = np.where(np.isfinite(np.multiply(lr, mu)), 1.0, np.nan)
     return defined(mu, np.where(np.isnan(np.asarray(smoothness, dtype=np.float64)), known, value))
 
 
@@ -144,6 +137,7 @@ def lemma13(
     return _product(f, lemma13_factor(pl_constant(f, g, f_star), eta, L), f_star, start)
 
 
+@np.errstate(all="ignore")
 def lemma13_paper(
     loss: ArrayLike, mu: ArrayLike, smoothness: ArrayLike, f_star: float = 0.0, *, start: int = 0
 ) -> Array:
@@ -154,17 +148,16 @@ def lemma13_paper(
     """
     f, m = np.asarray(loss, dtype=np.float64), np.asarray(mu, dtype=np.float64)
     L = np.broadcast_to(np.asarray(smoothness, dtype=np.float64), f.shape)
-    with np.errstate(all="ignore"):
-        valid = (m <= L) & (L > 0.0)
-        factors = np.where(valid, 1.0 - m / L, np.nan)
+    factors = np.where((m <= L) & (L > 0.0), 1.0 - m / L, np.nan)
     return _product(f, factors, f_star, start)
 
 
+@np.errstate(all="ignore")
 def radius_bound(
     initial_gap: FloatOrArray,
-    mu: FloatOrArray | float,
-    smoothness: FloatOrArray | float,
-    lr: FloatOrArray | float,
+    mu: Numbers,
+    smoothness: Numbers,
+    lr: Numbers,
 ) -> FloatOrArray:
     """Lemma 1's radius (Eq. 4) at the real η: η√(2L(f⁰ − f*))/(1 − √γ), γ = 1 − 2ημ(1 − ηL/2).
 
@@ -175,27 +168,23 @@ def radius_bound(
         The radius; NaN for η ≥ 2/L, where γ ≥ 1 and the sum does not converge, and for μ ≤ 0.
     """
     L = np.maximum(smoothness, mu)
-    with np.errstate(all="ignore"):
-        shrink = 2.0 * np.multiply(lr, mu) * (1.0 - np.multiply(lr, L) / 2.0)
-        # 1 − √γ = (1 − γ)/(1 + √γ) keeps its digits when γ is near 1, as it always is here.
-        root = 1.0 + np.sqrt(np.maximum(1.0 - shrink, 0.0))
-        value = np.multiply(lr, np.sqrt(2.0 * L * initial_gap)) * root / shrink
+    shrink = 2.0 * np.multiply(lr, mu) * (1.0 - np.multiply(lr, L) / 2.0)
+    # 1 − √γ = (1 − γ)/(1 + √γ) keeps its digits when γ is near 1, as it always is here.
+    root = 1.0 + np.sqrt(np.maximum(1.0 - shrink, 0.0))
+    value = np.multiply(lr, np.sqrt(2.0 * L * initial_gap)) * root / shrink
     return defined(initial_gap, value, (np.asarray(mu) > 0.0) & (shrink > 0.0))
 
 
-def _decreased(
-    loss: FloatOrArray, grad_norm: FloatOrArray, factor: float, smoothness: FloatOrArray | float
-) -> FloatOrArray:
+@np.errstate(all="ignore")
+def _decreased(loss: FloatOrArray, grad_norm: Numbers, factor: float, smoothness: Numbers) -> FloatOrArray:
     L = np.asarray(smoothness, dtype=np.float64)
-    with np.errstate(all="ignore"):
-        value = np.asarray(loss) - np.square(grad_norm) / (factor * L)
-    return defined(loss, value, L > 0.0)
+    return defined(loss, np.asarray(loss) - np.square(grad_norm) / (factor * L), L > 0.0)
 
 
+@np.errstate(all="ignore")
 def _product(loss: Array, factors: Array, f_star: float, start: int) -> Array:
     line = np.full_like(loss, np.nan)
     if start < len(loss):
         line[start] = loss[start]
-        with np.errstate(all="ignore"):
-            line[start + 1 :] = f_star + (loss[start] - f_star) * np.cumprod(factors[start:-1])
+        line[start + 1 :] = f_star + (loss[start] - f_star) * np.cumprod(factors[start:-1])
     return np.where(np.isfinite(line), line, np.nan)
