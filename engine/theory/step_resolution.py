@@ -82,11 +82,10 @@ def update_rounding(
 def slope_rounding(
     signals: ArrayLike, features: ArrayLike, weights: ArrayLike, p1: float, grad_norm: float, epsilon: float
 ) -> float:
-    """The uncertainty that the rounding of a smooth activation's slopes leaves in ‖∇f‖, relative to it; 0 where there is no gradient.
+    """The uncertainty, relative to ‖∇f‖, that the rounding of smooth φ̄' leaves in it; 0 where there is no gradient.
 
     1 − tanh² is rounded relative to 1: where tanh saturates, none of its digits are left, and a slope that is lost
-    is missed in δ_l = φ̄'(h_l) ⊙ (W_{l+1}ᵀδ_{l+1}) by u·p₁‖W_{l+1}‖‖δ_{l+1}‖. GELU's slopes are sums of that size.
-    ReLU's are exact.
+    is missed in δ_l = φ̄'(h_l) ⊙ (W_{l+1}ᵀδ_{l+1}) by u·p₁‖W_{l+1}‖‖δ_{l+1}‖; GELU's are alike, ReLU's exact.
     ``features`` are ‖a_{0,i}‖ … ‖a_{L−1,i}‖, (L, n), ``weights`` bounds on ‖W_1‖_F … ‖W_L‖_F, ``p1`` is max|φ̄'|.
 
     Returns:
