@@ -23,15 +23,14 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-import scipy.linalg
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.measure.base import State, part, vector
+from engine.measure.subspace import ROOM, Ritz, Subspace, probe
 from engine.theory.conditioning import resolution
 
 Array = NDArray[np.float64]
@@ -54,25 +53,19 @@ _TOLERANCE = 1e-4
 _COLD_TOLERANCE = 1e-6
 # From nothing σ is put this share below the quotient of a vector with a residual of this share.
 _COLD_SHIFT = 5e-3
-# Most vectors of a basis that starts from what was found before, and of one that starts from nothing.
-_ROOM = 24
+# Most vectors of a basis that starts from nothing.
 _COLD_ROOM = 48
 # σ lies below the quotient by this many times what the quotient was off by last time, but not nearer than this share.
 _CAUTION = 4.0
 _CLOSEST = 1e-6
 _FIRST = 0.02
 # In units of ρ: how much lower still σ is put, so that the rounding of a factorisation does not refuse it; what λ_min
-# must exceed for one to tell it from 0; and the residual that is below rounding.
+# must exceed for one to distinguish it from 0; and the residual that is below rounding.
 _LOWER = 10.0
-_TELLS = 100.0
+_LEAST = 100.0
 _ROUNDED = 4.0
 # Where σ had to be 0, λ_min is certified afterwards to lie within this share of its Ritz value.
 _CERTIFIED = 1e-3
-
-# Gram–Schmidt: most passes; the share of its length that an orthogonal vector keeps; the share that is nothing.
-_PASSES = 3
-_ORTHOGONAL = 0.7
-_NOTHING = 1e-13
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +85,6 @@ class Extremes:
     largest: float
     largest_residual: float
     dense: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Ritz:
-    """An approximate eigenpair.
-
-    Attributes:
-        value: θ.
-        vector: Unit vector v, (n,).
-        residual: ‖Av − θv‖.
-        second: The Ritz vector of the next Ritz value, if there is one.
-    """
-
-    value: float
-    vector: Array
-    residual: float
-    second: Array | None = None
 
 
 class Trail:
@@ -171,7 +147,7 @@ class GramExtremes:
         cold = self._known is None
         if len(gram) < (COLD_FROM if cold else DENSE_BELOW):
             return self._dense(gram, singular)
-        tolerance, room = (_COLD_TOLERANCE, _COLD_ROOM) if cold else (_TOLERANCE, _ROOM)
+        tolerance, room = (_COLD_TOLERANCE, _COLD_ROOM) if cold else (_TOLERANCE, ROOM)
         starts = self._high.starts() or [probe(len(gram))]
         high = Subspace(lambda v: gram @ v, starts, room).search("largest", tolerance)
         if high.residual > tolerance * high.value:
@@ -194,7 +170,7 @@ class GramExtremes:
         return Extremes(self._known, self._known, float(values[-1]), 0.0, dense=True)
 
     def _smallest(self, gram: Array, largest: float, tolerance: float) -> tuple[Ritz, float] | None:
-        """λ_min from above and from below; None where it cannot be told so."""
+        """λ_min from above and from below; None where that cannot be certified."""
         rounding = resolution(largest, len(gram))
         starts, off = self._low.starts(), max(_CAUTION * self._off, _CLOSEST)
         space = Subspace(lambda v: gram @ v, starts) if starts else None
@@ -210,8 +186,8 @@ class GramExtremes:
             space = Subspace(lambda v: gram @ v, [_solve(factor, probe(len(gram)))], room=_COLD_ROOM)
             quotient = space.search("smallest", _COLD_SHIFT, precondition=functools.partial(_solve, factor)).value
             del factor  # else three matrices would be held
-        if not quotient > _TELLS * rounding:
-            return None  # too near to singular for a factorisation to tell
+        if not quotient > _LEAST * rounding:
+            return None  # too near to singular for a factorisation
         shift = (1.0 - off) * quotient - _LOWER * rounding
         factor = _cholesky_shifted(gram, shift) if shift > 0.0 else None
         if factor is None:
@@ -279,92 +255,6 @@ class NormFollower:
         self._vector = None if held is None else held.cpu().numpy()
 
 
-class Subspace:
-    """An orthonormal basis with its image under a symmetric operator, in which Rayleigh and Ritz look for eigenpairs.
-
-    Args:
-        apply: v ↦ Av, (n,) → (n,).
-        starts: Vectors to begin with, (n,) each, the best guess first; not all 0.
-        room: Most basis vectors there will be.
-    """
-
-    def __init__(self, apply: Callable[[Array], Array], starts: list[Array], room: int = _ROOM) -> None:
-        self._apply = apply
-        n = len(starts[0])
-        self._room = min(room, n)
-        # Row by row, so that every vector is contiguous.
-        self._basis, self._image = np.empty((self._room, n)), np.empty((self._room, n))
-        self._small = np.zeros((self._room, self._room))
-        self._size = 0
-        for start in starts:
-            self.add(start)
-
-    def add(self, vector: Array) -> bool:
-        """Extend the basis by one product; False if there is no room, or the vector lies in the basis."""
-        size = self._size
-        basis = self._basis[:size]
-        length = before = _norm(vector)
-        if size == self._room or not 0.0 < length < math.inf:
-            return False
-        for _ in range(_PASSES):
-            vector = vector - (basis @ vector) @ basis
-            length, last = _norm(vector), length
-            if length > _ORTHOGONAL * last:  # little was taken away, so what is left is orthogonal to rounding
-                break
-        if not length > _NOTHING * before:
-            return False
-        new = self._basis[size]
-        np.divide(vector, length, out=new)
-        self._image[size] = self._apply(new)
-        self._small[size, : size + 1] = self._basis[: size + 1] @ self._image[size]
-        self._size = size + 1
-        return True
-
-    def ritz(self, which: Literal["largest", "smallest"]) -> Ritz:
-        """The extreme Ritz pair. Cost: 4·n·size flops."""
-        pair, rest = self._pair(which)
-        return Ritz(pair.value, pair.vector, _norm(rest), pair.second)
-
-    def search(
-        self,
-        which: Literal["largest", "smallest"],
-        tolerance: float,
-        *,
-        precondition: Callable[[Array], Array] | None = None,
-    ) -> Ritz:
-        """Extend the basis by (preconditioned) residuals until the extreme pair has converged.
-
-        Without preconditioner, an approximate inverse of A − λI, this is Lanczos' method from a block of starts;
-        else Davidson's.
-
-        Returns:
-            The Ritz pair, with a residual of at most ``tolerance`` times |θ| if it converged. Cost: a product
-            and 8·n·size flops for each vector.
-        """
-        while True:
-            pair, rest = self._pair(which)
-            residual = _norm(rest)
-            done = not residual > tolerance * abs(pair.value)
-            if done or not self.add(rest if precondition is None else precondition(rest)):
-                return Ritz(pair.value, pair.vector, residual, pair.second)
-
-    def _pair(self, which: str) -> tuple[Ritz, Array]:
-        """The extreme Ritz pair, its residual not yet measured, and Av − θv."""
-        size = self._size
-        basis = self._basis[:size]
-        # LAPACK is called directly: numpy's wrapper costs as much as the problem. It reads the transposed triangle.
-        values, vectors, _ = scipy.linalg.lapack.dsyevd(self._small[:size, :size].T, lower=0)
-        pick, following = (size - 1, size - 2) if which == "largest" else (0, 1)
-        theta, weights = float(values[pick]), vectors[:, pick]
-        vector = weights @ basis
-        second = vectors[:, following] @ basis if size > 1 else None
-        return Ritz(theta, vector, math.nan, second), weights @ self._image[:size] - theta * vector
-
-
-def _norm(vector: Array) -> float:
-    return math.sqrt(float(vector @ vector))
-
-
 def _cholesky_shifted(gram: Array, shift: float) -> Tensor | None:
     """The lower Cholesky factor of G − σI, or None if that is not positive definite."""
     factor = torch.from_numpy(gram.copy()).mT  # symmetric: in LAPACK's order, so that it is factorised where it lies
@@ -379,8 +269,3 @@ def _solve(factor: Tensor, v: Array) -> Array:
     half = torch.linalg.solve_triangular(factor, torch.from_numpy(v)[:, None], upper=False)
     solution: Array = torch.linalg.solve_triangular(factor.mT, half, upper=True)[:, 0].numpy()
     return solution
-
-
-def probe(order: int) -> Array:
-    """A start of this length that is orthogonal to nothing in particular, the same in every run."""
-    return np.random.default_rng(0).standard_normal(order)

@@ -8,7 +8,6 @@ left to the host. Argument shapes: A (n, width) in any precision; G (n, n) float
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -49,49 +48,32 @@ def host_gram(a: NDArray[np.floating]) -> Array:
     return gram
 
 
-@dataclass(frozen=True, slots=True)
-class GramSpectrum:
-    """Extremes of G.
-
-    Attributes:
-        lambda_min: Smallest eigenvalue; exactly 0 when n > width (rank), and where rounding would make it less. Where
-            the spectrum is followed and not computed, a Ritz value, never below it.
-        lambda_min_lower: Certified lower bound on it.
-        lambda_max: Largest eigenvalue, or a Ritz value and so never above it.
-        lambda_max_residual: An eigenvalue lies within this of ``lambda_max``.
-        resolution: ρ, below which λ_min cannot be told from 0.
-        log10_cond: log₁₀(λ_max/max(λ_min, ρ)).
-    """
-
-    lambda_min: float
-    lambda_min_lower: float
-    lambda_max: float
-    lambda_max_residual: float
-    resolution: float
-    log10_cond: float
+SPECTRUM = ("lambda_min", "lambda_min_lower", "lambda_max", "lambda_max_residual", "lambda_resolution", "log10_cond")
+"""What :func:`spectrum` gives, by catalogue name."""
 
 
-def spectrum(gram: Array, width: int, follower: GramExtremes | None = None) -> GramSpectrum:
+def spectrum(gram: Array, width: int, follower: GramExtremes | None = None) -> dict[str, float]:
     """Extremes of a Gram matrix.
 
     Args:
         gram: G, (n, n).
-        width: Width of the features it was made from.
+        width: Width of the features it was made from: where n exceeds it, λ_min is exactly 0.
         follower: What knows the extremes of the row before; without it the dense solver is used.
 
     Returns:
-        Its extremes; all NaN if G is not finite. Cost: see :meth:`engine.measure.extremes.GramExtremes.measure`.
+        The metrics of :data:`SPECTRUM`; all NaN if G is not finite. Cost: see
+        :meth:`engine.measure.extremes.GramExtremes.measure`.
     """
     n = len(gram)
     # Where the diagonal is finite, so is the rest (Cauchy–Schwarz).
     if not math.isfinite(float(gram.trace())):
-        return GramSpectrum(*[math.nan] * len(fields(GramSpectrum)))
+        return dict.fromkeys(SPECTRUM, math.nan)
     found = (follower or GramExtremes()).measure(gram, singular=n > width)
-    return GramSpectrum(
-        at_least_zero(found.smallest),
-        found.smallest_lower,
-        found.largest,
-        found.largest_residual,
-        float(resolution(found.largest, n)),
-        float(log10_condition(found.smallest, found.largest, n)),
-    )
+    return {
+        "lambda_min": at_least_zero(found.smallest),
+        "lambda_min_lower": found.smallest_lower,
+        "lambda_max": found.largest,
+        "lambda_max_residual": found.largest_residual,
+        "lambda_resolution": float(resolution(found.largest, n)),
+        "log10_cond": float(log10_condition(found.smallest, found.largest, n)),
+    }

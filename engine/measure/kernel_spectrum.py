@@ -63,16 +63,9 @@ class KernelSpectrum(Measurement):
 
     name = "kernel"
     provides = (
-        "ntk_lambda_min",
-        "ntk_lambda_max",
-        "ntk_log10_cond",
-        "ntk_residual",
-        "ntk_lambda_max_residual",
-        "pntk_lambda_min",
-        "pntk_lambda_max",
-        "smoothness_ggn",
-        "ntk_trace_share",
-    )
+        "ntk_lambda_min", "ntk_lambda_max", "ntk_log10_cond", "ntk_residual", "ntk_lambda_max_residual",
+        "pntk_lambda_min", "pntk_lambda_max", "smoothness_ggn", "ntk_trace_share",
+    )  # fmt: skip
     needs = ("layers",)
     measured_in = "all"
     costly = True

@@ -1,4 +1,4 @@
-"""Lanczos' method without looking: a fixed number of products is queued on a device, and read when all else is.
+"""Lanczos' method without decisions: a fixed number of products is queued on a device and read with all else.
 
 The method of :mod:`engine.measure.lanczos` decides after every product whether to go on, and on a GPU waits for each of
 these decisions. Here several matrices of one shape are taken together, nothing is decided, and the small matrix that
@@ -23,7 +23,7 @@ from engine.device.transfer import Arrival, Transfer, to_device
 
 
 @dataclass(frozen=True, slots=True)
-class LateRitz:
+class QueuedRitz:
     """An extreme Ritz pair, its vector still as weights in a basis on the device.
 
     Attributes:
@@ -49,12 +49,12 @@ class Sweep:
     basis: Tensor
     coefficients: Arrival
 
-    def ritz(self, which: Literal["largest", "smallest"]) -> list[LateRitz | None]:
+    def ritz(self, which: Literal["largest", "smallest"]) -> list[QueuedRitz | None]:
         """The extreme Ritz pair of each matrix; None where the start was an eigenvector, or broken."""
         epsilon = torch.finfo(self.basis.dtype).eps
         return [_ritz(one.astype(np.float64), which, epsilon) for one in self.coefficients.array()]
 
-    def vectors(self, pairs: Sequence[LateRitz | None]) -> Tensor:
+    def vectors(self, pairs: Sequence[QueuedRitz | None]) -> Tensor:
         """Ritz vectors of each matrix, (b, order), on the device, without waiting; the start where there is no pair."""
         start = np.eye(self.basis.shape[1])[0]
         chosen = to_device(np.stack([start if pair is None else pair.weights for pair in pairs]), self.basis)
@@ -95,7 +95,7 @@ def normal_products(tall: Tensor, v: Tensor) -> Tensor:
     return torch.bmm(tall.mT, torch.bmm(tall, v[:, :, None]))[:, :, 0]
 
 
-def _ritz(coefficients: NDArray[np.float64], which: str, epsilon: float) -> LateRitz | None:
+def _ritz(coefficients: NDArray[np.float64], which: str, epsilon: float) -> QueuedRitz | None:
     diagonal, lengths = coefficients.T
     if not np.isfinite(coefficients).all():
         return None
@@ -104,4 +104,4 @@ def _ritz(coefficients: NDArray[np.float64], which: str, epsilon: float) -> Late
     pick = -1 if which == "largest" else 0
     weights = vectors[:, pick]
     residual = max(float(lengths[-1] * abs(weights[-1])), epsilon * float(np.abs(values).max()))
-    return LateRitz(float(values[pick]), residual, weights)
+    return QueuedRitz(float(values[pick]), residual, weights)

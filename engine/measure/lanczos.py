@@ -19,8 +19,6 @@ from torch import Tensor
 
 Operator = Callable[[Tensor], Tensor]
 
-# A basis is kept whole for reorthogonalisation; beyond this many bytes the iteration restarts from its Ritz vector.
-_BASIS_BYTES = 1 << 30
 _LEAST_BASIS = 2
 # Room for so many basis vectors is set aside at first.
 _ROOM = 8
@@ -55,8 +53,8 @@ def extreme_eigenpair(
     *,
     tolerance: float,
     max_products: int,
-    check_every: int = 1,
     room: Tensor | None = None,
+    basis_bytes: int = 1 << 30,
 ) -> RitzPair:
     """The largest or smallest eigenvalue (not the largest in modulus) of a symmetric operator.
 
@@ -66,19 +64,18 @@ def extreme_eigenpair(
         which: Which end of the spectrum.
         tolerance: Stop when the residual is at most this times |θ|; below rounding nothing is gained.
         max_products: Stop after so many products at the latest; the residual says how good the result is.
-        check_every: Look for convergence after so many products: more than 1 where a product costs no more than
-            looking.
         room: Memory for the first basis vectors, (any number ≥ 1, dimension), overwritten: for large dimensions fresh
             memory costs as much as the arithmetic.
+        basis_bytes: The basis is kept for reorthogonalisation; beyond this the iteration restarts from its Ritz vector.
 
     Returns:
         The Ritz pair. A non-finite operator gives a pair of NaN value and residual. Cost: the products, plus
         4·dimension·j flops for the j-th.
     """
-    limit = min(max_products, max(_LEAST_BASIS, _BASIS_BYTES // (start.numel() * start.element_size())))
+    limit = min(max_products, max(_LEAST_BASIS, basis_bytes // (start.numel() * start.element_size())))
     spent, vector = 0, start
     while True:
-        pair = _sweep(operator, vector, which, tolerance, min(limit, max_products - spent), check_every, room)
+        pair = _sweep(operator, vector, which, tolerance, min(limit, max_products - spent), room)
         spent += pair.products
         # A sweep that ended before its limit has converged, or has nothing left to find.
         if pair.products < limit or spent >= max_products:
@@ -92,7 +89,6 @@ def _sweep(
     which: str,
     tolerance: float,
     products: int,
-    check_every: int,
     room: Tensor | None,
 ) -> RitzPair:
     """One Lanczos run without restart."""
@@ -119,13 +115,11 @@ def _sweep(
                 break
         # The largest diagonal entry is no larger than the spectrum's modulus: good enough to see that nothing is left.
         closed = beta <= _CLOSED * epsilon * max(map(abs, diagonal)) * size or size == start.numel()
-        last = closed or size == products
-        if last or size % check_every == 0:
-            theta, weights, scale = _ritz(diagonal, off, which)
-            rounding = epsilon * scale
-            residual = max(beta * abs(float(weights[-1])), rounding)
-            if last or residual <= max(tolerance * abs(theta), rounding):
-                break
+        theta, weights, scale = _ritz(diagonal, off, which)
+        rounding = epsilon * scale
+        residual = max(beta * abs(float(weights[-1])), rounding)
+        if closed or size == products or residual <= max(tolerance * abs(theta), rounding):
+            break
         if size == basis.shape[0]:
             basis = torch.cat([basis, basis.new_empty(min(size, products - size), start.numel())])
         torch.div(w, beta, out=basis[size])
@@ -144,13 +138,16 @@ def _ritz(diagonal: list[float], off: list[float], which: str) -> tuple[float, T
     return float(values[pick]), vectors[:, pick], float(values.abs().max())
 
 
-def spectral_norm_upper(matrix: Tensor, start: Tensor | None, *, tolerance: float = 1e-9) -> tuple[float, Tensor]:
+def spectral_norm_upper(
+    matrix: Tensor, start: Tensor | None, *, tolerance: float = 1e-9, products: int = 200
+) -> tuple[float, Tensor]:
     """‖M‖₂ from above, up to the residual: what bounds may be computed from.
 
     Args:
         matrix: Shape (p, q).
         start: A singular vector to start from, of the smaller dimension, or None.
         tolerance: Relative tolerance on the residual of MᵀM; the norm is widened by half of it.
+        products: Most products before the dense solver is taken.
 
     Returns:
         √(θ + residual), widened by the rounding of products in the matrix's precision, and the Ritz vector, for the
@@ -162,13 +159,7 @@ def spectral_norm_upper(matrix: Tensor, start: Tensor | None, *, tolerance: floa
     m = matrix.T if transposed else matrix  # tall: work in the smaller dimension
     if m.shape[1] > _DENSE_BELOW:
         vector = start if start is not None and start.shape == (m.shape[1],) else _probe(m)
-        pair = extreme_eigenpair(
-            _normal_product(m),
-            vector,
-            "largest",
-            tolerance=tolerance,
-            max_products=_NORM_PRODUCTS,
-        )
+        pair = extreme_eigenpair(normal_product(m), vector, "largest", tolerance=tolerance, max_products=products)
         if pair.residual <= tolerance * pair.value or not np.isfinite(pair.value):
             return widened_norm(pair.value, pair.residual, m.shape[0], m.dtype), pair.vector
         start = pair.vector
@@ -184,7 +175,6 @@ def widened_norm(value: float, residual: float, rows: int, dtype: torch.dtype) -
 
 
 _DENSE_BELOW = 65
-_NORM_PRODUCTS = 200
 # In units of eps·√p, p the length of the products that are summed up.
 _ROUNDED = 8.0
 # Larger matrices do not stay in the host's cache: what a product with them takes is reading them, once or twice.
@@ -197,7 +187,7 @@ def is_read_from_memory(matrix: Tensor) -> bool:
     return matrix.device.type == "cpu" and matrix.numel() * matrix.element_size() > _CACHED_BYTES
 
 
-def _normal_product(matrix: Tensor) -> Operator:
+def normal_product(matrix: Tensor) -> Operator:
     """The operator MᵀM; a large M by rows is read from memory once: the second half finds its rows in the cache."""
     if not is_read_from_memory(matrix) or not matrix.is_contiguous():
         return lambda v: matrix.T @ (matrix @ v)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.measure.base import State, part
 from engine.measure.extremes import GramExtremes, NormFollower
-from engine.measure.gram import Array, GramSpectrum, spectrum
+from engine.measure.gram import Array, spectrum
 from engine.theory.gershgorin import Gershgorin, gershgorin
 
 Features = NDArray[np.floating]
@@ -30,7 +30,7 @@ class Moved:
 class LayerRow:
     """One layer at one row."""
 
-    spectrum: GramSpectrum
+    spectrum: dict[str, float]  # by catalogue name
     discs: Gershgorin
     moved: Moved
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from engine.config import RunConfig
 from engine.device.transfer import Arrival, Transfer, to_host
 from engine.measure.base import Findings, LayerValues, Measurement, RowContext, State, part
-from engine.measure.gram import Array, device_gram, feature_gram
+from engine.measure.gram import SPECTRUM, Array, device_gram, feature_gram
 from engine.measure.layer_features import LayerFeatures, LayerRow, Moved
 from engine.measure.layer_stack import LayerStack
 from engine.measure.layer_threads import LayerThreads
@@ -51,27 +51,11 @@ class LayerMeasures(Measurement):
 
     name = "layers"
     provides = (
-        "lambda_min",
-        "lambda_min_lower",
-        "lambda_max",
-        "lambda_max_residual",
-        "lambda_resolution",
-        "log10_cond",
-        "gersh_row_sum",
-        "gersh_min_diag",
-        "gersh_max_offdiag",
-        "gersh_max_abs_offdiag",
-        "gersh_lower",
-        "gersh_upper",
-        "eq13_op",
-        "eq13_fro",
-        "eq13_features_op",
-        "eq13_features",
-        "eq13_weights",
-        "weight_norm",
-        "weight_distance",
-        "distance_init",
-    )
+        *SPECTRUM,
+        *(f"gersh_{field.name}" for field in fields(Gershgorin)),
+        "eq13_op", "eq13_fro", "eq13_features_op", "eq13_features", "eq13_weights",
+        "weight_norm", "weight_distance", "distance_init",
+    )  # fmt: skip
     costly = True
 
     def __init__(self, *, weights_loose: float = 1e-2, distances_loose: float = 5e-2) -> None:
@@ -123,19 +107,10 @@ class LayerMeasures(Measurement):
 
         rows = self._feature_rows(row)
         for m, of in enumerate(rows):
-            found, discs = of.spectrum, of.discs
-            put("lambda_min", m, found.lambda_min)
-            put("lambda_min_lower", m, found.lambda_min_lower)
-            put("lambda_max", m, found.lambda_max)
-            put("lambda_max_residual", m, found.lambda_max_residual)
-            put("lambda_resolution", m, found.resolution)
-            put("log10_cond", m, found.log10_cond)
-            put("gersh_row_sum", m, discs.row_sum)
-            put("gersh_min_diag", m, discs.min_diag)
-            put("gersh_max_offdiag", m, discs.max_offdiag)
-            put("gersh_max_abs_offdiag", m, discs.max_abs_offdiag)
-            put("gersh_lower", m, discs.lower)
-            put("gersh_upper", m, discs.upper)
+            for name, value in (
+                of.spectrum | {f"gersh_{name}": value for name, value in asdict(of.discs).items()}
+            ).items():
+                put(name, m, value)
         if self._initial is None:
             fro = [math.sqrt(float((of * of).sum())) for of in norms.features]
             self._initial = _Initial(run.features, fro, norms.activations, table["lambda_min_lower"][:depth].tolist())

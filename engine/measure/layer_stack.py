@@ -17,9 +17,10 @@ from torch import Tensor
 
 from engine.device.transfer import Arrival, Host, Transfer, to_host
 from engine.measure.base import State, part, vector
-from engine.measure.extremes import DENSE_NORM_BELOW, probe
+from engine.measure.extremes import DENSE_NORM_BELOW
 from engine.measure.krylov import Sweep, launch, normal_products
 from engine.measure.layer_features import Moved
+from engine.measure.subspace import probe
 from engine.theory.gershgorin import Gershgorin
 
 _TOLERANCE = 1e-2

@@ -1,17 +1,24 @@
-"""An upper bound on the spectral norm of a matrix that training moves, without looking at it at every step."""
+"""An upper bound on the spectral norm of a matrix that training moves, without a product at every step.
+
+On a device the norms of several matrices of one shape are queued together and read later.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.device.transfer import Arrival, Transfer
 from engine.measure.base import State, vector
-from engine.measure.lanczos import spectral_norm_upper
+from engine.measure.krylov import Sweep, launch, normal_products
+from engine.measure.lanczos import spectral_norm_upper, widened_norm
 from engine.measure.row_norms import squared_norm
 
 # Up to this order the dense solver is as cheap as anything.
@@ -22,6 +29,8 @@ _CLOSER = 4.0
 _COLD_TOLERANCE = 1e-2
 # In units of eps: what a Frobenius norm in the matrix's precision may be too small by.
 _ROUNDED = 8.0
+# A warm start seldom needs more products.
+_QUEUED_PRODUCTS = 4
 
 
 def frobenius_upper(square: float, dtype: torch.dtype) -> float:
@@ -41,7 +50,7 @@ class NormBound:
         loose: How loose it may become, as a share.
 
     Attributes:
-        upper: The bound as far as it is known without looking at the matrix; ∞ before the first look.
+        upper: The bound, grown by what the matrix has moved since it was found; ∞ before it was.
         vector: The singular vector found last, of the smaller dimension.
     """
 
@@ -121,3 +130,69 @@ class NormBound:
         """Take up bounds of a matrix whose smaller dimension is this."""
         self.vector, bounds = vector(state, "vector", order), vector(state, "bounds", 2)
         self.upper, self._found = (math.inf, math.nan) if bounds is None else bounds.tolist()
+
+
+@dataclass(frozen=True, slots=True)
+class PendingNorms:
+    """Norms of matrices of one shape that were queued on a device.
+
+    Attributes:
+        members: Which matrices.
+        shape: Of the matrices, (members, p, q).
+        sweep: Products, if the matrices are large.
+        squares: ‖M‖_F² beside the products, float64, (members,).
+        normal: MᵀM of the smaller order, if they are small; float64, (members, order, order).
+    """
+
+    members: list[int]
+    shape: torch.Size
+    sweep: Sweep | None = None
+    squares: Arrival | None = None
+    normal: Arrival | None = None
+
+    def resolve(self, bounds: list[NormBound]) -> list[int]:
+        """Give the bounds what was found; which were found. For the others the products did not suffice."""
+        found = []
+        if self.normal is not None:
+            for index, normal in zip(self.members, self.normal.array(), strict=True):
+                bounds[index].found_densely(normal)
+                found.append(index)
+        if self.sweep is not None and self.squares is not None:
+            ritz = self.sweep.ritz("largest")
+            pairs = zip(self.members, ritz, self.sweep.vectors(ritz), self.squares.array(), strict=True)
+            for index, pair, vector, square in pairs:
+                bound = bounds[index]
+                if pair is not None and pair.residual <= bound.tolerance * pair.value:
+                    norm = widened_norm(pair.value, pair.residual, max(self.shape[1:]), vector.dtype)
+                    bound.found(norm, vector, dense=False, frobenius=frobenius_upper(float(square), vector.dtype))
+                    found.append(index)
+        return found
+
+
+def queue_norms(bounds: list[NormBound], members: list[int], stack: Tensor, transfer: Transfer) -> PendingNorms | None:
+    """Queue the norms of matrices of one shape, if the bound of one of them is loose.
+
+    Args:
+        bounds: Of all matrices.
+        members: Which matrices these are.
+        stack: The matrices, (members, p, q).
+        transfer: By what the row's numbers come.
+
+    Returns:
+        What to read; None where a large matrix has never been measured: how many products that takes cannot be
+        foreseen. Cost: 16pq flops for each matrix.
+    """
+    if not any(bounds[index].is_loose(stack[0]) for index in members):
+        return None
+    p, q = stack.shape[1:]
+    tall = stack.mT if p < q else stack
+    if takes_dense_solver((p, q)):
+        wide = tall.to(torch.float64)
+        return PendingNorms(members, stack.shape, normal=transfer.add(wide.mT @ wide))
+    vectors = [bounds[index].vector for index in members]
+    starts = [vector for vector in vectors if vector is not None and vector.shape == (min(p, q),)]
+    if len(starts) < len(members):
+        return None
+    sweep = launch(functools.partial(normal_products, tall), torch.stack(starts), _QUEUED_PRODUCTS, transfer)
+    squares = torch.linalg.vector_norm(torch.linalg.vector_norm(stack, dim=2), dim=1, dtype=torch.float64).square()
+    return PendingNorms(members, stack.shape, sweep=sweep, squares=transfer.add(squares))

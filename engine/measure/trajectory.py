@@ -40,20 +40,11 @@ class Trajectory(Measurement):
 
     name = "trajectory"
     provides = (
-        "smoothness_step",
-        "smoothness_step_resolution",
-        "smoothness_secant",
-        "predicted_lemma1",
-        "predicted_descent",
-        "predicted_lemma10",
-        "ratio_lemma1",
-        "ratio_descent",
-        "ratio_lemma10",
-        "ratio_null",
-        "decrease_ratio",
-        "lemma13_bound",
-        "radius_bound",
-    )
+        "smoothness_step", "smoothness_step_resolution", "smoothness_secant",
+        "predicted_lemma1", "predicted_descent", "predicted_lemma10",
+        "ratio_lemma1", "ratio_descent", "ratio_lemma10", "ratio_null", "decrease_ratio",
+        "lemma13_bound", "radius_bound",
+    )  # fmt: skip
     measured_in = "none"  # a branch may measure more than its parent, and goes on from what the parent's rows add up to
     of_transition = True
 

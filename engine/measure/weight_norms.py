@@ -16,8 +16,7 @@ from engine.device.transfer import Arrival, Transfer
 from engine.measure.base import State, part
 from engine.measure.lanczos import is_read_from_memory
 from engine.measure.layer_threads import LayerThreads
-from engine.measure.norm_bound import NormBound, frobenius_upper
-from engine.measure.pending_norms import PendingNorms, queue_norms
+from engine.measure.norm_bound import NormBound, PendingNorms, frobenius_upper, queue_norms
 from engine.measure.row_norms import squared_norm
 
 

@@ -11,8 +11,7 @@ from engine import RunConfig, Trainer
 from engine.device.transfer import Transfer
 from engine.measure.base import tensors_of
 from engine.measure.lanczos import extreme_eigenpair
-from engine.measure.norm_bound import NormBound
-from engine.measure.pending_norms import queue_norms
+from engine.measure.norm_bound import NormBound, queue_norms
 from engine.measure.weight_norms import WeightNorms
 from tests.rounding import rounding
 
