@@ -141,7 +141,9 @@ async def _seeks(dashboard: Dashboard, steps: list[int], zoom: int) -> dict[str,
             await asyncio.sleep(0.0005)
         painted.append(time.perf_counter() - began)
         # Until it is sharp and drawn so: what is still being drawn must not count as the next seek's.
-        while dashboard.source.blurred or _unpainted(dashboard) or not all(_is_drawn(p) for p in dashboard.grid.panels):
+        while (
+            dashboard.source.is_rough or _unpainted(dashboard) or not all(_is_drawn(p) for p in dashboard.grid.panels)
+        ):
             await asyncio.sleep(0.001)
         sharp.append(time.perf_counter() - began)
         await asyncio.sleep(0.02)

@@ -19,7 +19,7 @@ from typing import Self, TypedDict, Unpack
 
 from engine.config import RunConfig
 from engine.errors import SessionError, UsageError
-from engine.record import Event, StepRecord, lr_in_force
+from engine.record import Event, StepRecord
 from engine.session.backlog import Backlog
 from engine.session.block_extremes import BlockExtremes
 from engine.session.creation import (
@@ -32,8 +32,9 @@ from engine.session.creation import (
 from engine.session.filesystem import appearing
 from engine.session.heartbeat import Heartbeat, Signs
 from engine.session.opening import checked_columns, connect, sentence_of
-from engine.session.parsing import command_from
+from engine.session.parsing import LIVING_STATES, command_from
 from engine.session.reader import SessionReader
+from engine.session.recorded import RecordedRun
 from engine.session.recording import (
     answer_row,
     checkpoint_rows,
@@ -71,7 +72,6 @@ _FAILING_SECONDS = 30.0
 """How long the disk is waited for when the engine ends by an exception."""
 
 _PENDING = f"SELECT {', '.join(COMMAND_COLUMNS)} FROM commands WHERE state = 'pending' ORDER BY id LIMIT 100"
-_LIVING_STATES = frozenset({"starting", "running", "paused"})
 
 
 class SessionWriter:
@@ -94,13 +94,13 @@ class SessionWriter:
             self._last_step: int = self._connection.execute("SELECT ifnull(max(step), -1) FROM steps").fetchone()[0]
             self._polling = connect(path, "rw", seconds=_LOCKED_SECONDS)
             self._connection.execute(f"PRAGMA busy_timeout = {int(1000 * _LOCKED_SECONDS)}").fetchall()
+            self._extremes = BlockExtremes(self._polling)
         except sqlite3.Error as error:
             self._connection.close()
             raise SessionError(f"Cannot open {path}: {sentence_of(error)}.") from None
         except SessionError:
             self._connection.close()
             raise
-        self._extremes = BlockExtremes(self._polling)
         self._on_event = observers.get("on_event", _ignore)
         self._backlog = Backlog(path, self._connection, queue_bytes, self._last_step, self._on_event)
         self._state = "starting"
@@ -138,7 +138,7 @@ class SessionWriter:
         """Go on with a session whose engine has ended; commands up to the newest that it was sent are refused."""
         # Later commands wait: the engine that is loading will answer them.
         with SessionReader(path) as reader:  # refuses what is not a session, before anything is written to it
-            lr = lr_in_force((stored.event for stored in reader.all_events()), reader.config().lr)
+            lr = RecordedRun(reader).lr_in_force()
         bring_up_to_date(Path(path), lr)
         writer = cls(Path(path), queue_bytes=queue_bytes, **observers)
         writer._backlog.add([refusal_row("The engine it was sent to has ended.", newest_command)], fresh_engine())
@@ -155,8 +155,8 @@ class SessionWriter:
             self.close()
             return
         try:
-            # Ctrl+C and sys.exit are ends that someone wanted.
-            if self._state in _LIVING_STATES and isinstance(error, Exception):
+            # Ctrl+C and sys.exit are orderly ends.
+            if self._state in LIVING_STATES and isinstance(error, Exception):
                 self.set_engine(state="failed", message=str(error) or type(error).__name__)
             self.close(timeout=_FAILING_SECONDS)
         except SessionError as unwritten:  # the first error is the one to report
@@ -291,7 +291,7 @@ class SessionWriter:
             return
         self._closed = True
         ended: dict[str, str | float] = {"ended": time.time()}
-        if self._state in _LIVING_STATES:
+        if self._state in LIVING_STATES:
             ended["state"] = self._state = "stopped"
         with contextlib.suppress(SessionError):
             self._backlog.add([refusal_row("The engine has ended.")], ended)

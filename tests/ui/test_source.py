@@ -219,7 +219,7 @@ def test_a_band_is_read_again_only_when_it_has_new_rows() -> None:
     assert cache.bands(NAMES, 0, 80, 10)[NAME].first.size == 11
 
 
-def test_a_wide_window_is_shown_roughly_at_first_and_sharpened_when_nothing_else_is_asked_for() -> None:
+def test_a_wide_window_is_shown_roughly_at_first_and_refined_when_nothing_else_is_asked_for() -> None:
     cache, reader = LayerCache(4, lambda: None), SlowReader()
     reader.go.set()
     cache.extend(100_000)
@@ -231,14 +231,14 @@ def test_a_wide_window_is_shown_roughly_at_first_and_sharpened_when_nothing_else
         return cache.bands(NAMES, first, first + 999, 1000)[NAME].first.size
 
     assert shown(5000) == 16
-    assert cache.blurred
+    assert cache.is_rough
     assert shown(70_000) == 16, "somewhere else"
-    assert cache.sharpen(reader), "that was the only one: what was left behind is not read"
-    assert not cache.blurred
+    assert cache.refine(reader), "that was the only one: what was left behind is not read"
+    assert not cache.is_rough
     assert shown(70_000) == 1000
-    assert not cache.blurred
+    assert not cache.is_rough
     assert shown(70_010) == 1000, "moved a little: what is there will do until it is read"
-    assert cache.sharpen(reader)
+    assert cache.refine(reader)
     assert cache.bands(NAMES, 70_010, 71_009, 1000)[NAME].first[0] == 70_010
     cache.extend(200_000)
     cache.bands(NAMES, 70_010, 71_019, 1010)
@@ -247,7 +247,7 @@ def test_a_wide_window_is_shown_roughly_at_first_and_sharpened_when_nothing_else
     cache.bands(NAMES, 5, 100, 96)
     cache.serve(reader)
     assert cache.bands(NAMES, 5, 100, 96)[NAME].first.size == 96, "a narrow one is read at once"
-    assert not cache.blurred
+    assert not cache.is_rough
 
 
 def test_a_zoomed_view_of_a_long_session_becomes_sharp_by_itself(synthetic: ModuleType, tmp_path: Path) -> None:

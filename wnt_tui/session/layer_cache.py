@@ -1,19 +1,19 @@
 """The layers' table for panels: cached, bounded, and read on the source's thread.
 
-A panel asks while it draws. Most answers are in the cache; else the source's thread reads while the panel
-waits a few milliseconds, and if the disk takes longer the panel draws what was there before and is drawn
-again when the answer is in. So a slow disk makes a panel late and never the keyboard.
+A panel asks while it draws. Most answers are in the cache; else the source's thread reads while the panel waits a few
+milliseconds. If the disk takes longer the panel draws what was there before, and again when the answer is in: a slow
+disk makes a panel late and never the keyboard.
 
-A window of some hundred steps and more, of which each is to be looked at, takes longer than a key may, and so do the
-steps at the edges of a wider one. It is shown in whole blocks of 64 steps at first, whose extremes the session has, and
-sharpened as soon as nothing else is asked for.
+Reading each step of a window of some hundred steps takes longer than a key may. It is shown in whole blocks of 64 steps
+at first, whose extremes the session has, and refined as soon as nothing else is asked for.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,10 +33,32 @@ QUESTIONS_KEPT = 32
 """Of more questions the oldest are dropped: what they asked for is not on the screen any more."""
 
 Bands = Mapping[str, LayerBlocks]
-BandKey = tuple[tuple[str, ...], int, int, int, int | None, bool]
-"""Metrics, first and last step, blocks, layer, and whether they may be rough."""
-_Place = tuple[tuple[str, ...], int | None]
-"""Metrics and layer: what is shown in one place, of whatever window."""
+
+
+class _Window(NamedTuple):
+    """Layer metrics over steps, in at most about so many blocks; of one layer if it is given."""
+
+    names: tuple[str, ...]
+    first: int
+    last: int
+    blocks: int
+    layer: int | None
+    rough: bool = False
+
+    @property
+    def place(self) -> tuple[tuple[str, ...], int | None]:
+        """What is shown in one place of the screen, over whatever steps."""
+        return self.names, self.layer
+
+    def goes_on_from(self, shown: _Window) -> bool:
+        """Return whether the window begins where the one that is shown does, and goes on after it."""
+        return shown.first == self.first and shown.last < self.last
+
+    def is_near(self, shown: _Window) -> bool:
+        """Return whether what is shown is most of the window, and not of one much wider."""
+        span = self.last - self.first
+        overlap = min(shown.last, self.last) - max(shown.first, self.first)
+        return shown.last - shown.first <= 2 * span and overlap >= span / 2
 
 
 class LayerCache:
@@ -51,11 +73,11 @@ class LayerCache:
         self._layers = layers
         self._wake = wake
         self._answered = threading.Condition()
-        self._questions: OrderedDict[int | BandKey, bool] = OrderedDict()
+        self._questions: OrderedDict[int | _Window, bool] = OrderedDict()
         self._steps: Recent[Mapping[str, Array]] = Recent(STEPS_KEPT)
         self._bands: Recent[Bands] = Recent(BANDS_KEPT)
-        self._newest: dict[_Place, tuple[BandKey, Bands]] = {}
-        self._wishes: OrderedDict[_Place, BandKey] = OrderedDict()
+        self._newest: dict[Hashable, tuple[_Window, Bands]] = {}
+        self._to_refine: OrderedDict[Hashable, _Window] = OrderedDict()
         self._last_step = -1
         self._late = False
         self._closed = False
@@ -81,32 +103,32 @@ class LayerCache:
             last = min(last, self._last_step)
             if last < first:
                 return self._empty_bands(names)
-            key: BandKey = (names, first, last, blocks, layer, False)
-            # What was wished for in this place before is not looked at any more.
-            self._wishes.pop((names, layer), None)
-            shown, newest = self._newest.get((names, layer), (None, None))
-            if (known := self._bands.get(key)) is None:
+            window = _Window(names, first, last, blocks, layer)
+            # What was to be refined in this place before is not on the screen any more.
+            self._to_refine.pop(window.place, None)
+            shown, newest = self._newest.get(window.place, (None, None))
+            if (known := self._bands.get(window)) is None:
                 span = last - first
                 # All steps are whole blocks anyway, and the newest block, which is not stored yet.
                 all_whole = span >= RAW_STEPS and first % BLOCK_STEPS == 0 and last == self._last_step
                 wide = span >= ROUGH_FROM and not all_whole
                 # A run that is followed grows by some rows at a time: they are waited for, to draw once and not twice.
-                if wide and not (shown and _grown(shown, key)) and not self._closed:
-                    self._wishes[names, layer] = key
+                if wide and not (shown and window.goes_on_from(shown)) and not self._closed:
+                    self._to_refine[window.place] = window
                     self._wake()
-                    if shown and newest and _moved_little(shown, key):
+                    if shown and newest and window.is_near(shown):
                         return newest
-                    key = (names, first, last, blocks, layer, True)
-                    known = self._bands.get(key)
+                    window = window._replace(rough=True)
+                    known = self._bands.get(window)
                 if known is None:
-                    self._ask(key)
-                    known = self._bands.get(key)
+                    self._ask(window)
+                    known = self._bands.get(window)
             return known or newest or self._empty_bands(names)
 
     @property
-    def blurred(self) -> bool:
-        """Whether something is shown that :meth:`sharpen` would show better."""
-        return bool(self._wishes)
+    def is_rough(self) -> bool:
+        """Whether something is shown that :meth:`refine` would show better."""
+        return bool(self._to_refine)
 
     def serve(self, reader: SessionReader) -> bool:
         """Answer all questions, on the thread that may read; return whether an asker went on without its answer."""
@@ -120,33 +142,33 @@ class LayerCache:
                 question = next((each for each in waiting if isinstance(each, int)), next(reversed(self._questions)))
             if isinstance(question, int):
                 self.preload(reader, question)
-                continue
-            self._read_bands(reader, question)
+            else:
+                self._read_bands(reader, question)
 
-    def sharpen(self, reader: SessionReader) -> bool:
-        """Read one of the bands that are shown roughly, when nobody asks; return whether it was the last one."""
+    def refine(self, reader: SessionReader) -> bool:
+        """Read one of the bands that are shown roughly, when nothing is asked; return whether it was the last one."""
         with self._answered:
-            if not self._wishes:
+            if not self._to_refine:
                 return False
-            place, wish = next(reversed(self._wishes.items()))
-            known = self._bands.get(wish)
+            place, window = next(reversed(self._to_refine.items()))
+            known = self._bands.get(window)
         if known is None:
-            self._read_bands(reader, wish)
+            self._read_bands(reader, window)
         with self._answered:
-            if self._wishes.get(place) == wish:
-                del self._wishes[place]
-            return not self._wishes
+            if self._to_refine.get(place) == window:
+                del self._to_refine[place]
+            return not self._to_refine
 
-    def _read_bands(self, reader: SessionReader, question: BandKey) -> None:
-        names, first, last, blocks, layer, rough = question
+    def _read_bands(self, reader: SessionReader, window: _Window) -> None:
+        names, first, last, blocks, layer, rough = window
         bands = reader.layer_bands(names, first, last, blocks, layer, rough=rough)
         with self._answered:
-            self._bands.put(question, bands)
-            self._newest[names, layer] = question, bands
-            self._settle(question)
+            self._bands.put(window, bands)
+            self._newest[window.place] = window, bands
+            self._settle(window)
 
     def preload(self, reader: SessionReader, step: int) -> None:
-        """Read a step's layers before somebody asks, or because somebody did."""
+        """Read a step's layers, asked for or about to be."""
         found = reader.layers_at(step)
         with self._answered:
             # An empty answer is kept as well: rows never change once they are recorded.
@@ -154,11 +176,11 @@ class LayerCache:
             self._settle(step)
 
     def close(self) -> None:
-        """Let nobody wait any more."""
+        """End all waiting."""
         with self._answered:
             self._closed = True
             self._questions.clear()
-            self._wishes.clear()
+            self._to_refine.clear()
             self._answered.notify_all()
 
     def _empty_bands(self, names: tuple[str, ...]) -> Bands:
@@ -166,7 +188,7 @@ class LayerCache:
         values = np.empty((0, self._layers))
         return dict.fromkeys(names, LayerBlocks(steps, steps, values, values))
 
-    def _ask(self, question: int | BandKey) -> None:
+    def _ask(self, question: int | _Window) -> None:
         if self._closed:
             return
         # Once an answer is late, no other is waited for: a picture costs the patience once, not once a panel.
@@ -179,18 +201,6 @@ class LayerCache:
         if not self._answered.wait_for(lambda: question not in self._questions, patience):
             self._questions[question] = True
 
-    def _settle(self, question: int | BandKey) -> None:
+    def _settle(self, question: int | _Window) -> None:
         self._late |= self._questions.pop(question, False)
         self._answered.notify_all()
-
-
-def _grown(shown: BandKey, wanted: BandKey) -> bool:
-    """Return whether a window begins where the one that is shown does, and goes on after it."""
-    return shown[1] == wanted[1] and shown[2] < wanted[2]
-
-
-def _moved_little(shown: BandKey, wanted: BandKey) -> bool:
-    """Return whether what is shown is most of a window, and not of one much wider."""
-    (_, begin, end, *_), (_, first, last, *_) = shown, wanted
-    overlap = min(end, last) - max(begin, first)
-    return end - begin <= 2 * (last - first) and overlap >= (last - first) / 2

@@ -29,7 +29,7 @@ LIVENESS_SECONDS = 0.25
 REST_SECONDS = 0.5
 """Least time between two snapshots while rows pour in; the first after a rest comes at once."""
 
-SHARPEN_SECONDS = 0.06
+REFINE_SECONDS = 0.06
 """How long nothing must have been asked for before rough layers are read more finely: longer than a key repeats."""
 
 ROWS_A_READ = 10_000
@@ -78,9 +78,9 @@ class SessionSource:
         self._wake.set()
 
     @property
-    def blurred(self) -> bool:
-        """Whether layers are shown roughly that will be sharpened."""
-        return self._layers is not None and self._layers.blurred
+    def is_rough(self) -> bool:
+        """Whether layers are shown roughly that will be refined."""
+        return self._layers is not None and self._layers.is_rough
 
     def join(self, timeout: float) -> None:
         """Wait, so many seconds at most, until the file is closed."""
@@ -100,8 +100,7 @@ class SessionSource:
     def _opened(self) -> SessionReader | None:
         """Return the reader as soon as there is a session; None if the source was closed first."""
         while not self._stopped.is_set():
-            # Asked first: a session appears whole, so what was there and cannot be opened will not get
-            # better.
+            # Asked first: a session appears whole, so what is there and cannot be opened will not get better.
             there = Path(self.path).exists()
             try:
                 return SessionReader(self.path)
@@ -124,7 +123,7 @@ class SessionSource:
             self._wake.clear()
             if layers.serve(reader):
                 # A panel has drawn without them; a snapshot of another version makes it draw again.
-                self._deliveries.snapshot(view.snapshot(anew=True))
+                self._deliveries.snapshot(view.snapshot(redraw=True))
             now = time.monotonic()
             if now >= rested:
                 version = reader.data_version()
@@ -137,12 +136,12 @@ class SessionSource:
                     seen_version, seen_liveness = version, now
             if view.behind:
                 continue
-            if not layers.blurred:
+            if not layers.is_rough:
                 self._wake.wait(POLL_SECONDS if view.alive else LIVENESS_SECONDS)
-            elif not self._wake.wait(SHARPEN_SECONDS):
-                while layers.blurred and not self._wake.is_set():
-                    if layers.sharpen(reader):
-                        self._deliveries.snapshot(view.snapshot(anew=True))
+            elif not self._wake.wait(REFINE_SECONDS):
+                while layers.is_rough and not self._wake.is_set():
+                    if layers.refine(reader):
+                        self._deliveries.snapshot(view.snapshot(redraw=True))
 
 
 class _Accumulated:
@@ -190,10 +189,10 @@ class _Accumulated:
         self._version += changed
         return changed
 
-    def snapshot(self, *, anew: bool = False) -> Snapshot:
-        """Return the session as it was read last; anew, it counts as changed because layers are known."""
-        self._version += anew
-        if anew and self._last is not None:
+    def snapshot(self, *, redraw: bool = False) -> Snapshot:
+        """Return the session as it was read last; to redraw, it counts as changed because layers are known."""
+        self._version += redraw
+        if redraw and self._last is not None:
             # The same arrays, so that what panels derived from them stays valid.
             return replace(self._last, version=self._version)
         step, columns = self._rows.view()
