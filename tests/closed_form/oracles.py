@@ -50,7 +50,7 @@ def _iterated(what: str, *more: str) -> Oracle:
 
 
 _RUNGS = "test_eigenvalue_bounds.py::test_all_five_rungs_bound_the_smallest_eigenvalue_in_their_order"
-_QUEUED = "training/test_budget.py::test_what_is_queued_first_is_paid_for_by_its_task_and_what_every_row_has_by_all"
+_QUEUED = "training/test_budget.py::test_queued_work_is_charged_to_its_measurement_and_the_rest_to_all_of_them"
 _BUDGET = "training/test_budget.py::test_a_row_says_what_each_of_its_measurements_cost"
 _FOLLOWED = "test_extremes.py::test_a_matrix_that_moves_is_followed_within_its_certificate"
 _LOOSE = "test_weight_norms.py::test_bounds_on_norms_hold_along_a_run_and_are_as_tight_as_they_say"

@@ -134,7 +134,7 @@ def test_an_eigenvalue_that_dives_below_the_one_that_is_followed_is_found() -> N
         assert found.smallest_lower <= values.min() + RHO
 
 
-def test_a_jump_to_another_matrix_is_not_mistaken_for_a_move() -> None:
+def test_another_matrix_is_not_mistaken_for_one_that_moved() -> None:
     follower = GramExtremes()
     for seed in range(4):
         for _ in range(2):
@@ -214,15 +214,15 @@ def test_products_that_end_beyond_the_tolerance_do_not_count_as_found() -> None:
     values = np.linspace(0.0, 1.0, 2000)
     start = np.random.default_rng(0).standard_normal(2000)
     ended = Subspace(lambda v: values * v, [start], room=40).search("largest", 0.0)
-    asked: list[float] = []
+    densely: list[float] = []
     for share in (0.7, 1.1):
 
         def dense(share: float = share) -> np.ndarray:
-            asked.append(share)
+            densely.append(share)
             return np.eye(1)
 
         NormFollower(share * ended.residual / ended.value).measure(lambda v: values * v, 2000, dense)
-    assert asked == [0.7]
+    assert densely == [0.7]
 
 
 def test_a_subspace_that_fills_the_space_has_every_eigenvalue() -> None:
@@ -303,7 +303,7 @@ def test_a_large_matrix_of_more_examples_than_neurons_is_followed_from_nothing_a
         found = follower.measure(gram, singular=True)
         assert (found.smallest, found.smallest_lower, found.dense) == (0.0, 0.0, False)
         assert found.largest == pytest.approx(np.linalg.eigvalsh(gram)[-1], rel=1e-9)
-    # Its λ_min, 0, is what it hands on: too near to singular for a factorisation to tell where it is from there.
+    # Its λ_min, 0, is what it hands on: too near to singular for a factorisation to go on from it.
     assert follower.measure(host_gram(1.0 + np.random.default_rng(0).normal(size=(LARGE, 2 * LARGE)))).dense
 
 

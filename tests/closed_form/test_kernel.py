@@ -99,7 +99,7 @@ def test_gauss_newton_is_that_of_the_jacobian_and_the_logit_hessian(activation, 
 
 
 def test_one_linear_layer_has_the_kernel_of_its_inputs():
-    # Eq. 11 for o = Wx: K = XXᵀ ⊗ I. The network needs a hidden layer, so the layer's own term is looked at.
+    # Eq. 11 for o = Wx: K = XXᵀ ⊗ I. The network needs a hidden layer, so the layer's own term is taken.
     case = small("tanh", n=4, width=9, depth=2)
     kernel, found = kernel_of(case)
     features = found.run.features[-1]

@@ -72,7 +72,7 @@ def test_a_ritz_value_is_on_the_inner_side_and_an_eigenvalue_lies_within_its_tru
     edge = values.max() if which == "largest" else values.min()
     assert (pair.value <= edge if which == "largest" else pair.value >= edge) or pair.value == pytest.approx(edge)
     assert pair.products == operator.count <= products
-    # It stopped because it was done, or because it was told to.
+    # It stopped because it was done, or at the limit.
     done = pair.residual <= tolerance * abs(pair.value) + 1e-12 * scale
     assert done or pair.products in (products, size)
     if products >= size:
@@ -224,7 +224,7 @@ def test_a_norm_is_widened_by_the_rounding_of_products_as_long_as_the_matrix(
     dtype: torch.dtype,
 ) -> None:
     matrix = torch.tensor(np.random.default_rng(0).normal(size=(300, 80)), dtype=dtype)
-    matrix[:, 0] *= 4  # one norm stands out: a residual tells which was found
+    matrix[:, 0] *= 4  # one norm stands out: a residual shows which was found
     start, exact = torch.ones(80, dtype=dtype), float(torch.linalg.svdvals(matrix.double())[0])
     eps = torch.finfo(dtype).eps
     for m in (matrix, matrix.T):

@@ -18,7 +18,7 @@ SHAPES = [(40, 60), (60, 40), (50, 50), (12, 20)]
 
 
 def rows(n: int, width: int, count: int = 5) -> list[np.ndarray]:
-    """Features that have much in common and grow: one norm stands out, so that a residual tells which was found."""
+    """Features that have much in common and grow: one norm stands out, so that a residual shows which was found."""
     rng = np.random.default_rng(0)
     a = rng.normal(size=(n, width)) + 2.0 * rng.normal(size=width)
     return [(1 + 0.01 * k) * a + 1e-4 * rng.normal(size=(n, width)) for k in range(count)]

@@ -51,14 +51,14 @@ def test_bounds_on_norms_hold_along_a_run_and_are_as_tight_as_they_say(
         for w, then, distance, square in zip(weights, initial, distances, squares, strict=True):
             change = w.double() - then.double()
             # A float32 difference of weights is itself rounded; and where two eigenvalues are nearly equal, as at
-            # the edge of a random matrix, a residual cannot tell which of them was found.
+            # the edge of a random matrix, a residual does not show which of them was found.
             slack = 1e-3
             assert exact(change) * (1 - slack) <= distance <= exact(change) * (1.05 + slack)
             assert square == pytest.approx(float(change.square().sum()), rel=1e-9 if dtype == torch.float64 else 1e-2)
 
 
 def matrix(rows: int, columns: int) -> torch.Tensor:
-    """Random, with one singular value well above the others, so that a residual tells which was found."""
+    """Random, with one singular value well above the others, so that a residual shows which was found."""
     m = torch.randn(rows, columns, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     m[:, 0] *= 3
     return m
@@ -261,7 +261,7 @@ def test_a_queued_norm_whose_products_do_not_suffice_is_not_taken() -> None:
     start = torch.randn(90, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     pair = extreme_eigenpair(lambda v: m.T @ (m @ v), start, "largest", tolerance=0.0, max_products=4)
     for share in (0.7, 1.1):
-        bound = NormBound(4.0 * share * pair.residual / pair.value)  # a quarter of which is asked for
+        bound = NormBound(4.0 * share * pair.residual / pair.value)  # a quarter of which is required
         bound.vector = start
         assert resolved([bound], [m]) == ([0] if share > 1.0 else [])
 

@@ -1,4 +1,4 @@
-"""A checkpoint in a stranger's file is held against the run before it is used; what does not fit is passed over."""
+"""A checkpoint in an untrusted file is held against the run before it is used; what does not fit is passed over."""
 
 from __future__ import annotations
 

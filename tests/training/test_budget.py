@@ -1,4 +1,4 @@
-"""What measuring costs, by task, and how a budget thins it."""
+"""What measuring costs, by measurement, and how a budget thins it."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_cheap_measurements_are_made_often_and_dear_ones_seldom(monkeypatch: pyt
     assert made[2] / len(records) == pytest.approx(1 / 18, rel=0.3)
 
 
-def test_a_task_is_made_as_soon_as_its_part_of_the_budget_has_paid_for_it_and_for_what_every_row_costs(
+def test_a_measurement_is_made_as_soon_as_its_part_of_the_budget_has_paid_for_it_and_for_what_every_row_costs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock, costs = Clock(monkeypatch), {"layers": 0.25, "curvature": 2.25, "kernel": 6.75}
@@ -185,7 +185,7 @@ def test_what_was_earned_and_not_used_is_not_kept_for_later(monkeypatch: pytest.
     assert made == [0, 1, 2, 3, 4, 5, 8, 9]
 
 
-def test_what_is_queued_first_is_paid_for_by_its_task_and_what_every_row_has_by_all(
+def test_queued_work_is_charged_to_its_measurement_and_the_rest_to_all_of_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(observer, "runs_ahead", lambda _device: True)
@@ -206,5 +206,5 @@ def test_what_is_queued_first_is_paid_for_by_its_task_and_what_every_row_has_by_
         assert record.values["step_seconds"] == (16.0 if record.step == 0 else 64.0 + 16.0)
 
 
-def test_every_task_has_its_seconds_in_the_catalogue() -> None:
+def test_every_costly_measurement_has_its_seconds_in_the_catalogue() -> None:
     assert all(CATALOGUE[name].unit == "seconds" for name in TASKS)

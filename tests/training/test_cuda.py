@@ -74,7 +74,7 @@ def test_training_is_bit_identical_whatever_is_measured() -> None:
 @pytest.mark.parametrize("measure", ["none", "core", "all"])
 def test_a_row_waits_for_the_device_once(measure: str) -> None:
     running = Trainer(RunConfig(**(SMALL | {"measure": measure})))  # type: ignore[arg-type]
-    for _ in range(6):  # what is followed is looked for from nothing at first
+    for _ in range(6):  # what is followed is found from nothing at first
         running.observe()
         running.advance()
     with waits_for_device() as waits:

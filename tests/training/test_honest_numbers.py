@@ -61,7 +61,7 @@ def assert_defined(records: list[StepRecord]) -> None:
 
 
 def is_shown_as_lower_bound(record: StepRecord, m: int) -> bool:
-    """Whether every reader of a row tells that log10_cond is only known from below."""
+    """Whether a row shows log10_cond as known from below only."""
     return not resolved("log10_cond", record.layers, 1)[m]
 
 
@@ -81,7 +81,7 @@ def test_near_n_equal_to_width_a_float32_gram_matrix_is_wrong_where_the_float64_
     high = float(torch.linalg.eigvalsh(gram)[-1])
     found = spectrum(gram.numpy(), 200)["lambda_min"]
     assert found == pytest.approx(exact, rel=1e-6, abs=rounding(200) * high)
-    assert rounding(200) * high < 0.1 * exact, "float64 tells it"
+    assert rounding(200) * high < 0.1 * exact, "float64 resolves it"
     # By how much it moves the eigenvalues, whichever of them it happens to move on a machine.
     single = (features @ features.T / 200).to(torch.float64)
     assert float(torch.linalg.matrix_norm(single - gram, 2)) > at_least * exact

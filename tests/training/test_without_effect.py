@@ -8,7 +8,7 @@ from engine.training.trainer import Trainer
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "sentence_part"),
     [
         ({"measure": "none", "budget": 0.5}, "--budget has no effect with --measure none"),
         ({"measure": "none", "every": 2, "delta": 0.1}, "--every, --delta have no effect with --measure none"),
@@ -20,9 +20,9 @@ from engine.training.trainer import Trainer
         ({"checkpoint_every": 100, "steps": 80}, "--checkpoint-every 100 has no effect"),
     ],
 )
-def test_an_option_without_effect_is_said(changes, told):
+def test_an_option_without_effect_is_reported(changes, sentence_part):
     (sentence,) = without_effect(RunConfig(**changes))
-    assert told in sentence
+    assert sentence_part in sentence
 
 
 @pytest.mark.parametrize(
