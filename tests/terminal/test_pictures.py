@@ -3,7 +3,7 @@
 import pyte
 from textual.geometry import Region
 
-from wnt_tui.terminal.pictures import ANSWER_SECONDS, EFFECT_SECONDS, Pictures
+from wnt_tui.terminal.pictures import Pictures
 
 ROWS = 10
 HEADER, FOOTER, FOCUSED = Region(0, 0, 40, 1), Region(0, ROWS - 1, 40, 1), Region(20, 4, 20, 2)
@@ -88,7 +88,7 @@ def test_the_effect_of_a_key_shows_though_the_link_had_no_room_for_long() -> Non
     shown.part()
     shown.pictures.key()
     shown.pictures.take(picture("new"))
-    shown.now += 10 * EFFECT_SECONDS
+    shown.now += 10.0
     shown.finish()
     assert shown.rows("new") == list(range(ROWS))
 
@@ -97,9 +97,9 @@ def test_what_an_engine_answers_shows_in_the_lines_while_a_picture_is_under_way(
     shown = Shown()
     shown.pictures.key()
     shown.pictures.take(picture("old"))
-    shown.now += EFFECT_SECONDS
+    shown.now += 1.0
     shown.part()
-    shown.now += (ANSWER_SECONDS - EFFECT_SECONDS) / 2
+    shown.now += 2.0
     shown.pictures.take(picture("paused"))
     shown.part()
     assert shown.rows("paused") == [0, ROWS - 1]
