@@ -39,12 +39,12 @@ def step(session: Path, count: int, as_json: bool) -> int:
 
 def send_command(session: Path, name: str, arguments: Mapping[str, int | float | str], *, as_json: bool) -> int:
     """Send a command and print the engine's answer; 0 if it was done, 1 if it was refused or takes too long."""
-    from engine.session import commands
+    from engine.session.commands import sentence_of_answer
+    from wnt_tui.process.command_sender import ask
 
-    number = commands.send(session, name, arguments, sender="command line")
-    answer = commands.wait(session, number, timeout=WAIT_SECONDS)
+    answer = ask(session, name, arguments, sender="command line", timeout=WAIT_SECONDS)
     machine = json.dumps({"state": answer.state, "step": answer.step, "reply": answer.reply})
-    click.echo(machine if as_json else commands.sentence_of_answer(name, answer))
+    click.echo(machine if as_json else sentence_of_answer(name, answer))
     return 0 if answer.state == "done" else 1
 
 
@@ -102,19 +102,12 @@ def _list(session: Path, *, as_json: bool) -> None:
 @json_option
 def mark(session: Path, note: str, step: int | None, as_json: bool) -> int:
     """Mark a step with a note, in a living or a finished session."""
-    from engine.session.liveness import engine_alive
-    from engine.session.marks import put_mark
     from engine.session.reader import SessionReader
 
     if step is None:
         with SessionReader(session) as reader:
             step = max(reader.last_step(), 0)
-    if engine_alive(session):
-        return send_command(session, "mark", {"step": step, "note": note}, as_json=as_json)
-    event = put_mark(session, step, note)
-    reply = f"Step {event.step} is marked."
-    click.echo(json.dumps({"state": "done", "step": event.step, "reply": reply}) if as_json else reply)
-    return 0
+    return send_command(session, "mark", {"step": step, "note": note}, as_json=as_json)
 
 
 COMMANDS: tuple[click.Command, ...] = (*map(_plain, PLAIN_COMMANDS), step, status, break_, mark)

@@ -11,7 +11,7 @@ from engine.requests import Run
 from wnt_tui.cli.group import SectionedCommand
 from wnt_tui.cli.imports import prepare_screen
 from wnt_tui.cli.options import RunOptions, run_option_list
-from wnt_tui.process.engine_process import become_training, start_engine
+from wnt_tui.process.engine_process import become_engine, start_engine
 
 if TYPE_CHECKING:
     from engine.session.liveness import EngineLock
@@ -47,7 +47,8 @@ def run(plot: bool, **given: Any) -> NoReturn:
     """
     options = RunOptions.from_parameters(given)
     with signals.held_back(), _reserved(options) as lock:
-        become_training(Run(session=lock.session, config=options.config, plot=plot, debug=options.debug), lock)
+        held = lock.hand_over()
+        become_engine(Run(session=lock.session, config=options.config, plot=plot, debug=options.debug, lock=held))
 
 
 def _reserved(options: RunOptions) -> EngineLock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,7 +18,7 @@ from wnt_tui.cli.group import SectionedCommand
 from wnt_tui.cli.imports import prepare_screen
 from wnt_tui.cli.options import run_option_list
 from wnt_tui.cli.parameters import FILE, SESSION, debug_option, json_option, session_argument
-from wnt_tui.process.engine_process import EngineProcess, become_engine, become_training, start_engine
+from wnt_tui.process.engine_process import EngineProcess, become_engine, start_engine
 
 watch_option = click.option("--watch", "watched", is_flag=True, help="On the screen, as `wnt-tui` itself.")
 
@@ -103,7 +104,7 @@ def branch(context: click.Context, /, source: Path, step: int, watched: bool, **
         request, lock = wanted.reserve(given["session"], debug=given["debug"])
         with lock:
             if not watched:
-                become_training(request, lock)
+                become_engine(replace(request, lock=lock.hand_over()))
             engine = start_engine(request, lock)
     return _watch(request.session, engine, origin=(source, step), debug=request.debug)
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from engine.errors import WntError
 from engine.session.liveness import engine_alive
+from engine.session.rows import Argument, CommandAnswer
+from engine.session.vocabulary import check_arguments
 
 WAIT_SECONDS = 600.0
 """A step of a large network takes long; the answer comes after it."""
@@ -21,6 +23,21 @@ class CommandOutcome:
     name: str
     done: bool
     sentence: str
+
+
+def ask(
+    path: Path, name: str, arguments: Mapping[str, Argument] | None = None, *, sender: str, timeout: float
+) -> CommandAnswer:
+    """The answer to a command; a mark on a session without an engine is written into it."""
+    if name == "mark" and not engine_alive(path):
+        from engine.session.marks import put_mark
+
+        given = check_arguments(name, arguments or {})
+        event = put_mark(path, int(given["step"] or 0), str(given["note"]))
+        return CommandAnswer(0, "done", event.step, f"Step {event.step} is marked.")
+    from engine.session.commands import send, wait
+
+    return wait(path, send(path, name, arguments, sender), timeout)
 
 
 class CommandSender:
@@ -40,36 +57,18 @@ class CommandSender:
         """Whether such a command was sent and has not been answered."""
         return name in self._unanswered
 
-    def send(self, name: str, arguments: Mapping[str, int | float | str] | None = None) -> None:
+    def send(self, name: str, arguments: Mapping[str, Argument] | None = None) -> None:
         """Send one of :data:`engine.session.COMMAND_NAMES`; its outcome is reported later."""
         self._unanswered.add(name)
         given = dict(arguments or {})
         threading.Thread(target=self._deliver, args=(name, given), name=f"command-{name}", daemon=True).start()
 
-    def mark(self, step: int, note: str) -> None:
-        """Mark a recorded step, through the engine where one lives, else in the session itself."""
-        threading.Thread(target=self._mark, args=(step, note), name="mark", daemon=True).start()
-
-    def _mark(self, step: int, note: str) -> None:
-        if engine_alive(self._path):
-            self._deliver("mark", {"step": step, "note": note})
-            return
-        from engine.session.marks import put_mark
+    def _deliver(self, name: str, arguments: dict[str, Argument]) -> None:
+        from engine.session.commands import sentence_of_answer
 
         try:
-            put_mark(self._path, step, note)
-        except WntError as error:
-            self._report(CommandOutcome("mark", False, str(error)))
-        else:
-            self._report(CommandOutcome("mark", True, f"Step {step} is marked."))
-
-    def _deliver(self, name: str, arguments: dict[str, int | float | str]) -> None:
-        from engine.session import commands
-
-        try:
-            number = commands.send(self._path, name, arguments, sender="viewer")
-            answer = commands.wait(self._path, number, timeout=WAIT_SECONDS)
-            done, sentence = answer.state == "done", commands.sentence_of_answer(name, answer)
+            answer = ask(self._path, name, arguments, sender="viewer", timeout=WAIT_SECONDS)
+            done, sentence = answer.state == "done", sentence_of_answer(name, answer)
         except WntError as error:
             done, sentence = False, str(error)
         self._unanswered.discard(name)

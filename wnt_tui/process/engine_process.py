@@ -46,11 +46,6 @@ def become_engine(request: Request) -> NoReturn:
         os.execve(command[0], command, dict(engine_environment()))
 
 
-def become_training(request: Training, lock: EngineLock) -> NoReturn:
-    """Replace this process by the engine of a session whose lock is held here; the engine goes on holding it."""
-    become_engine(replace(request, lock=lock.hand_over()))
-
-
 def ask_engine(request: Request) -> subprocess.CompletedProcess[str]:
     """Have the engine carry out a request and wait for it; a signal that ends this process ends it too."""
     command, environment, pipe = engine_command(request), engine_environment(), subprocess.PIPE
@@ -97,8 +92,15 @@ class EngineProcess:
 
     def reason_of_end(self) -> str:
         """The last sentence of its log, for the person who wonders why it ended."""
-        sentence = last_sentence(self.log, self.log_begins)
-        return sentence or f"It ended with exit code {self.process.poll()} and said nothing."
+        text = b""
+        with contextlib.suppress(OSError), self.log.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(self.log_begins, file.tell() - LOG_TAIL_BYTES))
+            text = file.read()
+        lines = [line.strip() for line in text.decode("utf-8", errors="replace").splitlines() if line.strip()]
+        if not lines:
+            return f"It ended with exit code {self.process.poll()} and said nothing."
+        return lines[-1].removeprefix("wnt-tui: ")
 
 
 def start_engine(request: Training, lock: EngineLock | None = None) -> EngineProcess:
@@ -141,16 +143,3 @@ def start_engine(request: Training, lock: EngineLock | None = None) -> EnginePro
         if lock is not None:
             lock.forget()
     return EngineProcess(process, log, began)
-
-
-def last_sentence(log: Path, begins: int = 0) -> str:
-    """The last line of a log, after so many bytes, that says something; nothing if it cannot be read."""
-    try:
-        with log.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(begins, file.tell() - LOG_TAIL_BYTES))
-            text = file.read().decode("utf-8", errors="replace")
-    except OSError:
-        return ""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1].removeprefix("wnt-tui: ") if lines else ""

@@ -97,7 +97,7 @@ def _typed(session: Path) -> str:
 
 def _stopped(session: Path) -> bool:
     """Stop a waiting engine at which nobody looks; whether it has ended."""
-    from engine.session.commands import send, wait
+    from wnt_tui.process.command_sender import ask
 
     deadline = time.monotonic() + _PATIENCE
     # This viewer's own marks go with its threads, which end a moment after the screen.
@@ -106,7 +106,7 @@ def _stopped(session: Path) -> bool:
             return False
         time.sleep(_POLL_SECONDS)
     try:
-        if wait(session, send(session, "stop", sender="viewer"), timeout=_PATIENCE).state != "done":
+        if ask(session, "stop", sender="viewer", timeout=_PATIENCE).state != "done":
             return False
     except WntError:  # it has ended by itself meanwhile
         return not engine_alive(session)

@@ -34,8 +34,11 @@ class Notes:
     def ask_mark(self, step: int) -> None:
         """Ask for a note on a step."""
         if self.engine.rows_or_notice("mark"):
-            mark = self.engine.commander.mark
-            self.prompt.ask(Question(f"note on step {step}", plain_text, lambda note: mark(step, note), width=0))
+            send = self.engine.commander.send
+            mark = Question(
+                f"note on step {step}", plain_text, lambda note: send("mark", {"step": step, "note": note}), width=0
+            )
+            self.prompt.ask(mark)
 
     def show_breakpoints(self) -> None:
         """Lay the breakpoints over the dashboard."""
