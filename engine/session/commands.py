@@ -72,13 +72,6 @@ def wait(path: str | Path, command_id: int, timeout: float = 5.0) -> Command:
             time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
 
 
-def sentence_of_answer(name: str, answer: Command) -> str:
-    """An engine's answer to a command in a sentence."""
-    if answer.state == "pending":
-        return f"{name}: sent; the engine lives, is busy with a step, and will answer after it."
-    return answer.reply or f"{name}: {answer.state} at step {answer.step}."
-
-
 def insert_row(path: Path, statement: str, values: Sequence[Any], meanwhile: Callable[[], None] = lambda: None) -> int:
     """Insert one row in a transaction of its own, as soon as nobody else writes; return its number."""
     # SQLite's own waiting sleeps up to 100 ms between two looks at the lock. An engine that records small rows as fast

@@ -39,13 +39,12 @@ def step(session: Path, count: int, as_json: bool) -> int:
 
 def send_command(session: Path, name: str, arguments: Mapping[str, int | float | str], *, as_json: bool) -> int:
     """Send a command and print the engine's answer; 0 if it was done, 1 if it was refused or takes too long."""
-    from engine.session.commands import sentence_of_answer
     from wnt_tui.process.command_sender import ask
 
     answer = ask(session, name, arguments, sender="command line", timeout=WAIT_SECONDS)
     machine = json.dumps({"state": answer.state, "step": answer.step, "reply": answer.reply})
-    click.echo(machine if as_json else sentence_of_answer(name, answer))
-    return 0 if answer.state == "done" else 1
+    click.echo(machine if as_json else answer.sentence)
+    return 0 if answer.done else 1
 
 
 @click.command(cls=SectionedCommand)

@@ -1,4 +1,4 @@
-"""Commands to the engine from the screen: sent and awaited on a thread, out of the keyboard's way."""
+"""Commands to the engine: sent and awaited, from the screen on a thread, out of the keyboard's way."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine.errors import WntError
 from engine.session.liveness import engine_alive
-from engine.session.rows import Argument, CommandAnswer
+from engine.session.rows import Argument, CommandState
 from engine.session.vocabulary import check_arguments
 
 WAIT_SECONDS = 600.0
@@ -18,26 +18,47 @@ WAIT_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class CommandOutcome:
-    """What became of a command: its name, whether the engine did it, and a sentence."""
+    """What became of a command.
+
+    Attributes:
+        name: The command.
+        state: ``done``, ``refused``, or ``pending`` where the time was up before the engine answered.
+        step: The step at which it took effect, or None.
+        reply: A sentence of the engine's.
+    """
 
     name: str
-    done: bool
-    sentence: str
+    state: CommandState
+    step: int | None
+    reply: str
+
+    @property
+    def done(self) -> bool:
+        """Whether it was carried out."""
+        return self.state == "done"
+
+    @property
+    def sentence(self) -> str:
+        """The outcome for people."""
+        if self.state == "pending":
+            return f"{self.name}: sent; the engine lives, is busy with a step, and will answer after it."
+        return self.reply or f"{self.name}: {self.state} at step {self.step}."
 
 
 def ask(
     path: Path, name: str, arguments: Mapping[str, Argument] | None = None, *, sender: str, timeout: float
-) -> CommandAnswer:
-    """The answer to a command; a mark on a session without an engine is written into it."""
+) -> CommandOutcome:
+    """Send a command and wait for its outcome; a mark on a session without an engine is written into it."""
     if name == "mark" and not engine_alive(path):
         from engine.session.marks import put_mark
 
         given = check_arguments(name, arguments or {})
         event = put_mark(path, int(given["step"] or 0), str(given["note"]))
-        return CommandAnswer(0, "done", event.step, f"Step {event.step} is marked.")
+        return CommandOutcome(name, "done", event.step, f"Step {event.step} is marked.")
     from engine.session.commands import send, wait
 
-    return wait(path, send(path, name, arguments, sender), timeout)
+    answer = wait(path, send(path, name, arguments, sender), timeout)
+    return CommandOutcome(name, answer.state, answer.step, answer.reply)
 
 
 class CommandSender:
@@ -64,12 +85,9 @@ class CommandSender:
         threading.Thread(target=self._deliver, args=(name, given), name=f"command-{name}", daemon=True).start()
 
     def _deliver(self, name: str, arguments: dict[str, Argument]) -> None:
-        from engine.session.commands import sentence_of_answer
-
         try:
-            answer = ask(self._path, name, arguments, sender="viewer", timeout=WAIT_SECONDS)
-            done, sentence = answer.state == "done", sentence_of_answer(name, answer)
+            outcome = ask(self._path, name, arguments, sender="viewer", timeout=WAIT_SECONDS)
         except WntError as error:
-            done, sentence = False, str(error)
+            outcome = CommandOutcome(name, "refused", None, str(error))
         self._unanswered.discard(name)
-        self._report(CommandOutcome(name, done, sentence))
+        self._report(outcome)
