@@ -1,4 +1,4 @@
-"""What torch finds on this machine."""
+"""The machine as torch finds it."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _IN_JSON = {bool: (bool, "true or false"), int: (int, "a whole number"), Path: (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What every request has: whether errors show their tracebacks."""
+    """Any request; with ``debug`` errors show their tracebacks."""
 
     debug: bool = False
 
@@ -105,7 +105,7 @@ class Download(Request):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doctor(Request):
-    """What torch finds on this machine, as JSON."""
+    """The machine as torch finds it, as JSON."""
 
 
 _KINDS = (Run, Resume, Branch, Verify, Weights, DataSets, Download, Doctor)
@@ -157,5 +157,5 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Return what JSON has no type for as something that it has."""
+    """Return a value that JSON has no type for as one that it has."""
     return value.to_dict() if isinstance(value, RunConfig) else str(value)

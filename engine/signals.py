@@ -12,10 +12,10 @@ from typing import NoReturn
 
 _ELSEWHERE = (signal.SIGPWR,) if hasattr(signal, "SIGPWR") else ()
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2, signal.SIGXCPU, *_ELSEWHERE)
-"""What asks a process to end: people, shells, systemd, Slurm, the limit on CPU time, a power failure."""
+"""Requests to end, from people, shells, systemd, Slurm, the limit on CPU time, a power failure."""
 
 CHECKPOINT = signal.SIGUSR1
-"""What has a run keep a checkpoint and go on."""
+"""A run keeps a checkpoint and goes on."""
 
 _HANDLED = (*ENDING, CHECKPOINT)
 

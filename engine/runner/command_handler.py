@@ -1,4 +1,4 @@
-"""What the engine does at each command, and what it answers."""
+"""Commands to the engine: carried out between two steps, and answered."""
 
 from __future__ import annotations
 

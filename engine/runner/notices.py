@@ -1,4 +1,4 @@
-"""What is said once, at a run's beginning: of its data, its device, its threads, and options without effect."""
+"""Notices at a run's beginning: about its data, its device, its threads, and options without effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a run ended: as a sentence for people and as JSON for programs."""
+"""The outcome of a run: as a sentence for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NUMBERS = ("loss", "accuracy", "test_loss", "test_accuracy", "grad_norm", "pl",
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended.
+    """The end of a run.
 
     Attributes:
         state: ``finished``, ``stopped`` or ``diverged``.
@@ -36,17 +36,17 @@ class Outcome:
 
 
 def sentence(outcome: Outcome, session: Path) -> str:
-    """How a run ended and what its session holds now, in a sentence or two."""
+    """A run's end and what its session holds now, in a sentence or two."""
     rows = f"{outcome.rows} row{'s' if outcome.rows != 1 else ''}, to step {outcome.step},"
     more = f" `wnt-tui resume {shell_path(session)}` goes on." if outcome.state == "stopped" else ""
     return f"{outcome.message} {rows} saved in {shown_path(session)}.{more}"
 
 
 def summary(outcome: Outcome, session: Path) -> dict[str, Any]:
-    """The JSON summary of a run: how it ended and the last row's main numbers.
+    """The JSON summary of a run: its end and the last row's main numbers.
 
     Args:
-        outcome: How it ended.
+        outcome: The run's end.
         session: Its file.
 
     Returns:

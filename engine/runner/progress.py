@@ -1,4 +1,4 @@
-"""What a headless run says while it runs."""
+"""Progress of a headless run, on standard error."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from engine.session.text import clock
 _EVERY_SECONDS = 5.0
 _EVERY_SHARE = 0.01
 _AT_LEAST_EVERY_SECONDS = 600.0
-"""Where progress is no terminal's it comes every five seconds, but not before another hundredth of the steps is done,
-and every ten minutes in any case: some hundred lines, however long the run."""
+"""Outside a terminal progress comes every five seconds, but not before another hundredth of the steps is done, and every
+ten minutes in any case: some hundred lines, however long the run."""
 
 _MOST_HELD = 1000
 """Lines that wait for a terminal or pipe that takes nothing; then the oldest are given up."""
@@ -30,7 +30,7 @@ _CLOSING_SECONDS = 0.5
 
 
 class Report:
-    """What a run reports to; this one says nothing, since viewers read the session. Events come from any thread."""
+    """A run's reports; this one writes nothing, since viewers read the session. Events come from any thread."""
 
     def row(self, record: StepRecord, limit: int) -> None:
         """Take a row, of a run that goes to step ``limit``."""
@@ -158,14 +158,7 @@ def _takes_text(stream: TextIO) -> bool:
 
 @contextlib.contextmanager
 def reexecution_shown(stream: TextIO) -> Generator[Callable[[int, int], None]]:
-    """How far re-execution has come, on a terminal, until it is done; elsewhere nothing is written.
-
-    Args:
-        stream: Usually standard error.
-
-    Yields:
-        Takes the step and the step that is gone to.
-    """
+    """Progress of re-execution on a terminal, elsewhere nothing; yields what takes a step and the last one."""
     shown = -math.inf
     terminal = stream.isatty()
 

@@ -134,7 +134,7 @@ def _branch(request: Branch, watch: SignalWatch) -> Outcome:
 
 
 def _observers(watch: SignalWatch) -> Observers:
-    """Who is to know what a writer does."""
+    """The receivers of what a writer does."""
     return {"heartbeat": watch.lock.heartbeat(), "on_event": watch.report.event}
 
 

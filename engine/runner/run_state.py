@@ -1,4 +1,4 @@
-"""Where a run is, where it goes and whether it waits: changed by commands and signals, followed between steps."""
+"""The state of a run under command: its step, its goal, whether it waits. Commands and signals change it."""
 
 from __future__ import annotations
 

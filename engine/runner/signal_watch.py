@@ -39,7 +39,7 @@ _ONE_PRESS = 0.3
 
 
 class SignalWatch:
-    """What signals ask of a run, while it is :meth:`active`.
+    """The signals to a run, while it is :meth:`active`, with the report and the lock that an end needs.
 
     Args:
         request: The run. Where it is live viewers come and go: neither Ctrl+C nor a hangup concerns it.

@@ -17,7 +17,7 @@ from wnt_tui.process.engine_process import become_engine
 @click.command(cls=SectionedCommand)
 @click.argument("name", metavar="[METRIC]", required=False)
 def explain(name: str | None) -> None:
-    """What a metric or an inequality means; without a name, list them all."""
+    """Explain a metric or an inequality; without a name, list them all."""
     click.echo(explanation(name) if name is not None else listing())
 
 

@@ -18,7 +18,7 @@ WAIT_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class CommandOutcome:
-    """What became of a command.
+    """The end of a command.
 
     Attributes:
         name: The command.

@@ -1,4 +1,4 @@
-"""How the app ends: with an exit code and sentences about what becomes of the runs that it has shown."""
+"""The app's end: an exit code, and sentences about the runs that it has shown."""
 
 from __future__ import annotations
 

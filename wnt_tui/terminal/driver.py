@@ -22,10 +22,10 @@ from wnt_tui.terminal.pictures import Pictures
 
 READ_BYTES = 4096
 POLL_SECONDS = 0.1
-"""How often it is seen whether the app leaves."""
+"""Longest time in which the app's end goes unnoticed."""
 
 _PICTURE = re.compile(r"\x1b\[\d+;\d+H")
-"""What Textual writes a picture begins with, whole or in part."""
+"""The beginning of a picture, or of a piece of one, as Textual writes it."""
 
 _SYNCHRONIZED = ("\x1b[?2026h", "\x1b[?2026l")
 """Written around a picture where the terminal can hold it back until it is whole."""

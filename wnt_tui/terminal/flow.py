@@ -47,13 +47,13 @@ SLOW_SECONDS = 0.3
 """A response from which on the link is called slow; until it falls below two thirds of that."""
 
 REPORT_ROW = 2
-"""Where the cursor stands for a question. In row 1 an answer could be F3 with a modifier: CSI 1;2R."""
+"""The cursor's row for a question. In row 1 an answer could be F3 with a modifier: CSI 1;2R."""
 
 REPORT_COLUMNS = 16
 """The cursor's column numbers the questions, in turn: an answer that comes twice is known by it."""
 
 BURST_SECONDS = 0.01
-"""What is written in so little time is written at once."""
+"""Writes within so little time count as one."""
 
 _MOST_REPORTS = REPORT_COLUMNS - 4
 _LATENCIES = 32
@@ -248,7 +248,7 @@ class Link:
         return max(self._response, waited)
 
     def report(self) -> str:
-        """Return what a user should know of the link: "link 0.4 s" where it is slow, else nothing."""
+        """A slow link in words for the user, "link 0.4 s", else nothing."""
         response = self.response
         self._slow = response >= (SLOW_SECONDS * 2 / 3 if self._slow else SLOW_SECONDS)
         return f"link {response:.1f} s" if self._slow else ""

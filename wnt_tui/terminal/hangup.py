@@ -16,7 +16,7 @@ from collections.abc import Callable
 from engine import signals
 
 GRACE_SECONDS = 1.0
-"""How long the app may take to leave by itself before the process is ended."""
+"""The app may take so long to leave by itself before the process is ended."""
 
 
 def leave_on_hangup(leave: Callable[[int], object], fd: int = 0) -> None:

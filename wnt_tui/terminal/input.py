@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.messages import InBandWindowResize
 
 _ANSWER = re.compile(r"\x1b\[(\d{1,9});(\d{1,9})R$")
-"""Where the cursor is."""
+"""The cursor's place."""
 
 _LONGEST_ANSWER = 22
 
