@@ -20,8 +20,8 @@ from engine.session.text import clock
 _EVERY_SECONDS = 5.0
 _EVERY_SHARE = 0.01
 _AT_LEAST_EVERY_SECONDS = 600.0
-"""Outside a terminal progress comes every five seconds, but not before another hundredth of the steps is done, and every
-ten minutes in any case: some hundred lines, however long the run."""
+"""Outside a terminal progress comes every five seconds, but not before another hundredth of the steps is done, and
+every ten minutes in any case: some hundred lines, however long the run."""
 
 _MOST_HELD = 1000
 """Lines that wait for a terminal or pipe that takes nothing; then the oldest are given up."""
