@@ -17,6 +17,11 @@ def test_every_key_with_a_meaning_is_bound() -> None:
         assert not entry.meaning or set(entry.keys.split(",")) <= bound, entry
 
 
+def test_every_panel_is_selected_by_its_key() -> None:
+    actions = {key: binding.action for binding in bindings() for key in binding.key.split(",")}
+    assert [actions[panel.key] for panel in ALL_PANELS] == [f"panel({place})" for place in range(len(ALL_PANELS))]
+
+
 def test_every_footer_label_stands_for_bound_keys() -> None:
     bound = {key for binding in bindings() for key in binding.key.split(",")}
     for entry in KEY_TABLE:
