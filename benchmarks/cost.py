@@ -54,6 +54,12 @@ def network(trainer: Trainer) -> nn.Sequential:
     return nn.Sequential(*modules[:-1])
 
 
+def training_set(trainer: Trainer) -> tuple[Tensor, Tensor]:
+    """The trainer's examples and labels as tensors."""
+    x, y = torch.as_tensor(trainer.data.x_train), torch.as_tensor(trainer.data.y_train)
+    return x.to(trainer.device, trainer.model.dtype), y.to(trainer.device)
+
+
 @dataclass(frozen=True)
 class Candidate:
     """Something that is timed.
@@ -74,7 +80,7 @@ class Candidate:
 def plain_step(trainer: Trainer, loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[], None]:
     model = network(trainer)
     optimizer = torch.optim.SGD(model.parameters(), lr=trainer.config.lr)
-    x, y = trainer._tensors.x_train, trainer._tensors.y_train
+    x, y = training_set(trainer)
 
     def once() -> None:
         optimizer.zero_grad()
@@ -114,7 +120,7 @@ def ours(config: dict[str, Any], rows: int = 1, **changes: Any) -> Callable[[], 
 
 def others(trainer: Trainer, loss: Callable[[Tensor, Tensor], Tensor], few: int) -> Iterator[Candidate]:
     """What the libraries of the extra offer; those that are not installed are passed over."""
-    x, y = trainer._tensors.x_train, trainer._tensors.y_train
+    x, y = training_set(trainer)
     model = network(trainer)
     with contextlib.suppress(ImportError):
         from pyhessian import hessian as pyhessian
@@ -171,7 +177,7 @@ def cockpit(trainer: Trainer) -> Callable[[], None]:
     from cockpit.quantities.quantity import TwoStepQuantity
     from cockpit.utils.configuration import configuration
 
-    x, y = trainer._tensors.x_train, trainer._tensors.y_train
+    x, y = training_set(trainer)
     modules = [nn.ReLU() if isinstance(module, Activation) else module for module in network(trainer)]
     model = extend(nn.Sequential(*modules))
     mean, single = extend(nn.CrossEntropyLoss()), extend(nn.CrossEntropyLoss(reduction="none"))

@@ -101,27 +101,20 @@ class KernelSpectrum(Measurement):
         traces, self._traces = self._traces, None
         return Findings(values, {"ntk_trace_share": trace_shares(kernel, traces)})
 
-    def measure(
-        self, kernel: TangentKernel, rows: LossRows, loss: str, grad_norm: float | None = None
-    ) -> dict[str, float]:
+    def measure(self, kernel: TangentKernel, rows: LossRows, loss: str, grad_norm: float) -> dict[str, float]:
         """The extremes at a row.
 
-        Both ends by Lanczos. (Davidson's method with the inverse of pNTK ⊗ I_k as preconditioner was tried and took as
-        many products: at these widths K's small eigenvectors are where finite width differs from Θ ⊗ I_k.)
+        Both ends by Lanczos. (Davidson's method with the inverse of pNTK ⊗ I_k as preconditioner was tried and took
+        as many products: at these widths K's small eigenvectors are where finite width differs from Θ ⊗ I_k.)
 
-        A Ritz value can have converged to the wrong eigenvalue. Some Rayleigh quotients are known anyway: that of the
-        logit gradient, n²‖∇f‖²/‖∂ℓ/∂o‖², and those of the pNTK's extreme modes. Where one lies outside the values
-        found, the search restarts from its vector; so the values always enclose μ's chain and the pNTK.
-
-        Args:
-            kernel: K at the row's parameters.
-            rows: The loss at the row's logits.
-            loss: Its name.
-            grad_norm: ‖∇f‖ if it is known, which saves a product.
+        A Ritz value can have converged to the wrong eigenvalue. Some Rayleigh quotients are known anyway: that of
+        the logit gradient, n²‖∇f‖²/‖∂ℓ/∂o‖², and those of the pNTK's extreme modes. Where one lies outside the
+        values found, the search restarts from its vector; so the values always enclose μ's chain and the pNTK.
 
         Returns:
-            ``ntk_*``, ``pntk_*`` and ``smoothness_ggn``. Cost: the pNTK and its extremes, and products with K: at most
-            60 an end, and once they are warm 6 for λ_max and Gauss–Newton and 12 for λ_min, unless it restarts.
+            ``ntk_*``, ``pntk_*`` and ``smoothness_ggn``. Cost: the pNTK and its extremes, and products with K:
+            at most 60 an end, and once they are warm 6 for λ_max and Gauss–Newton and 12 for λ_min, unless it
+            restarts.
         """
         queued = self._queued or self._prepare(kernel, rows, Transfer())
         self._queued = None
@@ -129,7 +122,7 @@ class KernelSpectrum(Measurement):
         if not math.isfinite(float(host.trace())):
             return {}
         pntk = self._compressed.measure(host.astype(np.float64, copy=False))
-        known = _gradient_quotient(_product(kernel, torch.float64), rows, grad_norm, queued.gradient_square.number())
+        known = _gradient_quotient(rows, grad_norm, queued.gradient_square.number())
 
         def mode(index: int) -> Tensor:
             n, k = kernel.shape
@@ -164,14 +157,7 @@ class KernelSpectrum(Measurement):
         }
 
     def queue(self, kernel: TangentKernel, rows: LossRows, loss: str, transfer: Transfer) -> None:
-        """Queue the products of a row on the device, to be read by :meth:`measure`.
-
-        Args:
-            kernel: K at the row's parameters.
-            rows: The loss at the row's logits.
-            loss: Its name.
-            transfer: By what the row's numbers come.
-        """
+        """Queue the products of a row on the device, to be read by :meth:`measure`."""
         self._queued = queued = self._prepare(kernel, rows, transfer)
         operators = {
             "largest": _product(kernel, kernel.precision),
@@ -324,13 +310,11 @@ def _one_by_one(product: Operator) -> Operator:
     return lambda batch: product(batch[0])[None]
 
 
-def _gradient_quotient(product: Operator, rows: LossRows, grad_norm: float | None, square: float) -> list[_Quotient]:
+def _gradient_quotient(rows: LossRows, grad_norm: float, square: float) -> list[_Quotient]:
     """The logit gradient g as a vector with its Rayleigh quotient in K: gᵀKg = ‖Jᵀg‖² = n²‖∇f‖²."""
-    g = rows.gradient.reshape(-1)
     if not square > 0.0:
         return []  # nothing is left to learn
-    quotient = float(torch.dot(g, product(g))) if grad_norm is None else (len(rows.gradient) * grad_norm) ** 2
-    return [(quotient / square, lambda: g)]
+    return [((len(rows.gradient) * grad_norm) ** 2 / square, lambda: rows.gradient.reshape(-1))]
 
 
 def _noise(like: Tensor) -> Tensor:

@@ -56,21 +56,16 @@ def extreme_eigenpair(
     room: Tensor | None = None,
     basis_bytes: int = 1 << 30,
 ) -> RitzPair:
-    """The largest or smallest eigenvalue (not the largest in modulus) of a symmetric operator.
+    """The largest or smallest eigenvalue (not the largest in modulus) of a symmetric operator, from a start other than
+    0.
 
-    Args:
-        operator: v ↦ Av for v of shape (dimension,), in the dtype and on the device of ``start``.
-        start: Starting vector, not zero; a previous Ritz vector makes it warm.
-        which: Which end of the spectrum.
-        tolerance: Stop when the residual is at most this times |θ|; below rounding nothing is gained.
-        max_products: Stop after so many products at the latest; the residual says how good the result is.
-        room: Memory for the first basis vectors, (any number ≥ 1, dimension), overwritten: for large dimensions fresh
-            memory costs as much as the arithmetic.
-        basis_bytes: The basis is kept for reorthogonalisation; beyond this the iteration restarts from its Ritz vector.
+    It ends when the residual is at most ``tolerance`` times |θ|, or after ``max_products``. ``room``, (any number,
+    dimension), is overwritten by the first basis vectors: fresh memory costs as much as the arithmetic. A basis
+    beyond ``basis_bytes`` restarts from its Ritz vector.
 
     Returns:
-        The Ritz pair. A non-finite operator gives a pair of NaN value and residual. Cost: the products, plus
-        4·dimension·j flops for the j-th.
+        The Ritz pair, of NaN for a non-finite operator. Cost: the products, plus 4·dimension·j flops for the
+        j-th.
     """
     limit = min(max_products, max(_LEAST_BASIS, basis_bytes // (start.numel() * start.element_size())))
     spent, vector = 0, start

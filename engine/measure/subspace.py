@@ -92,14 +92,12 @@ class Subspace:
         *,
         precondition: Callable[[Array], Array] | None = None,
     ) -> Ritz:
-        """Extend the basis by (preconditioned) residuals until the extreme pair has converged.
-
-        Without preconditioner, an approximate inverse of A − λI, this is Lanczos' method from a block of starts;
-        else Davidson's.
+        """Extend the basis by residuals until the extreme pair has converged: Lanczos from a block of starts, or
+        Davidson.
 
         Returns:
-            The Ritz pair, with a residual of at most ``tolerance`` times |θ| if it converged. Cost: a product
-            and 8·n·size flops for each vector.
+            A pair with a residual of at most ``tolerance``·|θ| if it converged. Cost: a product and 8·n·size
+            flops for each.
         """
         while True:
             pair, rest = self._pair(which)

@@ -70,7 +70,7 @@ def provenance(trainer: Trainer) -> dict[str, str]:
 
 
 def differing(then: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """In what the surroundings of a run differ that decide how its numbers are rounded.
+    """Differences of what decides how the numbers of a run are rounded.
 
     Args:
         then: ``meta`` as it was recorded.
@@ -80,14 +80,14 @@ def differing(then: Mapping[str, str], now: Mapping[str, str]) -> str:
         ``recorded with 1 thread, run again with 2; torch version 2.9 then, 2.10 now``, empty where nothing differs.
     """
     counts = recorded_threads(then), recorded_threads(now)
-    told = []
+    found = []
     if "threads" in then and counts[0] != counts[1]:
-        told.append(f"recorded with {counts[0] or then['threads'] + ' threads'}, run again with {counts[1]}")
+        found.append(f"recorded with {counts[0] or then['threads'] + ' threads'}, run again with {counts[1]}")
     for key, name in SURROUNDINGS.items():
         before, here = _without_threads(then.get(key)), _without_threads(now.get(key, "unknown"))
         if before is not None and before != here:
-            told.append(f"{name} {before} then, {here} now")
-    return "; ".join(told)
+            found.append(f"{name} {before} then, {here} now")
+    return "; ".join(found)
 
 
 def unrecorded(then: Mapping[str, str]) -> str:
@@ -97,7 +97,7 @@ def unrecorded(then: Mapping[str, str]) -> str:
 
 
 def _without_threads(label: str | None) -> str | None:
-    """A device's label without its threads, which are told apart from it."""
+    """A device's label without its threads, which are compared apart from it."""
     return None if label is None else label.partition(" · ")[0]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -33,16 +33,6 @@ from engine.record import Event, StepRecord
 __all__ = ["StepRecord", "Trainer"]
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
-
-
-@dataclass(frozen=True, slots=True)
-class _Tensors:
-    """A data set on the device."""
-
-    x_train: Tensor
-    y_train: Tensor
-    x_test: Tensor
-    y_test: Tensor
 
 
 class Trainer:
@@ -74,14 +64,12 @@ class Trainer:
         make_deterministic()
         self.config = config
         self.resolved = resolve_device(config.device)
-        self.data = load(config) if data is None else data
+        self.data = data = load(config) if data is None else data
         self.device = self.resolved.device
         dtype = _DTYPES[config.dtype]
-        self._tensors = _Tensors(
-            torch.as_tensor(self.data.x_train).to(self.device, dtype),
-            torch.as_tensor(self.data.y_train).to(self.device),
-            torch.as_tensor(self.data.x_test).to(self.device, dtype),
-            torch.as_tensor(self.data.y_test).to(self.device),
+        self._train, self._test = (
+            (torch.as_tensor(x).to(self.device, dtype), torch.as_tensor(y).to(self.device))
+            for x, y in ((data.x_train, data.y_train), (data.x_test, data.y_test))
         )
         self.model: Model = model or initialise(
             inputs=self.data.x_train.shape[1],
@@ -121,12 +109,7 @@ class Trainer:
         return self._observer.carried()
 
     def restore(self, step: int, parameters: Sequence[Tensor], carried: State) -> StepRecord:
-        """Be where the run was after it had observed a row, to go on from there with :meth:`advance`.
-
-        Args:
-            step: The row's step; its learning rate has been set.
-            parameters: θ of that row, in the order of ``Model.parameters``.
-            carried: What :meth:`carried` gave after that row.
+        """Be where the run was after the row of a step, given θ of that row and what :meth:`carried` gave after it.
 
         Returns:
             Loss, accuracy and gradient norm as the pass at θ gives them: those of the row, if θ is right.
@@ -238,7 +221,7 @@ class Trainer:
             self.advance()
 
     def _pass(self, transfer: Transfer) -> TrainingPass:
-        x, y = self._tensors.x_train, self._tensors.y_train
+        x, y = self._train
         run = self.model.forward(x)
         loss = losses.evaluate(self.config.loss, run.logits, y)
         signals = run.backward(loss.gradient.to(x.dtype))
@@ -249,7 +232,7 @@ class Trainer:
         return TrainingPass(arriving, run, loss, signals, gradients)
 
     def _test_pass(self, transfer: Transfer) -> LossNumbers | None:
-        x, y = self._tensors.x_test, self._tensors.y_test
+        x, y = self._test
         if x.shape[0] == 0:
             return None
         output = self.model.logits(x)

@@ -65,7 +65,9 @@ def test_extremes_enclose_as_ritz_values_must_and_interlace(activation, renormal
     jacobian = dense_jacobian(case)
     dense = torch.linalg.eigvalsh(jacobian @ jacobian.T)
     kernel, found = kernel_of(case)
-    values = KernelSpectrum(largest_tolerance=1e-6, smallest_tolerance=1e-6).measure(kernel, found.rows, loss)
+    values = KernelSpectrum(largest_tolerance=1e-6, smallest_tolerance=1e-6).measure(
+        kernel, found.rows, loss, found.grad_norm
+    )
     low, high = float(dense[0]), float(dense[-1])
     slack = rounding(jacobian.shape[1]) * high
     assert low - slack <= values["ntk_lambda_min"] <= low + values["ntk_residual"] + slack
@@ -94,7 +96,7 @@ def test_gauss_newton_is_that_of_the_jacobian_and_the_logit_hessian(activation, 
         block = jacobian[i * k : (i + 1) * k]
         total += block.T @ curvature @ block / n
     expected = float(torch.linalg.eigvalsh(total)[-1])
-    values = KernelSpectrum(largest_tolerance=1e-6).measure(kernel, found.rows, loss)
+    values = KernelSpectrum(largest_tolerance=1e-6).measure(kernel, found.rows, loss, found.grad_norm)
     assert values["smoothness_ggn"] == pytest.approx(expected, rel=1e-9)
 
 
@@ -131,7 +133,7 @@ def test_followed_values_stay_within_their_residuals_of_the_spectrum():
     spectrum = KernelSpectrum(warm_products=(3, 3))
     for _ in range(4):
         kernel, found = kernel_of(case)
-        values = spectrum.measure(kernel, found.rows, "mse")
+        values = spectrum.measure(kernel, found.rows, "mse", found.grad_norm)
         dense = torch.linalg.eigvalsh(kernel.dense())
         slack = rounding(20) * float(dense[-1])
         assert float((dense - values["ntk_lambda_min"]).abs().min()) <= values["ntk_residual"] + slack
