@@ -56,15 +56,14 @@ def extreme_eigenpair(
     room: Tensor | None = None,
     basis_bytes: int = 1 << 30,
 ) -> RitzPair:
-    """The largest or smallest eigenvalue (not the largest in modulus) of a symmetric operator, from a start other than
-    0.
+    """The largest or smallest eigenvalue (not the largest in modulus) of a symmetric operator.
 
     It ends when the residual is at most ``tolerance`` times |θ|, or after ``max_products``. ``room``, (any number,
     dimension), is overwritten by the first basis vectors: fresh memory costs as much as the arithmetic. A basis
     beyond ``basis_bytes`` restarts from its Ritz vector.
 
     Returns:
-        The Ritz pair, of NaN for a non-finite operator. Cost: the products, plus 4·dimension·j flops for the
+        The Ritz pair, of NaN for a non-finite operator. Cost: the products, and 4·dimension·j flops for the
         j-th.
     """
     limit = min(max_products, max(_LEAST_BASIS, basis_bytes // (start.numel() * start.element_size())))
@@ -139,15 +138,13 @@ def spectral_norm_upper(
     """‖M‖₂ from above, up to the residual: what bounds may be computed from.
 
     Args:
-        matrix: Shape (p, q).
+        matrix: M, (p, q).
         start: A singular vector to start from, of the smaller dimension, or None.
-        tolerance: Relative tolerance on the residual of MᵀM; the norm is widened by half of it.
-        products: Most products before the dense solver is taken.
+        tolerance: On the residual of MᵀM, relative; the norm is widened by half of it.
+        products: Most products before the dense solver is taken, in float64, as it is for small matrices.
 
     Returns:
-        √(θ + residual), widened by the rounding of products in the matrix's precision, and the Ritz vector, for the
-        next call. Cost: 4pq flops a product. Small matrices, and those where the products do not converge, take a
-        dense solver in float64 (O(min(p,q)²·max(p,q))); a zero matrix gives 0.
+        √(θ + residual), widened by the rounding of products, and the Ritz vector. Cost: 4pq flops a product.
     """
     p, q = matrix.shape
     transposed = p < q

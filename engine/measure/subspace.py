@@ -92,8 +92,7 @@ class Subspace:
         *,
         precondition: Callable[[Array], Array] | None = None,
     ) -> Ritz:
-        """Extend the basis by residuals until the extreme pair has converged: Lanczos from a block of starts, or
-        Davidson.
+        """Extend the basis by residuals until the extreme pair has converged: Lanczos, or Davidson.
 
         Returns:
             A pair with a residual of at most ``tolerance``·|θ| if it converged. Cost: a product and 8·n·size
