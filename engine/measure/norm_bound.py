@@ -100,14 +100,7 @@ class NormBound:
         self.upper = self._found = math.sqrt(max(square, 0.0))
 
     def found(self, norm: float, vector: Tensor, *, dense: bool, frobenius: float = math.inf) -> None:
-        """Take up a norm that was found at the tolerance asked for.
-
-        Args:
-            norm: The norm, widened by its residual.
-            vector: The singular vector, of the smaller dimension.
-            dense: Whether the dense solver found it.
-            frobenius: ‖M‖_F from above, which no spectral norm exceeds.
-        """
+        """Take up ‖M‖₂ as found at :attr:`tolerance` and widened by its residual, and its vector."""
         # The norm was widened by its residual, so that this much less is a lower estimate. It is widened once more
         # than the one eigenvalue needs: at the edge of a random matrix's spectrum there is always another near it.
         widening = math.sqrt(1.0 + self.tolerance)
@@ -170,13 +163,7 @@ class PendingNorms:
 
 
 def queue_norms(bounds: list[NormBound], members: list[int], stack: Tensor, transfer: Transfer) -> PendingNorms | None:
-    """Queue the norms of matrices of one shape, if the bound of one of them is loose.
-
-    Args:
-        bounds: Of all matrices.
-        members: Which matrices these are.
-        stack: The matrices, (members, p, q).
-        transfer: By what the row's numbers come.
+    """Queue the norms of matrices of one shape, (members, p, q), if the bound of one of them is loose.
 
     Returns:
         What to read; None where a large matrix has never been measured: how many products that takes cannot be

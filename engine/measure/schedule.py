@@ -82,7 +82,7 @@ class Schedule:
         self._spent: dict[str, float] = {}
 
     def due(self, training_seconds: float, *, regular: bool = True, whole: bool = False) -> Work:
-        """What a row measures.
+        """What a row measures; a measurement that is due brings those that it needs.
 
         Args:
             training_seconds: What training has taken since the row measured last.
@@ -90,7 +90,7 @@ class Schedule:
             whole: Whether it measures everything, whatever that costs.
 
         Returns:
-            The row's work. A measurement that is due brings those that it needs.
+            The row's work.
         """
         self._spent = {}
         if not (regular or whole):

@@ -60,14 +60,7 @@ class WeightNorms:
             self._distances[index].move(length)
 
     def launch(self, initial: list[Tensor] | None, transfer: Transfer) -> None:
-        """Queue on the device the products that :meth:`norms` and :meth:`distances` read.
-
-        Matrices of one shape are taken together: that takes as many launches as one of them.
-
-        Args:
-            initial: W_1(0) … W_L(0), None before the first update.
-            transfer: By what the row's numbers come.
-        """
+        """Queue the products that :meth:`norms` and :meth:`distances` read; matrices of one shape together."""
         self._pending = {"norm": [], "distance": []}
         self._squares = {}
         for members in self._shapes:
@@ -98,12 +91,9 @@ class WeightNorms:
     def distances(self, initial: list[Tensor]) -> tuple[list[float], list[float]]:
         """How far the weights are from where they began.
 
-        Args:
-            initial: W_1(0) … W_L(0).
-
         Returns:
-            ‖W_l − W_l(0)‖₂ from above, and ‖W_l − W_l(0)‖_F². Cost: one pass over all weights, and a product now and
-            then.
+            ‖W_l − W_l(0)‖₂ from above, and ‖W_l − W_l(0)‖_F². Cost: one pass over all weights, and a product now
+            and then.
         """
         known = self._resolved("distance")
         arrived = {
