@@ -13,7 +13,7 @@ from wnt_tui.panels.moment import moment
 from wnt_tui.panels.overlay import MainLine
 from wnt_tui.panels.panel import LinePanel
 from wnt_tui.panels.series import Line, band_series
-from wnt_tui.panels.words import Note, kind_of, rank_words, why_empty
+from wnt_tui.panels.words import Note, rank_words, why_empty
 from wnt_tui.session.snapshot import PanelView
 
 _SMALLEST = Line("lambda_min", "λmin", 0)
@@ -67,7 +67,7 @@ class EigenvaluePanel(LinePanel):
         line = replace(_SMALLEST, label=f"λmin layer {view.layer}")
         now, name = moment(view), line.metric
         series = band_series(self._bands(view)[name], view.layer, line, _here(view, name))
-        return [MainLine(series, now.text(name, view.layer, kind=kind_of(view, name)) * (now.step == view.cursor))]
+        return [MainLine(series, now.text(name, view.layer, marked=True) * (now.step == view.cursor))]
 
     def values(self, view: PanelView) -> list[str]:
         """λ_min, why it is 0, and its bounds, the strongest first."""
@@ -78,7 +78,7 @@ class EigenvaluePanel(LinePanel):
         parts = [f"layer {layer}: λmin {'0' if rank else now.text('lambda_min', layer)}", rank]
         for line in reversed(_BOUNDS):
             vacuous = now.value(line.metric, layer) <= 0
-            text = "vacuous" if vacuous else now.text(line.metric, layer, 3, kind_of(view, line.metric))
+            text = "vacuous" if vacuous else now.text(line.metric, layer, 3, marked=True)
             parts.append(f"{line.label} {text}")
         return parts
 
@@ -93,21 +93,15 @@ def _here(view: PanelView, name: str) -> float:
     return now.value(name, view.layer) if now.step == view.cursor else float("nan")
 
 
-def _vacuous_since(line: Series) -> float | None:
-    """The step from which a bound is vacuous up to the window's end, −∞ for all of it; None if it is not at the end."""
-    useful = np.flatnonzero(line.y > 0)
-    if not line.x.size or (useful.size and useful[-1] == line.x.size - 1):
-        return None
-    return float(line.x[useful[-1] + 1]) if useful.size else -np.inf
-
-
 def _vacuous_words(bounds: list[Series]) -> list[str]:
-    """The vacuous bounds, in all of the window or from a step on: ``vacuous: ΔW``, ``vacuous from: fro 1, op 3``."""
-    since: dict[float, list[str]] = {}
+    """The bounds vacuous all along, and those from a step on: ``vacuous: ΔW``, ``vacuous from: fro 1, op 3``."""
+    throughout: list[str] = []
+    later: list[tuple[float, str]] = []
     for line in bounds:
-        step = _vacuous_since(line)
-        if step is not None:
-            since.setdefault(step, []).append(line.name)
-    throughout = "/".join(since.pop(-np.inf, []))
-    later = ", ".join(f"{'/'.join(names)} {step:g}" for step, names in sorted(since.items()))
-    return [throughout and f"vacuous: {throughout}", later and f"vacuous from: {later}"]
+        useful = np.flatnonzero(line.y > 0)
+        if line.x.size and not useful.size:
+            throughout.append(line.name)
+        elif line.x.size and useful[-1] < line.x.size - 1:
+            later.append((float(line.x[useful[-1] + 1]), line.name))
+    since = ", ".join(f"{name} {step:g}" for step, name in sorted(later))
+    return [f"vacuous: {'/'.join(throughout)}" * bool(throughout), since and f"vacuous from: {since}"]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.catalogue import LAYER_METRICS, Kind
-from engine.catalogue.certainty import CONDITION_NUMBERS, resolved
+from engine.catalogue import LAYER_METRICS, metric
+from engine.catalogue.certainty import resolved
 from engine.config import RunConfig
 from wnt_tui.charts.number_format import value_text
 from wnt_tui.panels.reduction import derived
@@ -55,14 +55,11 @@ class Moment:
         values = self.values.get(name)
         return float(values[layer]) if values is not None and 0 <= layer < len(values) else float("nan")
 
-    def text(self, name: str, layer: int, digits: int = 4, kind: Kind = "exact") -> str:
-        """A metric at one layer as it is to be read: ``12.6``, ``≥ 13.3``."""
-        # Eigenvalues carry no mark of an estimate: their resolution says how good they are.
+    def text(self, name: str, layer: int, digits: int = 4, *, marked: bool = False) -> str:
+        """A metric at one layer as it is to be read: ``12.6``, ``≥ 13.3``, with the mark of its kind if asked for."""
+        # Eigenvalues need no mark of an estimate: their resolution says how good they are.
+        kind = metric(name).kind_in(self.config) if marked else "exact"
         return value_text(name, self.at(layer), kind, examples=self.config.examples, digits=digits)
-
-    def lower_bounds(self, name: str) -> Truth | None:
-        """Where a condition number is only known to be at least its value, shape (depth,); None for other metrics."""
-        return self.unresolved() if name in CONDITION_NUMBERS else None
 
     def unresolved(self) -> Truth:
         """Where λ_min is at or below its resolution, shape (depth,); false where nothing was measured."""
@@ -112,5 +109,5 @@ def _measured_before(snapshot: Snapshot, index: int) -> int:
         return int(snapshot.step[index])
     seconds = snapshot.column("layers_seconds")
     made = derived(seconds, "made", lambda: np.flatnonzero(np.isfinite(seconds)))
-    before = int(np.searchsorted(made, index, side="right"))
-    return int(snapshot.step[made[before - 1] if before else index])
+    before = made[made <= index]
+    return int(snapshot.step[before[-1] if before.size else index])

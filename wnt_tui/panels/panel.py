@@ -11,6 +11,7 @@ from textual.strip import Strip
 
 from engine.config import RunConfig
 from wnt_tui.charts.lines import LineChart, Reference, Series, draw_lines
+from wnt_tui.panels.help_text import entry_help
 from wnt_tui.panels.moment import moment
 from wnt_tui.panels.overlay import Axis, MainLine, compared_values, overlaid, sessions_of
 from wnt_tui.panels.pairing import metric_series, metric_text
@@ -96,9 +97,12 @@ class Panel(ABC):
 
     def help(self, config: RunConfig | None = None) -> Text:
         """The panel's help in the theory's words; a run decides which statements are theorems."""
-        from wnt_tui.panels.help_text import panel_help
+        from engine.catalogue.explanation import explain
 
-        return panel_help(f"{self.key} {self.title}", self.about, self.metrics + self.inequalities, config)
+        text = Text.assemble((f"{self.key} {self.title}", "bold"), f"\n\n{self.about}\n")
+        for name in self.metrics + self.inequalities:
+            text.append("\n").append_text(entry_help(explain(name, config)))
+        return text
 
 
 class LinePanel(Panel):

@@ -67,7 +67,8 @@ def rows_in_view(view: PanelView) -> slice:
 
 def layer_series(now: Moment, line: Line) -> Series:
     """A layer metric against the layer."""
-    x, y, bounds = np.arange(float(now.config.depth)), now.by_layer(line.metric), now.lower_bounds(line.metric)
+    x, y = np.arange(float(now.config.depth)), now.by_layer(line.metric)
+    bounds = now.unresolved() if line.metric == "log10_cond" else None
     return Series(line.label, x, y, line.color, line.dash, points=True, bounds=bounds)
 
 
@@ -100,11 +101,8 @@ def _drawn(snapshot: Snapshot, name: str) -> Array:
     column = snapshot.column(name)
     if name not in UNCERTAIN or UNCERTAIN[name].sign != "±":
         return column
-
-    def known() -> Array:
-        return np.where(resolved(name, snapshot.columns, snapshot.config.examples), column, np.nan)
-
-    return derived(column, ("resolved", name), known)
+    known = resolved(name, snapshot.columns, snapshot.config.examples)
+    return derived(column, ("resolved", name), lambda: np.where(known, column, np.nan))
 
 
 def _points(snapshot: Snapshot, rows: slice, values: Array) -> tuple[Array, Array]:

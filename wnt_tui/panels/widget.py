@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from textual import events
-from textual.geometry import Region, Size
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -53,9 +53,6 @@ class PanelWidget(Widget, can_focus=True):
         self._view: PanelView | None = None
         self._strips: list[Strip] = []
         self._key: tuple[object, ...] = ()
-        # Whether anything may have changed since the last drawing: quicker to ask for every line than the key.
-        self._stale = True
-        self._drawn_size = Size()
         self._label()
 
     @property
@@ -98,7 +95,7 @@ class PanelWidget(Widget, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One row inside the border."""
-        if (self._stale or self._drawn_size != self.size) and self._key != self._present_key():
+        if self._key != self._present_key():
             # First paint, or shown or resized since the last drawing.
             self._draw()
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self._palette.base)
@@ -124,8 +121,7 @@ class PanelWidget(Widget, can_focus=True):
         return (versions, place, self.size, self.log_axis, id(self._palette))
 
     def _redraw(self) -> None:
-        self._stale = not self.is_attached or self._key != self._present_key()
-        if not self._stale or not self.is_attached or not self.is_on_screen:
+        if not self.is_attached or not self.is_on_screen or self._key == self._present_key():
             return
         before = self._strips
         self._draw()
@@ -139,7 +135,6 @@ class PanelWidget(Widget, can_focus=True):
 
     def _draw(self) -> None:
         self._key = self._present_key()
-        self._stale, self._drawn_size = False, self.size
         view = self.view
         if view is None:
             self._strips = [Strip.blank(self.size.width, self._palette.base)] * self.size.height

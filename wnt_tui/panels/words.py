@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.catalogue import Kind, metric
+from engine.catalogue import metric
 from wnt_tui.charts.number_format import value_text
 from wnt_tui.session.snapshot import PanelView
 
@@ -21,18 +21,12 @@ _NO_ROWS = {
 }
 
 
-def kind_of(view: PanelView, name: str) -> Kind:
-    """The kind of a metric in this run."""
-    return metric(name).kind_in(view.snapshot.config)
-
-
 def text_at_cursor(view: PanelView, name: str, digits: int = 4) -> str:
     """A step metric at the cursor as it is to be read; empty for a metric that this run does not measure."""
-    snapshot = view.snapshot
-    if not metric(name).is_measured(snapshot.config.measure):
+    entry, config, values = metric(name), view.snapshot.config, view.snapshot.values_at(view.cursor)
+    if not entry.is_measured(config.measure):
         return ""
-    values, kind = snapshot.values_at(view.cursor), kind_of(view, name)
-    return value_text(name, values, kind, examples=snapshot.config.examples, digits=digits)
+    return value_text(name, values, entry.kind_in(config), examples=config.examples, digits=digits)
 
 
 def layer_ranges(chosen: NDArray[np.bool_]) -> str:
@@ -40,11 +34,9 @@ def layer_ranges(chosen: NDArray[np.bool_]) -> str:
     numbers = np.flatnonzero(chosen)
     if not numbers.size:
         return ""
-    breaks = np.flatnonzero(np.diff(numbers) > 1)
-    firsts = numbers[np.r_[0, breaks + 1]]
-    lasts = numbers[np.r_[breaks, numbers.size - 1]]
-    pieces = [str(first) if first == last else f"{first}–{last}" for first, last in zip(firsts, lasts, strict=True)]
-    return ("layer " if numbers.size == 1 else "layers ") + ", ".join(pieces)
+    runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+    pieces = [str(run[0]) if run.size == 1 else f"{run[0]}–{run[-1]}" for run in runs]
+    return f"layer{'s' * (numbers.size > 1)} {', '.join(pieces)}"
 
 
 def rank_words(deficient: NDArray[np.bool_], layer: int | None = None) -> str:
