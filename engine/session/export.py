@@ -50,7 +50,7 @@ METRICS_HEADER = (
 )  # fmt: skip
 
 Cell = int | float | str | bool | None
-
+Table = tuple[str, Sequence[str], Iterable[Sequence[Cell]]]
 Steps = tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]
 
 _STEPS_AT_A_TIME = 512
@@ -62,20 +62,12 @@ def export_csv(session: str | Path, directory: str | Path, *, replace: bool = Fa
     with SessionReader(session) as reader:
         # Only now: what is no session leaves no folder behind.
         folder = _folder(directory, CSV_NAMES, replace=replace)
-        steps, examples = reader.steps(), reader.config().examples
-        tables: tuple[tuple[str, Sequence[str], Iterable[Sequence[Cell]]], ...] = (
-            ("steps.csv", STEPS_HEADER, _step_rows(steps, examples)),
-            ("layers.csv", LAYERS_HEADER, _layer_rows(reader, steps[0], examples)),
-            ("events.csv", EVENTS_HEADER, _event_rows(reader)),
-            ("metrics.csv", METRICS_HEADER, _metric_rows(reader.config())),
-            ("run.csv", RUN_HEADER, _run_rows(reader)),
-        )
-        for name, header, rows in tables:
-            with _written(folder / name, replace=replace) as file:
+        for name, header, rows in (*_tables(reader), ("run", RUN_HEADER, _run_rows(reader))):
+            with _written(folder / f"{name}.csv", replace=replace) as file:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerow(header)
                 writer.writerows([_csv_cell(cell) for cell in row] for row in rows)
-    return [folder / name for name, _, _ in tables]
+    return [folder / name for name in CSV_NAMES]
 
 
 def export_json(session: str | Path, directory: str | Path, *, replace: bool = False) -> list[Path]:
@@ -84,15 +76,8 @@ def export_json(session: str | Path, directory: str | Path, *, replace: bool = F
         SessionReader(session) as reader,
         _written(path := _folder(directory, (JSON_NAME,), replace=replace) / JSON_NAME, replace=replace) as file,
     ):
-        steps, examples = reader.steps(), reader.config().examples
-        meta = _meta(reader)
-        file.write(f'{{"meta": {_json(meta)},\n"config": {_json(reader.config().to_dict())}')
-        for table, header, rows in (
-            ("steps", STEPS_HEADER, _step_rows(steps, examples)),
-            ("layers", LAYERS_HEADER, _layer_rows(reader, steps[0], examples)),
-            ("events", EVENTS_HEADER, _event_rows(reader)),
-            ("metrics", METRICS_HEADER, _metric_rows(reader.config())),
-        ):
+        file.write(f'{{"meta": {_json(_meta(reader))},\n"config": {_json(reader.config().to_dict())}')
+        for table, header, rows in _tables(reader):
             file.write(f',\n"{table}": {{"columns": {_json(header)}, "rows": [')
             separator = "\n"
             for row in rows:
@@ -101,6 +86,16 @@ def export_json(session: str | Path, directory: str | Path, *, replace: bool = F
             file.write("]}")
         file.write("}\n")
     return [path]
+
+
+def _tables(reader: SessionReader) -> tuple[Table, ...]:
+    steps, examples = reader.steps(), reader.config().examples
+    return (
+        ("steps", STEPS_HEADER, _step_rows(steps, examples)),
+        ("layers", LAYERS_HEADER, _layer_rows(reader, steps[0], examples)),
+        ("events", EVENTS_HEADER, _event_rows(reader)),
+        ("metrics", METRICS_HEADER, _metric_rows(reader.config())),
+    )
 
 
 def _step_rows(steps: Steps, examples: int) -> Generator[Sequence[Cell]]:

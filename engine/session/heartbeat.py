@@ -36,17 +36,8 @@ SILENT_AFTER_ELSEWHERE = 60.0
 _LONGEST_WAIT = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Signs:
-    """What an engine says of itself beside that it lives.
-
-    Attributes:
-        since: Unix time since when its state and step are what they are, or None.
-        blocked_since: Unix time since when recording is blocked, or None.
-    """
-
-    since: float | None = None
-    blocked_since: float | None = None
+Signs = tuple[float | None, float | None]
+"""Unix times since when an engine's state and step are what they are, and since when recording is blocked, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +48,8 @@ class Beat:
         time: Unix time.
         uptime: Seconds on the machine's steady clock, which nobody can set.
         machine: Which start of which machine that clock belongs to.
-        since: See :class:`Signs`.
-        blocked_since: See :class:`Signs`.
+        since: Unix time since when the engine's state and step are what they are, or None.
+        blocked_since: Unix time since when recording is blocked, or None.
     """
 
     time: float
@@ -110,9 +101,9 @@ class Heartbeat:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._signs: Callable[[], Signs] = Signs
+        self._signs: Callable[[], Signs] = lambda: (None, None)
         self._stopped = threading.Event()
-        self._beat(Signs())
+        self._beat((None, None))
         # A thread of its own: the one that records waits for the disk, the engine's own for a step.
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._thread.start()
@@ -133,11 +124,11 @@ class Heartbeat:
             try:
                 signs = self._signs()
             except Exception:
-                signs = Signs()
+                signs = (None, None)
             self._beat(signs)
 
     def _beat(self, signs: Signs) -> None:
-        beat = Beat(round(time.time(), 3), round(time.monotonic(), 3), _machine(), signs.since, signs.blocked_since)
+        beat = Beat(round(time.time(), 3), round(time.monotonic(), 3), _machine(), *signs)
         # A disk that does not take it shows as silence.
         with contextlib.suppress(OSError):
             os.pwrite(self._descriptor, json.dumps(asdict(beat)).ljust(ROOM).encode(), AT)

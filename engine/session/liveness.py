@@ -12,6 +12,7 @@ import fcntl
 import os
 import socket
 import time
+from collections.abc import Generator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -42,7 +43,7 @@ def engine_alive(session: str | Path) -> bool:
 
 
 def viewer_attached(session: str | Path) -> bool | None:
-    """Return whether a :class:`ViewerMark` is set; None where another's file there may not be read."""
+    """Return whether a :func:`viewer_mark` lasts; None where another's file there may not be read."""
     return is_held(viewers_path(session), fcntl.LOCK_EX)
 
 
@@ -150,54 +151,34 @@ class EngineLock:
         self.release()
 
 
-class ViewerMark:
-    """Says for as long as it is set that a viewer is looking, so that a finished engine waits for it.
+@contextlib.contextmanager
+def viewer_mark(session: str | Path) -> Generator[bool]:
+    """Say that a viewer is looking, for whom a finished engine waits; yield whether it can be said."""
+    # A shared lock on a file that anyone may read, whoever has made it. Where none can be made (another's folder, a
+    # read-only disk), or another's cannot be read, nothing is said.
+    path = viewers_path(session)
+    descriptor = _shared_lock(path)
+    try:
+        yield descriptor is not None
+    finally:
+        if descriptor is not None:
+            with contextlib.suppress(OSError):  # the last viewer removes the file
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+            os.close(descriptor)
 
-    It is a shared lock on a file that anyone may read, whoever has made it. Where there is none and none can be made
-    (another's folder, a read-only disk), or somebody else's cannot be read, it is not set.
-    """
 
-    def __init__(self, session: str | Path) -> None:
-        self._path = viewers_path(session)
-        self._fd: int | None = None
-
-    @property
-    def is_set(self) -> bool:
-        """Whether it is set."""
-        return self._fd is not None
-
-    def set(self) -> bool:
-        """Set the mark; return whether it is set."""
-        deadline = time.monotonic() + _PATIENCE
-        while self._fd is None:
-            try:
-                self._fd = lock_file(self._path, fcntl.LOCK_SH, os.O_RDONLY)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    return False
-                time.sleep(0.005)
-            except OSError:
-                return False
-        return True
-
-    def clear(self) -> None:
-        """Take the mark back; the last viewer removes the file."""
-        if self._fd is None:
-            return
-        with contextlib.suppress(OSError):
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._path.unlink()
-        os.close(self._fd)
-        self._fd = None
-
-    def __enter__(self) -> Self:
-        self.set()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.clear()
+def _shared_lock(path: Path) -> int | None:
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return lock_file(path, fcntl.LOCK_SH, os.O_RDONLY)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(0.005)
+        except OSError:
+            return None
 
 
 def _beside(session: str | Path, suffix: str) -> Path:

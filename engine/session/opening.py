@@ -25,8 +25,7 @@ from engine.paths import real_path, shell_path
 from engine.session.filesystem import ASK_OWNER, side_files
 from engine.session.schema import APPLICATION_ID, PRIMARY_KEYS, USER_VERSION, quoted
 
-How = Literal["read-write", "read-only", "immutable", "copy"]
-Mode = Literal["rw", "ro", "immutable"]
+Mode = Literal["rw", "ro", "immutable", "copy"]
 
 READER_BUSY_SECONDS = 5.0
 LONGEST_VALUE = 16 * 2**20
@@ -70,13 +69,13 @@ class OpenSession:
 
     Attributes:
         connection: Reads only; every statement is its own transaction.
-        how: ``read-write`` and ``read-only`` follow a live engine; ``immutable`` and ``copy`` do not.
+        mode: ``rw`` and ``ro`` follow a live engine; ``immutable`` and ``copy`` do not.
         columns: Columns of each table that the file has.
         folder: The temporary folder of a copy, or None.
     """
 
     connection: sqlite3.Connection
-    how: How
+    mode: Mode
     columns: dict[str, tuple[str, ...]]
     folder: tempfile.TemporaryDirectory[str] | None = None
 
@@ -104,13 +103,12 @@ def open_session(path: str | Path) -> OpenSession:
     """Open a session for reading; a SessionError where it is none, or a newer program's, damaged or unreadable."""
     session = Path(path)
     _check_file(session)
-    attempts: list[tuple[Mode, How]] = [("rw", "read-write"), ("ro", "read-only")]
-    if not side_files(session):
-        attempts.append(("immutable", "immutable"))
-    for mode, how in attempts:
+    alone = not side_files(session)
+    modes: tuple[Mode, ...] = ("rw", "ro", "immutable") if alone else ("rw", "ro")
+    for mode in modes:
         with contextlib.suppress(sqlite3.OperationalError):
-            return _opened(session, session, mode, how)
-    if not side_files(session):
+            return _opened(session, session, mode)
+    if alone:
         raise _closed(session)
     return _open_copy(session)
 
@@ -216,13 +214,13 @@ def _refuse_super_journal(session: Path) -> None:
         )
 
 
-def _opened(file: Path, session: Path, mode: Mode, how: How) -> OpenSession:
+def _opened(file: Path, session: Path, mode: Mode) -> OpenSession:
     """Open and check a file, under the session's name; an OperationalError where another mode may work."""
     connection = connect(file, mode, seconds=READER_BUSY_SECONDS)
     try:
         _restrict(connection)
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        return OpenSession(connection, how, checked_columns(connection, session))
+        return OpenSession(connection, mode, checked_columns(connection, session))
     except sqlite3.OperationalError as error:
         connection.close()
         if primary_code(error) == sqlite3.SQLITE_BUSY:
@@ -276,7 +274,7 @@ def _open_copy(session: Path) -> OpenSession:
                 f"Cannot open {session}, nor copy it to {folder.name}.",
                 "Check that you may read it and that there is room for temporary files.",
             )
-        opened = _opened(copy, session, "rw", "copy")
+        opened = _opened(copy, session, "rw")
     except (OSError, subprocess.TimeoutExpired, sqlite3.OperationalError):
         folder.cleanup()
         raise _closed(session) from None

@@ -27,7 +27,7 @@ from engine.session.cells import number_matrix, whole_and_ascending
 from engine.session.heartbeat import read_beat
 from engine.session.layer_table import LayerTable
 from engine.session.liveness import engine_alive, lock_path
-from engine.session.opening import LONGEST_VALUE, How, OpenSession, damaged, open_session, primary_code, sentence_of
+from engine.session.opening import LONGEST_VALUE, Mode, OpenSession, damaged, open_session, primary_code, sentence_of
 from engine.session.parsing import command_from, engine_from, event_from, tensor_from
 from engine.session.rows import ROLLING, Command, EngineRow, EventRow, LayerBlocks, LayerRows, Tensor
 from engine.session.schema import (
@@ -105,9 +105,9 @@ class SessionReader:
         return shown_path(self.path.stem)
 
     @property
-    def how(self) -> How:
-        """How the file is open; ``immutable`` and ``copy`` see no new rows."""
-        return self._session.how
+    def mode(self) -> Mode:
+        """The mode in which the file is open; ``immutable`` and ``copy`` see no new rows."""
+        return self._session.mode
 
     def config(self) -> RunConfig:
         """Return the configuration of the run."""

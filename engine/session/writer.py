@@ -279,7 +279,7 @@ class SessionWriter:
 
     def _signs(self) -> Signs:
         self._backlog.check()
-        return Signs(self._since, self._backlog.blocked_since)
+        return self._since, self._backlog.blocked_since
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait, for ever or so many seconds, until all that was put is in the file; return whether it is."""

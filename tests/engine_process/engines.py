@@ -21,7 +21,7 @@ from engine import RunConfig, signals
 from engine.__main__ import main as engine_main
 from engine.requests import Branch, Request, Resume, Run
 from engine.session.commands import send, wait
-from engine.session.liveness import ViewerMark
+from engine.session.liveness import viewer_mark
 from engine.session.reader import SessionReader
 from engine.session.rows import Command, EngineRow
 
@@ -130,7 +130,7 @@ def engine_live(request: Run | Resume, viewer: Path | None = None) -> Generator[
         if viewer is None:
             yield process
         else:
-            with ViewerMark(viewer):
+            with viewer_mark(viewer):
                 yield process
     finally:
         process.kill()

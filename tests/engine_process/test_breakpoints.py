@@ -19,7 +19,7 @@ from engine.runner.outcome import Outcome
 from engine.runner.run import train
 from engine.runner.signal_watch import SignalWatch
 from engine.session.commands import send, wait
-from engine.session.liveness import EngineLock, ViewerMark
+from engine.session.liveness import EngineLock, viewer_mark
 from engine.session.marks import put_mark
 from engine.session.reader import SessionReader
 from engine.session.writer import SessionWriter
@@ -196,7 +196,7 @@ def rewind_and_wait(path: Path, step: int) -> None:
 
 def test_rows_that_are_executed_again_hit_nothing_and_new_ones_do(tmp_path):
     path = tmp_path / "run.wnt"
-    with live(path, breakpoints=("step >= 2",), steps=8), ViewerMark(path):
+    with live(path, breakpoints=("step >= 2",), steps=8), viewer_mark(path):
         until(lambda: engine(path).state == "paused")
         assert command_and_wait(path, "step", n=3).state == "done"
         until(lambda: (engine(path).state, engine(path).step) == ("paused", 5))
@@ -228,7 +228,7 @@ def test_a_run_that_is_resumed_hits_what_the_uninterrupted_run_hits(tmp_path):
 
 def test_breakpoints_set_and_cleared_by_hand_are_those_of_a_run_that_is_resumed(tmp_path):
     path = tmp_path / "a.wnt"
-    with live(path, breakpoints=("step >= 9",), on_break="continue", steps=3) as process, ViewerMark(path):
+    with live(path, breakpoints=("step >= 9",), on_break="continue", steps=3) as process, viewer_mark(path):
         until(lambda: engine(path).state == "finished")
         assert command_and_wait(path, "clear", condition="step >= 9").state == "done"
         assert command_and_wait(path, "break", condition="step >= 2 for 3").state == "done"

@@ -14,7 +14,7 @@ import pytest
 from engine import RunConfig
 from engine.session.commands import send, wait
 from engine.session.live_sessions import live_sessions
-from engine.session.liveness import EngineLock, ViewerMark, engine_alive
+from engine.session.liveness import EngineLock, engine_alive, viewer_mark
 from engine.session.reader import SessionReader
 from tests.engine_process.engines import (
     ENDLESS,
@@ -162,7 +162,7 @@ def test_a_hangup_does_not_stop_a_run_under_nohup(tmp_path):
 
 def test_commands_are_carried_out_and_answered_with_the_step_at_which_they_took_effect(tmp_path):
     path = tmp_path / "live.wnt"
-    with live(path, steps=ENDLESS) as process, ViewerMark(path):
+    with live(path, steps=ENDLESS) as process, viewer_mark(path):
         until(lambda: engine(path).step > 2)
         paused = command_and_wait(path, "pause")
         assert paused.state == "done"
@@ -200,7 +200,7 @@ def test_commands_are_carried_out_and_answered_with_the_step_at_which_they_took_
 
 def test_a_finished_live_engine_waits_for_its_viewer_and_goes_on_beyond_its_steps(tmp_path):
     path = tmp_path / "live.wnt"
-    with live(path) as process, ViewerMark(path):
+    with live(path) as process, viewer_mark(path):
         until(lambda: engine(path).state == "finished")
         assert engine_alive(path)
         assert command_and_wait(path, "step", n=2).state == "done"

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from engine.errors import SessionError
-from engine.session.liveness import EngineLock, ViewerMark, engine_alive, lock_path, viewer_attached, viewers_path
+from engine.session.liveness import EngineLock, engine_alive, lock_path, viewer_attached, viewer_mark, viewers_path
 from tests.session.recorded import child, engine_process, has_rows, until
 
 HOLD = """
 import sys
-from engine.session.liveness import EngineLock, ViewerMark
-with (EngineLock if sys.argv[2] == "engine" else ViewerMark)(sys.argv[1]):
+from engine.session.liveness import EngineLock, viewer_mark
+with (EngineLock if sys.argv[2] == "engine" else viewer_mark)(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -124,7 +124,7 @@ def test_viewer_is_seen_until_its_process_ends(tmp_path):
     with holding(path, "viewer") as process:
         assert process.stdout.readline() == "held\n"
         assert viewer_attached(path)
-        with ViewerMark(path):
+        with viewer_mark(path):
             process.kill()
             process.wait()
             assert viewer_attached(path)
@@ -133,7 +133,8 @@ def test_viewer_is_seen_until_its_process_ends(tmp_path):
 
 
 def test_viewer_where_nothing_can_be_written_is_silently_unmarked(tmp_path):
-    assert not ViewerMark(tmp_path / "nowhere" / "a.wnt").set()
+    with viewer_mark(tmp_path / "nowhere" / "a.wnt") as seen:
+        assert not seen
 
 
 def test_engine_that_was_killed_is_shown_as_died(tmp_path):
@@ -217,8 +218,8 @@ def shared_folder():
 
 
 def leave_a_mark(path):
-    assert ViewerMark(path).set()
-    os._exit(0)  # without clearing it
+    with viewer_mark(path) as seen:
+        os._exit(int(not seen))  # without clearing it
 
 
 def test_a_mark_that_another_user_has_left_can_be_taken_and_seen(shared_folder):
@@ -226,8 +227,8 @@ def test_a_mark_that_another_user_has_left_can_be_taken_and_seen(shared_folder):
     as_nobody(leave_a_mark, path)
     assert viewers_path(path).stat().st_uid == NOBODY
     assert viewer_attached(path) is False
-    with ViewerMark(path) as mark:
-        assert mark.is_set
+    with viewer_mark(path) as seen:
+        assert seen
         assert viewer_attached(path)
 
 
@@ -236,10 +237,10 @@ def test_users_see_and_take_each_others_marks(shared_folder):
 
     def look_and_take():
         assert viewer_attached(path)
-        with ViewerMark(path) as mark:
-            assert mark.is_set
+        with viewer_mark(path) as seen:
+            assert seen
 
-    with ViewerMark(path):
+    with viewer_mark(path):
         as_nobody(look_and_take)
     assert not viewers_path(path).exists()
 
@@ -250,13 +251,14 @@ def test_a_file_that_may_not_be_read_leaves_open_who_watches(shared_folder):
 
     def look_and_take():
         assert viewer_attached(path) is None
-        assert not ViewerMark(path).set()
+        with viewer_mark(path) as seen:
+            assert not seen
 
     as_nobody(look_and_take)
 
 
 @pytest.mark.parametrize("left", [os.mkfifo, lambda path: path.symlink_to("/etc/passwd")], ids=["pipe", "link"])
-def test_what_a_stranger_has_left_in_a_locks_place_is_neither_followed_nor_waited_for(tmp_path, left):
+def test_what_another_user_has_left_in_a_locks_place_is_neither_followed_nor_waited_for(tmp_path, left):
     path = tmp_path / "a.wnt"
     left(lock_path(path))
     left(viewers_path(path))

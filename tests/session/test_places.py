@@ -16,7 +16,7 @@ import sys
 from engine.session.liveness import EngineLock, engine_alive
 from engine.session.reader import SessionReader
 with SessionReader(sys.argv[1]) as reader:
-    print(reader.how, reader.steps()[0].size, engine_alive(sys.argv[1]))
+    print(reader.mode, reader.steps()[0].size, engine_alive(sys.argv[1]))
 """
 
 
@@ -74,16 +74,16 @@ def test_log_left_by_a_killed_engine_is_read_with_its_session(place):
         engine.wait()
     assert (place / "a.wnt-wal").stat().st_size > 0
     (place / "a.wnt-shm").unlink(missing_ok=True)
-    how, rows, alive = read_without_rights(path)
-    assert (how, rows, alive) == ("copy", "50", "False")
+    mode, rows, alive = read_without_rights(path)
+    assert (mode, rows, alive) == ("copy", "50", "False")
 
 
 def test_live_session_of_somebody_else_is_followed_in_place(place):
     path = place / "a.wnt"
     with engine_process(path, 50) as engine:
         assert engine.stdout.readline() == "ready\n"
-        how, rows, alive = read_without_rights(path)
-        assert (how in {"read-only", "read-write"}, rows, alive) == (True, "50", "True")
+        mode, rows, alive = read_without_rights(path)
+        assert (mode in {"ro", "rw"}, rows, alive) == (True, "50", "True")
 
 
 def test_temporary_copy_is_removed(place, tmp_path, monkeypatch):
@@ -106,6 +106,6 @@ def test_temporary_copy_is_removed(place, tmp_path, monkeypatch):
     monkeypatch.setattr(opening, "connect", refusing)
     with SessionReader(path) as reader:
         assert reader.steps()[0].size >= 10
-        assert reader.how in {"immutable", "copy"}
+        assert reader.mode in {"immutable", "copy"}
         assert len(list(tmp_path.iterdir())) == 1
     assert list(tmp_path.iterdir()) == []

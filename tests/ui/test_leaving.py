@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from textual.widgets import OptionList
 
-from engine.session.liveness import ViewerMark, engine_alive
+from engine.session.liveness import engine_alive, viewer_mark
 from engine.session.reader import SessionReader
 from wnt_tui.process.engine_process import EngineProcess
 from wnt_tui.process.exit_message import messages_for_other_runs
@@ -74,7 +74,7 @@ def test_leaving_names_the_runs_that_are_left_behind(live: Start, ended: Path) -
 async def test_stopping_ends_the_runs_that_wait_and_no_others(live: Start) -> None:
     waiting, training = live(name="waiting").path, live(name="training", state="running", steps=100_000).path
     watched = live(name="watched").path
-    with ViewerMark(watched):
+    with viewer_mark(watched):
         said = await asyncio.to_thread(messages_for_other_runs, [waiting, training, watched], stop=True)
     assert said[0].startswith("waiting, which waited at step 37, is saved too. Look at it again: wnt-tui replay")
     assert said[1].startswith("training goes on without you")

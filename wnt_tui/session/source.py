@@ -13,7 +13,7 @@ from pathlib import Path
 
 from engine.errors import SessionError, WntError
 from engine.record import Event
-from engine.session.liveness import ViewerMark
+from engine.session.liveness import viewer_mark
 from engine.session.reader import MOST_EVENTS, SessionReader
 from wnt_tui.session.engine_state import engine_view
 from wnt_tui.session.growing_rows import GrowingRows
@@ -91,8 +91,8 @@ class SessionSource:
             reader = self._opened()
             if reader is None:
                 return
-            with reader, ViewerMark(self.path) as mark:
-                self._watch(reader, seen=mark.is_set)
+            with reader, viewer_mark(self.path) as seen:
+                self._watch(reader, seen=seen)
         except WntError as error:
             if not self._stopped.is_set():
                 self._deliveries.trouble(error)
