@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tests.closed_form.functions import LOSS_ROWS, dual, dual_slope, normalised, supremum
+from tests.closed_form.functions import LOSS, dual, dual_slope, kept_curvature, normalised, supremum
 
 EPS = float(np.finfo(np.float64).eps)
 NAN = math.nan
@@ -83,7 +83,7 @@ class Problem:
         raise AssertionError
 
     def sample_losses(self, theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        return LOSS_ROWS[self.loss](self.layers(theta, x)[2], y)
+        return LOSS[self.loss].rows(self.layers(theta, x)[2], y)
 
 
 @dataclass(eq=False)
@@ -145,13 +145,11 @@ class Row:
 
     @cached_property
     def gauss_newton(self) -> np.ndarray:
-        n, k, size = self.jacobian.shape
-        o = self.problem.layers(self.theta, self.x)[2].numpy()
+        n, _, size = self.jacobian.shape
+        o = self.problem.layers(self.theta, self.x)[2]
         total = np.zeros((size, size))
         for i in range(n):
-            p = np.exp(o[i]) / np.exp(o[i]).sum()
-            s = np.diag(p) - np.outer(p, p)
-            kept = {"mse": s @ s, "mse_logits": np.eye(k), "cross_entropy": s}[self.problem.loss]
+            kept = kept_curvature(self.problem.loss, o[i]).numpy()
             total += self.jacobian[i].T @ kept @ self.jacobian[i] / n
         return total
 
@@ -175,7 +173,7 @@ class Row:
     @cached_property
     def logit_gradients(self) -> np.ndarray:
         o = self.problem.layers(self.theta, self.x)[2].detach().requires_grad_()
-        (found,) = torch.autograd.grad(LOSS_ROWS[self.problem.loss](o, self.y).sum(), o)
+        (found,) = torch.autograd.grad(LOSS[self.problem.loss].rows(o, self.y).sum(), o)
         return found.numpy()
 
     @cached_property
@@ -185,7 +183,7 @@ class Row:
             return None
         x, y = torch.tensor(self.problem.x_test), torch.tensor(self.problem.y_test)
         o = self.problem.layers(self.theta, x)[2]
-        return LOSS_ROWS[self.problem.loss](o, y).numpy(), float(
+        return LOSS[self.problem.loss].rows(o, y).numpy(), float(
             np.mean(np.argmax(o.numpy(), 1) == self.problem.y_test)
         )
 
@@ -371,14 +369,9 @@ def _(run: BruteForce, k: int) -> float:
     return max(float(np.linalg.norm(g)) * J for g, (J, _) in pairs)
 
 
-def _logit_curvature(loss: str) -> float:
-    q = (15 - math.sqrt(33)) / 24
-    return {"mse": 4 * q * q * (1 - q) * (2 - 3 * q), "mse_logits": 1.0, "cross_entropy": 0.5}[loss]
-
-
 @_step("smoothness_bound")
 def _(run: BruteForce, k: int) -> float:
-    row, largest = run.rows[k], _logit_curvature(run.problem.loss)
+    row, largest = run.rows[k], LOSS[run.problem.loss].curvature
     pairs = list(zip(row.logit_gradients, row.constants(0.0), strict=True))
     return sum(largest * J * J + float(np.linalg.norm(g)) * H for g, (J, H) in pairs) / len(pairs)
 
@@ -388,8 +381,7 @@ def _(run: BruteForce, k: int) -> float:
     if k == 0:
         return NAN
     before, radius = run.rows[k - 1], run.rate(k - 1) * run.rows[k - 1].g
-    largest = _logit_curvature(run.problem.loss)
-    ceiling = {"mse": 8 * math.sqrt(2) / 27, "mse_logits": math.inf, "cross_entropy": math.sqrt(2)}[run.problem.loss]
+    largest, ceiling = LOSS[run.problem.loss].curvature, LOSS[run.problem.loss].ceiling
     total = 0.0
     for g, (J, H) in zip(before.logit_gradients, before.constants(radius), strict=True):
         total += largest * J * J + min(ceiling, float(np.linalg.norm(g)) + largest * J * radius) * H
@@ -486,9 +478,9 @@ def _(run: BruteForce, k: int) -> float:
 
 @_step("loss_bound", "the largest loss by definition")
 def _largest_loss(run: BruteForce, k: int) -> float:
-    if run.problem.loss == "mse":
-        return 1.0
-    row = run.rows[k]
+    row, bound = run.rows[k], LOSS[run.problem.loss].bound
+    if math.isfinite(bound):
+        return bound
     return float(max([*row.sample_losses, *(row.test[0] if row.test is not None else [])]))
 
 

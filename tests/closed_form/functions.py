@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -35,14 +36,46 @@ def _cross_entropy(o: Tensor, y: Tensor) -> Tensor:
     return torch.logsumexp(o, dim=1) - o[torch.arange(len(y)), y]
 
 
-LOSS_ROWS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "mse": _probabilities_mse,
-    "mse_logits": _logits_mse,
-    "cross_entropy": _cross_entropy,
-}
-"""The loss of every example, (n,), at logits (n, k) and labels (n,)."""
+@dataclass(frozen=True)
+class Loss:
+    """A loss of logits (n, k) and labels (n,).
 
-LOSS_NAMES = list(LOSS_ROWS)
+    Attributes:
+        rows: The loss of every example, (n,).
+        kept: The part of an example's ∇²ℓ that Gauss–Newton keeps, from S = diag p − ppᵀ.
+        ceiling: sup‖∇ℓ‖.
+        curvature: sup‖∇²ℓ‖₂.
+        bound: sup ℓ.
+        infimum: An f* for runs.
+        quadratic: Whether ∇²ℓ = I.
+    """
+
+    rows: Callable[[Tensor, Tensor], Tensor]
+    kept: Callable[[Tensor], Tensor]
+    ceiling: float
+    curvature: float
+    bound: float
+    infimum: float
+    quadratic: bool = False
+
+
+_Q = (15 - math.sqrt(33)) / 24
+LOSS: dict[str, Loss] = {
+    "mse": Loss(
+        _probabilities_mse, lambda s: s @ s, 8 * math.sqrt(2) / 27, 4 * _Q * _Q * (1 - _Q) * (2 - 3 * _Q), 1.0, 0.02
+    ),
+    "mse_logits": Loss(
+        _logits_mse, lambda s: torch.eye(len(s), dtype=s.dtype), math.inf, 1.0, math.inf, 0.0, quadratic=True
+    ),
+    "cross_entropy": Loss(_cross_entropy, lambda s: s, math.sqrt(2), 0.5, math.inf, -0.1),
+}
+LOSS_NAMES = list(LOSS)
+
+
+def kept_curvature(loss: str, o: Tensor) -> Tensor:
+    """The part of ∇²ℓ that Gauss–Newton keeps, at the logits (k,) of one example."""
+    p = torch.exp(o) / torch.exp(o).sum()
+    return LOSS[loss].kept(torch.diag(p) - torch.outer(p, p))
 
 
 @cache

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from tests.closed_form.brute_force import BruteForce, Problem
-from tests.closed_form.functions import LOSS_NAMES, NAMES
+from tests.closed_form.functions import LOSS, LOSS_NAMES, NAMES
 
 CLASSES = 3
 
@@ -56,15 +56,13 @@ def problem(
 
 # The cases with most in them come first. Small infima, and learning rates beyond 2/L at times, so that nothing hides
 # behind 0 or monotony.
-_INFIMUM = {"mse": 0.02, "mse_logits": 0.0, "cross_entropy": -0.1}
-
 CASES: dict[str, Problem] = {
     "-".join([activation, *(["renormalize"] if renormalize else []), *(["bias"] if bias else []), loss]): problem(
         activation,
         renormalize,
         bias,
         loss,
-        f_star=_INFIMUM[loss],
+        f_star=LOSS[loss].infimum,
         delta=0.05 if bias else 0.2,
         n_test=0 if renormalize and bias else 5,
         rates=(0.05, 0.15, 0.1, 0.2) if bias else (0.004, 0.01, 0.006, 0.008),

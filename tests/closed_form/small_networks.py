@@ -15,7 +15,7 @@ from engine.device.transfer import Transfer
 from engine.model import loss as losses
 from engine.model.mlp import MLP, initialise
 from engine.model.training_pass import TrainingPass
-from tests.closed_form.functions import LOSS_ROWS, NAMES, normalised
+from tests.closed_form.functions import LOSS, NAMES, normalised
 
 CASES = list(itertools.product(NAMES, [False, True], [False, True]))
 
@@ -45,7 +45,7 @@ class Small:
         raise AssertionError
 
     def sample_losses(self, flat: Tensor) -> Tensor:
-        return LOSS_ROWS[self.loss](self.output(flat), self.y)
+        return LOSS[self.loss].rows(self.output(flat), self.y)
 
     def mean_loss(self, flat: Tensor) -> Tensor:
         return self.sample_losses(flat).mean()

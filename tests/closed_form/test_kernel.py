@@ -10,7 +10,7 @@ import torch
 from engine.measure.gram import feature_gram
 from engine.measure.kernel import TangentKernel
 from engine.measure.kernel_spectrum import KernelSpectrum, trace_shares
-from tests.closed_form.functions import LOSS_NAMES
+from tests.closed_form.functions import LOSS_NAMES, kept_curvature
 from tests.closed_form.small_networks import CASES, dense_jacobian, small
 from tests.rounding import rounding
 
@@ -88,13 +88,10 @@ def test_gauss_newton_is_that_of_the_jacobian_and_the_logit_hessian(activation, 
     kernel, found = kernel_of(case)
     jacobian = dense_jacobian(case)
     n, k = kernel.shape
-    p = torch.softmax(found.run.logits, dim=1)
     total = torch.zeros(jacobian.shape[1], jacobian.shape[1], dtype=torch.float64)
     for i in range(n):
-        s = torch.diag(p[i]) - torch.outer(p[i], p[i])
-        curvature = {"mse": s @ s, "mse_logits": torch.eye(k, dtype=torch.float64), "cross_entropy": s}[loss]
         block = jacobian[i * k : (i + 1) * k]
-        total += block.T @ curvature @ block / n
+        total += block.T @ kept_curvature(loss, found.run.logits[i]) @ block / n
     expected = float(torch.linalg.eigvalsh(total)[-1])
     values = KernelSpectrum(largest_tolerance=1e-6).measure(kernel, found.rows, loss, found.grad_norm)
     assert values["smoothness_ggn"] == pytest.approx(expected, rel=1e-9)

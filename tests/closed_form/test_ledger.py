@@ -15,7 +15,7 @@ from engine.theory.inequality import Inequality, Row, Term
 from engine.theory.ledger import LEDGER
 from engine.theory.loss_constants import LOSSES
 from engine.theory.recursion import output_constants, smoothness_bound, smoothness_over_ball
-from tests.closed_form.functions import KINKED, LOSS_NAMES, NAMES
+from tests.closed_form.functions import KINKED, LOSS, LOSS_NAMES, NAMES
 from tests.closed_form.small_networks import small
 
 NETWORKS = list(itertools.product(NAMES, LOSS_NAMES, [False, True], [False, True], ["float32", "float64"]))
@@ -47,7 +47,7 @@ def test_no_theorem_fails_in_a_sound_run(activation, loss, renormalize, bias, dt
         expected = set(LEDGER) - {"radius"}  # not defined for η ≥ 2/L
         if activation in KINKED:
             expected -= {"descent", "secant_segment", "hessian_bound"}
-        if loss != "mse_logits":
+        if not LOSS[loss].quadratic:
             expected -= {"chain_low", "chain_high"}
         if examples == 1:  # Lemma 2 divides by n − 1
             expected -= {"risk_floor", "bound_floor", "gap_bound"}
@@ -255,9 +255,8 @@ def test_over_a_ball_the_loss_gradient_is_bounded_by_its_supremum_or_by_how_far_
 
     constants = output_constants([1.0, 2.0], [[1.0], [1.5]], TANH, radius=0.1)
     J = float(constants.lipschitz[0])
-    for name, most in (("mse", 8 * math.sqrt(2) / 27), ("cross_entropy", math.sqrt(2)), ("mse_logits", math.inf)):
-        loss = LOSSES[name]
-        gradient = min(most, 0.3 + loss.smoothness * J * 0.1)
+    for name, loss in LOSSES.items():
+        gradient = min(LOSS[name].ceiling, 0.3 + loss.smoothness * J * 0.1)
         assert smoothness_over_ball(constants, [0.3], loss, 0.1) == pytest.approx(
             smoothness_bound(constants, [gradient], loss.smoothness), rel=1e-14
         )

@@ -12,13 +12,13 @@ from torch import Tensor
 from torch.func import grad, hessian, vmap
 
 from engine.theory.loss_constants import CROSS_ENTROPY, LOSSES, MSE, MSE_LOGITS
-from tests.closed_form.functions import LOSS_ROWS
+from tests.closed_form.functions import LOSS
 from tests.rounding import rounding
 
 
 def _rows(name: str) -> Callable[[Tensor], Tensor]:
     """ℓ of each row of logits; the label is class 0."""
-    return lambda o: LOSS_ROWS[name](o, torch.zeros(len(o), dtype=torch.long))
+    return lambda o: LOSS[name].rows(o, torch.zeros(len(o), dtype=torch.long))
 
 
 def _loss(name: str, o: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import torch
 
 from engine.model.loss import TENSOR_LOSSES, evaluate
 from engine.theory.loss_constants import LOSSES
-from tests.closed_form.functions import LOSS_NAMES, LOSS_ROWS
+from tests.closed_form.functions import LOSS, LOSS_NAMES, kept_curvature
 
 
 @pytest.mark.parametrize("name", LOSS_NAMES)
@@ -16,9 +16,9 @@ def test_values_gradients_and_hessians_are_those_of_the_definition(name):
     o = 2 * torch.randn(5, 4, generator=generator, dtype=torch.float64)
     y = torch.tensor([0, 3, 1, 1, 2])
     rows = evaluate(name, o, y)
-    torch.testing.assert_close(rows.values, LOSS_ROWS[name](o, y))
+    torch.testing.assert_close(rows.values, LOSS[name].rows(o, y))
     for i in range(5):
-        one = lambda v, i=i: LOSS_ROWS[name](v[None], y[i : i + 1])[0]  # ruff: ignore[lambda-assignment] a closure for autograd
+        one = lambda v, i=i: LOSS[name].rows(v[None], y[i : i + 1])[0]  # ruff: ignore[lambda-assignment] a closure for autograd
         gradient = torch.autograd.functional.jacobian(one, o[i])
         hessian = torch.autograd.functional.hessian(one, o[i])
         torch.testing.assert_close(rows.gradient[i], gradient)
@@ -31,13 +31,10 @@ def test_values_gradients_and_hessians_are_those_of_the_definition(name):
 def test_the_gauss_newton_factor_squares_to_the_kept_part_of_the_logit_hessian(name):
     o = torch.tensor([[0.3, -1.0, 2.0, 0.1]], dtype=torch.float64)
     rows = evaluate(name, o, torch.tensor([1]))
-    p = torch.softmax(o[0], 0)
-    s = torch.diag(p) - torch.outer(p, p)
-    kept = {"mse": s @ s, "mse_logits": torch.eye(4, dtype=torch.float64), "cross_entropy": s}[name]
     eye = torch.eye(4, dtype=torch.float64)
     factor = torch.stack([rows.gauss_newton_factor(v[None])[0] for v in eye], dim=1)
     transpose = torch.stack([rows.gauss_newton_factor_transpose(v[None])[0] for v in eye], dim=1)
-    torch.testing.assert_close(factor @ transpose, kept)
+    torch.testing.assert_close(factor @ transpose, kept_curvature(name, o[0]))
     torch.testing.assert_close(transpose, factor.T)
 
 

@@ -22,7 +22,7 @@ from engine.theory.recursion import (
     output_constants,
     smoothness_bound,
 )
-from tests.closed_form.functions import LOSS_ROWS, normalised
+from tests.closed_form.functions import LOSS, normalised
 
 _N, _D, _WIDTH, _CLASSES = 3, 3, 4, 2
 
@@ -76,7 +76,7 @@ class _Net:
         raise AssertionError
 
     def losses(self, theta: Tensor, loss: str) -> Tensor:
-        return LOSS_ROWS[loss](self.forward(theta)[0], self.y)
+        return LOSS[loss].rows(self.forward(theta)[0], self.y)
 
     def constants(self, radius: float = 0.0) -> OutputConstants:
         _, features, raw = self.forward(self.theta)
@@ -166,7 +166,7 @@ def test_the_losses_gradients_and_hessian_stay_within_their_bounds(case: dict[st
     net = _Net(4, **case)  # type: ignore[arg-type]
     constants = net.constants()
     o = net.forward(net.theta)[0].detach().requires_grad_()
-    (logit_gradients,) = torch.autograd.grad(LOSS_ROWS[loss](o, net.y).sum(), o)
+    (logit_gradients,) = torch.autograd.grad(LOSS[loss].rows(o, net.y).sum(), o)
     G = logit_gradients.norm(dim=1).numpy()
     sample_gradients = jacrev(lambda t: net.losses(t, loss))(net.theta).norm(dim=1)
     assert float(sample_gradients.max()) <= lipschitz_bound(constants, G) * (1.0 + 1e-12)

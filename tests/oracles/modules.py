@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from tests.closed_form.functions import LOSS_ROWS
+from tests.closed_form.functions import LOSS
 
 
 def parameters_of(module: nn.Sequential) -> list[nn.Parameter]:
@@ -23,4 +23,4 @@ class Loss(nn.Module):
         self._name = name
 
     def forward(self, o: Tensor, y: Tensor) -> Tensor:
-        return LOSS_ROWS[self._name](o, y).mean()
+        return LOSS[self._name].rows(o, y).mean()
