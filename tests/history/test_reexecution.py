@@ -66,9 +66,9 @@ def test_a_number_that_was_tampered_with_is_found_and_its_size_told(tmp_path):
     assert verdict.earliest.relative == pytest.approx(1e-9, rel=1e-3)
     assert (verdict.largest.metric, verdict.largest.layer, verdict.largest.relative) == ("lambda_max", 1, 0.5)
     assert verdict.training is None
-    told = " ".join(verdict.sentences())
-    assert "pl at step 7" in told
-    assert "Training itself is the same" in told
+    text = " ".join(verdict.sentences())
+    assert "pl at step 7" in text
+    assert "Training itself is the same" in text
 
 
 def test_a_changed_learning_rate_shows_in_training_from_the_next_row_on(tmp_path):

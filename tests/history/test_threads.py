@@ -70,8 +70,8 @@ def test_what_an_older_session_does_not_say_is_named_where_bits_differ(tmp_path)
     change(path, "DELETE FROM meta WHERE key IN ('blas_threads', 'processor')")
     assert recorded_threads(meta_of(path)) == Threads(threads().torch, None)
     change(path, "UPDATE steps SET pl = 2 * pl WHERE step = 2")
-    told = " ".join(verify(path).sentences())
-    assert "Not recorded, so that it may have been otherwise: threads of numpy's BLAS, processor." in told
+    text = " ".join(verify(path).sentences())
+    assert "Not recorded, so that it may have been otherwise: threads of numpy's BLAS, processor." in text
 
 
 def test_a_session_that_says_nothing_of_threads_takes_those_that_there_are(tmp_path):

@@ -56,7 +56,7 @@ BROKEN = {
     ),
     "a weight has another type": half_precision,
     "a weight is not finite": not_finite,
-    "there is a tensor that nobody knows": lambda path: execute(
+    "there is an unknown tensor": lambda path: execute(
         path, "INSERT INTO checkpoints VALUES (5, 'surprise', 'F32', '[0]', x'')"
     ),
     "it is far too large": lambda path: execute(

@@ -58,7 +58,7 @@ def is_whole(reader: SessionReader, step: int) -> bool:
 
 @contextlib.contextmanager
 def tampering(path: Path) -> Generator[sqlite3.Connection]:
-    """A stranger's hand in the file."""
+    """A connection that writes what no engine writes."""
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.execute("PRAGMA writable_schema = OFF")
@@ -91,7 +91,7 @@ with EngineLock(path):
         for step in itertools.count(first) if steps < 0 else range(first, first + steps):
             writer.put(record(step, events=[Event(step, "notice", f"event of step {step}")]))
             for command in writer.pending_commands():
-                writer.answer(command.id, "done", step, f"{command.name} obeyed")
+                writer.answer(command.id, "done", step, f"{command.name} done")
                 if command.name == "stop":
                     sys.exit()
         writer.set_engine(state="finished")

@@ -35,12 +35,12 @@ def test_command_reaches_the_engine_and_its_answer_comes_back(live):
         assert reader.commands()[0].answered is not None
 
 
-def test_command_of_another_process_is_obeyed(tmp_path):
+def test_command_of_another_process_is_answered(tmp_path):
     path = tmp_path / "a.wnt"
     with engine_process(path) as engine:
         until(lambda: has_rows(path, 5))
         answer = wait(path, send(path, "stop"), 30)
-        assert (answer.state, answer.reply) == ("done", "stop obeyed")
+        assert (answer.state, answer.reply) == ("done", "stop done")
         assert engine.wait(30) == 0
     with SessionReader(path) as reader:
         assert reader.engine().state == "stopped"
@@ -89,9 +89,9 @@ def test_impossible_command_is_not_sent(live, name, arguments):
 
 def test_impossible_command_in_the_file_is_refused_by_the_engines_side(live):
     path, writer = live
-    with tampering(path) as stranger:
-        stranger.execute("INSERT INTO commands (name, arguments) VALUES ('lr', '{\"lr\": -1}'), ('rm', '{}')")
-        stranger.execute("INSERT INTO commands (name, arguments) VALUES ('step', 'x')")
+    with tampering(path) as connection:
+        connection.execute("INSERT INTO commands (name, arguments) VALUES ('lr', '{\"lr\": -1}'), ('rm', '{}')")
+        connection.execute("INSERT INTO commands (name, arguments) VALUES ('step', 'x')")
     assert [(command.name, command.arguments) for command in writer.pending_commands()] == [("step", {"n": 1})]
     assert wait(path, 1, 30).state == "refused"
     assert wait(path, 2, 30).state == "refused"

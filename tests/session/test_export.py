@@ -93,10 +93,10 @@ def test_csv_says_which_values_are_resolved_and_what_is_certain_of_the_others(si
     assert [row["ntk_lambda_max_resolved"] for row in steps] == ["1", "1"]
     assert [row["smoothness_hessian_resolved"] for row in steps] == ["", ""]
     assert [row["log10_cond_resolved"] for row in layers] == ["1", "0", ""] * 2
-    told = {row["name"]: row for row in metrics}
-    assert (told["ntk_lambda_min"]["resolution"], told["ntk_lambda_min"]["unresolved"]) == ("ntk_residual", "≤")
-    assert told["log10_cond"]["unresolved"] == "≥"
-    assert told["loss"]["resolution"] == told["loss"]["unresolved"] == ""
+    found = {row["name"]: row for row in metrics}
+    assert (found["ntk_lambda_min"]["resolution"], found["ntk_lambda_min"]["unresolved"]) == ("ntk_residual", "≤")
+    assert found["log10_cond"]["unresolved"] == "≥"
+    assert found["loss"]["resolution"] == found["loss"]["unresolved"] == ""
 
 
 def test_json_says_the_same_with_truth_values(singular, tmp_path):
@@ -184,10 +184,10 @@ def test_no_text_is_a_formula_to_a_spreadsheet_and_numbers_stay_numbers(tmp_path
 
 @pytest.mark.parametrize("export", [export_csv, export_json])
 def test_what_is_no_session_leaves_no_folder_behind(tmp_path, export):
-    stranger = tmp_path / "stranger.wnt"
-    stranger.write_text("no session")
+    other = tmp_path / "other.wnt"
+    other.write_text("no session")
     with pytest.raises(SessionError):
-        export(stranger, tmp_path / "out")
+        export(other, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

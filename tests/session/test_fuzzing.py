@@ -11,12 +11,12 @@ from tests.session.fuzz.__main__ import run
 
 
 def test_mutated_sessions_open_or_are_refused() -> None:
-    failures, told = run(0, 60)
-    assert not failures, (failures, told)
+    failures, found = run(0, 60)
+    assert not failures, (failures, found)
 
 
 @pytest.mark.slow
 def test_tens_of_thousands_of_mutated_sessions_open_or_are_refused() -> None:
-    failures, told = run(1_000_000, 20_000)
-    print(told)
-    assert not failures, (failures, told)
+    failures, found = run(1_000_000, 20_000)
+    print(found)
+    assert not failures, (failures, found)

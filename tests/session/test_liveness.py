@@ -24,7 +24,7 @@ def holding(path, who):
     return child(HOLD, path, who)
 
 
-def test_without_a_lock_file_nobody_lives(tmp_path):
+def test_without_a_lock_file_there_is_no_engine(tmp_path):
     assert not engine_alive(tmp_path / "a.wnt")
     assert not viewer_attached(tmp_path / "a.wnt")
 

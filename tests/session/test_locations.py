@@ -31,7 +31,7 @@ def home(tmp_path, monkeypatch):
 
 
 def entries():
-    """The folder in which living engines are listed."""
+    """The folder in which live engines are listed."""
     return Path(os.environ["XDG_STATE_HOME"]) / "wnt-tui" / "living"
 
 
@@ -57,7 +57,7 @@ def test_fresh_name_is_free(home):
         assert second.session != first.session
 
 
-def test_a_name_that_is_reserved_is_nobody_elses(monkeypatch):
+def test_a_name_that_is_reserved_is_taken(monkeypatch):
     monkeypatch.setattr("engine.session.reservation.session_name", lambda config: "same.wnt")
     with reserve_session(RunConfig()) as first, reserve_session(RunConfig()) as second:
         assert (first.session.name, second.session.name) == ("same.wnt", "same-2.wnt")
@@ -154,7 +154,7 @@ def test_sessions_are_listed_newest_first(home):
     assert list_sessions(home / "nowhere") == []
 
 
-def test_living_sessions_are_those_whose_lock_is_held(home):
+def test_live_sessions_are_those_whose_lock_is_held(home):
     alive, over = home / "alive.wnt", home / "over.wnt"
     with EngineLock(alive):
         assert register(over)
@@ -164,7 +164,7 @@ def test_living_sessions_are_those_whose_lock_is_held(home):
     assert live_sessions() == []
 
 
-def test_living_sessions_come_newest_first_and_leave_when_asked(home, monkeypatch):
+def test_live_sessions_come_newest_first_and_leave_when_asked(home, monkeypatch):
     first, second = home / "1.wnt", home / "2.wnt"
     with EngineLock(first), EngineLock(second):
         times = iter([100.0, 200.0])

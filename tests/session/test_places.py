@@ -78,7 +78,7 @@ def test_log_left_by_a_killed_engine_is_read_with_its_session(place):
     assert (mode, rows, alive) == ("copy", "50", "False")
 
 
-def test_live_session_of_somebody_else_is_followed_in_place(place):
+def test_live_session_of_another_user_is_followed_in_place(place):
     path = place / "a.wnt"
     with engine_process(path, 50) as engine:
         assert engine.stdout.readline() == "ready\n"

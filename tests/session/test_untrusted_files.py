@@ -94,16 +94,16 @@ def test_every_flipped_header_byte_opens_or_is_refused(tmp_path):
 
 def test_cells_of_a_wrong_type_are_nan(tmp_path):
     path = write_session(tmp_path / "a.wnt", range(4))
-    with tampering(path) as stranger:
-        stranger.execute("UPDATE steps SET loss = 'low' WHERE step = 1")
-        stranger.execute("UPDATE steps SET loss = x'3132' WHERE step = 2")
-        stranger.execute("UPDATE layers SET log10_cond = 'high' WHERE step = 2 AND layer = 1")
-        stranger.execute("INSERT INTO layers (step, layer) VALUES ('two', 'three'), (1, 'x'), (1, 99), (1, -1)")
-        stranger.execute("INSERT INTO events (time, step, kind, data) VALUES ('noon', x'00', 7, '[1')")
-        stranger.execute('INSERT INTO events (kind, data) VALUES (\'notice\', \'{"a": {"b": 1}, "c": 2}\')')
-        stranger.execute("UPDATE engine SET pid = 'x', state = 'asleep', heartbeat = 'y', step = 1e300")
-        stranger.execute("PRAGMA ignore_check_constraints = ON")
-        stranger.execute("INSERT INTO commands (name, state, arguments) VALUES (5, 'eaten', 'nothing')")
+    with tampering(path) as connection:
+        connection.execute("UPDATE steps SET loss = 'low' WHERE step = 1")
+        connection.execute("UPDATE steps SET loss = x'3132' WHERE step = 2")
+        connection.execute("UPDATE layers SET log10_cond = 'high' WHERE step = 2 AND layer = 1")
+        connection.execute("INSERT INTO layers (step, layer) VALUES ('two', 'three'), (1, 'x'), (1, 99), (1, -1)")
+        connection.execute("INSERT INTO events (time, step, kind, data) VALUES ('noon', x'00', 7, '[1')")
+        connection.execute('INSERT INTO events (kind, data) VALUES (\'notice\', \'{"a": {"b": 1}, "c": 2}\')')
+        connection.execute("UPDATE engine SET pid = 'x', state = 'asleep', heartbeat = 'y', step = 1e300")
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute("INSERT INTO commands (name, state, arguments) VALUES (5, 'eaten', 'nothing')")
     with SessionReader(path) as reader:
         steps, columns = reader.steps()
         assert steps.tolist() == [0, 1, 2, 3]
@@ -123,14 +123,14 @@ def test_cells_of_a_wrong_type_are_nan(tmp_path):
 def test_text_from_the_file_cannot_command_the_terminal(tmp_path):
     path = write_session(tmp_path / "a.wnt")
     evil = "\x1b]0;owned\x07\x1b[2Jred\r\n\u202egnp.exe\x9b31m"
-    with tampering(path) as stranger:
-        stranger.execute(
+    with tampering(path) as connection:
+        connection.execute(
             "INSERT INTO events (kind, message, data) VALUES ('notice', ?, ?)", (evil, '{"\x1b[1m": "\x1b"}')
         )
-        stranger.execute("UPDATE engine SET message = ?, device = ?, host = ?, state = ?", (evil,) * 4)
-        stranger.execute("INSERT INTO meta VALUES (?, ?)", (evil, evil))
-        stranger.execute("INSERT INTO commands (name, sender, reply) VALUES (?, ?, ?)", (evil,) * 3)
-        stranger.execute('UPDATE meta SET value = replace(value, \'"data": "auto"\', \'"data": "\\u001b[2J"\')')
+        connection.execute("UPDATE engine SET message = ?, device = ?, host = ?, state = ?", (evil,) * 4)
+        connection.execute("INSERT INTO meta VALUES (?, ?)", (evil, evil))
+        connection.execute("INSERT INTO commands (name, sender, reply) VALUES (?, ?, ?)", (evil,) * 3)
+        connection.execute('UPDATE meta SET value = replace(value, \'"data": "auto"\', \'"data": "\\u001b[2J"\')')
     with SessionReader(path) as reader:
         shown = [reader.config().data, *reader.meta().keys(), *reader.meta().values()]
         for row in reader.events():
@@ -157,8 +157,8 @@ def test_damaged_schema_that_is_not_utf8_is_a_sentence(tmp_path):
 
 def test_text_that_is_not_utf8_is_read(tmp_path):
     path = write_session(tmp_path / "a.wnt")
-    with tampering(path) as stranger:
-        stranger.execute("INSERT INTO events (kind, message) VALUES ('notice', CAST(x'ff41' AS TEXT))")
+    with tampering(path) as connection:
+        connection.execute("INSERT INTO events (kind, message) VALUES ('notice', CAST(x'ff41' AS TEXT))")
     with SessionReader(path) as reader:
         assert reader.events()[0].event.message == "\ufffdA"
 
@@ -168,11 +168,11 @@ def test_text_that_is_not_utf8_is_read(tmp_path):
 )
 def test_session_with_an_impossible_configuration_is_refused(tmp_path, value):
     path = write_session(tmp_path / "a.wnt")
-    with tampering(path) as stranger:
-        stranger.execute("UPDATE meta SET value = ? WHERE key = 'config'", (value,))
+    with tampering(path) as connection:
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'config'", (value,))
     assert "\x1b" not in str(refused(path, "onfiguration"))
-    with tampering(path) as stranger:
-        stranger.execute("DELETE FROM meta")
+    with tampering(path) as connection:
+        connection.execute("DELETE FROM meta")
     refused(path, "configuration")
 
 
@@ -186,24 +186,24 @@ def test_session_with_an_impossible_configuration_is_refused(tmp_path, value):
 )
 def test_file_with_code_or_without_a_table_is_refused(tmp_path, statement):
     path = write_session(tmp_path / "a.wnt")
-    with tampering(path) as stranger:
-        stranger.execute(statement)
+    with tampering(path) as connection:
+        connection.execute(statement)
     refused(path, "not a wnt-tui session")
 
 
 def test_view_in_the_place_of_a_table_is_refused(tmp_path):
     path = write_session(tmp_path / "a.wnt")
-    with tampering(path) as stranger:
-        stranger.execute("ALTER TABLE steps RENAME TO rows")
-        stranger.execute("CREATE VIEW steps AS SELECT * FROM rows, rows AS r2, rows AS r3")
+    with tampering(path) as connection:
+        connection.execute("ALTER TABLE steps RENAME TO rows")
+        connection.execute("CREATE VIEW steps AS SELECT * FROM rows, rows AS r2, rows AS r3")
     refused(path, "not a wnt-tui session")
 
 
 def test_table_without_its_key_is_refused(tmp_path):
     path = write_session(tmp_path / "a.wnt")
-    with tampering(path) as stranger:
-        stranger.execute("DROP TABLE steps")
-        stranger.execute(f"CREATE TABLE steps (step, time, {', '.join(STEP_COLUMNS)})")
+    with tampering(path) as connection:
+        connection.execute("DROP TABLE steps")
+        connection.execute(f"CREATE TABLE steps (step, time, {', '.join(STEP_COLUMNS)})")
     refused(path, "not a wnt-tui session")
 
 
@@ -231,23 +231,23 @@ def test_journal_that_names_another_file_is_refused_and_that_file_survives(tmp_p
 
 def test_long_texts_are_cut_and_long_cells_where_numbers_should_be_are_refused(tmp_path):
     path = write_session(tmp_path / "a.wnt")
-    with tampering(path) as stranger:
-        stranger.execute("INSERT INTO events (kind, message) VALUES ('notice', printf('%.*c', 9000000, 'x'))")
-        stranger.execute("INSERT INTO meta VALUES ('long', printf('%.*c', 9000000, 'x'))")
+    with tampering(path) as connection:
+        connection.execute("INSERT INTO events (kind, message) VALUES ('notice', printf('%.*c', 9000000, 'x'))")
+        connection.execute("INSERT INTO meta VALUES ('long', printf('%.*c', 9000000, 'x'))")
     with SessionReader(path) as reader:
         assert len(reader.events()[0].event.message) == 4096
         assert len(reader.meta()["long"]) == 65_536
-        with tampering(path) as stranger:
-            stranger.execute("UPDATE steps SET loss = printf('%.*c', 9000000, 'x') WHERE step = 2")
+        with tampering(path) as connection:
+            connection.execute("UPDATE steps SET loss = printf('%.*c', 9000000, 'x') WHERE step = 2")
         with pytest.raises(SessionError, match="too big"):
             reader.steps()
 
 
 def test_steps_no_float_can_tell_apart_are_passed_over(tmp_path):
     path = write_session(tmp_path / "a.wnt", range(2))
-    with tampering(path) as stranger:
-        stranger.execute("INSERT INTO steps (step) VALUES (9223372036854775807), (-5)")
-        stranger.execute("INSERT INTO layers (step, layer) VALUES (9223372036854775807, 0), (-5, 0)")
+    with tampering(path) as connection:
+        connection.execute("INSERT INTO steps (step) VALUES (9223372036854775807), (-5)")
+        connection.execute("INSERT INTO layers (step, layer) VALUES (9223372036854775807, 0), (-5, 0)")
     with SessionReader(path) as reader:
         assert reader.last_step() == 1
         assert reader.steps()[0].size == 2

@@ -141,8 +141,8 @@ def test_history_is_never_overwritten(tmp_path):
 def test_row_written_behind_the_writers_back_stops_it_with_a_sentence(tmp_path):
     path = tmp_path / "a.wnt"
     writer = SessionWriter.create(path, RunConfig(depth=3), {})
-    with tampering(path) as stranger:
-        stranger.execute("INSERT INTO steps (step, loss) VALUES (0, 42)")
+    with tampering(path) as connection:
+        connection.execute("INSERT INTO steps (step, loss) VALUES (0, 42)")
     writer.put(record(0))
     assert not writer.flush(30)
     assert "UNIQUE" in (writer.trouble or "")
@@ -297,8 +297,8 @@ def test_checkpoints_are_read_back_and_checked(tmp_path):
         assert reader.checkpoints() == (7,)
         assert reader.checkpoint(7) == tensors
         assert reader.checkpoint(8) == {}
-    with tampering(path) as stranger:
-        stranger.execute("UPDATE checkpoints SET shape = '[2, 4]' WHERE name = 'W1'")
+    with tampering(path) as connection:
+        connection.execute("UPDATE checkpoints SET shape = '[2, 4]' WHERE name = 'W1'")
     with SessionReader(path) as reader, pytest.raises(SessionError, match="damaged"):
         reader.checkpoint(7)
 

@@ -135,7 +135,7 @@ def test_an_awaited_session_is_opened_when_it_appears(synthetic: ModuleType, tmp
     assert heard.troubles == []
 
 
-def test_a_missing_session_that_nobody_awaits_is_trouble(tmp_path: Path) -> None:
+def test_a_missing_session_that_is_not_awaited_is_trouble(tmp_path: Path) -> None:
     with Listener(tmp_path / "none.wnt") as heard:
         heard.until(lambda: heard.troubles)
     assert "none.wnt" in heard.troubles[0].message
@@ -199,7 +199,7 @@ def test_a_slow_disk_delays_the_answer_and_not_the_asker() -> None:
     assert time.monotonic() - began < 1.0
     assert woken.is_set()
     reader.go.set()
-    assert cache.serve(reader), "somebody has gone on without it and must draw again"
+    assert cache.serve(reader), "what went on without it must be drawn again"
     assert cache.at(3)["log10_cond"][0] == 3.0
     assert cache.bands(NAMES, 0, 9, 10)[NAME].first.size == 10
     assert not cache.serve(reader)

@@ -1,1 +1,1 @@
-"""Sessions as strangers could make them: mutations of the schema, the cells, the bytes and the side files."""
+"""Malformed sessions: mutations of the schema, the cells, the bytes and the side files."""

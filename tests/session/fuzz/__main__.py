@@ -1,6 +1,6 @@
 """``python -m tests.session.fuzz --files 20000``: mutated sessions against the reader, in processes of their own.
 
-A process has little memory and a watchdog; whatever kills it, or is not a sentence, is told with the seed that makes
+A process has little memory and a watchdog; whatever kills it, or is not a sentence, is found with the seed that makes
 the file again: ``--seed 4711 --files 1``.
 """
 
@@ -29,7 +29,7 @@ BATCH = 500
 def child(first: int, count: int, folder: Path) -> int:
     """Try some seeds; prints each before it is tried, so that the parent knows the one that killed it."""
     from tests.session.fuzz.malformed import make
-    from tests.session.fuzz.reader_probe import visit
+    from tests.session.fuzz.reader_probe import probe
     from tests.session.recorded import write_session
 
     sound = write_session(folder / "sound.wnt", range(70))
@@ -38,7 +38,7 @@ def child(first: int, count: int, folder: Path) -> int:
     with Path("/proc/self/statm").open(encoding="ascii") as status:
         now = int(status.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY_MB * 2**20,) * 2)
-    path = folder / "stranger.wnt"
+    path = folder / "malformed.wnt"
     for seed in range(first, first + count):
         for left in folder.iterdir():
             left.unlink()
@@ -46,16 +46,16 @@ def child(first: int, count: int, folder: Path) -> int:
         done = make(seed, bytes_of_it, path)
         before = _digest(path) if not _beside(path) else None
         faulthandler.dump_traceback_later(SECONDS_A_FILE, exit=True)
-        told = visit(path, draw=seed % 4 == 0)
+        found = probe(path, draw=seed % 4 == 0)
         faulthandler.cancel_dump_traceback_later()
-        if "\n" in told:
-            raise AssertionError(f"not one sentence: {told!r}")
+        if "\n" in found:
+            raise AssertionError(f"not one sentence: {found!r}")
         if before is not None and _digest(path) != before:
             raise AssertionError("reading changed the file")
         strange = {each.name for each in folder.iterdir()} - {path.name, *_side_names(path)}
         if strange:
             raise AssertionError(f"reading made files: {strange}")
-        print(f"done {'+'.join(done)} {'opened' if told == 'opened' else 'refused'}", flush=True)
+        print(f"done {'+'.join(done)} {'opened' if found == 'opened' else 'refused'}", flush=True)
     print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}", flush=True)
     return 0
 
@@ -107,9 +107,9 @@ def run(first: int, files: int, tell: Callable[[str], None] = print) -> tuple[li
         failures.append(f"seed {last}: {' / '.join(why[-3:]) if why else f'killed ({done.returncode})'}")
         tell(failures[-1])
         seed = last + 1
-    told = ", ".join(f"{count} {name}" for name, count in sorted(outcomes.items()))
+    found = ", ".join(f"{count} {name}" for name, count in sorted(outcomes.items()))
     seconds = time.monotonic() - began
-    return failures, f"{files} files in {seconds:.0f} s: {told}, {len(failures)} failures; at most {peak} MB"
+    return failures, f"{files} files in {seconds:.0f} s: {found}, {len(failures)} failures; at most {peak} MB"
 
 
 def main() -> int:
@@ -120,8 +120,8 @@ def main() -> int:
     given = parser.parse_args()
     if given.child:
         return child(int(given.child[0]), int(given.child[1]), Path(given.child[2]))
-    failures, told = run(given.seed, given.files, lambda line: print(line, flush=True))
-    print(told)
+    failures, found = run(given.seed, given.files, lambda line: print(line, flush=True))
+    print(found)
     return 1 if failures else 0
 
 

@@ -28,7 +28,7 @@ Mutation = Callable[[random.Random, Path], None]
 
 @contextlib.contextmanager
 def hand(path: Path):  # type: ignore[no-untyped-def]
-    """A stranger's connection, with every safeguard off."""
+    """A connection with every safeguard off."""
     connection = sqlite3.connect(path, isolation_level=None)
     # Nothing that is lost in a power cut is missed: waiting for the disk is what would take longest.
     for pragma in ("synchronous = OFF", "ignore_check_constraints = ON", "writable_schema = ON", "foreign_keys = OFF"):
@@ -55,34 +55,34 @@ def value(rng: random.Random) -> object:
 
 def cells(rng: random.Random, path: Path) -> None:
     """Values of any type in any cells."""
-    with hand(path) as stranger:
+    with hand(path) as connection:
         for _ in range(rng.randrange(1, 12)):
             table = rng.choice(list(PRIMARY_KEYS))
-            column = rng.choice(columns_of(stranger, table))
+            column = rng.choice(columns_of(connection, table))
             with contextlib.suppress(sqlite3.Error, OverflowError):
-                stranger.execute(
+                connection.execute(
                     f'UPDATE OR REPLACE "{table}" SET "{column}" = ? WHERE abs(random()) % ? = 0',
                     (value(rng), rng.choice([1, 2, 5])),
                 )
 
 
 def rows(rng: random.Random, path: Path) -> None:
-    """More rows: steps in the wrong places, layers that there are not, events and commands of nobody."""
-    with hand(path) as stranger:
+    """More rows: steps in the wrong places, layers that there are not, events and commands without an author."""
+    with hand(path) as connection:
         for _ in range(rng.randrange(1, 40)):
             table = rng.choice(list(PRIMARY_KEYS))
-            names = rng.sample(columns_of(stranger, table), k=rng.randrange(1, 4))
+            names = rng.sample(columns_of(connection, table), k=rng.randrange(1, 4))
             listed, marks = ", ".join(f'"{name}"' for name in names), ", ".join("?" * len(names))
             with contextlib.suppress(sqlite3.Error, OverflowError):
-                stranger.execute(
+                connection.execute(
                     f'INSERT OR REPLACE INTO "{table}" ({listed}) VALUES ({marks})', [value(rng) for _ in names]
                 )
 
 
 def configuration(rng: random.Random, path: Path) -> None:
     """A configuration with other values, other names, other depths of nesting."""
-    with hand(path) as stranger:
-        config = json.loads(stranger.execute("SELECT value FROM meta WHERE key = 'config'").fetchone()[0])
+    with hand(path) as connection:
+        config = json.loads(connection.execute("SELECT value FROM meta WHERE key = 'config'").fetchone()[0])
         for _ in range(rng.randrange(1, 4)):
             name = rng.choice([*config, EVIL, "unheard_of"])
             config[name] = rng.choice(
@@ -92,7 +92,7 @@ def configuration(rng: random.Random, path: Path) -> None:
         text = json.dumps(config)
         if rng.random() < 0.2:
             text = text[: rng.randrange(len(text))]
-        stranger.execute("UPDATE meta SET value = ? WHERE key = 'config'", (text,))
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'config'", (text,))
 
 
 SCHEMAS = (
@@ -134,10 +134,10 @@ SCHEMAS = (
 
 def schema(rng: random.Random, path: Path) -> None:
     """Tables, views, triggers, generated columns and pragmas that no engine writes."""
-    with hand(path) as stranger:
+    with hand(path) as connection:
         for statement in rng.sample(SCHEMAS, k=rng.randrange(1, 3)):
             with contextlib.suppress(sqlite3.Error):
-                stranger.execute(statement)
+                connection.execute(statement)
 
 
 def flips(rng: random.Random, path: Path) -> None:

@@ -42,7 +42,7 @@ class Layers:
         return self._reader.layer_bands(names, first, last, blocks, layer)
 
 
-def visit(path: Path, *, draw: bool) -> str:
+def probe(path: Path, *, draw: bool) -> str:
     """Open a session and look at everything.
 
     Args:
