@@ -43,10 +43,7 @@ SWITCH_SECONDS = 2e-4
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Carry out one request.
-
-    Args:
-        arguments: The command line without the program's name: a request as JSON.
+    """Carry out the request, as JSON, of a command line without the program's name.
 
     Returns:
         Exit code: 0 done, 1 failed, 2 usage, 3 diverged, 128 and its number after a signal.

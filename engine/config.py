@@ -27,6 +27,13 @@ OnBreak = Literal["pause", "stop", "continue"]
 
 _LOSS_FORMULAS = "; ".join(f"{loss.name}: {loss.formula}" for loss in LOSSES.values()) + "."
 
+_LIMITS: dict[str, Callable[[float, float], bool]] = {
+    "at_least": operator.ge,
+    "at_most": operator.le,
+    "above": operator.gt,
+    "below": operator.lt,
+}
+
 MAX_WIDTH = 1_000_000
 MAX_DEPTH = 1_000
 
@@ -35,26 +42,12 @@ def _option(
     default: Any,
     help_text: str,
     *,
-    at_least: float | None = None,
-    at_most: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
     choices: Iterable[str] = (),
     flag: str = "",
+    **limits: float,
 ) -> Any:
-    """Make a dataclass field that knows its help text and its domain."""
-    return field(
-        default=default,
-        metadata={
-            "help": help_text,
-            "at_least": at_least,
-            "at_most": at_most,
-            "above": above,
-            "below": below,
-            "choices": tuple(choices),
-            "flag": flag,
-        },
-    )
+    """A dataclass field with its help text and its domain; limits have the names of :data:`_LIMITS`."""
+    return field(default=default, metadata={"help": help_text, "choices": tuple(choices), "flag": flag} | limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +191,7 @@ def option_flag(name: str) -> str:
 
 
 def _checked(name: str, value: Any, hint: Any, domain: Mapping[str, Any]) -> Any:
-    """Return the value in its declared type, or raise ConfigError with one sentence."""
+    """The value in its declared type; ConfigError where it has another or lies outside its domain."""
     flag = option_flag(name)
     if choices := domain["choices"]:
         if value not in choices:
@@ -222,7 +215,7 @@ def _checked(name: str, value: Any, hint: Any, domain: Mapping[str, Any]) -> Any
 
 
 def _texts(flag: str, value: Any) -> tuple[str, ...]:
-    """Return a list of texts, or one text in which semicolons part them, as a tuple without empty ones."""
+    """A list of texts, or one text in which semicolons part them, as a tuple without empty ones."""
     parts = value.split(";") if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
         raise ConfigError(f"{flag} takes text or a list of texts, not {value!r}.")
@@ -232,15 +225,6 @@ def _texts(flag: str, value: Any) -> tuple[str, ...]:
 def _check_range(flag: str, value: float, domain: Mapping[str, Any]) -> None:
     if not math.isfinite(value):
         raise ConfigError(f"{flag} is {value}.", "Give a finite number.")
-    for key, holds in _RULES.items():
-        bound = domain.get(key)
-        if bound is not None and not holds(value, bound):
-            raise ConfigError(f"{flag} is {value}, but must be {key.replace('_', ' ')} {bound:g}.")
-
-
-_RULES: dict[str, Callable[[float, float], bool]] = {
-    "at_least": operator.ge,
-    "at_most": operator.le,
-    "above": operator.gt,
-    "below": operator.lt,
-}
+    for key, holds in _LIMITS.items():
+        if key in domain and not holds(value, domain[key]):
+            raise ConfigError(f"{flag} is {value}, but must be {key.replace('_', ' ')} {domain[key]:g}.")

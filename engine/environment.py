@@ -12,11 +12,7 @@ from engine.errors import WntError
 
 
 def report() -> dict[str, Any]:
-    """Versions, devices and whether torchvision's data sets can be imported.
-
-    Returns:
-        JSON-compatible.
-    """
+    """Versions, devices and whether torchvision's data sets can be imported, JSON-compatible."""
     try:
         device, problem = resolve_device("auto").label, None
     except WntError as error:

@@ -27,19 +27,19 @@ _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|([nrt\\]))")
 
 
 def printable(text: str) -> str:
-    """Return text on one line with all that acts on a terminal, or is no UTF-8, escaped."""
+    """A text on one line with all that acts on a terminal, or is no UTF-8, escaped."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escaped(character) if _hidden(character) else character for character in text)
 
 
 def shown_path(path: str | os.PathLike[str]) -> str:
-    """Return a path as people and JSON see it, printable on one line; :func:`existing_path` reads it back."""
+    """A path as people and JSON see it, printable on one line; :func:`existing_path` reads it back."""
     return printable(os.fspath(path).replace("\\", "\\\\"))
 
 
 def shell_path(path: str | os.PathLike[str]) -> str:
-    """Return a path as a word of a shell's command line, quoted where the shell would take it for something else."""
+    """A path as a word of a shell's command line, quoted where the shell would take it for something else."""
     text = os.fspath(path)
     text = f"./{text}" if text.startswith(("-", "~")) else text
     if printable(text) == text:
@@ -79,18 +79,18 @@ def existing_path(text: str | os.PathLike[str]) -> Path:
 
 
 def real_path(path: str | os.PathLike[str]) -> Path:
-    """Return the one path of a file, links followed; the last part need not exist."""
+    """The one path of a file, links followed; the last part need not exist."""
     return Path(os.path.realpath(named_path(path)))
 
 
 def beside_links(path: str | os.PathLike[str]) -> Path:
-    """Return the path of a file to be made: links to its folder are followed, its own name is kept."""
+    """The path of a file to be made: links to its folder are followed, its own name is kept."""
     path = named_path(path)
     return real_path(path) if path.name in {"", ".."} else real_path(path.parent) / path.name
 
 
 def is_folder(path: Path) -> bool:
-    """Return whether a path leads to a folder; False for names that cannot be and in folders that are closed."""
+    """Whether a path leads to a folder; False for names that cannot be and in folders that are closed."""
     try:
         return stat.S_ISDIR(path.stat().st_mode)
     except (OSError, ValueError):

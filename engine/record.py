@@ -1,4 +1,4 @@
-"""What the trainer yields and a session stores: one step, its layers and what happened in it."""
+"""Rows and events, as the trainer yields them and a session stores them."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ class StepRecord:
 
 
 def lr_leaving(rates: NDArray[np.float64], configured: float) -> float:
-    """Return η of the update that leaves the last of some rows; ``configured`` where no row has one."""
+    """η of the update that leaves the last of some rows; ``configured`` where no row has one."""
     # A diverged row has no rate, nor has the last row of older sessions, which is left with the one that led to it.
     known = rates[np.isfinite(rates) & (rates > 0.0)]
     return float(known[-1]) if known.size else configured
 
 
 def lr_in_force(events: Iterable[Event], before: float) -> float:
-    """Return η of the rows that are still to come: that of the last change, ``before`` where there was none."""
+    """η of the rows that are still to come: that of the last change, ``before`` where there was none."""
     for event in events:
         lr = event.data.get("lr")
         if event.kind == "lr" and isinstance(lr, (int, float)) and 0.0 < lr < math.inf:

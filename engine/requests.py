@@ -113,17 +113,7 @@ ACTIONS: dict[str, type[Request]] = {kind.__name__.lower(): kind for kind in _KI
 
 
 def parse_request(arguments: Sequence[str]) -> Request:
-    """Read a command line, which is one request.
-
-    Args:
-        arguments: The command line without the program's name.
-
-    Returns:
-        The request, its values checked and its paths absolute.
-
-    Raises:
-        UsageError: Not one JSON object, an unknown action, or a value that is missing, unknown or of another kind.
-    """
+    """The request of a command line without the program's name, paths absolute; UsageError where it is none."""
     values = None
     with contextlib.suppress(ValueError, RecursionError):
         (text,) = arguments
@@ -144,7 +134,7 @@ def parse_request(arguments: Sequence[str]) -> Request:
 
 
 def _checked(name: str, value: Any, hint: Any) -> Any:
-    """Return a value of a request in its declared type."""
+    """A value of a request in its declared type."""
     if hint is RunConfig and isinstance(value, dict):
         return RunConfig.from_mapping(value, origin="the request")
     if value is None and type(None) in get_args(hint):
@@ -157,5 +147,5 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value that JSON has no type for as one that it has."""
+    """A value of a type that JSON has not, as one that it has."""
     return value.to_dict() if isinstance(value, RunConfig) else str(value)

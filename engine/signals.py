@@ -12,10 +12,10 @@ from typing import NoReturn
 
 _ELSEWHERE = (signal.SIGPWR,) if hasattr(signal, "SIGPWR") else ()
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2, signal.SIGXCPU, *_ELSEWHERE)
-"""Requests to end, from people, shells, systemd, Slurm, the limit on CPU time, a power failure."""
+"""Signals that ask a process to end: of people, shells, systemd, Slurm, the limit on CPU time, a power failure."""
 
 CHECKPOINT = signal.SIGUSR1
-"""A run keeps a checkpoint and goes on."""
+"""The signal that has a run keep a checkpoint and go on."""
 
 _HANDLED = (*ENDING, CHECKPOINT)
 
@@ -113,7 +113,7 @@ def end(code: int) -> NoReturn:
 
 
 def _in_foreground() -> bool:
-    """Return whether this process is what its terminal's Ctrl+C reaches."""
+    """Whether this process is what its terminal's Ctrl+C reaches."""
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
     except OSError:

@@ -81,15 +81,8 @@ def finish(code: int) -> int:
     return code
 
 
-def lost() -> bool:
-    """Whether something written to standard output was lost."""
-    sys.stdout.flush()
-    output = _outputs.get("stdout")
-    return output is not None and output.failure is not None
-
-
 def _forgiving(name: str, descriptor: int, stream: TextIO | None) -> TextIO:
-    """Return a text stream on a descriptor, with the encoding of the one that Python has made."""
+    """A text stream on a descriptor, with the encoding of the one that Python has made."""
     if stream is not None:
         stream.flush()
     _outputs[name] = _Output(descriptor, "w", closefd=False)

@@ -33,8 +33,8 @@ from engine.breakpoints.conditions import (
 from engine.breakpoints.enclosure import Enclosure, exactly
 from engine.catalogue.certainty import interval
 from engine.record import StepRecord
+from engine.theory.number import Array
 
-Array = NDArray[np.float64]
 Truths = NDArray[np.bool_]
 
 _COMPARE: Mapping[str, Callable[[Array, Array], Truths]] = {

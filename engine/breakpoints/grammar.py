@@ -19,7 +19,6 @@ same length. Only the nodes of this grammar are taken from its tree, and nothing
 from __future__ import annotations
 
 import ast
-import difflib
 import keyword
 import re
 import string
@@ -40,7 +39,7 @@ from engine.breakpoints.conditions import (
     Relation,
     Symbol,
 )
-from engine.catalogue import CATALOGUE
+from engine.catalogue import CATALOGUE, nearest
 from engine.errors import ConfigError
 
 LONGEST_CONDITION = 200
@@ -185,9 +184,7 @@ def _metric(text: str, node: ast.expr, name: str, layer: ast.expr | None) -> Ref
 def _unknown(text: str, offset: int, name: str) -> BreakpointError:
     if name == "diverging":
         return _fail(text, offset, "diverging stands alone", "As in `diverging for 5`.")
-    near = difflib.get_close_matches(name, [*CATALOGUE, "diverging", STEP], n=3, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(near)}?" if near else "`wnt-tui explain` lists them."
-    return _fail(text, offset, f"there is no metric {name!r}", hint)
+    return _fail(text, offset, f"there is no metric {name!r}", nearest(name, [*CATALOGUE, "diverging", STEP]))
 
 
 def _expected(text: str, wanted: str, offset: int | None, hint: str = "") -> BreakpointError:

@@ -13,7 +13,7 @@ from engine.breakpoints.conditions import Breakpoint
 from engine.breakpoints.evaluation import Finding, evaluate
 from engine.breakpoints.grammar import MOST_BREAKPOINTS, parse, parse_all
 from engine.catalogue import LAYER_METRICS
-from engine.catalogue.numerals import told_apart
+from engine.catalogue.numerals import distinct
 from engine.errors import UsageError
 from engine.record import Event, StepRecord
 
@@ -108,7 +108,7 @@ class BreakpointWatch:
 def _hit(step: int, point: Breakpoint, found: Finding, count: _Count) -> Event:
     where = "" if found.layer is None else f" at layer {found.layer}"
     since = f", since step {count.since}" if count.since != step else ""
-    left, right = told_apart(found.left, found.right)
+    left, right = distinct(found.left, found.right)
     sentence = f"{point.text}: {left} against {right}{where}{since}."
     data: dict[str, float | int | str | None] = {"breakpoint": point.text, "left": found.left, "right": found.right}
     return Event(step, "break", sentence, found.layer, data | {"since": count.since, "rows": count.rows})

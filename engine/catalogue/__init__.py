@@ -7,6 +7,7 @@ Session columns, panels, exports, help texts and documentation are generated fro
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 
 from engine.catalogue.layer_metrics import LAYER_METRICS, layer_range
 from engine.catalogue.metric import Kind, MeasureSet, Metric
@@ -24,6 +25,7 @@ __all__ = [
     "Metric",
     "layer_range",
     "metric",
+    "nearest",
 ]
 
 CATALOGUE: dict[str, Metric] = {entry.name: entry for entry in STEP_METRICS + LAYER_METRICS}
@@ -33,9 +35,12 @@ LAYER_COLUMNS: tuple[str, ...] = tuple(entry.name for entry in LAYER_METRICS)
 
 def metric(name: str) -> Metric:
     """The entry of a name; UsageError with the nearest names where there is none."""
-    try:
-        return CATALOGUE[name]
-    except KeyError:
-        near = difflib.get_close_matches(name, CATALOGUE, n=3, cutoff=0.4)
-        hint = f"Did you mean {', '.join(near)}?" if near else "`wnt-tui explain` lists them all."
-        raise UsageError(f"There is no metric {name!r}.", hint) from None
+    if name not in CATALOGUE:
+        raise UsageError(f"There is no metric {name!r}.", nearest(name, CATALOGUE))
+    return CATALOGUE[name]
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """A way out for a name that is unknown: the nearest of some names, or where they are listed."""
+    near = difflib.get_close_matches(name, list(names), n=3, cutoff=0.4)
+    return f"Did you mean {' or '.join(near)}?" if near else "`wnt-tui explain` lists them all."

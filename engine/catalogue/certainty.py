@@ -22,8 +22,8 @@ from numpy.typing import ArrayLike, NDArray
 from engine.catalogue import CATALOGUE
 from engine.catalogue.metric import Uncertainty
 from engine.theory.conditioning import resolution
+from engine.theory.number import Array
 
-Array = NDArray[np.float64]
 Truth = NDArray[np.bool_]
 Values = Mapping[str, ArrayLike]
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
-from engine.catalogue import CATALOGUE
+from engine.catalogue import CATALOGUE, nearest
 from engine.catalogue.metric import COST_WORDS, KIND_WORDS, SCOPE_WORDS, Metric, Network, Sign
 from engine.errors import UsageError
 from engine.theory.inequality import InequalityKind
@@ -52,9 +51,8 @@ def explain(name: str, network: Network | None = None) -> Explanation:
     if name in LEDGER_GROUPS:
         facts = tuple((check.name, f"{check.formula} ({check.kind})") for check in LEDGER_GROUPS[name])
         return Explanation(name, "", "A line of panel 9, the ledger: these inequalities together.", "", facts)
-    near = difflib.get_close_matches(name, [*CATALOGUE, *LEDGER, *LEDGER_GROUPS], n=3, cutoff=0.4)
-    hint = f"Did you mean {', '.join(near)}?" if near else "`wnt-tui explain` lists them all."
-    raise UsageError(f"There is no metric or inequality {name!r}.", hint)
+    names = [*CATALOGUE, *LEDGER, *LEDGER_GROUPS]
+    raise UsageError(f"There is no metric or inequality {name!r}.", nearest(name, names))
 
 
 def _metric(entry: Metric, network: Network | None) -> Explanation:

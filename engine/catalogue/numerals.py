@@ -12,7 +12,7 @@ from itertools import pairwise
 MISSING = "—"
 
 MOST_DIGITS = 17
-"""Significant digits that tell any two doubles apart."""
+"""Significant digits by which any two doubles differ."""
 
 
 def significant(value: float, digits: int = 4) -> str:
@@ -50,8 +50,8 @@ def short(value: float, digits: int = 3) -> str:
     return text
 
 
-def told_apart(*values: float, digits: int = 4, alike: Sequence[bool] = ()) -> tuple[str, ...]:
-    """Numbers beside one another in as many digits as tell neighbours apart: ``−2.478e16``, ``−2.48e16``."""
+def distinct(*values: float, digits: int = 4, alike: Sequence[bool] = ()) -> tuple[str, ...]:
+    """Numbers beside one another in as many digits as neighbours need to differ: ``−2.478e16``, ``−2.48e16``."""
     # ``alike`` says of each neighbouring pair whether it may read the same.
     pairs = list(enumerate(pairwise(values)))
     apart = [place for place, (one, other) in pairs if one != other and not (alike and alike[place])]

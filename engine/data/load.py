@@ -17,16 +17,14 @@ def load(config: RunConfig) -> DataSet:
     """The examples that a configuration asks for, chosen and prepared; nothing is downloaded.
 
     The choice is the first n of numpy's PCG64([seed, stream]).permutation, stream 1 for training and 2 for test
-    examples. It is nested in n (more examples keep the earlier ones, in order) and depends on nothing
-    but the seed. A :class:`~engine.errors.DataError` says so where the source is unknown, missing, malformed or too
-    small.
-
-    Args:
-        config: ``data``, ``data_dir``, ``examples``, ``test_examples``, ``seed`` and ``center`` are used.
+    examples. It is nested in n (more examples keep the earlier ones, in order) and depends on nothing but the seed.
 
     Returns:
-        The prepared data set. Its ``y_test`` says how many test examples there are: without
-        ``--test-examples`` as many as ``--examples``, or all that the source has where it has fewer.
+        The prepared data set; without ``--test-examples`` as many test examples as ``--examples``, or all that the
+        source has where it has fewer.
+
+    Raises:
+        DataError: The source is unknown, missing, malformed or too small.
     """
     source, notices = _source(config)
     wanted_test, there = config.resolved_test_examples, len(source.y_test)

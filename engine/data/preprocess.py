@@ -5,8 +5,7 @@ Everything is computed in float64; the trainer casts to its own precision.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,36 +13,23 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """Inputs as the network sees them.
-
-    Attributes:
-        x_train: Shape (n, d), float64.
-        x_test: Shape (n_test, d), float64.
-        notices: Sentences about rows that could not be put on the sphere.
-    """
+class Prepared(NamedTuple):
+    """Inputs as the network sees them, (n, d) and (n_test, d), and sentences about rows that are not on the sphere."""
 
     x_train: Array
     x_test: Array
-    notices: tuple[str, ...]
+    notices: list[str]
 
 
 def prepare(x_train: NDArray[Any], x_test: NDArray[Any], *, center: bool) -> Prepared:
-    """Images to rows of norm √d.
+    """Images (n, ...), n ≥ 1, with any channels on the fourth axis, as rows of norm √d, in O(n·d).
 
-    uint8 pixels are divided by 255. With ``center`` the mean and standard deviation of the chosen training
-    images (population standard deviation over images and pixels), one of each per channel, or a single one
-    where there are no channels, are taken from training *and* test images. A channel that is constant over
-    the training images has no scale: its mean is subtracted and it is divided by 1. Then every row is
-    scaled to norm √d, which gives unit-variance pre-activations under fan-in initialisation; the paper's
-    "‖x_i‖ = √m, m the width of the first layer" is read so. A row of zeros has no
-    direction: it stays zero, and a notice says so. Cost O(n·d) time and memory.
-
-    Args:
-        x_train: Shape (n, ...), n ≥ 1; channels, where there are any, on the fourth axis.
-        x_test: Same trailing axes.
-        center: Whether to subtract the mean and divide by the standard deviation.
+    uint8 pixels are divided by 255. With ``center`` the mean and standard deviation of the chosen training images
+    (population standard deviation over images and pixels), one of each per channel, or a single one where there are no
+    channels, are taken from training *and* test images. A channel that is constant over the training images has no
+    scale: it is divided by 1. Then every row is scaled to norm √d, which gives unit-variance pre-activations under
+    fan-in initialisation; the paper's "‖x_i‖ = √m, m the width of the first layer" is read so. A row of zeros has no
+    direction: it stays zero, and a notice says so.
 
     Returns:
         The prepared rows.
@@ -62,7 +48,7 @@ def prepare(x_train: NDArray[Any], x_test: NDArray[Any], *, center: bool) -> Pre
         if count:
             subject = f"{count} {which} images are" if count > 1 else f"1 {which} image is"
             notices.append(f"{subject} zero after preprocessing and cannot be scaled to norm √d.")
-    return Prepared(train, test, tuple(notices))
+    return Prepared(train, test, notices)
 
 
 def on_sphere(rows: Array) -> tuple[Array, int]:

@@ -1,13 +1,11 @@
-"""The device of tensors: resolving ``--device``, making results repeatable there, and timing work there."""
+"""The device of tensors: resolving ``--device``, and making results repeatable there."""
 
 from __future__ import annotations
 
 import os
-import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import torch
 
@@ -21,7 +19,7 @@ class ResolvedDevice:
 
     Attributes:
         device: For torch.
-        label: For people: ``cpu (2 threads)``, ``cuda:0 NVIDIA H200``.
+        label: For people: ``cpu · 2 threads``, ``cuda:0 NVIDIA H200``.
         notice: A sentence if the choice deserves one, else empty.
     """
 
@@ -66,40 +64,6 @@ def make_deterministic() -> None:
     torch.use_deterministic_algorithms(True)
     # Or else every new tensor would be filled with NaN first; nothing here is read before it is written.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a property of a module
-
-
-class Stopwatch:
-    """The time of work on a device; a context manager.
-
-    On a GPU, where work is queued, events mark its beginning and end in the queue, so that nothing waits.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._began = self._ended = 0.0
-        self._marks: list[torch.cuda.Event] = []
-
-    def __enter__(self) -> Self:
-        self._mark()
-        self._began = time.perf_counter()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._ended = time.perf_counter()
-        self._mark()
-
-    def seconds(self) -> float:
-        """Seconds of the work; on a GPU the device must have been waited for since the work was queued."""
-        if self._marks:
-            first, last = self._marks
-            return float(first.elapsed_time(last)) / 1e3
-        return self._ended - self._began
-
-    def _mark(self) -> None:
-        if self._device.type == "cuda":
-            mark = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]  # torch has not typed it
-            mark.record(torch.cuda.current_stream(self._device))
-            self._marks.append(mark)
 
 
 def _cpu(notice: str = "") -> ResolvedDevice:

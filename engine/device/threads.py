@@ -66,9 +66,8 @@ def use_threads(wanted: Threads) -> bool:
 
 def blas_builds() -> str:
     """The BLAS below numpy and scipy and its kernels: ``openblas 0.3.30 SkylakeX``, several with commas."""
-    found = {" ".join(str(pool.get(key) or "") for key in ("internal_api", "version", "architecture")).strip()
-             for pool in _blas().info()}  # fmt: skip
-    return ", ".join(sorted(found))
+    keys = "internal_api", "version", "architecture"
+    return ", ".join(sorted({" ".join(str(pool.get(key) or "") for key in keys).strip() for pool in _blas().info()}))
 
 
 def _blas() -> ThreadpoolController:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from engine.catalogue import STEP_COLUMNS
 from engine.config import RunConfig
-from engine.device.resolve import Stopwatch
+from engine.device.stopwatch import Stopwatch
 from engine.device.transfer import runs_ahead
 from engine.measure.base import Measurement, RowContext, State, in_order, number, part
 from engine.measure.schedule import NOTHING, Schedule, Work, made_at

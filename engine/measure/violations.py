@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from engine.catalogue.numerals import significant, told_apart
+from engine.catalogue.numerals import distinct, significant
 from engine.record import Event
 from engine.theory.inequality import Inequality, InequalityKind, Row, Term
 from engine.theory.ledger import LEDGER
@@ -59,7 +59,7 @@ def _violation(step: int, entry: Inequality, failing: list[Term]) -> Event:
     worst = max(failing, key=lambda term: term.excess)
     others = len(failing) - 1
     more = f", and in {others} other layer{'s' * (others > 1)}" if others else ""
-    left, right = told_apart(worst.left, worst.right)
+    left, right = distinct(worst.left, worst.right)
     sentence = (
         f"{entry.formula} fails{more}: {left} exceeds {right} by {significant(worst.left - worst.right, 3)}, more than "
         f"the {significant(worst.slack, 3)} that rounding and residuals allow; {_VERDICTS[entry.kind]}. "

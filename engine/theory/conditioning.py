@@ -10,9 +10,7 @@ import math
 
 import numpy as np
 
-from engine.theory.number import FloatOrArray, defined
-
-EPSILON = float(np.finfo(np.float64).eps)
+from engine.theory.number import EPSILON, FloatOrArray, defined
 
 
 def resolution(lambda_max: FloatOrArray, n: int) -> FloatOrArray:

@@ -22,11 +22,10 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from engine.theory.activation import ACTIVATIONS, RELU
-
-Array = NDArray[np.float64]
+from engine.theory.number import EPSILON, Array
 
 _HERMITE_FUNCTIONS = 200
 _HERMITE_REACH = 14.0
@@ -41,7 +40,7 @@ _NEGLIGIBLE = 1e-20
 _SINE_END = 13
 """For θ up to π/2 the first term left out is below 1e-21."""
 
-_SNAP = 64.0 * float(np.finfo(np.float64).eps)
+_SNAP = 64.0 * EPSILON
 """Cosines this near ±1 are taken for ±1: duplicates, whose computed cosine rounding leaves just inside."""
 
 

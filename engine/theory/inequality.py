@@ -17,10 +17,9 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-InequalityKind = Literal["theorem", "estimate", "assumption"]
+from engine.theory.conditioning import resolution
 
-EPSILON = float(np.finfo(np.float64).eps)
-"""Machine epsilon of float64, in which spectra are computed whatever the training precision."""
+InequalityKind = Literal["theorem", "estimate", "assumption"]
 
 
 class Setting(Protocol):
@@ -101,8 +100,8 @@ class Row:
 
     @property
     def spectral_rounding(self) -> float:
-        """max(n, 16)·eps in float64: relative to λ_max, what an eigenvalue of G is uncertain by."""
-        return max(self.config.examples, 16) * EPSILON
+        """ρ/λ_max, relative to which an eigenvalue of G is uncertain."""
+        return resolution(1.0, self.config.examples)
 
     @property
     def weight_norm(self) -> float:

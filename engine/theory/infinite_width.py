@@ -1,4 +1,4 @@
-"""What an infinitely wide network would give on the same data: eigenvalues by layer (Fig. 1c, 1d).
+"""Eigenvalues by layer of an infinitely wide network on the same data (Fig. 1c, 1d).
 
 The paper draws Lemma 12's lower line as its "infinite width network line". The eigenvalues of Σ^m
 themselves are no harder to have, so both are given. ``rows`` are the prepared inputs, (n, d).
@@ -7,12 +7,11 @@ themselves are no harder to have, so both are given. ``rows`` are the prepared i
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from engine.theory.conditioning import resolution
 from engine.theory.dual import cosines_of, dual_gap, maximal_distortion, nngp, ntk
-
-Array = NDArray[np.float64]
+from engine.theory.number import Array
 
 
 def lemma12_line(smallest: float, activation: str, depth: int) -> Array:

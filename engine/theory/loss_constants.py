@@ -45,11 +45,6 @@ class LossConstants:
         """L_ℓ, a Lipschitz constant of ∇ℓ: the largest modulus of an eigenvalue of the Hessian."""
         return max(abs(self.curvature_min), abs(self.curvature_max))
 
-    @property
-    def convex(self) -> bool:
-        """Whether ℓ is convex in the logits."""
-        return self.curvature_min >= 0.0
-
 
 def _mse_curvature(sign: float) -> float:
     q = (15.0 + sign * math.sqrt(33.0)) / 24.0

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
-
 Numbers = float | Array
+
+EPSILON = float(np.finfo(np.float64).eps)
+"""Machine epsilon of float64, in which spectra, losses and norms are computed whatever the training precision."""
 
 FloatOrArray = TypeVar("FloatOrArray", float, NDArray[np.float64])
 """Numbers in, a number out; arrays in, an array out. The first argument says which."""

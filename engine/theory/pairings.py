@@ -20,9 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine.theory import predictions
+from engine.theory.number import Array
 from engine.theory.polyak_lojasiewicz import pl_constant
-
-Array = NDArray[np.float64]
 
 Formula = Literal["lemma1", "descent", "lemma10"]
 """``lemma1`` and ``lemma10`` presume η = 1/L; ``descent`` is Lemma 1 at the real η."""

@@ -1,4 +1,4 @@
-"""What the lemmas say of the next loss, of many steps together, and of how far θ may travel.
+"""Predictions of the lemmas: the next loss, many steps together, and how far θ may travel.
 
 All take numbers or arrays, and give NaN for what is not defined. f, μ and ‖g‖ belong to the row *before* the step, L to
 the estimator named in each place; η is the learning rate that was really used, where the paper's lemmas presume
@@ -12,12 +12,10 @@ estimated along the path and not proved over a region, and ReLU networks have ki
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from engine.theory.number import FloatOrArray, Numbers, defined
+from engine.theory.number import Array, FloatOrArray, Numbers, defined
 from engine.theory.polyak_lojasiewicz import pl_constant
-
-Array = NDArray[np.float64]
 
 
 def lemma1(loss: FloatOrArray, grad_norm: Numbers, smoothness: Numbers) -> FloatOrArray:

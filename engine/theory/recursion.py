@@ -24,12 +24,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from engine.theory.activation import NormalizedActivation
 from engine.theory.loss_constants import LossConstants
-
-Array = NDArray[np.float64]
+from engine.theory.number import Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,13 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from engine.theory.number import EPSILON
+
 _DEVIATIONS = 6.0
 _ACTIVATION = 9.0
 _SUMMATION = 1.0 / 8.0
 """The variance that a layer leaves in one entry of its output, in units of (u·rms)²: of activation and scales, and for
 each term of its sums, which are made in blocks. Compared with float64 for 16 to 400 neurons."""
-
-DOUBLE = float(np.finfo(np.float64).eps)
-"""Machine epsilon of what losses and norms are summed in, whatever the training precision."""
 
 
 def loss_rounding(
@@ -53,7 +52,7 @@ def loss_rounding(
         logits = _length(share * entry)
         second = 0.5 * float(count[-1]) * logits * logits / n
     varying = second * math.sqrt(2.0 / (n * float(count[-1])))
-    return float(_DEVIATIONS * (first + varying) + 2.0 * DOUBLE * abs(loss))
+    return float(_DEVIATIONS * (first + varying) + 2.0 * EPSILON * abs(loss))
 
 
 def update_rounding(
@@ -124,7 +123,7 @@ def smoothness_step_resolution(
     if not squared > 0.0:
         return math.nan
     # η² ‖g‖² again beside losses: the formula itself is computed in float64.
-    summed = DOUBLE * (abs(loss) + lr * grad_norm * grad_norm)
+    summed = EPSILON * (abs(loss) + lr * grad_norm * grad_norm)
     scale = 2.0 * (epsilon + slopes) * (2.0 / lr + abs(smoothness))
     return min(2.0 * (rounding + summed) / squared + scale, abs(smoothness) + 2.0 * max(largest, 2.0 / lr))
 

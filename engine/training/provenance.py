@@ -1,4 +1,4 @@
-"""Where a run comes from: versions, processor, threads, data and command line, saved with every session."""
+"""The provenance of a run: versions, processor, threads, data and command line, saved with every session."""
 
 from __future__ import annotations
 
@@ -34,18 +34,11 @@ SURROUNDINGS = {
     "device": "device",
     "deterministic": "deterministic kernels and full float32 products",
 }
-"""What of a run's provenance decides, beside its threads, how its numbers are rounded, with names for people."""
+"""The part of a provenance that decides, beside threads, how numbers are rounded, with names for people."""
 
 
 def provenance(trainer: Trainer) -> dict[str, str]:
-    """What a session's ``meta`` says of a run beside its configuration.
-
-    Args:
-        trainer: The run.
-
-    Returns:
-        Plain text by key.
-    """
+    """Plain text by key: what a session's ``meta`` says of a run beside its configuration."""
     data = trainer.data
     return {
         "wnt_tui_version": engine.__version__,
@@ -70,15 +63,7 @@ def provenance(trainer: Trainer) -> dict[str, str]:
 
 
 def differing(then: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """Differences of what decides how the numbers of a run are rounded.
-
-    Args:
-        then: ``meta`` as it was recorded.
-        now: What :func:`provenance` says here.
-
-    Returns:
-        ``recorded with 1 thread, run again with 2; torch version 2.9 then, 2.10 now``, empty where nothing differs.
-    """
+    """Differences that decide how numbers are rounded, ``torch version 2.9 then, 2.10 now``; empty where there are none."""
     counts = recorded_threads(then), recorded_threads(now)
     found = []
     if "threads" in then and counts[0] != counts[1]:
@@ -111,7 +96,7 @@ def _processor() -> str:
 
 
 def _cores() -> int:
-    """How many cores the process may run on."""
+    """The number of cores that the process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

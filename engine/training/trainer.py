@@ -16,7 +16,8 @@ from torch import Tensor
 
 from engine.config import RunConfig
 from engine.data import DataSet, load
-from engine.device.resolve import Stopwatch, make_deterministic, resolve_device
+from engine.device.resolve import make_deterministic, resolve_device
+from engine.device.stopwatch import Stopwatch
 from engine.device.transfer import Transfer
 from engine.errors import ConfigError
 from engine.measure.base import Measurement, RowContext, State
@@ -105,7 +106,7 @@ class Trainer:
         self.step = self._origin = step
 
     def carried(self) -> State:
-        """What measuring hands on from the row observed last to the next; tensors are not copied."""
+        """The state that measuring hands on from the row observed last to the next; tensors are not copied."""
         return self._observer.carried()
 
     def restore(self, step: int, parameters: Sequence[Tensor], carried: State) -> StepRecord:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.catalogue.numerals import short, significant, told_apart
+from engine.catalogue.numerals import distinct, short, significant
 from wnt_tui.charts.number_format import seconds, signed
 
 
@@ -48,16 +48,16 @@ def test_kinds_are_marked():
     ],
 )  # fmt: skip
 def test_neighbours_that_differ_are_written_so_that_they_differ(values, texts):
-    assert told_apart(*values) == texts
+    assert distinct(*values) == texts
 
 
 def test_neighbours_that_may_read_the_same_need_no_further_digits():
-    assert told_apart(0.5, 0.5000001, 0.6, digits=3, alike=[True, False]) == ("0.5", "0.5", "0.6")
+    assert distinct(0.5, 0.5000001, 0.6, digits=3, alike=[True, False]) == ("0.5", "0.5", "0.6")
 
 
 @given(st.floats(allow_nan=False), st.floats(allow_nan=False))
 def test_any_two_numbers_that_differ_are_written_differently(one, other):
-    left, right = told_apart(one, other)
+    left, right = distinct(one, other)
     assert (left == right) == (one == other)
 
 

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from engine.theory.conditioning import EPSILON, gaussian_condition, log10_condition, resolution
+from engine.theory.conditioning import gaussian_condition, log10_condition, resolution
+from engine.theory.number import EPSILON
 
 
 def test_conditioning_is_the_decimal_logarithm_of_the_ratio() -> None:

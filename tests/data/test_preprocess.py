@@ -56,7 +56,7 @@ def test_constant_images_are_zero_after_centring_and_said_so() -> None:
     prepared = prepare(train, train + 1.0, center=True)
     np.testing.assert_array_equal(prepared.x_train, 0.0)
     np.testing.assert_allclose(prepared.x_test, 1.0)
-    assert prepared.notices == ("3 training images are zero after preprocessing and cannot be scaled to norm √d.",)
+    assert prepared.notices == ["3 training images are zero after preprocessing and cannot be scaled to norm √d."]
 
 
 def test_one_constant_channel_leaves_the_others_alone() -> None:
@@ -65,7 +65,7 @@ def test_one_constant_channel_leaves_the_others_alone() -> None:
     prepared = prepare(train, train, center=True)
     assert np.all(np.isfinite(prepared.x_train))
     np.testing.assert_array_equal(prepared.x_train.reshape(4, 3, 3, 3)[..., 1], 0.0)
-    assert prepared.notices == ()
+    assert prepared.notices == []
 
 
 def test_a_black_image_stays_zero_and_is_said_in_the_singular() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from engine.catalogue.numerals import told_apart
+from engine.catalogue.numerals import distinct
 from engine.theory.ledger import LEDGER, Inequality, InequalityKind, Row, Term
 from wnt_tui.panels.moment import moment
 from wnt_tui.panels.reduction import derived
@@ -103,7 +103,7 @@ def _line(name: str, group: list[_Found]) -> Check:
     if not worst.term.holds:
         entry, term = worst.entry, worst.term
         where = "" if term.layer is None else f"layer {term.layer}: "
-        left, right = told_apart(term.left, term.right, digits=_DIGITS)
+        left, right = distinct(term.left, term.right, digits=_DIGITS)
         missed = "estimate missed: " if worst.verdict == "missed" else ""
         return Check(name, f"{missed}{where}{left} > {right}: {entry.formula}", worst.verdict)
     if all(found.verdict == "vacuous" for found in group):
@@ -136,5 +136,5 @@ def _chained(group: list[_Found]) -> str:
 def _chain(chain: list[_Found]) -> str:
     """Both sides of each in as many digits as tell them apart; ``≈`` where they are equal within the slack."""
     alike = [abs(found.term.left - found.term.right) <= found.term.slack for found in chain]
-    first, *rest = told_apart(chain[0].term.left, *(found.term.right for found in chain), digits=_DIGITS, alike=alike)
+    first, *rest = distinct(chain[0].term.left, *(found.term.right for found in chain), digits=_DIGITS, alike=alike)
     return first + "".join(f" {'≈' if same else '≤'} {text}" for same, text in zip(alike, rest, strict=True))
