@@ -63,7 +63,7 @@ def provenance(trainer: Trainer) -> dict[str, str]:
 
 
 def differing(then: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """Differences that decide how numbers are rounded, ``torch version 2.9 then, 2.10 now``; empty if there are none."""
+    """Differences that decide how numbers are rounded: ``torch version 2.9 then, 2.10 now``; may be empty."""
     counts = recorded_threads(then), recorded_threads(now)
     found = []
     if "threads" in then and counts[0] != counts[1]:
