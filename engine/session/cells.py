@@ -40,15 +40,7 @@ def whole_and_ascending(numbers: NDArray[np.float64], *, strictly: bool) -> NDAr
 def sound_rows(
     matrix: NDArray[np.float64], layers: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Rows of a step (or block), a layer and values, without those whose step or layer makes no sense.
-
-    Args:
-        matrix: What was read, shape (2 + values, rows).
-        layers: Number of layers.
-
-    Returns:
-        Steps and layers, each of shape (sound rows,), and values, shape (values, sound rows).
-    """
+    """Return steps (or blocks), layers, (rows,), and values, (values, rows), where both make sense, of a matrix."""
     with np.errstate(invalid="ignore"):
         layered = (matrix[1] >= 0) & (matrix[1] < layers) & (matrix[1] == np.floor(matrix[1]))
     sound = whole_and_ascending(np.where(layered, matrix[0], np.nan), strictly=False)

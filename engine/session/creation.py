@@ -82,14 +82,8 @@ def fresh_engine() -> dict[str, str | int | float | None]:
 
 
 def connect_writer(path: Path) -> tuple[sqlite3.Connection, str]:
-    """Connect the writer and choose the journal: WAL, or a rollback journal where WAL does not work.
-
-    Returns:
-        The connection, and a sentence if it is not WAL, else "".
-
-    Raises:
-        SessionError: The session cannot be written.
-    """
+    """Connect the writer; return the connection, and a sentence if the journal is not WAL, else ""."""
+    # Where WAL does not work the journal is a rollback journal.
     kind = filesystem_type(path)
     wanted = "DELETE" if is_network_type(kind) else "WAL"
     connection = None

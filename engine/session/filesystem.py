@@ -33,15 +33,7 @@ _DRAFT_CHARACTERS = 40
 
 
 def filesystem_type(path: str | Path, mounts: str | None = None) -> str:
-    """The type of the file system that a path lies on, as the system names it.
-
-    Args:
-        path: A file or folder, which need not exist.
-        mounts: Text in the form of ``/proc/mounts``; None reads that file.
-
-    Returns:
-        For example ``ext4``, ``nfs4``, ``fuse.sshfs``; "" where the system does not say.
-    """
+    """Return the type of the file system that a path lies on: ``ext4``, ``nfs4``; "" where that is not known."""
     if mounts is None:
         try:
             mounts = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")

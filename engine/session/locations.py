@@ -65,17 +65,8 @@ def resolve_session(text: str | Path) -> Path:
 
 
 def list_sessions(folder: str | Path | None = None) -> list[Path]:
-    """The files in a folder that are named like sessions, whatever they turn out to be when they are opened.
-
-    Args:
-        folder: The folder; None is the sessions folder. Where there is no such folder there are no sessions.
-
-    Returns:
-        Paths, the one written last first; each file once, however many links lead to it.
-
-    Raises:
-        SessionError: The folder is there and cannot be read.
-    """
+    """Return a folder's files named like sessions, the one written last first, each once; [] if it is missing."""
+    # However many links lead to a file. What they are turns out when they are opened.
     place = sessions_folder() if folder is None else existing_path(folder)
     try:
         paths = [path for path in place.iterdir() if path.suffix == SUFFIX and not path.name.startswith(".")]
@@ -93,7 +84,7 @@ def list_sessions(folder: str | Path | None = None) -> list[Path]:
 
 
 def _trouble(path: Path, error: OSError | ValueError) -> str:
-    """Why a path cannot be looked at, without a full stop."""
+    """Return why a path cannot be looked at, without a full stop."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return f"Cannot open {path if len(path.name) < 1000 else 'this path'}: {reason}"
 

@@ -34,19 +34,9 @@ def session_name(config: RunConfig, now: datetime | None = None) -> str:
 
 
 def reserve_session(config: RunConfig, asked: str | Path | None = None) -> EngineLock:
-    """The lock, held, of the path of a new session; the sessions folder is made if need be.
-
-    Args:
-        config: The run.
-        asked: What ``--session`` said: a file (``.wnt`` is added where it has no suffix of letters), or an existing
-            folder, in which a fresh name is chosen; None is the sessions folder.
-
-    Returns:
-        The lock.
-
-    Raises:
-        SessionError: Something is there already, or about to be, or nothing can be written there.
-    """
+    """Return the lock, held, of the path of a new session; a SessionError where nothing can be made."""
+    # What ``--session`` asks for is a file (.wnt is added where it has no suffix of letters), or a folder, in which a
+    # fresh name is chosen; without it, the sessions folder, made if need be.
     if asked is None:
         return _fresh(_made(sessions_folder()), session_name(config))
     path = beside_links(existing_path(asked))
