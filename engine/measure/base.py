@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -153,7 +154,10 @@ class Measurement(ABC):
 
 
 def in_order(measurements: Sequence[Measurement]) -> list[Measurement]:
-    """Measurements, each after those that provide what it needs; ConfigError where nothing does."""
+    """Measurements, each after those that provide what it needs; ConfigError where nothing does, or names repeat."""
+    twice = sorted(name for name, count in Counter(one.name for one in measurements).items() if count > 1)
+    if twice:
+        raise ConfigError(f"Two measurements are called {twice[0]}.", "Give each a name of its own.")
     left, ordered, provided = list(measurements), list[Measurement](), set(TRAINING_VALUES)
     while left:
         found = next((one for one in left if provided.issuperset(one.needs)), None)

@@ -60,6 +60,8 @@ def test_measurements_come_after_those_that_provide_what_they_need() -> None:
     a, b, c = named("a", "x"), named("b", "loss", provides=("x",)), named("c", "b")
     assert in_order([a, c, b]) == [b, a, c]
     assert in_order([b, c, a]) == [b, c, a]
+    with pytest.raises(ConfigError, match="Two measurements are called a"):
+        in_order([named("a"), named("a")])
     with pytest.raises(ConfigError, match="Nothing provides what a needs"):
         in_order([a])
     with pytest.raises(ConfigError, match="Nothing provides"):
