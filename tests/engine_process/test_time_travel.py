@@ -125,6 +125,22 @@ def test_a_learning_rate_that_was_set_on_the_way_is_gone_on_with(tmp_path):
     assert verify(path).identical
 
 
+def test_a_learning_rate_that_was_set_before_going_back_holds_for_new_rows_alone(tmp_path):
+    path = tmp_path / "a.wnt"
+    with engine_live(run_request(path, steps=ENDLESS), viewer=path):
+        until(lambda: state(path).step > 3)
+        step = ask(path, "pause").step
+        assert ask(path, "lr", lr=0.125).reply == f"Learning rate 0.01 → 0.125 from step {step + 1} on."
+        assert ask(path, "rewind", step=1).state == "done"
+        until(lambda: state(path).step == 1 and state(path).state == "paused")
+        assert ask(path, "step", n=step + 2).state == "done"
+        until(lambda: state(path).step == step + 3 and state(path).state == "paused")
+    with SessionReader(path) as reader:
+        _, columns = reader.steps()
+    assert columns["lr"].tolist() == [0.01] * (step + 1) + [0.125] * 3
+    assert verify(path).identical
+
+
 def test_a_run_that_does_not_come_out_as_recorded_is_not_gone_on_with(tmp_path):
     path = tmp_path / "a.wnt"
     recorded(path, steps=6)

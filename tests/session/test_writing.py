@@ -268,6 +268,18 @@ def test_session_goes_on_after_its_last_row(tmp_path):
     assert blocks == [(0, 0, 63), (1, 64, 127), (2, 128, 191)]
 
 
+@pytest.mark.parametrize(("changed", "left_with"), [(None, 0.25), (0.125, 0.125)])
+def test_the_last_row_of_an_older_session_gets_the_rate_that_it_is_left_with(tmp_path, changed, left_with):
+    path = tmp_path / "a.wnt"
+    with SessionWriter.create(path, RunConfig(depth=3, lr=0.5), {}) as writer:
+        writer.put(StepRecord(0, {"lr": 0.25}, {}))
+        writer.put(StepRecord(1, {}, {}))
+        if changed is not None:
+            writer.put_event(Event(1, "lr", "", data={"lr": changed}))
+    with SessionWriter.open(path), SessionReader(path) as reader:
+        assert reader.steps()[1]["lr"].tolist() == [0.25, left_with]
+
+
 def test_session_of_an_older_catalogue_is_read_and_goes_on(tmp_path):
     path = write_session(tmp_path / "a.wnt", range(3))
     low, high = extreme_columns("ntk_trace_share")
