@@ -7,23 +7,36 @@ import pytest
 from engine.config import RunConfig
 from engine.errors import SessionError
 from engine.record import Event
+from engine.session.creation import connect_writer
 from engine.session.liveness import EngineLock
 from engine.session.reader import SessionReader
 from engine.session.writer import SessionWriter
 from tests.session.recorded import is_whole, record, until
 
 
-@contextlib.contextmanager
-def full_disk(writer):
+@pytest.fixture
+def full_disk(monkeypatch):
     """The file cannot grow by more than two pages: SQLite says that the disk is full."""
-    writer.flush()
-    pages = writer._connection.execute("PRAGMA page_count").fetchone()[0]
-    writer._connection.execute(f"PRAGMA max_page_count = {pages + 2}").fetchall()
-    try:
-        yield
-    finally:
-        with contextlib.suppress(sqlite3.ProgrammingError):  # closed
-            writer._connection.execute("PRAGMA max_page_count = 1000000").fetchall()
+    connections = {}
+
+    def connecting(path):
+        connections[path], notice = connect_writer(path)
+        return connections[path], notice
+
+    @contextlib.contextmanager
+    def limited(writer):
+        writer.flush()
+        connection = connections[writer.path]
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages + 2}").fetchall()
+        try:
+            yield
+        finally:
+            with contextlib.suppress(sqlite3.ProgrammingError):  # closed
+                connection.execute("PRAGMA max_page_count = 1000000").fetchall()
+
+    monkeypatch.setattr("engine.session.writer.connect_writer", connecting)
+    return limited
 
 
 def put_all(writer, steps):
@@ -54,7 +67,7 @@ def test_full_queue_holds_the_engine_up_and_drops_nothing(tmp_path):
         assert len(blocked) == 1
 
 
-def test_full_disk_is_waited_for_and_said(tmp_path):
+def test_full_disk_is_waited_for_and_said(tmp_path, full_disk):
     path = tmp_path / "a.wnt"
     with SessionWriter.create(path, RunConfig(depth=3), {}) as writer:
         with full_disk(writer):
@@ -75,7 +88,7 @@ def test_full_disk_is_waited_for_and_said(tmp_path):
         assert ended.message.startswith("Recording goes on; it had waited since ")
 
 
-def test_viewers_can_see_since_when_recording_is_blocked(tmp_path):
+def test_viewers_can_see_since_when_recording_is_blocked(tmp_path, full_disk):
     path = tmp_path / "a.wnt"
     with EngineLock(path), SessionWriter.create(path, RunConfig(depth=3), {}) as writer:
         with full_disk(writer), SessionReader(path) as reader:
@@ -85,7 +98,7 @@ def test_viewers_can_see_since_when_recording_is_blocked(tmp_path):
             until(lambda: reader.engine().blocked_since is None)
 
 
-def test_close_gives_up_when_told_to_and_says_so(tmp_path):
+def test_close_gives_up_after_its_timeout_and_says_so(tmp_path, full_disk):
     path = tmp_path / "a.wnt"
     writer = SessionWriter.create(path, RunConfig(depth=3), {})
     with full_disk(writer):
@@ -97,7 +110,7 @@ def test_close_gives_up_when_told_to_and_says_so(tmp_path):
         assert reader.steps()[0].size < 300
 
 
-def test_engines_own_error_is_not_hidden_by_the_disks(tmp_path, monkeypatch):
+def test_engines_own_error_is_not_hidden_by_the_disks(tmp_path, monkeypatch, full_disk):
     monkeypatch.setattr("engine.session.writer._FAILING_SECONDS", 0.1)
     writer = SessionWriter.create(tmp_path / "a.wnt", RunConfig(depth=3), {})
 

@@ -1,5 +1,6 @@
 """A session may come from anyone: whatever is in it, it opens, or is refused with one sentence."""
 
+import contextlib
 import os
 import sqlite3
 import struct
@@ -11,6 +12,7 @@ from engine.catalogue import STEP_COLUMNS
 from engine.errors import SessionError
 from engine.session.commands import send
 from engine.session.marks import put_mark
+from engine.session.opening import open_session
 from engine.session.reader import SessionReader
 from engine.session.writer import SessionWriter
 from tests.session.recorded import is_whole, record, tampering, write_session
@@ -260,8 +262,11 @@ def test_reading_changes_nothing(tmp_path):
     before = path.read_bytes(), path.stat().st_mtime_ns
     with SessionReader(path) as reader:
         reader.steps()
-        with pytest.raises(sqlite3.OperationalError, match="readonly"):
-            reader._connection.execute("DELETE FROM steps")
+    with (
+        contextlib.closing(open_session(path).connection) as connection,
+        pytest.raises(sqlite3.OperationalError, match="readonly"),
+    ):
+        connection.execute("DELETE FROM steps")
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
     assert [found.name for found in tmp_path.iterdir()] == ["a.wnt"]
 
