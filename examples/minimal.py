@@ -22,6 +22,7 @@ from torch import Tensor
 ACTIVATIONS = {
     "relu": lambda h: (torch.relu(h) - 1 / math.sqrt(2 * math.pi)) * math.sqrt(2 * math.pi / (math.pi - 1)),
     "tanh": lambda h: torch.tanh(h) / math.sqrt(0.3942944903978412),
+    "gelu": lambda h: (torch.nn.functional.gelu(h) - 0.28209479177387814) / math.sqrt(0.345644011024351),
 }
 
 

@@ -32,7 +32,7 @@ def minimal():
     return module
 
 
-@pytest.mark.parametrize(("activation", "n"), [("tanh", 12), ("relu", 12), ("tanh", 25)])
+@pytest.mark.parametrize(("activation", "n"), [("tanh", 12), ("relu", 12), ("gelu", 12), ("tanh", 25)])
 def test_its_rows_are_the_engines(minimal, activation, n):
     d, width, depth, classes, lr, steps, seed = 20, 30, 3, 3, 0.05, 6, 4
     x, y = minimal.on_the_sphere(n, d, classes, seed=1)

@@ -1,1 +1,1 @@
-"""The model: parameters, the pass that training makes, and the losses."""
+"""Models: the interface that measurements read, the fully connected network, losses and activations on tensors."""

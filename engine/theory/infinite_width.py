@@ -90,7 +90,7 @@ def infinite_kernel_lines(
 
 
 def _extremes(kernel: Array) -> tuple[float, float]:
-    """The smallest and the largest eigenvalue; the smallest is 0 where float64 cannot tell it from 0."""
+    """The smallest and the largest eigenvalue; the smallest is 0 at or below the resolution of float64."""
     eigenvalues = np.linalg.eigvalsh(kernel)
     low, high = float(eigenvalues[0]), float(eigenvalues[-1])
     return (low if low > resolution(high, len(kernel)) else 0.0), high
