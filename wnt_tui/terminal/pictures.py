@@ -28,7 +28,7 @@ class Pictures:
         self._wanted = Screen()
         # The picture under way: its rows, as they were when it was begun.
         self._under_way: list[Row] = []
-        self._shown: list[Row] = []
+        self._shown: dict[int, Row] = {}
         # When a row was written last, in parts: what waited longest comes first.
         self._written: dict[int, int] = {}
         self._parts = 0
@@ -63,7 +63,7 @@ class Pictures:
         """Forget every picture: a new one will come."""
         self._wanted.clear()
         self._under_way = []
-        self._shown = []
+        self._shown = {}
 
     @property
     def current(self) -> bool:
@@ -121,9 +121,7 @@ class Pictures:
                     self._under_way[y] = [*row[: columns.start], *newest[columns], *row[columns.stop :]]
 
     def _show(self, y: int, first: int, end: int) -> None:
-        while len(self._shown) <= y:
-            self._shown.append([])
-        shown = self._shown[y]
+        shown = self._shown.setdefault(y, [])
         shown.extend([None] * (first - len(shown)))
         shown[first:end] = self._under_way[y][first:end]
         self._written[y] = self._parts
@@ -139,6 +137,6 @@ class Pictures:
         columns, height = self._size
         for region in regions:
             for y in range(max(0, region.y), min(region.bottom, len(rows), height)):
-                shown = self._shown[y] if y < len(self._shown) else []
+                shown = self._shown.get(y, [])
                 for first, end in changes(rows[y], shown, max(0, region.x), min(region.right, columns)):
                     yield y, first, end
