@@ -34,20 +34,8 @@ _Begin = Callable[[RerunSession], list[Event]]
 
 
 def train(request: Run | Resume | Branch, watch: SignalWatch | None = None) -> Outcome:
-    """Carry out a request to train, and record it.
-
-    Data, device and network are prepared before the file is made, so that a wrong option leaves nothing behind.
-
-    Args:
-        request: Which run, and where.
-        watch: What signals ask for, with the run's report and its session's lock; None is no signals and no report.
-
-    Returns:
-        How it ended.
-
-    Raises:
-        WntError: The run could not start, or failed; the session then says so.
-    """
+    """Train and record as requested, with what signals ask for; a WntError where the run cannot start or fails."""
+    # Data, device and network are prepared before the file is made, so that a wrong option leaves nothing behind.
     if watch is None:
         with EngineLock(request.session) as lock:
             return train(request, SignalWatch(request, Report(), lock))

@@ -15,6 +15,12 @@ from engine import signals
 from engine.errors import WntError
 from wnt_tui.cli.group import COLOUR, CONTEXT, LiveByDefault
 
+HELP = """Watch a wide network train and see live whether the theory of wide networks holds for it.
+
+Without a command it starts a run with the options below and shows it. Every option can also be set in the environment
+(--test-examples as WNT_TEST_EXAMPLES) or in a --config file.
+"""
+
 EPILOG = """\b
 Examples
   wnt-tui --width 500 --depth 9       train and watch; q leaves, training goes on
@@ -27,17 +33,14 @@ Examples
 @click.group(
     cls=LiveByDefault,
     context_settings=CONTEXT,
+    help=HELP,
     epilog=EPILOG,
     options_metavar="[RUN OPTIONS]",
     subcommand_metavar="| COMMAND [ARGS]…",
 )
 @click.version_option(engine.__version__, prog_name="wnt-tui")
 def cli() -> None:
-    """Watch a wide network train and see live whether the theory of wide networks holds for it.
-
-    Without a command it starts a run with the options below and shows it. Every option can also be set in the
-    environment (--test-examples as WNT_TEST_EXAMPLES) or in a --config file.
-    """
+    """The group of all commands."""
 
 
 def invoke(arguments: list[str]) -> int:

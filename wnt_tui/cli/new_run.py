@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from engine.session.liveness import EngineLock
 
 
+RUN_HELP = """Train and measure; a JSON summary on stdout.
+
+Progress and events go to stderr. Ctrl+C ends it within 5 s, after the step at hand where that takes less, and what is
+recorded is saved; so do TERM, HUP (not under nohup), USR2 and XCPU. USR1 keeps a checkpoint and goes on.
+
+Exit code: 0 done, or stopped by `wnt-tui stop` or a breakpoint, 1 failed, 2 usage, 3 diverged, 130 Ctrl+C, 143 TERM,
+129 HUP (128 and the signal's number).
+"""
+
+
 @click.command(cls=SectionedCommand, hidden=True, params=run_option_list())
 def live(**given: Any) -> int:
     """Start a run and watch it; leaving the screen (q) leaves the engine running."""
@@ -34,17 +44,10 @@ def live(**given: Any) -> int:
     return WntApp([request.session], engine, debug=options.debug).show()
 
 
-@click.command(cls=SectionedCommand, params=run_option_list())
+@click.command(cls=SectionedCommand, params=run_option_list(), help=RUN_HELP)
 @click.option("--plot", is_flag=True, help="Print plots of the run at its end.")
 def run(plot: bool, **given: Any) -> NoReturn:
-    """Train and measure; a JSON summary on stdout.
-
-    Progress and events go to stderr. Ctrl+C ends it within 5 s, after the step at hand where that takes less, and
-    what is recorded is saved; so do TERM, HUP (not under nohup), USR2 and XCPU. USR1 keeps a checkpoint and goes on.
-
-    Exit code: 0 done, or stopped by `wnt-tui stop` or a breakpoint, 1 failed, 2 usage, 3 diverged, 130 Ctrl+C, 143
-    TERM, 129 HUP (128 and the signal's number).
-    """
+    """Train and measure in this process, which becomes the engine."""
     options = RunOptions.from_parameters(given)
     with signals.held_back(), _reserved(options) as lock:
         held = lock.hand_over()

@@ -114,10 +114,7 @@ def branch(context: click.Context, /, source: Path, step: int, watched: bool, **
 @json_option
 @debug_option
 def verify(session: Path, as_json: bool, debug: bool) -> NoReturn:
-    """Execute a run again and compare every number of every row, bit by bit.
-
-    Exit code 0 if all are the same, else 1; then the first and the largest difference are printed.
-    """
+    """Execute a run again and compare every number bit by bit; exit code 1 if one differs."""
     become_engine(Verify(session=session, as_json=as_json, debug=debug))
 
 
