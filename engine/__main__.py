@@ -137,7 +137,7 @@ def _look_up(request: requests.Request) -> int:
         case requests.DataSets():
             from engine.data.sources import inventory
 
-            print("\n".join(f"{name:<12}{words}" for name, words in inventory(None).items()))
+            print("\n".join(f"{name:<12}{words}" for name, words in inventory().items()))
         case requests.Download():
             from engine.data.cifar10 import download_directory
             from engine.data.download import download_cifar10

@@ -15,9 +15,9 @@ SIZES = {"cifar10": (50_000, 10_000), "digits": (1297, 500)}
 DOWNLOAD = "`wnt-tui data download cifar10`"
 
 
-def inventory(data_dir: str | None) -> dict[str, str]:
+def inventory() -> dict[str, str]:
     """A sentence for everything that ``--data`` takes, and whether it is here."""
-    found = cifar10.find(data_dir)
+    found = cifar10.find(None)
     where = f"on disk in {shown_path(found)}" if found else f"not on disk; {DOWNLOAD} gets it (170 MB)"
     return {
         "auto": "cifar10 if it is on disk, else digits",

@@ -41,7 +41,6 @@ class NormalizedActivation:
         name: φ's name, as in ``--activation``.
         title: Its name in text.
         function: φ.
-        slope: φ', 0 at a kink, as torch has it.
         scale: 1/sd φ(z).
         offset: −Eφ(z)/sd φ(z).
         p1: sup|φ̄'|, the Lipschitz constant.
@@ -52,7 +51,6 @@ class NormalizedActivation:
     name: str
     title: str
     function: Callable[[float], float]
-    slope: Callable[[float], float]
     scale: float
     offset: float
     p1: float
@@ -66,25 +64,9 @@ class NormalizedActivation:
 
     def __call__(self, t: ArrayLike) -> Array:
         """φ̄ entrywise, float64."""
-        return self.scale * _entrywise(self.function, t) + self.offset
+        import numpy as np
 
-    def derivative(self, t: ArrayLike) -> Array:
-        """φ̄' entrywise, float64."""
-        return self.scale * _entrywise(self.slope, t)
-
-
-def _entrywise(function: Callable[[float], float], t: ArrayLike) -> Array:
-    import numpy as np
-
-    return np.asarray(np.vectorize(function, otypes=[np.float64])(t))
-
-
-def _normal_distribution(t: float) -> float:
-    return 0.5 * math.erfc(-t / math.sqrt(2.0))
-
-
-def _normal_density(t: float) -> float:
-    return math.exp(-0.5 * t * t) / math.sqrt(2.0 * math.pi)
+        return np.asarray(self.scale * np.vectorize(self.function, otypes=[np.float64])(t) + self.offset)
 
 
 _RELU_SCALE = math.sqrt(2.0 * math.pi / (math.pi - 1.0))
@@ -92,7 +74,6 @@ RELU = NormalizedActivation(
     name="relu",
     title="ReLU",
     function=lambda t: max(t, 0.0),
-    slope=lambda t: float(t > 0.0),
     scale=_RELU_SCALE,
     offset=-1.0 / math.sqrt(math.pi - 1.0),
     p1=_RELU_SCALE,
@@ -104,7 +85,6 @@ TANH = NormalizedActivation(
     name="tanh",
     title="tanh",
     function=math.tanh,
-    slope=lambda t: 1.0 - math.tanh(t) ** 2,
     scale=_TANH_SCALE,
     offset=0.0,
     p1=_TANH_SCALE,
@@ -116,8 +96,7 @@ _GELU_SCALE = 1.0 / math.sqrt(GELU_VARIANCE)
 GELU = NormalizedActivation(
     name="gelu",
     title="GELU",
-    function=lambda t: t * _normal_distribution(t),
-    slope=lambda t: _normal_distribution(t) + t * _normal_density(t),
+    function=lambda t: 0.5 * t * math.erfc(-t / math.sqrt(2.0)),
     scale=_GELU_SCALE,
     offset=-GELU_MEAN * _GELU_SCALE,
     p1=_GELU_SCALE * (0.5 * (1.0 + math.erf(1.0)) + 1.0 / (math.e * math.sqrt(math.pi))),

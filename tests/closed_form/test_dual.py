@@ -18,7 +18,7 @@ from engine.theory.dual import (
     nngp,
     ntk,
 )
-from tests.closed_form.functions import KINKED, NAMES
+from tests.closed_form.functions import KINKED, NAMES, derivative, normalisation
 from tests.closed_form.functions import dual as by_quadrature
 from tests.closed_form.functions import dual_slope as slope_by_quadrature
 from tests.rounding import rounding
@@ -144,7 +144,7 @@ def test_hermite_coefficients_are_non_negative_add_up_to_one_and_are_cut_where_t
     assert squares[-1] < 1e-18
     # E φ̄'(z)² = Σ k a_k² by an independent sum.
     z = np.arange(-1500, 1501) * 0.01
-    slopes = ACTIVATIONS[activation].derivative(z)
+    slopes = normalisation(activation)[0] * derivative(activation, 1)(z)
     moment = float(np.sum(slopes**2 * np.exp(-z * z / 2.0))) * 0.01 / math.sqrt(2.0 * math.pi)
     assert float(np.sum(squares * powers)) == pytest.approx(moment, rel=rounding(squares.size))
 
@@ -204,7 +204,7 @@ def test_a_wide_network_at_initialisation_is_near_its_limits(activation: str) ->
         weights.append(rng.normal(size=(fan_out, fan_in)) / math.sqrt(fan_in))
         h = features[-1] @ weights[-1].T
         features.append(phi(h))
-        slopes.append(phi.derivative(h))
+        slopes.append(phi.scale * derivative(activation, 1)(h))
     sigmas = list(nngp(cosines_of(x), activation, depth))
     for m in range(depth):
         gram = features[m] @ features[m].T / features[m].shape[1]
