@@ -22,11 +22,9 @@ class Enclosure:
     high: Array
 
     def __add__(self, other: Enclosure) -> Enclosure:
-        """The sums."""
         return Enclosure(self.value + other.value, self.low + other.low, self.high + other.high)
 
     def __sub__(self, other: Enclosure) -> Enclosure:
-        """The differences."""
         return Enclosure(self.value - other.value, self.low - other.high, self.high - other.low)
 
     def __mul__(self, other: Enclosure) -> Enclosure:

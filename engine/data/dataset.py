@@ -67,11 +67,6 @@ class DataSet:
     notice: str | None = None
 
     @property
-    def examples(self) -> int:
-        """Number of training examples n."""
-        return len(self.x_train)
-
-    @property
     def inputs(self) -> int:
         """Number of input coordinates d."""
         return int(self.x_train.shape[1])

@@ -15,18 +15,9 @@ _TRAIN_STREAM, _TEST_STREAM, _TEACHER_STREAM = 3, 4, 5
 
 
 def draw(examples: int, test_examples: int, seed: int) -> Source:
-    """Inputs x ~ N(0, I_256) and labels argmax of a fixed random linear map of x, float64, marked as shuffled.
-
-    Rows are drawn in order from one generator, so a smaller n takes the first rows of a larger one; the teacher is
-    drawn from its own, so that both splits share it. Labels of a linear teacher can be learnt, so that training on this
-    source shows more than memorising. Generators: PCG64([seed, 3]), [seed, 4] for the test rows, [seed, 5] for the map.
-
-    Returns:
-        The source.
-
-    Raises:
-        DataError: More than ``MAX_EXAMPLES`` are asked for.
-    """
+    """Inputs x ~ N(0, I_256) and labels argmax of a random linear map; DataError above ``MAX_EXAMPLES``."""
+    # Labels of a linear teacher can be learnt, so that training on this source shows more than memorising. Rows are
+    # drawn in order, so that a smaller n takes the first rows of a larger one; both splits share the teacher.
     for flag, count in (("--examples", examples), ("--test-examples", test_examples)):
         if count > MAX_EXAMPLES:
             raise DataError(f"{flag} is {count}.", f"--data gaussian gives at most {MAX_EXAMPLES} examples.")

@@ -170,7 +170,6 @@ def ntk(sigma0: Array, activation: str, widths: Sequence[float], *, bias: bool =
         yield theta
 
 
-@cache
 def hermite_squares(activation: str) -> tuple[Array, Array]:
     """Powers k ≥ 1, only odd ones for an odd function, and a_k², which add up to 1 but for rounding."""
     phi = ACTIVATIONS[activation]
@@ -183,10 +182,7 @@ def hermite_squares(activation: str) -> tuple[Array, Array]:
     squares = np.square(np.array(functions) @ (phi(z) * root_density * _HERMITE_STEP))
     last = int(np.flatnonzero(squares > _NEGLIGIBLE)[-1])
     powers = np.arange(1, last + 1, 2 if phi.odd else 1)
-    chosen = powers.astype(np.float64), squares[powers]
-    for array in chosen:
-        array.setflags(write=False)
-    return chosen
+    return powers.astype(np.float64), squares[powers]
 
 
 def _sine_defect(theta: float) -> float:

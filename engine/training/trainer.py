@@ -73,10 +73,10 @@ class Trainer:
             for x, y in ((data.x_train, data.y_train), (data.x_test, data.y_test))
         )
         self.model: Model = model or initialise(
-            inputs=self.data.x_train.shape[1],
+            inputs=data.inputs,
             width=config.width,
             depth=config.depth,
-            classes=self.data.classes,
+            classes=data.classes,
             activation=config.activation,
             renormalize=config.renormalize,
             bias=config.bias,

@@ -26,7 +26,7 @@ def test_auto_without_cifar10_takes_digits_and_names_the_command(no_cifar10: Pat
     data = load(RunConfig(examples=20))
     assert data.name == "digits"
     assert data.image_shape == (8, 8)
-    assert (data.examples, data.inputs, data.classes) == (20, 64, 10)
+    assert (*data.x_train.shape, data.classes) == (20, 64, 10)
     assert "`wnt-tui data download cifar10`" in (data.notice or "")
 
 
@@ -166,7 +166,7 @@ def test_the_fingerprint_sees_values_order_shape_and_type_but_not_memory_layout(
 def test_real_images_load_from_a_file(cifar10_npz: Path) -> None:
     data = load(RunConfig(data=str(cifar10_npz), examples=100))
     assert data.image_shape == (32, 32, 3)
-    assert (data.examples, data.inputs, data.classes) == (100, 3072, 10)
+    assert (*data.x_train.shape, data.classes) == (100, 3072, 10)
     assert data.name == cifar10_npz.name
     assert data.notice is None
     np.testing.assert_allclose(np.linalg.norm(data.x_train, axis=1), np.sqrt(3072), rtol=1e-13)
