@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.config import RunConfig
-    from engine.training.trainer import StepRecord, Trainer
+    from engine.record import StepRecord
+    from engine.training.trainer import Trainer
 
 __all__ = ["RunConfig", "StepRecord", "Trainer", "__version__"]
 
@@ -21,7 +22,7 @@ __version__ = "0.2.0"
 
 # Values are strings, not import statements: import-linter counts lazy imports too, and the viewer, which
 # imports engine.session, must not reach torch through this file.
-_HOME = {"RunConfig": "engine.config", "StepRecord": "engine.training.trainer", "Trainer": "engine.training.trainer"}
+_HOME = {"RunConfig": "engine.config", "StepRecord": "engine.record", "Trainer": "engine.training.trainer"}
 
 
 def __getattr__(name: str) -> Any:

@@ -5,17 +5,17 @@ What is exported here needs no numpy: options are checked before anything heavy 
 
 from __future__ import annotations
 
+from engine.breakpoints.active import ActiveBreakpoint, active_breakpoints
 from engine.breakpoints.conditions import Breakpoint, BreakpointError
 from engine.breakpoints.grammar import LONGEST_CONDITION, MOST_BREAKPOINTS, parse, parse_all
-from engine.breakpoints.hits import SetBreakpoint, breakpoints_set
 
 __all__ = [
     "LONGEST_CONDITION",
     "MOST_BREAKPOINTS",
+    "ActiveBreakpoint",
     "Breakpoint",
     "BreakpointError",
-    "SetBreakpoint",
-    "breakpoints_set",
+    "active_breakpoints",
     "parse",
     "parse_all",
 ]

@@ -32,8 +32,6 @@ UNCERTAIN: dict[str, Uncertainty] = {
 }
 """The metrics that may not be resolved."""
 
-CONDITION_NUMBERS = frozenset(name for name, uncertainty in UNCERTAIN.items() if uncertainty.ends)
-
 
 def resolved(name: str, values: Values, examples: int) -> Truth:
     """Whether a metric is resolved; false where its value is not known."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine.breakpoints import MOST_BREAKPOINTS, breakpoints_set, parse
+from engine.breakpoints import MOST_BREAKPOINTS, active_breakpoints, parse
 from engine.config import RunConfig, option_flag
 from engine.errors import UsageError
 from engine.session.recorded import RecordedRun
@@ -60,7 +60,7 @@ def changed_config(recorded: RecordedRun, step: int, changes: Mapping[str, Any])
 def _breakpoints_of(recorded: RecordedRun) -> tuple[str, ...]:
     """Return the breakpoints that are set in a run; what makes no sense in an untrusted file is passed over."""
     config, found = recorded.config, []
-    for point in breakpoints_set(config.breakpoints, (row.event for row in recorded.reader.all_events())):
+    for point in active_breakpoints(config.breakpoints, (row.event for row in recorded.reader.all_events())):
         with contextlib.suppress(UsageError):
             condition = parse(point.text)
             condition.check(depth=config.depth, measure=config.measure)

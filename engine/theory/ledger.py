@@ -12,11 +12,9 @@ inequality, failing says that the estimate missed; where it stands on the other 
 
 from __future__ import annotations
 
-from engine.theory.inequality import Inequality, InequalityKind, Row, Term
+from engine.theory.inequality import Inequality
 from engine.theory.ledger_layers import LAYERS
 from engine.theory.ledger_network import NETWORK
-
-__all__ = ["LEDGER", "LEDGER_GROUPS", "Inequality", "InequalityKind", "Row", "Term"]
 
 LEDGER: dict[str, Inequality] = {entry.name: entry for entry in (*LAYERS, *NETWORK)}
 """All inequalities by name, in the order in which they are shown."""

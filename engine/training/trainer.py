@@ -31,8 +31,6 @@ from engine.model.mlp import initialise
 from engine.model.training_pass import LossNumbers, TrainingPass
 from engine.record import Event, StepRecord
 
-__all__ = ["StepRecord", "Trainer"]
-
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 

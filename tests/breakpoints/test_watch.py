@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.breakpoints import BreakpointError, breakpoints_set, parse
+from engine.breakpoints import BreakpointError, active_breakpoints, parse
 from engine.breakpoints.evaluation import evaluate
 from engine.breakpoints.watch import BreakpointWatch
 from engine.config import RunConfig
@@ -202,5 +202,5 @@ def test_events_record_which_breakpoints_are_set_and_where_they_were_hit() -> No
         Event(6, "breakpoint", "", data={"set": 7}),
         Event(6, "break", "", data={"breakpoint": "unheard of"}),
     ]
-    found = breakpoints_set(["pl < 1", "diverging"], events)
+    found = active_breakpoints(["pl < 1", "diverging"], events)
     assert [(point.text, point.hits) for point in found] == [("diverging", ()), ("loss < 3", (2, 5))]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual.widgets import Input, OptionList, Static
 
-from engine.breakpoints import SetBreakpoint
+from engine.breakpoints import ActiveBreakpoint
 from engine.config import RunConfig
 from engine.record import Event
 from engine.session.reader import SessionReader
@@ -160,5 +160,5 @@ async def test_names_of_the_catalogue_are_completed() -> None:
 
 
 def test_of_many_hits_the_last_are_listed() -> None:
-    assert described(SetBreakpoint("pl < 1", ())) == "pl < 1   not hit"
-    assert described(SetBreakpoint("pl < 1", tuple(range(9)))) == "pl < 1   hit at step … 3, 4, 5, 6, 7, 8"
+    assert described(ActiveBreakpoint("pl < 1", ())) == "pl < 1   not hit"
+    assert described(ActiveBreakpoint("pl < 1", tuple(range(9)))) == "pl < 1   hit at step … 3, 4, 5, 6, 7, 8"

@@ -78,12 +78,12 @@ def break_(session: Path, condition: str | None, clear: bool, as_json: bool) -> 
 
 
 def _list(session: Path, *, as_json: bool) -> None:
-    from engine.breakpoints import breakpoints_set
+    from engine.breakpoints import active_breakpoints
     from engine.session.reader import SessionReader
 
     with SessionReader(session) as reader:
         events = [row.event for row in reader.all_events()]
-        found = breakpoints_set(reader.config().breakpoints, events)
+        found = active_breakpoints(reader.config().breakpoints, events)
     if as_json:
         click.echo(json.dumps([{"condition": p.text, "hits": list(p.hits)} for p in found], ensure_ascii=False))
         return

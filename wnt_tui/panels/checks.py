@@ -12,7 +12,8 @@ from itertools import groupby
 from typing import Literal
 
 from engine.catalogue.numerals import distinct
-from engine.theory.ledger import LEDGER, Inequality, InequalityKind, Row, Term
+from engine.theory.inequality import Inequality, InequalityKind, Row, Term
+from engine.theory.ledger import LEDGER
 from wnt_tui.panels.moment import moment
 from wnt_tui.panels.reduction import derived
 from wnt_tui.session.snapshot import PanelView

@@ -7,7 +7,7 @@ import math
 from rich.style import Style
 from textual.strip import Strip
 
-from engine.breakpoints import breakpoints_set
+from engine.breakpoints import active_breakpoints
 from engine.catalogue.numerals import significant
 from engine.record import Event
 from engine.theory.ledger import LEDGER
@@ -121,7 +121,7 @@ def cost_words(view: PanelView) -> str:
 
 def breakpoint_words(view: PanelView) -> str:
     """The breakpoints set up to the cursor and where they were hit last: ``pl < 1 (step 12), diverging``."""
-    found = breakpoints_set(view.snapshot.config.breakpoints, _events_up_to_cursor(view))
+    found = active_breakpoints(view.snapshot.config.breakpoints, _events_up_to_cursor(view))
     return ", ".join(f"{point.text} (step {point.hits[-1]})" if point.hits else point.text for point in found)
 
 

@@ -13,7 +13,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from engine.breakpoints import LONGEST_CONDITION, BreakpointError, SetBreakpoint, breakpoints_set, parse
+from engine.breakpoints import LONGEST_CONDITION, ActiveBreakpoint, BreakpointError, active_breakpoints, parse
 from engine.catalogue import CATALOGUE
 from engine.config import RunConfig
 from engine.record import Event
@@ -59,7 +59,7 @@ class BreakpointsDialog(ListDialog[tuple[str, str] | None]):
 
     def __init__(self, config: RunConfig, events: Sequence[Event], engine: bool, palette: Palette) -> None:
         super().__init__()
-        self._found = breakpoints_set(config.breakpoints, events)
+        self._found = active_breakpoints(config.breakpoints, events)
         self._config = config
         self._engine = engine
         self._palette = palette
@@ -137,7 +137,7 @@ class BreakpointsDialog(ListDialog[tuple[str, str] | None]):
             field.focus()
 
 
-def described(point: SetBreakpoint) -> str:
+def described(point: ActiveBreakpoint) -> str:
     """Return one line about a breakpoint."""
     if not point.hits:
         return f"{point.text}   not hit"

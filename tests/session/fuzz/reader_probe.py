@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from rich.cells import cell_len
 
-from engine.breakpoints import breakpoints_set
+from engine.breakpoints import active_breakpoints
 from engine.errors import WntError
 from engine.session.reader import SessionReader
 from engine.session.rows import LayerBlocks
@@ -78,7 +78,7 @@ def _look(reader: SessionReader, *, draw: bool) -> None:
         for name, tensor in reader.checkpoint(saved).items():
             shown += [name, tensor.dtype]
     parent_path(reader.path, meta)
-    for point in breakpoints_set(config.breakpoints, events):
+    for point in active_breakpoints(config.breakpoints, events):
         shown.append(described(point))
     _refuse_unsafe(shown)
     if not draw:

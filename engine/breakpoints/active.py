@@ -1,4 +1,4 @@
-"""The breakpoints of a session that are set, and where they were hit, as its events record it."""
+"""The breakpoints that are set in a session, and where they were hit, as its events record it."""
 
 from __future__ import annotations
 
@@ -11,23 +11,15 @@ if TYPE_CHECKING:  # at run time it would import numpy, which the command line's
 
 
 @dataclass(frozen=True, slots=True)
-class SetBreakpoint:
+class ActiveBreakpoint:
     """A breakpoint that is set: its canonical text and the steps at which it was hit, ascending."""
 
     text: str
     hits: tuple[int, ...]
 
 
-def breakpoints_set(configured: Iterable[str], events: Iterable[Event]) -> tuple[SetBreakpoint, ...]:
-    """The breakpoints that are set after some events, in the order of setting.
-
-    Args:
-        configured: Those that the run began with.
-        events: What happened since, in the order of recording.
-
-    Returns:
-        The breakpoints; an event that makes no sense changes nothing.
-    """
+def active_breakpoints(configured: Iterable[str], events: Iterable[Event]) -> tuple[ActiveBreakpoint, ...]:
+    """The breakpoints of a run after its events, in the order of setting; a malformed event changes nothing."""
     hits: dict[str, list[int]] = {text: [] for text in configured}
     for event in events:
         data = event.data
@@ -38,4 +30,4 @@ def breakpoints_set(configured: Iterable[str], events: Iterable[Event]) -> tuple
                 hits.pop(text, None)
         elif event.kind == "break" and isinstance(text := data.get("breakpoint"), str) and text in hits:
             hits[text].append(event.step)
-    return tuple(SetBreakpoint(text, tuple(sorted(set(steps)))) for text, steps in hits.items())
+    return tuple(ActiveBreakpoint(text, tuple(sorted(set(steps)))) for text, steps in hits.items())
