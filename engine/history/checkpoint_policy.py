@@ -56,7 +56,7 @@ class CheckpointPolicy:
             self._roll(trainer)
 
     def save_now(self, trainer: Trainer) -> tuple[bool, str]:
-        """Write one because somebody wants it; return whether there is one now, and a sentence."""
+        """Write one as asked for; return whether there is one now, and a sentence."""
         step = trainer.step
         if step in self._kept:
             return True, f"There is a checkpoint of step {step} already ({_size(self._kept[step])})."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,9 +15,6 @@ from engine.history.reexecution import Rerun, prepare
 from engine.session.reader import SessionReader
 from engine.session.recorded import RecordedRun
 from engine.training.provenance import differing, provenance, unrecorded
-
-_FROM_CHECKPOINT = "the checkpoint of step {step}"
-_FROM_START = "step 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,7 @@ def verify(path: Path, progress: Callable[[int, int], None] = lambda _step, _las
             progress(rerun.trainer.step, last)
         return Verdict(
             session=path,
-            start=_FROM_CHECKPOINT.format(step=first) if first else _FROM_START,
+            start=f"the checkpoint of step {first}" if first else "step 0",
             first=first,
             last=last,
             numbers=len(found),
@@ -131,17 +129,11 @@ def verify(path: Path, progress: Callable[[int, int], None] = lambda _step, _las
 
 
 def _as_dict(found: Difference) -> dict[str, Any]:
-    return {
-        "step": found.step,
-        "metric": found.metric,
-        "layer": found.layer,
-        "recorded": _plain(found.recorded),
-        "found": _plain(found.found),
-        "relative": _plain(found.relative),
-    }
+    plain = asdict(found) | {"relative": found.relative}
+    return {name: _plain(value) if isinstance(value, float) else value for name, value in plain.items()}
 
 
 def _plain(value: float) -> float | str | None:
-    if value != value:
+    if math.isnan(value):
         return None
-    return value if abs(value) != float("inf") else str(value)
+    return value if math.isfinite(value) else str(value)

@@ -1,9 +1,8 @@
 """The engine's side of a session: records go into a queue, a thread writes them, nothing is ever dropped.
 
-``put`` costs some tens of microseconds and waits only when the queue is full, which is how a disk that does
-not keep up pauses the engine between two steps. The thread writes what is queued in one transaction and
-repeats; it never waits to fill a batch, so that a step is visible to viewers some milliseconds after it was
-put.
+``put`` costs some tenths of a millisecond and waits only when the queue is full: so a disk that does not keep up
+pauses the engine between two steps. The thread writes what is queued in one transaction and repeats; it never waits to
+fill a batch, so that a step is visible to viewers some milliseconds after it was put.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.history import checkpoint_policy as keeping
+from engine.history import checkpoint_policy
 from engine.history.reexecution import prepare
 from engine.history.verify import verify
 from engine.requests import Verify, Weights
@@ -263,7 +263,7 @@ def test_a_paused_run_that_nobody_comes_back_to_ends_with_a_checkpoint(tmp_path,
 
 def test_of_rolling_checkpoints_the_newest_two_stay_and_one_that_is_asked_for_beside_them(tmp_path, monkeypatch):
     path = tmp_path / "a.wnt"
-    monkeypatch.setattr(keeping, "ROLLING_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint_policy, "ROLLING_SECONDS", 0.0)
     recorded(path, steps=9, checkpoint_every=4)
     with SessionReader(path) as reader:
         assert reader.checkpoints() == (4, 7, 8, 9)
