@@ -85,10 +85,12 @@ def pair(
 def lemma13(
     estimator: Estimator, step: ArrayLike, columns: Mapping[str, Array], start: int = 0, f_star: float = 0.0
 ) -> Array:
-    """Lemma 13 at the real η from any row: f* + (f_s − f*) Π_{i=s}^{k−1} (1 − 2η_iμ_i(1 − η_iL_i/2)).
+    """Lemma 13, Eq. 49, at the real η from any row s: f* + (f_s − f*) Π_{i=s}^{k−1} (1 − 2η_iμ_i(1 − η_iL_i/2)).
 
-    Where L is not known, as between measured rows, nothing is promised and the factor is 1. Estimator ``step`` needs
-    the row before s as well: its L belongs to the step that led to s. From the first row on it is ``lemma13_bound``.
+    Where L is not known, as between measured rows, nothing is promised and the factor is 1. With ``step`` L_i is that
+    of the step i−1 → i, so that every factor is known before its step; from the first row on it is ``lemma13_bound``.
+    The L_step of the step itself would be no prediction: with μ local the factor is exactly
+    (f_{i+1} − f*)/(f_i − f*), whatever the sign of L_step, and the product telescopes to the loss.
 
     Returns:
         f_s at s, the row of index ``start``, NaN before; all NaN if the estimator was measured at none of the rows.
@@ -98,13 +100,13 @@ def lemma13(
     L = smoothness(estimator, steps, columns)
     if estimator != "step" and not np.isfinite(L).any():
         return np.full(steps.size, np.nan)
-    return predictions.lemma13(f, g, eta, f_star, start=start, smoothness=L)
+    return _product(f, predictions.lemma13_factor(pl_constant(f, g, f_star), eta, L), f_star, start)
 
 
 def lemma13_paper(
     estimator: Estimator, step: ArrayLike, columns: Mapping[str, Array], start: int = 0, f_star: float = 0.0
 ) -> Array:
-    """Lemma 13 as printed, for η = 1/L: f* + (f_s − f*) Π_{i=s}^{k−1} (1 − μ_i/L_i).
+    """Lemma 13, Eq. 49, as printed, for η = 1/L: f* + (f_s − f*) Π_{i=s}^{k−1} (1 − μ_i/L_i).
 
     Returns:
         f_s at s, NaN before, and from the first row on where L is unknown, or below μ, which contradicts the lemma.
@@ -112,7 +114,17 @@ def lemma13_paper(
     steps = np.asarray(step, dtype=np.int64)
     f, g, eta = _trajectory(steps, columns)
     mu = np.where(np.isnan(eta), np.nan, pl_constant(f, g, f_star))
-    return predictions.lemma13_paper(f, mu, smoothness(estimator, steps, columns), f_star, start=start)
+    factors = predictions.lemma13_paper_factor(mu, smoothness(estimator, steps, columns))
+    return _product(f, factors, f_star, start)
+
+
+@np.errstate(all="ignore")
+def _product(loss: Array, factors: Array, f_star: float, start: int) -> Array:
+    line = np.full_like(loss, np.nan)
+    if start < len(loss):
+        line[start] = loss[start]
+        line[start + 1 :] = f_star + (loss[start] - f_star) * np.cumprod(factors[start:-1])
+    return np.where(np.isfinite(line), line, np.nan)
 
 
 def _trajectory(steps: NDArray[np.int64], columns: Mapping[str, Array]) -> tuple[Array, Array, Array]:

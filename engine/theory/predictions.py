@@ -1,4 +1,4 @@
-"""Predictions of the lemmas: the next loss, many steps together, and how far θ may travel.
+"""Predictions of the lemmas: the next loss, factor by factor that of many steps, and how far θ may travel.
 
 All take numbers or arrays, and give NaN for what is not defined. f, μ and ‖g‖ belong to the row *before* the step, L to
 the estimator named in each place; η is the learning rate that was really used, where the paper's lemmas presume
@@ -12,10 +12,8 @@ estimated along the path and not proved over a region, and ReLU networks have ki
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from engine.theory.number import Array, FloatOrArray, Numbers, defined
-from engine.theory.polyak_lojasiewicz import pl_constant
+from engine.theory.number import FloatOrArray, Numbers, defined
 
 
 def lemma1(loss: FloatOrArray, grad_norm: Numbers, smoothness: Numbers) -> FloatOrArray:
@@ -83,7 +81,7 @@ def smoothness_secant(gradient_change: FloatOrArray, distance: Numbers) -> Float
 
 @np.errstate(all="ignore")
 def lemma13_factor(mu: FloatOrArray, lr: Numbers, smoothness: Numbers) -> FloatOrArray:
-    """One factor of Lemma 13 at the real η: 1 − 2ημ(1 − ηL/2) with L = max(L, μ), and 1 where L is not known.
+    """One factor of Lemma 13, Eq. 49, at the real η: 1 − 2ημ(1 − ηL/2) with L = max(L, μ), and 1 where L is not known.
 
     Lemma 13 needs an upper bound on curvature. A function that is L-smooth and never below f* has
     ‖∇f‖² ≤ 2L(f − f*), so no L below the local μ can be one: a smaller estimate, negative ones included,
@@ -99,55 +97,11 @@ def lemma13_factor(mu: FloatOrArray, lr: Numbers, smoothness: Numbers) -> FloatO
     return defined(mu, np.where(np.isnan(np.asarray(smoothness, dtype=np.float64)), known, value))
 
 
-def lemma13(
-    loss: ArrayLike,
-    grad_norm: ArrayLike,
-    lr: ArrayLike,
-    f_star: float = 0.0,
-    *,
-    start: int = 0,
-    smoothness: ArrayLike | None = None,
-) -> Array:
-    """Lemma 13, Eq. 49, at the real η: f* + (f_s − f*) Π_{i=s}^{k−1} (1 − 2η_iμ_i(1 − η_iL_i/2)), s = ``start``.
-
-    L_i is the L_step of row i, that is of the step i−1 → i, so that every factor is known before its
-    step, as in ``predicted_descent``. The L_step of the step itself would be no prediction: with μ local
-    the factor is exactly (f_{i+1} − f*)/(f_i − f*), whatever the sign of L_step, and the product
-    telescopes to the loss. The first step of a run has no step before it; its factor is 1. It does not use the
-    Hessian there, so that the line means the same in every measurement set.
-
-    Args:
-        loss: f_0 … f_K, shape (K + 1,).
-        grad_norm: ‖∇f_0‖ … ‖∇f_K‖, same shape.
-        lr: η_0 … η_K, same shape; η_K is not used.
-        f_star: Infimum of f.
-        start: s, the row that the product starts from, at least 0.
-        smoothness: L_0 … L_K instead, same shape, NaN where it is not known.
-
-    Returns:
-        Shape (K + 1,): f_s at s, NaN before s, where an input is missing and from then on.
-    """
-    f, g, eta = (np.asarray(values, dtype=np.float64) for values in (loss, grad_norm, lr))
-    if smoothness is None:
-        L = np.concatenate([[np.nan], smoothness_step(f[:-1], f[1:], eta[:-1], g[:-1])])
-    else:
-        L = np.asarray(smoothness, dtype=np.float64)
-    return _product(f, lemma13_factor(pl_constant(f, g, f_star), eta, L), f_star, start)
-
-
 @np.errstate(all="ignore")
-def lemma13_paper(
-    loss: ArrayLike, mu: ArrayLike, smoothness: ArrayLike, f_star: float = 0.0, *, start: int = 0
-) -> Array:
-    """Lemma 13, Eq. 49, as printed: f* + (f_s − f*) Π_{i=s}^{k−1} (1 − μ_i/L_i), for η = 1/L; arrays as before.
-
-    Returns:
-        NaN also from the first row on where L < μ, which contradicts the lemma's hypothesis.
-    """
-    f, m = np.asarray(loss, dtype=np.float64), np.asarray(mu, dtype=np.float64)
-    L = np.broadcast_to(np.asarray(smoothness, dtype=np.float64), f.shape)
-    factors = np.where((m <= L) & (L > 0.0), 1.0 - m / L, np.nan)
-    return _product(f, factors, f_star, start)
+def lemma13_paper_factor(mu: FloatOrArray, smoothness: Numbers) -> FloatOrArray:
+    """One factor of Lemma 13 as printed, for η = 1/L: 1 − μ/L; NaN for L < μ, which contradicts its hypothesis."""
+    L = np.asarray(smoothness, dtype=np.float64)
+    return defined(mu, 1.0 - mu / L, (np.asarray(mu) <= L) & (L > 0.0))
 
 
 @np.errstate(all="ignore")
@@ -177,12 +131,3 @@ def radius_bound(
 def _decreased(loss: FloatOrArray, grad_norm: Numbers, factor: float, smoothness: Numbers) -> FloatOrArray:
     L = np.asarray(smoothness, dtype=np.float64)
     return defined(loss, np.asarray(loss) - np.square(grad_norm) / (factor * L), L > 0.0)
-
-
-@np.errstate(all="ignore")
-def _product(loss: Array, factors: Array, f_star: float, start: int) -> Array:
-    line = np.full_like(loss, np.nan)
-    if start < len(loss):
-        line[start] = loss[start]
-        line[start + 1 :] = f_star + (loss[start] - f_star) * np.cumprod(factors[start:-1])
-    return np.where(np.isfinite(line), line, np.nan)

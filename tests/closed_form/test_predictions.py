@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 
+from engine.theory import pairings
 from engine.theory.predictions import (
     decrease_ratio,
     descent,
     lemma1,
     lemma10,
-    lemma13,
     lemma13_factor,
-    lemma13_paper,
+    lemma13_paper_factor,
     radius_bound,
     ratio,
     smoothness_secant,
@@ -41,6 +42,12 @@ class _Descent:
         self.loss = 0.5 * np.sum(self.points * self.gradients, axis=1)
         self.grad_norm = np.linalg.norm(self.gradients, axis=1)
         self.local_mu = self.grad_norm**2 / (2.0 * self.loss)
+
+
+def _line(loss: ArrayLike, grad_norm: ArrayLike, lr: ArrayLike, *, start: int = 0, f_star: float = 0.0) -> np.ndarray:
+    """Lemma 13 from a row on, by the L_step of the step before each."""
+    columns = {"loss": np.array(loss), "grad_norm": np.array(grad_norm), "lr": np.array(lr)}
+    return pairings.lemma13("step", np.arange(len(columns["loss"])), columns, start, f_star)
 
 
 _SEEDS = st.integers(0, 10**6)
@@ -158,7 +165,7 @@ def test_with_the_smoothness_of_the_step_itself_lemma13_would_only_repeat_the_lo
 def test_lemma13_multiplies_what_the_descent_lemma_predicts_each_step(seed: int, rate: float) -> None:
     run = _Descent(seed, rate)
     lr = np.full(13, run.lr)
-    line = lemma13(run.loss, run.grad_norm, lr)
+    line = _line(run.loss, run.grad_norm, lr)
     steps = smoothness_step(run.loss[:-1], run.loss[1:], run.lr, run.grad_norm[:-1])
     assume(np.all(steps[:-1] >= run.local_mu[1:-1]))
     predicted = descent(run.loss[1:-1], run.grad_norm[1:-1], run.lr, steps[:-1])
@@ -177,14 +184,14 @@ def test_lemma13_takes_of_each_step_its_own_learning_rate() -> None:
         mu = grad_norm[k] ** 2 / (2.0 * (loss[k] - 0.25))
         gap *= 1.0 - 2.0 * lr[k] * mu * (1.0 - lr[k] * max(L, mu) / 2.0)
         expected.append(0.25 + gap)
-    np.testing.assert_allclose(lemma13(loss, grad_norm, lr, 0.25), expected, rtol=1e-13)
+    np.testing.assert_allclose(_line(loss, grad_norm, lr, f_star=0.25), expected, rtol=1e-13)
 
 
 @given(_SEEDS, st.floats(0.05, 1.95), st.integers(0, 12))
 def test_lemma13_from_any_start_is_a_ratio_of_the_line_from_step_zero(seed: int, rate: float, start: int) -> None:
     run = _Descent(seed, rate)
     lr = np.full(13, run.lr)
-    whole, part = (lemma13(run.loss, run.grad_norm, lr, start=s) for s in (0, start))
+    whole, part = (_line(run.loss, run.grad_norm, lr, start=s) for s in (0, start))
     assert np.isnan(part[:start]).all()
     np.testing.assert_allclose(part[start:] / run.loss[start], whole[start:] / whole[start], rtol=1e-9)
 
@@ -195,11 +202,9 @@ def test_lemma13_in_both_forms_is_a_bound_when_l_is_global(seed: int, rate: floa
     factors = lemma13_factor(run.local_mu, run.lr, run.L)
     assert np.all(run.loss[1:] <= run.loss[0] * np.cumprod(factors[:-1]) * (1.0 + 1e-9))
     unit = _Descent(seed, 1.0)
-    paper = lemma13_paper(unit.loss, unit.local_mu, unit.L)
-    assert np.all(unit.loss <= paper * (1.0 + 1e-9))
-    np.testing.assert_allclose(
-        paper[1:], unit.loss[0] * np.cumprod(lemma13_factor(unit.local_mu, unit.lr, unit.L)[:-1]), rtol=1e-9
-    )
+    paper, real = lemma13_paper_factor(unit.local_mu, unit.L), lemma13_factor(unit.local_mu, unit.lr, unit.L)
+    assert np.all(unit.loss[1:] <= unit.loss[0] * np.cumprod(paper[:-1]) * (1.0 + 1e-9))
+    np.testing.assert_allclose(paper[:-1], real[:-1], rtol=1e-9, atol=1e-12)
 
 
 @given(mu=st.floats(0.0, 1e3), lr=st.floats(1e-6, 1e3), smoothness=st.floats(-1e4, 1e4))
@@ -215,19 +220,18 @@ def test_without_a_known_smoothness_the_factor_is_one() -> None:
 
 def test_a_missing_row_ends_the_line_of_lemma13() -> None:
     loss = np.array([1.0, 0.9, math.nan, 0.7, 0.6])
-    line = lemma13(loss, np.ones(5), np.full(5, 0.1))
+    line = _line(loss, np.ones(5), np.full(5, 0.1))
     assert np.all(np.isfinite(line[:3]))
     assert np.isnan(line[3:]).all()
 
 
 def test_the_papers_form_takes_any_positive_l() -> None:
-    assert lemma13_paper([1.0, 0.8, 0.7], [0.1, 0.25, 0.1], 0.5) == pytest.approx([1.0, 0.8, 0.4])
+    assert lemma13_paper_factor(np.array([0.1, 0.25]), 0.5) == pytest.approx([0.8, 0.5])
 
 
-def test_the_papers_form_ends_where_l_contradicts_its_hypothesis() -> None:
-    line = lemma13_paper([1.0, 0.8, 0.7, 0.6], [1.0, 3.0, 1.0, 1.0], 2.0)
-    assert line[:2] == pytest.approx([1.0, 0.5])
-    assert np.isnan(line[2:]).all()
+@pytest.mark.parametrize("smoothness", [2.0, 0.0, -1.0, math.nan])
+def test_the_papers_form_says_nothing_where_l_contradicts_its_hypothesis(smoothness: float) -> None:
+    assert math.isnan(lemma13_paper_factor(3.0, smoothness))
 
 
 @given(_SEEDS, st.floats(0.01, 1.99))
@@ -274,4 +278,4 @@ def test_lemma13_takes_the_smoothness_of_each_row_from_the_learning_rate_that_le
             factor = 1.0 - 2.0 * lr[i] * mu * (1.0 - lr[i] * max(step, mu) / 2.0)
         gap *= factor
         expected.append(gap)
-    np.testing.assert_allclose(lemma13(loss, norm, lr), expected, rtol=1e-12)
+    np.testing.assert_allclose(_line(loss, norm, lr), expected, rtol=1e-12)

@@ -10,7 +10,7 @@ import pytest
 
 from engine.catalogue.numerals import significant
 from engine.config import RunConfig
-from engine.theory import pairings, predictions
+from engine.theory import pairings
 from engine.theory.pairings import ESTIMATORS, FORMULAS
 from tests.panels.synthetic import empty, only, realistic, view_of
 from wnt_tui.charts.number_format import signed
@@ -129,7 +129,7 @@ def test_a_zoomed_window_shows_the_same_line_of_lemma_13():
 def test_where_its_line_starts_at_the_cursor_lemma_13_is_told_at_the_end_of_it():
     snapshot = realistic()
     view = view_of(snapshot, cursor=37, width=76)
-    end = float(predictions.lemma13(*(snapshot.columns[c] for c in ("loss", "grad_norm", "lr")), start=37)[80])
+    end = float(pairings.lemma13("step", snapshot.step, snapshot.columns, 37)[80])
     assert f"Lemma 13 at step 80 {significant(end, 3)} heuristic" in LOSS.subtitle(view)
     assert "lemma 13" in text_of(LOSS, view)
 
