@@ -7,7 +7,9 @@ left to the host. Argument shapes: A (n, width) in any precision; G (n, n) float
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 
 import numpy as np
 import torch
@@ -40,10 +42,9 @@ def device_gram(a: Tensor) -> Tensor:
 def host_gram(a: NDArray[np.floating]) -> Array:
     """The same on the host, by half the work: numpy takes the product of A with its own transpose for symmetric."""
     width = a.shape[1]
-    gram = np.zeros((len(a), len(a)))
-    for first in range(0, width, _COLUMNS):
-        part = np.ascontiguousarray(a[:, first : first + _COLUMNS], dtype=np.float64)
-        gram += part @ part.T
+    starts = range(0, width, _COLUMNS)
+    parts = (np.ascontiguousarray(a[:, first : first + _COLUMNS], dtype=np.float64) for first in starts)
+    gram: Array = functools.reduce(operator.iadd, (part @ part.T for part in parts))
     gram /= width
     return gram
 
