@@ -33,16 +33,10 @@ from engine.breakpoints.conditions import (
 from engine.breakpoints.enclosure import Enclosure, exactly
 from engine.catalogue.certainty import interval
 from engine.record import StepRecord
-from engine.theory.number import Array
 
 Truths = NDArray[np.bool_]
 
-_COMPARE: Mapping[str, Callable[[Array, Array], Truths]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
+_CONVERSE = {">": "<", ">=": "<="}
 _ARITHMETIC: Mapping[Symbol, Callable[[Enclosure, Enclosure], Enclosure]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -110,9 +104,9 @@ def _decide(quantifier: Quantifier | None, true: Truths, false: Truths, known: T
 
 def _compare(left: Enclosure, relation: str, right: Enclosure) -> tuple[Truths, Truths]:
     """The layers at which a comparison is certainly true, and those at which it is certainly false."""
-    compare = _COMPARE[relation]
-    if relation in {">", ">="}:
-        left, right = (Enclosure(side.value, side.high, side.low) for side in (left, right))
+    if relation in _CONVERSE:
+        return _compare(right, _CONVERSE[relation], left)
+    compare = operator.lt if relation == "<" else operator.le
     ordered = ~np.isnan([left.low, left.high, right.low, right.high]).any(axis=0)
     return compare(left.high, right.low), ~compare(left.low, right.high) & ordered
 

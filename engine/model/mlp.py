@@ -90,7 +90,7 @@ class MLPPass(Pass):
         scales: ν of each row, each (n, 1), or None without renormalisation; 0 for a row with u = 0.
     """
 
-    __slots__ = ("_twins", "scales", "slopes", "weights")
+    __slots__ = ("_converted", "scales", "slopes", "weights")
 
     model: MLP
 
@@ -99,18 +99,19 @@ class MLPPass(Pass):
     ) -> None:
         super().__init__(model, features, logits, Chain(model.activation, bool(model.biases), scales))
         self.slopes, self.scales, self.weights = slopes, scales, model.weights
-        self._twins: dict[torch.dtype, MLPPass] = {}
+        self._converted: dict[torch.dtype, MLPPass] = {}
 
     def to(self, dtype: torch.dtype) -> MLPPass:
         """The same pass in another precision, made once."""
         if dtype == self.logits.dtype:
             return self
-        if dtype not in self._twins:
+        if dtype not in self._converted:
+            # Signals need no biases.
             model = MLP([w.to(dtype) for w in self.weights], None, self.model.activation, self.model.renormalize)
             features, slopes = ([part.to(dtype) for part in parts] for parts in (self.features, self.slopes))
             scales = None if self.scales is None else [scale.to(dtype) for scale in self.scales]
-            self._twins[dtype] = MLPPass(model, features, slopes, scales, self.logits.to(dtype))
-        return self._twins[dtype]
+            self._converted[dtype] = MLPPass(model, features, slopes, scales, self.logits.to(dtype))
+        return self._converted[dtype]
 
     def backward(self, cotangents: Tensor) -> list[Tensor]:
         """Δ_L is the cotangent itself; Δ_l = φ̄'(h_l) ⊙ D(Δ_{l+1}W_{l+1}), D being 1 without renormalisation.
