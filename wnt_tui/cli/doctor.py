@@ -17,7 +17,6 @@ from typing import Any, Literal
 import click
 
 import engine
-from engine.requests import Doctor
 from wnt_tui.cli.group import SectionedCommand
 from wnt_tui.cli.parameters import json_option
 from wnt_tui.process.engine_process import ask_engine
@@ -41,6 +40,8 @@ class Finding:
 @json_option
 def doctor(as_json: bool) -> int:
     """Check torch, devices, terminal, colours, locale and disk."""
+    from engine.requests import Doctor
+
     answer = ask_engine(Doctor())
     try:
         report: dict[str, Any] = json.loads(answer.stdout)

@@ -8,7 +8,6 @@ from typing import NoReturn
 import click
 
 from engine.catalogue import CATALOGUE
-from engine.requests import DataSets, Download
 from wnt_tui.cli.group import SectionedCommand
 from wnt_tui.cli.parameters import FOLDER
 from wnt_tui.process.engine_process import become_engine
@@ -64,6 +63,8 @@ def data() -> None:
 @data.command("list")
 def data_list() -> NoReturn:
     """List the data sets that can be used now."""
+    from engine.requests import DataSets
+
     become_engine(DataSets())
 
 
@@ -72,6 +73,8 @@ def data_list() -> NoReturn:
 @click.option("--dir", "directory", type=FOLDER, metavar="DIR", help="Where to put it.")
 def data_download(_name: str, directory: Path | None) -> NoReturn:
     """Download a data set. Nothing is ever downloaded otherwise."""
+    from engine.requests import Download
+
     become_engine(Download(folder=directory))
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from engine import signals
-from engine.requests import Run
 from wnt_tui.cli.group import SectionedCommand
 from wnt_tui.cli.imports import prepare_screen
 from wnt_tui.cli.options import RunOptions, run_option_list
@@ -30,6 +29,7 @@ Exit code: 0 done, or stopped by `wnt-tui stop` or a breakpoint, 1 failed, 2 usa
 @click.command(cls=SectionedCommand, hidden=True, params=run_option_list())
 def live(**given: Any) -> int:
     """Start a run and watch it; leaving the screen (q) leaves the engine running."""
+    from engine.requests import Run
     from wnt_tui.terminal.requirements import require_terminal
 
     options = RunOptions.from_parameters(given)
@@ -48,6 +48,8 @@ def live(**given: Any) -> int:
 @click.option("--plot", is_flag=True, help="Print plots of the run at its end.")
 def run(plot: bool, **given: Any) -> NoReturn:
     """Train and measure in this process, which becomes the engine."""
+    from engine.requests import Run
+
     options = RunOptions.from_parameters(given)
     with signals.held_back(), _reserved(options) as lock:
         held = lock.hand_over()

@@ -12,7 +12,6 @@ from click.core import ParameterSource
 from engine import signals
 from engine.config import absolute_paths
 from engine.errors import UsageError
-from engine.requests import Resume, Verify, Weights
 from wnt_tui.cli.control import send_command
 from wnt_tui.cli.group import SectionedCommand
 from wnt_tui.cli.imports import prepare_screen
@@ -35,6 +34,7 @@ def resume(session: Path, steps: int | None, watched: bool, as_json: bool, debug
     A run whose engine has ended, or died, goes on in its own session, from the newest checkpoint or from where it
     began. Rows that are recorded are executed again and checked, never written again; then as `run`, or --watch.
     """
+    from engine.requests import Resume
     from engine.session.liveness import engine_alive
 
     if watched:
@@ -115,6 +115,8 @@ def branch(context: click.Context, /, source: Path, step: int, watched: bool, **
 @debug_option
 def verify(session: Path, as_json: bool, debug: bool) -> NoReturn:
     """Execute a run again and compare every number bit by bit; exit code 1 if one differs."""
+    from engine.requests import Verify
+
     become_engine(Verify(session=session, as_json=as_json, debug=debug))
 
 
@@ -128,6 +130,8 @@ def verify(session: Path, as_json: bool, debug: bool) -> NoReturn:
 @debug_option
 def weights(session: Path, step: int, output: Path, debug: bool) -> NoReturn:
     """Write the exact weights of any recorded step, computed again."""
+    from engine.requests import Weights
+
     become_engine(Weights(session=session, step=step, output=output, debug=debug))
 
 

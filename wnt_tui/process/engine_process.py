@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, NoReturn
 import engine
 from engine import signals
 from engine.errors import SessionError
-from engine.requests import Request, Training
 
 if TYPE_CHECKING:
+    from engine.requests import Request, Training
     from engine.session.liveness import EngineLock
 
 LOG_TAIL_BYTES = 16_384
