@@ -18,11 +18,12 @@ class TensorActivation:
 
     Attributes:
         evaluate: h ↦ φ̄(h), φ̄'(h), given φ̄'s constants.
-        curvature: h ↦ φ̄''(h), given the constants; None where it vanishes almost everywhere.
+        curvature: φ̄''(h) from the constants, φ̄(h), φ̄'(h) and a function that computes h again, which a pass does not
+            keep; None where it vanishes almost everywhere.
     """
 
     evaluate: Callable[[NormalizedActivation, Tensor], tuple[Tensor, Tensor]]
-    curvature: Callable[[NormalizedActivation, Tensor], Tensor] | None
+    curvature: Callable[[NormalizedActivation, Tensor, Tensor, Callable[[], Tensor]], Tensor] | None
 
 
 def _relu(constants: NormalizedActivation, h: Tensor) -> tuple[Tensor, Tensor]:
@@ -36,9 +37,8 @@ def _tanh(constants: NormalizedActivation, h: Tensor) -> tuple[Tensor, Tensor]:
     return t * constants.scale, (1.0 - t * t) * constants.scale
 
 
-def _tanh_curvature(constants: NormalizedActivation, h: Tensor) -> Tensor:
-    t = torch.tanh(h)
-    return -2.0 * constants.scale * t * (1.0 - t * t)
+def _tanh_curvature(constants: NormalizedActivation, u: Tensor, slope: Tensor, _h: Callable[[], Tensor]) -> Tensor:
+    return -2.0 * (u / constants.scale) * slope
 
 
 def _gelu(constants: NormalizedActivation, h: Tensor) -> tuple[Tensor, Tensor]:
@@ -46,8 +46,9 @@ def _gelu(constants: NormalizedActivation, h: Tensor) -> tuple[Tensor, Tensor]:
     return (h * cdf) * constants.scale + constants.offset, (h * _density(h) + cdf) * constants.scale
 
 
-def _gelu_curvature(constants: NormalizedActivation, h: Tensor) -> Tensor:
-    return constants.scale * (2.0 - h * h) * _density(h)
+def _gelu_curvature(constants: NormalizedActivation, _u: Tensor, _slope: Tensor, h: Callable[[], Tensor]) -> Tensor:
+    t = h()
+    return constants.scale * (2.0 - t * t) * _density(t)
 
 
 def _density(h: Tensor) -> Tensor:

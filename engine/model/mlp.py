@@ -130,6 +130,18 @@ class MLPPass(Pass):
         """D(z) of a hidden layer, (…, n, w)."""
         return z if self.scales is None else row_scale_derivative(self.features[index], self.scales[index - 1], z)
 
+    def unscaled(self, index: int) -> Tensor:
+        """The u of a hidden layer, 0 for a row without direction."""
+        a = self.features[index]
+        if self.scales is None:
+            return a
+        scale = self.scales[index - 1]
+        return torch.where(scale > 0, a / scale, torch.zeros_like(a))
+
+    def pre_activation(self, index: int) -> Tensor:
+        """The h of a hidden layer, computed again."""
+        return self.model.affine(index - 1, self.features[index - 1])
+
     def gradients(self, signals: Sequence[Tensor]) -> dict[str, Tensor]:
         """∂f/∂W_l = δ_lᵀ a_{l−1}/n, then ∂f/∂b_l = Σ_i δ_{l,i}/n if there are biases."""
         n, sites = self.logits.shape[0], self.model.sites

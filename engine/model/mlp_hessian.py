@@ -7,6 +7,7 @@ one tangent backward pass. Reference: Pearlmutter, Fast exact multiplication by 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -36,11 +37,12 @@ class HessianProduct:
         self._sizes = [shape.numel() for shape in self._shapes]
         hidden = range(1, model.depth)
         curvature = TENSOR_ACTIVATIONS[model.activation.name].curvature
-        # φ̄''(h_l); h is not kept by the pass.
-        self._curvatures: list[Tensor] | None = None
+        self._curvatures: list[Tensor] | None = None  # φ̄''(h_l)
         if curvature is not None:
-            inputs = run.features[:-1]
-            self._curvatures = [curvature(model.activation, model.affine(m, a)) for m, a in enumerate(inputs)]
+            self._curvatures = [
+                curvature(model.activation, run.unscaled(m), run.slopes[m - 1], partial(run.pre_activation, m))
+                for m in hidden
+            ]
         # z_l = δ_{l+1}W_{l+1} and y_l = D(z_l) are needed only where φ̄ bends or the rows are rescaled.
         self._z: list[Tensor] = []
         self._y: list[Tensor] = []
