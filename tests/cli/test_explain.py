@@ -15,7 +15,7 @@ from engine.theory.activation import ACTIVATIONS
 from engine.theory.ledger import LEDGER
 from engine.theory.loss_constants import LOSSES
 from wnt_tui.cli.look_up import explanation, listing
-from wnt_tui.panels.help_text import entry_help
+from wnt_tui.panels.panel import entry_help
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -129,7 +129,7 @@ def test_a_rank_below_n_is_named_in_words():
     assert "λmin 0" in panel(5).subtitle(view)
 
 
-def test_with_a_rank_below_n_conditioning_is_a_lower_bound_wherever_it_is_told():
+def test_with_a_rank_below_n_conditioning_is_a_lower_bound_wherever_it_is_shown():
     view = view_of(deficient(), layer=4)
     assert "now ≥ 13.26" in panel(2).subtitle(view)
     assert "step 0 ≥ 13.26" in panel(2).subtitle(view_of(deficient(), layer=4, width=76))

@@ -1,4 +1,4 @@
-"""Several sessions in one panel: all of them are drawn, named, and told apart without colours."""
+"""Several sessions in one panel: all of them are drawn, named, and distinct without colours."""
 
 from __future__ import annotations
 

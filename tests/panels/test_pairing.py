@@ -126,7 +126,7 @@ def test_a_zoomed_window_shows_the_same_line_of_lemma_13():
     np.testing.assert_array_equal(lemma13_series(at_end, LEMMA13).y, full.y[-lemma13_series(at_end, LEMMA13).y.size :])
 
 
-def test_where_its_line_starts_at_the_cursor_lemma_13_is_told_at_the_end_of_it():
+def test_where_its_line_starts_at_the_cursor_lemma_13_is_shown_at_the_end_of_it():
     snapshot = realistic()
     view = view_of(snapshot, cursor=37, width=76)
     end = float(pairings.lemma13("step", snapshot.step, snapshot.columns, 37)[80])

@@ -41,7 +41,7 @@ class HeatMap:
         name: What the colours mean, beside the colour bar.
         message: What to say where there is nothing to draw.
         beside: Values of other maps that are drawn with the same colours.
-        label: What tells this map from those, before the colour bar; a few cells at most.
+        label: Its name among those, before the colour bar; a few cells at most.
     """
 
     starts: NDArray[np.int64]

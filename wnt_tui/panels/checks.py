@@ -7,9 +7,8 @@ the engine's ``violation`` events are the record.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from engine.catalogue.numerals import distinct
 from engine.theory.inequality import Inequality, InequalityKind, Row, Term
@@ -35,33 +34,20 @@ _COUNTED: dict[Verdict, tuple[str, str]] = {
 _DIGITS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One group of inequalities at one step.
-
-    Attributes:
-        name: The group.
-        text: The numbers, with the inequality signs.
-        verdict: Whether all of them hold.
-    """
+class Check(NamedTuple):
+    """One group of inequalities at one step: its name, the numbers with their signs, and whether all of them hold."""
 
     name: str
     text: str
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """An inequality with the numbers to show: the selected layer's, or the worst that fails."""
 
     entry: Inequality
     term: Term
-
-    @property
-    def verdict(self) -> Verdict:
-        if not self.term.holds:
-            return _FAILS[self.entry.kind]
-        return "vacuous" if self.term.vacuous else "holds"
+    verdict: Verdict
 
 
 def checks(view: PanelView) -> list[Check]:
@@ -94,9 +80,9 @@ def _checks(view: PanelView) -> list[Check]:
 def _pick(entry: Inequality, terms: tuple[Term, ...], layer: int) -> _Found | None:
     failing = [term for term in terms if not term.holds]
     if failing:
-        return _Found(entry, max(failing, key=lambda term: term.excess))
-    shown = [term for term in terms if term.layer is None or term.layer == layer]
-    return _Found(entry, shown[0]) if shown else None
+        return _Found(entry, max(failing, key=lambda term: term.excess), _FAILS[entry.kind])
+    shown = next((term for term in terms if term.layer is None or term.layer == layer), None)
+    return None if shown is None else _Found(entry, shown, "vacuous" if shown.vacuous else "holds")
 
 
 def _line(name: str, group: list[_Found]) -> Check:

@@ -13,9 +13,10 @@ from engine.theory.conditioning import gaussian_condition, log10_condition
 from wnt_tui.charts.lines import Series
 from wnt_tui.charts.number_format import at_least
 from wnt_tui.panels.moment import Moment, first_moment, moment
+from wnt_tui.panels.pairing import metric_text
 from wnt_tui.panels.panel import LinePanel
 from wnt_tui.panels.series import Line, layer_series
-from wnt_tui.panels.words import Note, rank_words, text_at_cursor
+from wnt_tui.panels.words import Note, rank_words
 from wnt_tui.session.snapshot import PanelView
 
 Array = NDArray[np.float64]
@@ -35,12 +36,12 @@ class ConditioningPanel(LinePanel):
     about = (
         "log₁₀ of the condition number of each layer's feature Gram matrix at the cursor, at step 0 and at infinite "
         "width. On a logarithmic axis an exponential fall with depth (claim a) is a straight line. Triangles are "
-        "lower bounds: there λ_min is at or below what float64 can tell from zero. “bound” is what Lemma 12 and "
-        "Definition 6 guarantee at infinite width from the input alone; “random matrix” what features would have if "
-        "they were independent and normal, κ = ((√w + √n)/(√w − √n))² (B.2), for n below the width. With more "
-        "examples than neurons G is singular whatever the weights: λmin is 0 and the logarithm is the most that "
-        "float64 can tell. The tangent kernel at the cursor is an estimate; beside it stands its limit Θ at infinite "
-        "width. A line that would squeeze the others is named “off scale” and not drawn."
+        "lower bounds: there λ_min is at or below what float64 can resolve. “bound” is what Lemma 12 and Definition "
+        "6 guarantee at infinite width from the input alone; “random matrix” what features would have if they were "
+        "independent and normal, κ = ((√w + √n)/(√w − √n))² (B.2), for n below the width. With more examples than "
+        "neurons G is singular whatever the weights: λmin is 0 and the logarithm is the most that float64 can "
+        "resolve. The tangent kernel at the cursor is an estimate; beside it stands its limit Θ at infinite width. A "
+        "line that would squeeze the others is named “off scale” and not drawn."
     )
     compares = (Line("log10_cond", "now"),)
 
@@ -53,7 +54,9 @@ class ConditioningPanel(LinePanel):
         wide = Series("∞ width", now.x, infinite, 2, "dotted", points=True, bounds=~sure)
         # Beside nothing measured there is nothing to compare.
         known = any(np.isfinite(line.y).any() for line in (now, first, wide))
-        random = _random_matrix(view) if known else np.nan
+        kappa = gaussian_condition(view.snapshot.config.width, view.snapshot.config.examples)
+        # For n ≥ width Gaussian features have no λ_min to speak of.
+        random = 2.0 * np.log10(kappa) if known and np.isfinite(kappa) else np.nan
         return [
             Series("random matrix", now.x[1:], np.full(now.x.size - 1, random), 4, "sparse", optional=True),
             Series("bound", now.x, _bound(start), 3, "dashdot", optional=True),
@@ -84,18 +87,12 @@ class ConditioningPanel(LinePanel):
         return [f"layer {layer}", f"now {texts[0]}", f"step {start.step} {texts[1]}", f"∞ {wide}"]
 
 
-def _random_matrix(view: PanelView) -> float:
-    """log₁₀κ(G) of Gaussian features, NaN where n ≥ width leaves them no λ_min to speak of."""
-    kappa = gaussian_condition(view.snapshot.config.width, view.snapshot.config.examples)
-    return 2.0 * float(np.log10(kappa)) if np.isfinite(kappa) else float("nan")
-
-
 def _kernel_words(view: PanelView, now: Moment, start: Moment) -> str:
     """log₁₀κ of the tangent kernel beside that of its limit: ``tangent kernel ≈ 1.77, infinite width 1.65``."""
     name = "ntk_log10_cond"
     if not np.isfinite(view.snapshot.value(name, now.step)):
         return ""
-    text = f"tangent kernel {text_at_cursor(replace(view, cursor=now.step), name, 3)}"
+    text = f"tangent kernel {metric_text(replace(view, cursor=now.step), name, 3)}"
     values, examples = start.at(now.config.depth - 1), now.config.examples
     low, high = (values.get(f"infinite_ntk_lambda_{end}", np.nan) for end in ("min", "max"))
     limit = float(log10_condition(low, high, examples))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from engine.session.rows import LayerBlocks
 from wnt_tui.charts.lines import Series
 from wnt_tui.panels.moment import moment
 from wnt_tui.panels.overlay import MainLine
@@ -16,7 +15,6 @@ from wnt_tui.panels.series import Line, band_series
 from wnt_tui.panels.words import Note, rank_words, why_empty
 from wnt_tui.session.snapshot import PanelView
 
-_SMALLEST = Line("lambda_min", "λmin", 0)
 _BOUNDS = (
     Line("eq13_weights", "ΔW", 5, "sparse"),
     Line("eq13_features", "ΔF", 3, "dashdot"),
@@ -40,12 +38,16 @@ class EigenvaluePanel(LinePanel):
         "the rank is at most the width: then there is nothing to bound."
     )
     log_default = True
-    lines = (*_BOUNDS, _SMALLEST)  # the weakest bound first, so that the strongest is drawn on top
+    lines = (*_BOUNDS, Line("lambda_min", "λmin"))  # the weakest bound first, so that the strongest is drawn on top
 
     def series(self, view: PanelView) -> list[Series]:
         """λ_min and its bounds at the selected layer."""
-        bands = self._bands(view)
-        return [band_series(bands[line.metric], view.layer, line, _here(view, line.metric)) for line in self.lines]
+        names, layer, now = tuple(line.metric for line in self.lines), view.layer, moment(view)
+        bands = view.snapshot.layers.bands(names, view.first, view.last, max(2 * view.width, 2), layer)
+        here = [now.value(name, layer) if now.step == view.cursor else np.nan for name in names]
+        return [
+            band_series(bands[line.metric], layer, line, value) for line, value in zip(self.lines, here, strict=True)
+        ]
 
     def notes(self, view: PanelView) -> list[Note]:
         """A rank below n, an eigenvalue that is not resolved, and the bounds that are vacuous."""
@@ -64,10 +66,9 @@ class EigenvaluePanel(LinePanel):
 
     def compared(self, view: PanelView) -> Sequence[MainLine]:
         """λ_min of the selected layer."""
-        line = replace(_SMALLEST, label=f"λmin layer {view.layer}")
-        now, name = moment(view), line.metric
-        series = band_series(self._bands(view)[name], view.layer, line, _here(view, name))
-        return [MainLine(series, now.text(name, view.layer, marked=True) * (now.step == view.cursor))]
+        series, now = self.series(view)[-1], moment(view)
+        text = now.text("lambda_min", view.layer, marked=True) if now.step == view.cursor else ""
+        return [MainLine(replace(series, name=f"λmin layer {view.layer}"), text)]
 
     def values(self, view: PanelView) -> list[str]:
         """λ_min, why it is 0, and its bounds, the strongest first."""
@@ -82,26 +83,16 @@ class EigenvaluePanel(LinePanel):
             parts.append(f"{line.label} {text}")
         return parts
 
-    def _bands(self, view: PanelView) -> Mapping[str, LayerBlocks]:
-        names = tuple(line.metric for line in self.lines)
-        return view.snapshot.layers.bands(names, view.first, view.last, max(2 * view.width, 2), view.layer)
-
-
-def _here(view: PanelView, name: str) -> float:
-    """A metric of the selected layer at the cursor, NaN if it is not known there."""
-    now = moment(view)
-    return now.value(name, view.layer) if now.step == view.cursor else float("nan")
-
 
 def _vacuous_words(bounds: list[Series]) -> list[str]:
-    """The bounds vacuous all along, and those from a step on: ``vacuous: ΔW``, ``vacuous from: fro 1, op 3``."""
-    throughout: list[str] = []
-    later: list[tuple[float, str]] = []
+    """The bounds vacuous all along, and those from a step on: ``vacuous: ΔW``, ``vacuous from: fro/ΔF 1, op 3``."""
+    since: dict[float, list[str]] = {}
     for line in bounds:
         useful = np.flatnonzero(line.y > 0)
-        if line.x.size and not useful.size:
-            throughout.append(line.name)
-        elif line.x.size and useful[-1] < line.x.size - 1:
-            later.append((float(line.x[useful[-1] + 1]), line.name))
-    since = ", ".join(f"{name} {step:g}" for step, name in sorted(later))
-    return [f"vacuous: {'/'.join(throughout)}" * bool(throughout), since and f"vacuous from: {since}"]
+        if line.x.size and (not useful.size or useful[-1] < line.x.size - 1):
+            since.setdefault(float(line.x[useful[-1] + 1]) if useful.size else -np.inf, []).append(line.name)
+    if len(since) == 1 and len(bounds) == sum(map(len, since.values())):
+        return [f"all vacuous from step {step:g}" if step > -np.inf else "all vacuous" for step in since]
+    throughout = "/".join(since.pop(-np.inf, []))
+    later = ", ".join(f"{'/'.join(names)} {step:g}" for step, names in sorted(since.items()))
+    return [throughout and f"vacuous: {throughout}", later and f"vacuous from: {later}"]

@@ -29,7 +29,7 @@ class HeatPanel(Panel):
         "log₁₀ of the condition number of every layer's Gram matrix at every step; the input is the bottom row, "
         "yellow is ill-conditioned (without colours: dense). A cell that stands for several steps or layers shows "
         "the worst of them. Blank cells were not measured. “≥” marks a lower bound: λmin is at or below what float64 "
-        "can tell from zero, or, with more examples than neurons, exactly 0 because the rank is at most the width."
+        "can resolve, or, with more examples than neurons, exactly 0 because the rank is at most the width."
     )
     compares = (Line("log10_cond", "log₁₀κ"),)
 
@@ -72,6 +72,9 @@ def _heat_map(view: PanelView, palette: Palette) -> HeatMap:
     stops = band.last + (snapshot.config.every - 1)
     if stops.size > 1:
         stops[:-1] = np.minimum(stops[:-1], np.maximum(band.first[1:] - 1, band.last[:-1]))
+    now = moment(view)
+    deficient = now.rank_deficient()
+    only_rank = deficient.any() and not (now.unresolved() & ~deficient).any()
     return HeatMap(
         starts=band.first,
         stops=stops,
@@ -83,14 +86,7 @@ def _heat_map(view: PanelView, palette: Palette) -> HeatMap:
         log=view.log,
         # At λ_min ≤ ρ it is only a lower bound; less a rounding error.
         ceiling=-float(np.log10(resolution(1.0, snapshot.config.examples))) - 1e-6,
-        beyond=_why_beyond(view),
+        beyond="(rank: λmin = 0)" if only_rank else "(λmin ≤ ρ)",
         name=f"{'dense' if palette.name == 'mono' else 'yellow'} = ill-conditioned",
         message=why_empty(view, "log10_cond"),
     )
-
-
-def _why_beyond(view: PanelView) -> str:
-    """Why λ_min is too small to be told from 0: where all layers at the cursor agree, the rank."""
-    now = moment(view)
-    deficient = now.rank_deficient()
-    return "(rank: λmin = 0)" if deficient.any() and not (now.unresolved() & ~deficient).any() else "(λmin ≤ ρ)"

@@ -6,7 +6,7 @@ from wnt_tui.charts.lines import Series
 from wnt_tui.panels.pairing import estimator_note, lemma13_series, lemma13_text
 from wnt_tui.panels.panel import LinePanel, Number
 from wnt_tui.panels.series import Line
-from wnt_tui.panels.words import Note, diverged_note
+from wnt_tui.panels.words import Note
 from wnt_tui.session.snapshot import PanelView
 
 
@@ -45,7 +45,9 @@ class LossPanel(LinePanel):
 
     def notes(self, view: PanelView) -> list[Note]:
         """Divergence, and the L that was chosen."""
-        return diverged_note(view) + estimator_note(view)
+        steps = [event.step for event in view.snapshot.events if event.kind == "diverged"]
+        inside = [(f"diverged at step {step}", "bad") for step in steps if view.first <= step <= view.last]
+        return inside[:1] + estimator_note(view)
 
     def values(self, view: PanelView) -> list[str]:
         """The numbers, Lemma 13 after the losses."""

@@ -39,12 +39,8 @@ class Moment:
 
     def by_layer(self, name: str) -> Array:
         """A metric of the layers with a Gram matrix, shape (depth,), NaN where it was not computed."""
-        out = np.full(self.config.depth, np.nan)
-        values = self.values.get(name)
-        if values is not None:
-            part = np.asarray(values, dtype=np.float64)[: out.size]
-            out[: part.size] = part
-        return out
+        known = np.asarray(self.values.get(name, ()), dtype=np.float64)[: self.config.depth]
+        return np.append(known, np.full(self.config.depth - known.size, np.nan))
 
     def at(self, layer: int) -> dict[str, float]:
         """All metrics at one layer by name."""

@@ -1,11 +1,11 @@
-"""Several sessions in one panel: the lines that matter most of each, told apart by letter, colour, marker and dash."""
+"""Several sessions in one panel: the lines that matter most of each, distinct by letter, colour, marker and dash."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import zip_longest
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from engine.catalogue.numerals import MISSING
 from wnt_tui.charts.lines import Series
@@ -27,15 +27,8 @@ Axis = Literal["step", "layer"]
 """What the horizontal axis of a panel counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class MainLine:
-    """A line of one session that is worth comparing.
-
-    Attributes:
-        series: The line, named without the session's letter.
-        text: Its value at the cursor, as it is to be read; empty where there is none.
-        remark: What is to be said of it, such as that it belongs to an earlier step; may be empty.
-    """
+class MainLine(NamedTuple):
+    """A line of one session that is compared, its value at the cursor as text, and a remark; both may be empty."""
 
     series: Series
     text: str

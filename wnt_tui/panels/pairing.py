@@ -14,22 +14,18 @@ from engine.theory import pairings
 from engine.theory.activation import ACTIVATIONS
 from engine.theory.pairings import FORMULAS, STORED, Estimator, Formula
 from wnt_tui.charts.lines import Series
-from wnt_tui.charts.number_format import signed
+from wnt_tui.charts.number_format import signed, value_text
 from wnt_tui.panels.moment import moment
 from wnt_tui.panels.reduction import derived
 from wnt_tui.panels.series import Line, layer_series, row_series, rows_in_view, step_series
-from wnt_tui.panels.words import Note, text_at_cursor
+from wnt_tui.panels.words import Note
 from wnt_tui.session.snapshot import PanelView
 
 Array = NDArray[np.float64]
 
 ESTIMATOR_NAMES: dict[Estimator, str] = {
-    "hessian": "Hessian",
-    "ggn": "GGN",
-    "step": "step",
-    "secant": "secant",
-    "bound": "bound",
-}
+    "hessian": "Hessian", "ggn": "GGN", "step": "step", "secant": "secant", "bound": "bound"
+}  # fmt: skip
 """As panel 6 names them."""
 
 PAIRED: dict[str, tuple[Formula, str]] = {
@@ -58,9 +54,12 @@ def metric_text(view: PanelView, name: str, digits: int = 4) -> str:
     """A metric at the cursor as it is to be read, predictions with the chosen L; empty if it is not measured."""
     if metric(name).scope != "step":
         return moment(view).text(name, view.layer, digits)
+    snapshot, config, value = view.snapshot, view.snapshot.config, math.nan
     if name not in PAIRED or view.estimator is None:
-        return text_at_cursor(view, name, digits)
-    snapshot, value = view.snapshot, math.nan
+        if not metric(name).is_measured(config.measure):
+            return ""
+        values, kind = snapshot.values_at(view.cursor), metric(name).kind_in(config)
+        return value_text(name, values, kind, examples=config.examples, digits=digits)
     index = snapshot.index_of(view.cursor)
     if index >= 0 and int(snapshot.step[index]) == view.cursor:
         value = float(_paired(view, name, view.estimator, slice(index, index + 1))[0])
@@ -76,7 +75,7 @@ def lemma13_series(view: PanelView, line: Line) -> Series:
 def lemma13_text(view: PanelView) -> str:
     """Lemma 13 under the cursor, or at the end of its line where it starts there: ``Lemma 13 at step 30 0.312``."""
     if view.estimator is None and view.cursor >= view.snapshot.last_step:
-        text = text_at_cursor(view, "lemma13_bound", 3)
+        text = metric_text(view, "lemma13_bound", 3)
         return text and f"Lemma 13 {text}"
     line = _lemma13(view)
     if line.end < 0:

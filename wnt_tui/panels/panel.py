@@ -9,9 +9,9 @@ from typing import ClassVar, NamedTuple
 from rich.text import Text
 from textual.strip import Strip
 
+from engine.catalogue.explanation import Explanation, explain
 from engine.config import RunConfig
 from wnt_tui.charts.lines import LineChart, Reference, Series, draw_lines
-from wnt_tui.panels.help_text import entry_help
 from wnt_tui.panels.moment import moment
 from wnt_tui.panels.overlay import Axis, MainLine, compared_values, overlaid, sessions_of
 from wnt_tui.panels.pairing import metric_series, metric_text
@@ -97,8 +97,6 @@ class Panel(ABC):
 
     def help(self, config: RunConfig | None = None) -> Text:
         """The panel's help in the theory's words; a run decides which statements are theorems."""
-        from engine.catalogue.explanation import explain
-
         text = Text.assemble((f"{self.key} {self.title}", "bold"), f"\n\n{self.about}\n")
         for name in self.metrics + self.inequalities:
             text.append("\n").append_text(entry_help(explain(name, config)))
@@ -153,3 +151,14 @@ class LinePanel(Panel):
             message=self.message(view),
         )
         return draw_lines(chart, view.width, view.height, palette)
+
+
+def entry_help(entry: Explanation) -> Text:
+    """An explanation as a paragraph, which ends in a newline."""
+    # An inequality has no symbol: its formula is what it is known by.
+    text = Text.assemble((entry.symbol or entry.formula, "bold"), (f"  {entry.name}", "dim"), f"\n  {entry.meaning}\n")
+    if entry.symbol and entry.formula:
+        text.append(f"  = {entry.formula}\n", style="italic")
+    for about, fact in entry.facts:
+        text.append(f"  {about}: {fact}\n", style="dim")
+    return text

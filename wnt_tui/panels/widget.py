@@ -1,7 +1,6 @@
 """The Textual widget of one panel.
 
-It is drawn when it is on the screen and something it is drawn from changed. Of the new strips only rows that differ
-from those on the screen are repainted, which saves a slow link most of what it would carry.
+It is drawn when it is on the screen and what it shows has changed; only rows that differ are repainted.
 """
 
 from __future__ import annotations
@@ -115,7 +114,7 @@ class PanelWidget(Widget, can_focus=True):
         view = self._view
         if view is None:
             return (self.size, id(self._palette))
-        # The name tells two sessions apart whose versions happen to agree.
+        # Versions of two sessions may happen to agree; their names do not.
         versions = tuple((shown.name, shown.version) for shown in (view.snapshot, *view.others))
         place = (view.cursor, view.first, view.last, view.layer, view.estimator)
         return (versions, place, self.size, self.log_axis, id(self._palette))

@@ -1,4 +1,4 @@
-"""Wording that panels share: values at the cursor, ranges of layers, and why there is nothing to draw."""
+"""Wording that panels share: ranges of layers, why λ_min is 0, and why there is nothing to draw."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.catalogue import metric
-from wnt_tui.charts.number_format import value_text
 from wnt_tui.session.snapshot import PanelView
 
 Note = tuple[str, str]
@@ -19,14 +18,6 @@ _NO_ROWS = {
     "stopped": "no data — the engine was stopped before step 0",
     "finished": "no data — the engine ended before step 0",
 }
-
-
-def text_at_cursor(view: PanelView, name: str, digits: int = 4) -> str:
-    """A step metric at the cursor as it is to be read; empty for a metric that this run does not measure."""
-    entry, config, values = metric(name), view.snapshot.config, view.snapshot.values_at(view.cursor)
-    if not entry.is_measured(config.measure):
-        return ""
-    return value_text(name, values, entry.kind_in(config), examples=config.examples, digits=digits)
 
 
 def layer_ranges(chosen: NDArray[np.bool_]) -> str:
@@ -66,9 +57,3 @@ def why_empty(view: PanelView, name: str) -> str:
         return f"the first row is step {int(snapshot.step[0])}"
     every = snapshot.config.every
     return "no finite values here" + f" (measured at every {every}th step)" * (every > 1)
-
-
-def diverged_note(view: PanelView) -> list[Note]:
-    """A note for a run that diverged inside the window, or none."""
-    steps = [event.step for event in view.snapshot.events if event.kind == "diverged"]
-    return [(f"diverged at step {step}", "bad") for step in steps if view.first <= step <= view.last][:1]
