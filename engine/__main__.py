@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from engine.session.liveness import EngineLock
 
 _DIVERGED = 3
-Training = Run | Resume | Branch
 
 # Before torch is imported: OpenMP's threads spin while they wait, by default for so long that where anything else runs
 # (a viewer, a second engine) they occupy cores that have work to do: rows took ten times as long beside two busy
@@ -56,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     request = requests.Request()
     try:
         request = requests.parse_request(arguments)
-        if isinstance(request, Training):
+        if isinstance(request, Run | Resume | Branch):
             return _train(request)
         signals.use_defaults()
         return _look_up(request)
@@ -78,7 +77,7 @@ def _complain(error: WntError, request: requests.Request) -> None:
     print(f"wnt-tui: {error}", file=sys.stderr)
 
 
-def _train(request: Training) -> int:
+def _train(request: Run | Resume | Branch) -> int:
     from engine.runner.progress import Lines, Report
     from engine.runner.signal_watch import not_begun
     from engine.session.liveness import EngineLock
@@ -96,7 +95,7 @@ def _train(request: Training) -> int:
         return _train_locked(request, lock, report)
 
 
-def _train_locked(request: Training, lock: EngineLock, report: Report) -> int:
+def _train_locked(request: Run | Resume | Branch, lock: EngineLock, report: Report) -> int:
     from engine.runner import outcome as outcomes
     from engine.runner import run as runs
     from engine.runner.signal_watch import SignalWatch

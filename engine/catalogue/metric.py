@@ -34,7 +34,11 @@ COST_WORDS: dict[Cost, str] = {
 MeasureSet = Literal["none", "core", "all"]
 """Measurement sets, each containing the one before."""
 
-_SETS: tuple[str, ...] = get_args(MeasureSet)
+
+def includes(measure: str, other: MeasureSet) -> bool:
+    """Whether a measurement set contains another, or is it."""
+    sets: tuple[str, ...] = get_args(MeasureSet)
+    return sets.index(measure) >= sets.index(other)
 
 
 class Network(Protocol):
@@ -130,7 +134,7 @@ class Metric:
 
     def is_measured(self, measure: str) -> bool:
         """Whether a run with ``--measure MEASURE`` has it."""
-        return _SETS.index(measure) >= _SETS.index(self.measured_in)
+        return includes(measure, self.measured_in)
 
     def kind_in(self, network: Network) -> Kind:
         """The kind in a network: its activation or its loss may break a theorem, or complete one."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import get_args
 
-from engine.catalogue.metric import MeasureSet
+from engine.catalogue.metric import includes
 from engine.measure.base import Findings, Measurement, RowContext, State
 from engine.measure.curvature import Curvature
 from engine.measure.kernel_spectrum import KernelSpectrum
@@ -183,11 +182,8 @@ STANDARD: tuple[type[Measurement], ...] = (
 )
 """All measurements, costly ones cheapest first."""
 
-_SETS: tuple[str, ...] = get_args(MeasureSet)
-
 
 def standard(measure: str, *instead: Measurement) -> list[Measurement]:
     """The measurements of a set, some taken instead of those of the same name; others are added."""
-    sets = _SETS[: _SETS.index(measure) + 1]
-    chosen = {of.name: of() for of in STANDARD if of.measured_in in sets}
+    chosen = {of.name: of() for of in STANDARD if includes(measure, of.measured_in)}
     return list((chosen | {one.name: one for one in instead}).values())
