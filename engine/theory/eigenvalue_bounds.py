@@ -8,10 +8,9 @@ With F = A/√width, G = FFᵀ, and Δ the change since initialisation, five run
     features     max(0, σ_min(F_0) − ‖ΔF‖_F)²
     weights      max(0, σ_min(F_0) − D_m/√width_m)²       D_m from the weights alone, see feature_distance
 
-Always op ≥ fro and features_op ≥ features ≥ weights; the two families cross. Before Eq. 13 the paper asks
-that the operators be invertible and σ_min(A)‖A − B‖ < 1: neither is needed. It takes A = G; "the right
-hand side can be expanded in terms of the distance between weights" is the last rung. A rung at or below 0
-says nothing: vacuous.
+Always op ≥ fro and features_op ≥ features ≥ weights; the two families cross. Before Eq. 13 the paper asks that the
+operators be invertible and σ_min(A)‖A − B‖ < 1: neither is needed. It takes A = G; "the right hand side can be expanded
+in terms of the distance between weights" is the last rung. A rung at or below 0 says nothing: vacuous.
 
 A norm ‖Δ·‖₂ that products found is an estimate: widened by its residual it may still be too small, if another singular
 value is larger, and the rung too good; or too large, though never needlessly above ‖Δ·‖_F, which is exact.

@@ -9,9 +9,8 @@ at least 1 because the gradient of a mean is no longer than the longest,
 
     bound² = M²/(2nδ) + (24M ε_A/δ)(r + r²/(n−1)),
 
-so nothing about the network can push it below its value at r = 1, the floor, which is at least √(24M
-ε_A/δ). A bound below M therefore needs ε_A < δM/24 and n > 1/(2δ), and those do not suffice. Cross-entropy
-is not PL: heuristic there.
+so nothing about the network can push it below its value at r = 1, the floor, which is at least √(24M ε_A/δ). A bound
+below M therefore needs ε_A < δM/24 and n > 1/(2δ), and those do not suffice. Cross-entropy is not PL: heuristic there.
 
 Arguments everywhere: ε_A the risk gap, G, μ, M the largest possible loss (an estimate for unbounded losses), n the
 number of training examples, δ the failure probability.

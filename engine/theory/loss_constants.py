@@ -3,7 +3,7 @@
 mse, ½‖softmax(o) − y‖² (the paper's "MSE", which its lemmas do not cover): along two classes ℓ = q², q the
 share of the wrong one, ‖∇‖ = 2√2q²(1−q), largest at q = 2/3, and the curvature is 4q²(1−q)(2−3q), extreme
 where 12q² − 15q + 4 = 0. More classes give nothing larger (found numerically; a test searches). Not convex.
-mse_logits, ½‖o − y‖²: ∇²= I, ‖∇‖ = √(2ℓ), unbounded. Lemma 5 says G ≤ 2ℓ and L ≤ N: neither.
+mse_logits, ½‖o − y‖²: ∇² = I, ‖∇‖ = √(2ℓ), unbounded. Lemma 5 says G ≤ 2ℓ and L ≤ N: neither.
 cross_entropy, −o_y + log Σe^o: ∇ = p − y, ‖∇‖ ≤ √2; ∇² = diag p − ppᵀ ⪯ ½. Lemma 6 says 2 for both: true
 but loose; what it calls weakly convex is convex.
 """
