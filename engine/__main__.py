@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
         signals.use_defaults()
         return _look_up(request)
     except WntError as error:
-        _complain(error, request)
+        _print_error(error, request)
         return error.exit_code
     except signals.Interrupted as interrupted:
         return signals.exit_code(interrupted.number)
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
 
 
-def _complain(error: WntError, request: requests.Request) -> None:
+def _print_error(error: WntError, request: requests.Request) -> None:
     if request.debug:
         traceback.print_exception(error)
     print(f"wnt-tui: {error}", file=sys.stderr)
@@ -114,7 +114,7 @@ def _train_locked(request: Run | Resume | Branch, lock: EngineLock, report: Repo
     except WntError as error:
         if watch.number is None:
             raise
-        _complain(error, request)
+        _print_error(error, request)
         raise signals.Interrupted(watch.number) from None
     if not request.live:
         if request.plot:

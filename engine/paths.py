@@ -4,7 +4,7 @@ A file name is bytes: it may be no UTF-8, or hold line breaks and escape sequenc
 session or printed as JSON holds it escaped: a byte that is no UTF-8 as ``\xe9``, a control character as ``\n``,
 ``\x1b`` or ``\u202e``, a backslash as two. What is shown can be given back wherever a path is taken.
 
-Imports nothing of the engine's and nothing slow: errors, options and sessions all stand on it.
+Nothing of the engine is imported and nothing slow: errors, options and sessions import this file.
 """
 
 from __future__ import annotations

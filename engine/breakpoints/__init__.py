@@ -1,4 +1,4 @@
-"""Theory breakpoints: conditions on a row's numbers at which a run pauses, stops or leaves a note.
+"""Theory breakpoints: conditions on a row's numbers at which a run pauses, stops or records an event.
 
 What is exported here needs no numpy: options are checked before anything heavy is imported.
 """

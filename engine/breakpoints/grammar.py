@@ -1,4 +1,4 @@
-"""Breakpoints read from text; every complaint points at a column.
+"""Breakpoints read from text; every error names a column.
 
 ::
 
@@ -188,7 +188,7 @@ def _unknown(text: str, offset: int, name: str) -> BreakpointError:
 
 
 def _expected(text: str, wanted: str, offset: int | None, hint: str = "") -> BreakpointError:
-    """Complain of what stands at an offset, or after the spaces there."""
+    """The error that something else stands at an offset, or after the spaces there, than was wanted."""
     found = next((piece for piece in _PIECES.finditer(text, offset or 0) if not piece.group().isspace()), None)
     shown, place = ("the end", len(text)) if found is None else (repr(found.group()), found.start())
     return _fail(text, place, f"{wanted} expected, not {shown}", hint)

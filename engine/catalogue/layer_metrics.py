@@ -102,7 +102,7 @@ _EQ13 = (
         "eq13_weights", "Eq13 ‖ΔW‖", "1", "layer", "estimate", "spectrum", "core", "Eq. 13, [22]",
         "max(0, σ_min(F_0) − D_m/√width_m)², D_l = p₁(‖W_l‖₂D_{l−1} + ‖ΔW_l‖₂‖A_{l−1}(0)‖_F), "
         "D_0 = 0; with bias √n‖Δb_l‖ inside, times max_i 2√w/(‖u_i(0)‖ + ‖u_i‖) where rows are renormalised",
-        "Lower bound on λ_min from the distance of the weights alone, the weakest rung; ‖·‖₂ as products find it.",
+        "Lower bound on λ_min from the distance of the weights alone, the weakest; ‖·‖₂ as products find it.",
         _EQ13_PAPER, log=True,
         vacuous="at 0",
     ),

@@ -86,7 +86,7 @@ def check(path: str | Path) -> Path:
         with zipfile.ZipFile(path) as archive:
             sizes = {info.filename: info.file_size for info in archive.infolist()}
     except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError):
-        # What zipfile was seen to raise for damaged and for foreign files: all mean the same to whoever named one.
+        # zipfile raises these for damaged files and for files of another kind alike.
         raise DataError(f"{path} is not an .npz file.", _FORM) from None
     except OSError as error:
         raise _unreadable(path, error) from None

@@ -10,7 +10,7 @@ from engine.errors import DataError
 INPUTS = 256
 CLASSES = 10
 MAX_EXAMPLES = 100_000
-"""There is no end to random numbers, but there is to memory: these are 200 MB."""
+"""Limited for the sake of memory: these are 200 MB."""
 _TRAIN_STREAM, _TEST_STREAM, _TEACHER_STREAM = 3, 4, 5
 
 

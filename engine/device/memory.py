@@ -1,4 +1,4 @@
-"""Full memory, the processor's or the device's: an ordinary end with a sentence."""
+"""Full memory, of the processor or the device, as an error with a way out."""
 
 from __future__ import annotations
 

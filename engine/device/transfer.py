@@ -30,7 +30,7 @@ class Transfer:
         return Arrival(self, len(self._arrived) + len(self._waiting) - 1)
 
     def close(self) -> None:
-        """Let go of everything: nothing will be read any more."""
+        """Release all tensors: nothing will be read any more."""
         self._waiting, self._arrived = [], []
 
     def arrived(self, number: int) -> Host:

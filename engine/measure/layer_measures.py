@@ -23,7 +23,7 @@ from engine.measure.layer_threads import LayerThreads
 from engine.measure.row_norms import RowNorms, squared_norm
 from engine.measure.weight_norms import WeightNorms
 from engine.model.base import Model, Pass
-from engine.theory.eigenvalue_bounds import feature_distance, ladder
+from engine.theory.eigenvalue_bounds import eq13_bounds, feature_distance
 from engine.theory.gershgorin import Gershgorin, gershgorin
 
 
@@ -121,7 +121,7 @@ class LayerMeasures(Measurement):
             put("weight_distance", m + 1, distances[m])
         for m, distance in enumerate(self._feature_distances(run, norms, weight_norms, distances)):
             moved = rows[m].moved
-            rungs = ladder(
+            bounds = eq13_bounds(
                 self._initial.lambda_min[m],
                 gram_op=moved.gram_op,
                 gram_fro=moved.gram_fro,
@@ -129,7 +129,7 @@ class LayerMeasures(Measurement):
                 features_fro=moved.features_fro,
                 weights=distance / math.sqrt(run.features[m].shape[1]),
             )
-            for name, value in rungs.items():
+            for name, value in bounds.items():
                 put(name, m, value)
         return Findings({"distance_init": self._distance}, table)
 
@@ -228,7 +228,7 @@ class LayerMeasures(Measurement):
     def _feature_distances(
         self, run: Pass, norms: RowNorms, weight_norms: list[float], distances: list[float]
     ) -> list[float]:
-        """D_0 … D_{L−1}: bounds on ‖A_m − A_m(0)‖_F from the weights alone (the last rung of Eq. 13)."""
+        """D_0 … D_{L−1}: bounds on ‖A_m − A_m(0)‖_F from the weights alone (the last bound of Eq. 13)."""
         initial, chain, depth = self._initial, run.chain, self.model.depth
         assert initial is not None
         if chain is None:

@@ -1,6 +1,6 @@
-"""Lower bounds on λ_min(G^m) during training from how far things have moved (Eq. 13; Fig. 2b, 9).
+"""Lower bounds on λ_min(G^m) during training from how far G, features or weights have moved (Eq. 13; Fig. 2b, 9).
 
-With F = A/√width, G = FFᵀ, and Δ the change since initialisation, five rungs:
+With F = A/√width, G = FFᵀ, and Δ the change since initialisation:
 
     op           λ_min(G_0) − ‖ΔG‖₂                      Weyl
     fro          λ_min(G_0) − ‖ΔG‖_F
@@ -10,10 +10,10 @@ With F = A/√width, G = FFᵀ, and Δ the change since initialisation, five run
 
 Always op ≥ fro and features_op ≥ features ≥ weights; the two families cross. Before Eq. 13 the paper asks that the
 operators be invertible and σ_min(A)‖A − B‖ < 1: neither is needed. It takes A = G; "the right hand side can be expanded
-in terms of the distance between weights" is the last rung. A rung at or below 0 says nothing: vacuous.
+in terms of the distance between weights" is the last bound. A bound at or below 0 says nothing: vacuous.
 
 A norm ‖Δ·‖₂ that products found is an estimate: widened by its residual it may still be too small, if another singular
-value is larger, and the rung too good; or too large, though never needlessly above ‖Δ·‖_F, which is exact.
+value is larger, and the bound too good; or too large, though never needlessly above ‖Δ·‖_F, which is exact.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def feature_distance(
     return defined(previous, stretch * p1 * moved)
 
 
-def ladder(
+def eq13_bounds(
     initial_lambda_min: FloatOrArray,
     *,
     gram_op: FloatOrArray | float,
@@ -76,7 +76,7 @@ def ladder(
     features_fro: FloatOrArray | float,
     weights: FloatOrArray | float,
 ) -> dict[str, FloatOrArray]:
-    """All five rungs by catalogue name, from λ_min(G_0), ‖ΔG‖₂, ‖ΔG‖_F, ‖ΔF‖₂, ‖ΔF‖_F and D_m/√width_m."""
+    """All five bounds by catalogue name, from λ_min(G_0), ‖ΔG‖₂, ‖ΔG‖_F, ‖ΔF‖₂, ‖ΔF‖_F and D_m/√width_m."""
     # ‖·‖₂ ≤ ‖·‖_F: where a spectral norm was found loosely, the Frobenius norm takes its place.
     return {
         "eq13_op": gram_bound(initial_lambda_min, np.minimum(gram_op, gram_fro)),

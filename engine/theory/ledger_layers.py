@@ -1,4 +1,4 @@
-"""Inequalities between the numbers of each layer's Gram matrix: Eq. 13's rungs and Gershgorin's discs.
+"""Inequalities between the numbers of each layer's Gram matrix: Eq. 13's bounds and Gershgorin's discs.
 
 Eigenvalues of G are widened by their resolution ρ.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from engine.theory.inequality import Inequality, Row, Term
 
-_RUNGS = {
+_BOUNDS = {
     "eq13_op": "λ_min(G_0) − ‖ΔG‖₂",
     "eq13_features_op": "(σ_min(F_0) − ‖ΔF‖₂)₊²",
     "eq13_fro": "λ_min(G_0) − ‖ΔG‖_F",
@@ -19,12 +19,12 @@ _RUNGS = {
 }
 
 
-def _compared(row: Row, rung: str, other: str) -> Iterator[Term]:
-    """A rung is at most what it bounds, or another rung. λ_min(G_0), which it starts from, has a ρ of its own."""
+def _compared(row: Row, bound: str, other: str) -> Iterator[Term]:
+    """A bound is at most λ_min, or another bound. λ_min(G_0), which it starts from, has a ρ of its own."""
     for m in range(row.config.depth):
-        low, high = row.layer(rung, m), row.layer(other, m)
+        low, high = row.layer(bound, m), row.layer(other, m)
         slack = 4.0 * (row.layer("lambda_resolution", m) + row.spectral_rounding * abs(low))
-        if rung == "eq13_weights":
+        if bound == "eq13_weights":
             # The weights do not see ε, the rounding of F in Frobenius norm: (σ + ε)² − σ².
             jitter = row.rounding * math.sqrt(row.config.examples * max(row.layer("lambda_max", m), 0.0))
             slack += 2.0 * math.sqrt(max(low, 0.0)) * jitter + jitter * jitter
@@ -35,13 +35,13 @@ def _underestimated(norm: str) -> str:
     return f"{norm}, found by products, was underestimated, or " if norm else ""
 
 
-def _rung(name: str, why: str, norm: str = "") -> Inequality:
+def _bound(name: str, why: str, norm: str = "") -> Inequality:
     widened = "the resolution ρ of both λ_min and the rounding of float64"
     if name == "eq13_weights":
         widened += ", and the rounding of the activations"
     return Inequality(
         name=f"{name}_holds", group="Eq. 13", kind="estimate" if norm else "theorem", equation="Eq. 13",
-        left=_RUNGS[name], right="λ_min(G_t)", metrics=(name, "lambda_min"),
+        left=_BOUNDS[name], right="λ_min(G_t)", metrics=(name, "lambda_min"),
         meaning=f"{why} Says nothing at or below 0.",
         violated=f"It holds for any two matrices: {_underestimated(norm)}the distance from initialisation or λ_min is "
         "computed wrongly.",
@@ -52,8 +52,8 @@ def _rung(name: str, why: str, norm: str = "") -> Inequality:
 def _ordered(name: str, lower: str, upper: str, why: str, norm: str = "") -> Inequality:
     return Inequality(
         name=name, group="order of bounds", kind="estimate" if norm else "theorem", equation="Eq. 13",
-        left=_RUNGS[lower], right=_RUNGS[upper], metrics=(lower, upper),
-        meaning=f"{why} The rungs from G and those from F = A/√width cross.",
+        left=_BOUNDS[lower], right=_BOUNDS[upper], metrics=(lower, upper),
+        meaning=f"{why} The bounds from G and those from F = A/√width cross.",
         violated=f"A norm that bounds another from above came out smaller: {_underestimated(norm)}one of the two is "
         "computed wrongly.",
         widened="the resolution ρ, the rounding of float64, and for the weights the rounding of the activations",
@@ -78,11 +78,11 @@ def _gershgorin_upper(row: Row) -> Iterator[Term]:
 _BY_CONSTRUCTION = "holds by construction since the smaller of both is taken for"
 
 LAYERS = (
-    _rung("eq13_op", "Weyl: λ_min moves by no more than ‖G_t − G_0‖₂.", "‖ΔG‖₂"),
-    _rung("eq13_features_op", "Weyl for singular values of F = A/√width.", "‖ΔF‖₂"),
-    _rung("eq13_fro", "Weyl, with a norm that is never smaller."),
-    _rung("eq13_features", "Weyl for singular values, with a norm that is never smaller."),
-    _rung("eq13_weights", "Weyl for singular values, with what the weights' distance allows F to move.", "‖W‖₂"),
+    _bound("eq13_op", "Weyl: λ_min moves by no more than ‖G_t − G_0‖₂.", "‖ΔG‖₂"),
+    _bound("eq13_features_op", "Weyl for singular values of F = A/√width.", "‖ΔF‖₂"),
+    _bound("eq13_fro", "Weyl, with a norm that is never smaller."),
+    _bound("eq13_features", "Weyl for singular values, with a norm that is never smaller."),
+    _bound("eq13_weights", "Weyl for singular values, with what the weights' distance allows F to move.", "‖W‖₂"),
     _ordered("eq13_order_gram", "eq13_fro", "eq13_op", f"‖ΔG‖₂ ≤ ‖ΔG‖_F; {_BY_CONSTRUCTION} ‖ΔG‖₂."),
     _ordered("eq13_order_weights", "eq13_weights", "eq13_features", "‖ΔF‖_F ≤ D/√width.", "‖W‖₂"),
     _ordered(

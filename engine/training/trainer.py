@@ -108,7 +108,7 @@ class Trainer:
         return self._observer.carried()
 
     def restore(self, step: int, parameters: Sequence[Tensor], carried: State) -> StepRecord:
-        """Be where the run was after the row of a step, given θ of that row and what :meth:`carried` gave after it.
+        """Return to the state after the row of a step, given θ of that row and what :meth:`carried` gave after it.
 
         Returns:
             Loss, accuracy and gradient norm as the pass at θ gives them: those of the row, if θ is right.

@@ -675,7 +675,7 @@ def _(run: BruteForce, k: int, m: int) -> float:
 
 @cache
 def feature_distance(run: BruteForce, k: int, m: int) -> float:
-    """D_m of the last rung of Eq. 13, by recursion from the top."""
+    """D_m of the last bound of Eq. 13, by recursion from the top."""
     if m == 0:
         return 0.0
     now, then, n = run.rows[k], run.rows[0], len(run.problem.x)

@@ -74,7 +74,7 @@ CASES: dict[str, Problem] = {
 # More examples than neurons (rank), fewer neurons than inputs; and layers too wide for dense spectral norms.
 CASES["more examples than neurons"] = problem("tanh", False, False, "mse_logits", n=9, width=5, d=11)
 CASES["wide"] = problem("tanh", True, True, "cross_entropy", n=5, width=70, d=4, depth=3, rates=(0.05, 0.1))
-# Steps so small that no rung of Eq. 13 is vacuous at any layer.
+# Steps so small that no bound of Eq. 13 is vacuous at any layer.
 for _activation, _bias in itertools.product(NAMES, [True, False]):
     for _renormalize in (True, False):
         CASES[f"small steps, {_activation}, {_bias}, {_renormalize}"] = problem(

@@ -110,7 +110,7 @@ def test_layers_large_enough_to_be_followed_together_have_moved_by_what_they_hav
             now, then = found.run.features[m].numpy(), began[m].numpy()
             change, features = host_gram(now) - host_gram(then), (now - then) / 200**0.5
             sigma = np.linalg.svd(then / 200**0.5, compute_uv=False)[-1]
-            # The rungs solved for what they take off; spectral norms are found to a hundredth of their squares.
+            # The bounds solved for what they take off; spectral norms are found to a hundredth of their squares.
             gram_op, gram_fro = sigma**2 - table["eq13_op"][m], sigma**2 - table["eq13_fro"][m]
             assert gram_fro == pytest.approx(np.linalg.norm(change), rel=1e-9)
             assert 1 - 1e-9 <= gram_op / np.linalg.norm(change, 2) <= 1.006

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from engine.catalogue import LAYER_COLUMNS
 from engine.theory.activation import ACTIVATIONS, NormalizedActivation
 from engine.theory.eigenvalue_bounds import (
+    eq13_bounds,
     feature_bound,
     feature_distance,
     gram_bound,
-    ladder,
 )
 
 
@@ -82,7 +82,7 @@ def test_all_five_rungs_bound_the_smallest_eigenvalue_in_their_order(
         f0, f1 = a0 / math.sqrt(pair.width), a1 / math.sqrt(pair.width)
         g0, g1 = f0 @ f0.T, f1 @ f1.T
         assert float(np.linalg.norm(a1 - a0)) <= distances[m] * (1.0 + 1e-9) + 1e-12
-        rungs = ladder(
+        bounds = eq13_bounds(
             float(np.linalg.eigvalsh(g0)[0]),
             gram_op=float(np.linalg.norm(g1 - g0, 2)),
             gram_fro=float(np.linalg.norm(g1 - g0)),
@@ -92,11 +92,11 @@ def test_all_five_rungs_bound_the_smallest_eigenvalue_in_their_order(
         )
         actual = float(np.linalg.eigvalsh(g1)[0])
         slack = 1e-10 * (1.0 + float(np.linalg.norm(g1)))
-        assert set(rungs) <= set(LAYER_COLUMNS)
-        assert max(rungs.values()) <= actual + slack
-        assert rungs["eq13_op"] >= rungs["eq13_fro"] - slack
-        assert rungs["eq13_features_op"] >= rungs["eq13_features"] - slack
-        assert rungs["eq13_features"] >= rungs["eq13_weights"] - slack
+        assert set(bounds) <= set(LAYER_COLUMNS)
+        assert max(bounds.values()) <= actual + slack
+        assert bounds["eq13_op"] >= bounds["eq13_fro"] - slack
+        assert bounds["eq13_features_op"] >= bounds["eq13_features"] - slack
+        assert bounds["eq13_features"] >= bounds["eq13_weights"] - slack
 
 
 def test_the_two_families_cross() -> None:
@@ -107,8 +107,8 @@ def test_the_two_families_cross() -> None:
 
 
 def test_nothing_moved_gives_the_initial_eigenvalue_back() -> None:
-    rungs = ladder(0.25, gram_op=0.0, gram_fro=0.0, features_op=0.0, features_fro=0.0, weights=0.0)
-    assert list(rungs.values()) == pytest.approx([0.25] * 5)
+    bounds = eq13_bounds(0.25, gram_op=0.0, gram_fro=0.0, features_op=0.0, features_fro=0.0, weights=0.0)
+    assert list(bounds.values()) == pytest.approx([0.25] * 5)
 
 
 def test_gram_rungs_go_negative_and_feature_rungs_stop_at_zero_and_both_are_vacuous() -> None:
@@ -136,7 +136,7 @@ def test_dead_rows_under_renormalisation_leave_no_bound() -> None:
 
 def test_a_spectral_norm_that_was_found_loosely_counts_as_no_larger_than_the_frobenius_norm():
     norms = {"gram_fro": 0.1, "features_fro": 0.2, "weights": 0.3}
-    loose = ladder(0.25, gram_op=0.11, features_op=0.21, **norms)
-    tight = ladder(0.25, gram_op=0.1, features_op=0.2, **norms)
+    loose = eq13_bounds(0.25, gram_op=0.11, features_op=0.21, **norms)
+    tight = eq13_bounds(0.25, gram_op=0.1, features_op=0.2, **norms)
     assert loose == tight
-    assert ladder(0.25, gram_op=0.05, features_op=0.1, **norms)["eq13_op"] == 0.2
+    assert eq13_bounds(0.25, gram_op=0.05, features_op=0.1, **norms)["eq13_op"] == 0.2

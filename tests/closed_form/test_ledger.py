@@ -127,7 +127,7 @@ def test_a_doctored_row_yields_exactly_the_event_of_its_inequality(sound, name):
 @pytest.mark.parametrize(
     ("metric", "change", "expected"),
     [
-        ("lambda_min", lambda row, m: 0.0, {f"{rung}_holds" for rung in CATALOGUE if rung.startswith("eq13_")}),
+        ("lambda_min", lambda row, m: 0.0, {f"{bound}_holds" for bound in CATALOGUE if bound.startswith("eq13_")}),
         ("eq13_fro", lambda row, m: 1e3, {"eq13_fro_holds", "eq13_order_gram"}),
         ("eq13_features", lambda row, m: 1e3, {"eq13_features_holds", "eq13_order_features"}),
         ("eq13_weights", lambda row, m: 1e3, {"eq13_weights_holds", "eq13_order_weights"}),

@@ -60,7 +60,7 @@ def test_no_row_breaks_an_inequality_between_its_own_numbers(of: Problem) -> Non
             assert low >= -slack
             if n > (of.x.shape[1] if m == 0 else of.width):
                 assert low == 0
-            # Every rung of Eq. 13 is at most λ_min, in their guaranteed order.
+            # Every bound of Eq. 13 is at most λ_min, in their guaranteed order.
             op, fro = table["eq13_op"][m], table["eq13_fro"][m]
             f_op, f_fro, w = table["eq13_features_op"][m], table["eq13_features"][m], table["eq13_weights"][m]
             assert fro <= op + slack

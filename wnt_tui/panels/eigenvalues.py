@@ -1,4 +1,4 @@
-"""Panel 5: λ_min of the selected layer over training, above the five rungs of Eq. 13."""
+"""Panel 5: λ_min of the selected layer over training, above the five bounds of Eq. 13."""
 
 from __future__ import annotations
 
