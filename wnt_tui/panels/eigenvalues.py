@@ -44,10 +44,8 @@ class EigenvaluePanel(LinePanel):
         """λ_min and its bounds at the selected layer."""
         names, layer, now = tuple(line.metric for line in self.lines), view.layer, moment(view)
         bands = view.snapshot.layers.bands(names, view.first, view.last, max(2 * view.width, 2), layer)
-        here = [now.value(name, layer) if now.step == view.cursor else np.nan for name in names]
-        return [
-            band_series(bands[line.metric], layer, line, value) for line, value in zip(self.lines, here, strict=True)
-        ]
+        here = {name: now.value(name, layer) if now.step == view.cursor else np.nan for name in names}
+        return [band_series(bands[line.metric], layer, line, here[line.metric]) for line in self.lines]
 
     def notes(self, view: PanelView) -> list[Note]:
         """A rank below n, an eigenvalue that is not resolved, and the bounds that are vacuous."""
