@@ -193,12 +193,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=given.folder, prefix="wnt-scale-") as folder:
         path = given.keep or Path(folder) / "scale.wnt"
         if not path.exists():
-            told = write(path, RunConfig(steps=given.steps, depth=given.depth))
-            ratio = told["last_ms_a_step"] / told["first_ms_a_step"]
+            recorded = write(path, RunConfig(steps=given.steps, depth=given.depth))
+            ratio = recorded["last_ms_a_step"] / recorded["first_ms_a_step"]
             print(
-                f"record: {told['first_ms_a_step']:.3f} ms a step at the start, {told['last_ms_a_step']:.3f} ms at the "
-                f"end (×{ratio:.2f}), of processor time {told['first_processor_ms']:.3f} and "
-                f"{told['last_processor_ms']:.3f} ms, {told['minutes']:.1f} min, {told['megabytes']:.0f} MB"
+                f"record: {recorded['first_ms_a_step']:.3f} ms a step at the start, {recorded['last_ms_a_step']:.3f} ms at the "
+                f"end (×{ratio:.2f}), of processor time {recorded['first_processor_ms']:.3f} and "
+                f"{recorded['last_processor_ms']:.3f} ms, {recorded['minutes']:.1f} min, {recorded['megabytes']:.0f} MB"
             )
         command = [sys.executable, __file__, "--view", str(path), str(time.time())]
         found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

@@ -73,13 +73,13 @@ def _beside(path: Path) -> bool:
     return any(path.with_name(name).exists() for name in _side_names(path))
 
 
-def run(first: int, files: int, tell: Callable[[str], None] = print) -> tuple[list[str], str]:
+def run(first: int, files: int, report: Callable[[str], None] = print) -> tuple[list[str], str]:
     """Try seeds in processes.
 
     Args:
         first: The first seed.
         files: How many.
-        tell: Told each failure when it happens.
+        report: Called with each failure when it happens.
 
     Returns:
         A line a failure, and a summary.
@@ -105,7 +105,7 @@ def run(first: int, files: int, tell: Callable[[str], None] = print) -> tuple[li
         last = tried[-1] if tried else seed
         why = [line for line in done.stderr.strip().splitlines() if line.strip()]
         failures.append(f"seed {last}: {' / '.join(why[-3:]) if why else f'killed ({done.returncode})'}")
-        tell(failures[-1])
+        report(failures[-1])
         seed = last + 1
     found = ", ".join(f"{count} {name}" for name, count in sorted(outcomes.items()))
     seconds = time.monotonic() - began
