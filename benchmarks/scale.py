@@ -193,12 +193,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=given.folder, prefix="wnt-scale-") as folder:
         path = given.keep or Path(folder) / "scale.wnt"
         if not path.exists():
-            recorded = write(path, RunConfig(steps=given.steps, depth=given.depth))
-            ratio = recorded["last_ms_a_step"] / recorded["first_ms_a_step"]
+            made = write(path, RunConfig(steps=given.steps, depth=given.depth))
+            ratio = made["last_ms_a_step"] / made["first_ms_a_step"]
             print(
-                f"record: {recorded['first_ms_a_step']:.3f} ms a step at the start, {recorded['last_ms_a_step']:.3f} ms at the "
-                f"end (×{ratio:.2f}), of processor time {recorded['first_processor_ms']:.3f} and "
-                f"{recorded['last_processor_ms']:.3f} ms, {recorded['minutes']:.1f} min, {recorded['megabytes']:.0f} MB"
+                f"record: {made['first_ms_a_step']:.3f} ms a step at the start, {made['last_ms_a_step']:.3f} ms at the "
+                f"end (×{ratio:.2f}), of processor time {made['first_processor_ms']:.3f} and "
+                f"{made['last_processor_ms']:.3f} ms, {made['minutes']:.1f} min, {made['megabytes']:.0f} MB"
             )
         command = [sys.executable, __file__, "--view", str(path), str(time.time())]
         found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
