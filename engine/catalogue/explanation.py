@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.catalogue import CATALOGUE, nearest
-from engine.catalogue.metric import COST_WORDS, KIND_WORDS, SCOPE_WORDS, Metric, Network, Sign
+from engine.catalogue.metric import COST_WORDS, KIND_WORDS, SCOPE_WORDS, Metric, Sign
 from engine.errors import UsageError
-from engine.theory.inequality import InequalityKind
+from engine.theory.inequality import InequalityKind, Setting
 from engine.theory.ledger import LEDGER, LEDGER_GROUPS
 
 INEQUALITY_WORDS: dict[InequalityKind, str] = {
@@ -42,7 +42,7 @@ class Explanation:
     facts: tuple[tuple[str, str], ...]
 
 
-def explain(name: str, network: Network | None = None) -> Explanation:
+def explain(name: str, network: Setting | None = None) -> Explanation:
     """The explanation of a metric, an inequality or a line of the ledger's panel; a network decides kinds."""
     if name in CATALOGUE:
         return _metric(CATALOGUE[name], network)
@@ -55,7 +55,7 @@ def explain(name: str, network: Network | None = None) -> Explanation:
     raise UsageError(f"There is no metric or inequality {name!r}.", nearest(name, names))
 
 
-def _metric(entry: Metric, network: Network | None) -> Explanation:
+def _metric(entry: Metric, network: Setting | None) -> Explanation:
     facts = [
         ("source", entry.equation or "–"),
         *_kind_facts(entry, network),
@@ -80,7 +80,7 @@ def _unresolved(entry: Metric) -> str:
     return f"{where}; then it is {_CERTAIN[found.sign]}, shown “{found.sign}”, and decides breakpoints only as such"
 
 
-def _kind_facts(entry: Metric, network: Network | None) -> list[tuple[str, str]]:
+def _kind_facts(entry: Metric, network: Setting | None) -> list[tuple[str, str]]:
     if network is not None:
         reasons = [refinement.why for refinement in entry.refined if refinement.applies(network)]
         return [("kind", KIND_WORDS[entry.kind_in(network)] + (f" ({reasons[0]})" if reasons else ""))]

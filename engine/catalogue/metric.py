@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Literal, get_args
+
+if TYPE_CHECKING:  # at run time it would import numpy, which the command line's help does without
+    from engine.theory.inequality import Setting
 
 Scope = Literal["step", "layer", "initial"]
 SCOPE_WORDS: dict[Scope, str] = {
@@ -41,18 +44,6 @@ def includes(measure: str, other: MeasureSet) -> bool:
     return sets.index(measure) >= sets.index(other)
 
 
-class Network(Protocol):
-    """The part of a run's configuration that decides kinds."""
-
-    @property
-    def activation(self) -> str:
-        """Name of the activation."""
-
-    @property
-    def loss(self) -> str:
-        """Name of the loss."""
-
-
 @dataclass(frozen=True, slots=True)
 class Refinement:
     """The kind that a metric takes in networks with one of these activations or losses, and why, a clause."""
@@ -61,7 +52,7 @@ class Refinement:
     kind: Kind
     why: str
 
-    def applies(self, network: Network) -> bool:
+    def applies(self, network: Setting) -> bool:
         """Whether it is about a network."""
         return not self.networks.isdisjoint({network.activation, network.loss})
 
@@ -136,6 +127,6 @@ class Metric:
         """Whether a run with ``--measure MEASURE`` has it."""
         return includes(measure, self.measured_in)
 
-    def kind_in(self, network: Network) -> Kind:
+    def kind_in(self, network: Setting) -> Kind:
         """The kind in a network: its activation or its loss may break a theorem, or complete one."""
         return next((refinement.kind for refinement in self.refined if refinement.applies(network)), self.kind)

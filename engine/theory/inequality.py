@@ -23,7 +23,7 @@ InequalityKind = Literal["theorem", "estimate", "assumption"]
 
 
 class Setting(Protocol):
-    """The part of a run's configuration that the inequalities read."""
+    """The part of a run's configuration that the inequalities and the catalogue read."""
 
     @property
     def width(self) -> int:
@@ -36,6 +36,10 @@ class Setting(Protocol):
     @property
     def examples(self) -> int:
         """Training examples n."""
+
+    @property
+    def activation(self) -> str:
+        """Name of the activation."""
 
     @property
     def loss(self) -> str:
