@@ -15,6 +15,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as the engine process sets it
 
 import torch
 
+from engine.config import RunConfig
 from engine.measure.gram import host_gram
 from engine.measure.layer_features import LayerFeatures
 from engine.measure.layer_threads import LayerThreads
@@ -37,10 +38,7 @@ def main() -> None:
     parser.add_argument("--activation", default="relu", choices=list(ACTIVATIONS))
     arguments = parser.parse_args()
     n, w, depth = arguments.examples, arguments.width, arguments.depth
-    model = initialise(
-        inputs=3072, width=w, depth=depth, classes=10, activation=arguments.activation, renormalize=False, bias=False,
-        seed=0, device=torch.device("cpu"), dtype=torch.float32,
-    )  # fmt: skip
+    model = initialise(RunConfig(width=w, depth=depth, activation=arguments.activation), 3072, 10, torch.device("cpu"))
     x = torch.randn(n, 3072, generator=torch.Generator().manual_seed(1))
     model.forward(x[:8])
     began = time.perf_counter()

@@ -16,12 +16,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from engine.config import DType, RunConfig
 from engine.model.activation import TENSOR_ACTIVATIONS
 from engine.model.base import Chain, Model, Pass, Product, Site
 from engine.model.loss import LossRows
 from engine.model.mlp_hessian import HessianProduct
 from engine.model.renormalisation import row_scale, row_scale_derivative
 from engine.theory.activation import ACTIVATIONS, NormalizedActivation
+
+DTYPES: dict[DType, torch.dtype] = {"float32": torch.float32, "float64": torch.float64}
 
 
 class MLP(Model):
@@ -183,28 +186,17 @@ class MLPPass(Pass):
         return product
 
 
-def initialise(
-    *,
-    inputs: int,
-    width: int,
-    depth: int,
-    classes: int,
-    activation: str,
-    renormalize: bool,
-    bias: bool,
-    seed: int,
-    device: torch.device,
-    dtype: torch.dtype,
-) -> MLP:
-    """An MLP with W_l ~ N(0, 1/fan_in) of L = ``depth`` layers, and b_l = 0."""
+def initialise(config: RunConfig, inputs: int, classes: int, device: torch.device) -> MLP:
+    """The configuration's MLP with W_l ~ N(0, 1/fan_in) and b_l = 0."""
     # The gain is 1 and not √2, because φ̄ has unit second moment. Numbers are drawn layer by layer from one CPU
     # generator, in float32 whatever the dtype and device, so that runs in different precisions and places start from
     # the same network.
-    generator = torch.Generator(device="cpu").manual_seed(seed)
-    sizes = [inputs, *[width] * (depth - 1), classes]
+    generator = torch.Generator(device="cpu").manual_seed(config.seed)
+    sizes = [inputs, *[config.width] * (config.depth - 1), classes]
+    dtype = DTYPES[config.dtype]
     weights = []
     for fan_in, fan_out in itertools.pairwise(sizes):
         drawn = torch.randn(fan_out, fan_in, generator=generator, dtype=torch.float32)
         weights.append(drawn.to(dtype=dtype).mul_(1.0 / math.sqrt(fan_in)).to(device))
-    biases = [torch.zeros(size, dtype=dtype, device=device) for size in sizes[1:]] if bias else None
-    return MLP(weights, biases, ACTIVATIONS[activation], renormalize)
+    biases = [torch.zeros(size, dtype=dtype, device=device) for size in sizes[1:]] if config.bias else None
+    return MLP(weights, biases, ACTIVATIONS[config.activation], config.renormalize)

@@ -27,11 +27,9 @@ from engine.measure.schedule import Work
 from engine.measure.standard import standard
 from engine.model import loss as losses
 from engine.model.base import Model
-from engine.model.mlp import initialise
+from engine.model.mlp import DTYPES, initialise
 from engine.model.training_pass import LossNumbers, TrainingPass
 from engine.record import Event, StepRecord
-
-_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 class Trainer:
@@ -65,23 +63,12 @@ class Trainer:
         self.resolved = resolve_device(config.device)
         self.data = data = load(config) if data is None else data
         self.device = self.resolved.device
-        dtype = _DTYPES[config.dtype]
+        dtype = DTYPES[config.dtype]
         self._train, self._test = (
             (torch.as_tensor(x).to(self.device, dtype), torch.as_tensor(y).to(self.device))
             for x, y in ((data.x_train, data.y_train), (data.x_test, data.y_test))
         )
-        self.model: Model = model or initialise(
-            inputs=data.inputs,
-            width=config.width,
-            depth=config.depth,
-            classes=data.classes,
-            activation=config.activation,
-            renormalize=config.renormalize,
-            bias=config.bias,
-            seed=config.seed,
-            device=self.device,
-            dtype=dtype,
-        )
+        self.model: Model = model or initialise(config, data.inputs, data.classes, self.device)
         self.step = self._origin = 0
         self.lr = self._row_lr = config.lr
         self.diverged = False

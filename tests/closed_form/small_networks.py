@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.config import RunConfig
 from engine.device.transfer import Transfer
 from engine.model import loss as losses
 from engine.model.mlp import MLP, initialise
@@ -78,18 +79,10 @@ def small(
     classes: int = 3,
     seed: int = 1,
 ) -> Small:
-    model = initialise(
-        inputs=d,
-        width=width,
-        depth=depth,
-        classes=classes,
-        activation=activation,
-        renormalize=renormalize,
-        bias=bias,
-        seed=seed,
-        device=torch.device("cpu"),
-        dtype=torch.float64,
+    config = RunConfig(
+        width=width, depth=depth, activation=activation, renormalize=renormalize, bias=bias, seed=seed, dtype="float64"
     )
+    model = initialise(config, d, classes, torch.device("cpu"))
     generator = torch.Generator().manual_seed(seed + 100)
     for shift in model.biases:
         shift.copy_(0.3 * torch.randn(shift.shape, generator=generator, dtype=shift.dtype))

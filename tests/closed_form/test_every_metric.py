@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from engine.catalogue import CATALOGUE, LAYER_COLUMNS, STEP_COLUMNS
+from engine.config import RunConfig
 from engine.model.mlp import initialise
 from engine.record import StepRecord
 from tests.closed_form.brute_force import EPS, LAYER, STEP, Row
@@ -187,18 +188,9 @@ def test_lemmas_1_and_10_predict_with_the_dense_hessian_of_the_row_before() -> N
 @pytest.mark.parametrize("case", ["relu-mse", "tanh-renormalize-bias-mse_logits"])
 def test_a_network_starts_from_the_weights_that_the_definition_draws(case: str) -> None:
     problem = CASES[case]
-    model = initialise(
-        inputs=problem.x.shape[1],
-        width=problem.width,
-        depth=problem.depth,
-        classes=problem.classes,
-        activation=problem.activation,
-        renormalize=problem.renormalize,
-        bias=problem.bias,
-        seed=problem.seed,
-        device=torch.device("cpu"),
-        dtype=torch.float64,
-    )
+    names = ("width", "depth", "activation", "renormalize", "bias", "seed")
+    config = RunConfig(dtype="float64", **{name: getattr(problem, name) for name in names})
+    model = initialise(config, problem.x.shape[1], problem.classes, torch.device("cpu"))
     flat = torch.cat([p.reshape(-1) for p in model.parameters.values()])
     torch.testing.assert_close(flat, problem.start, rtol=4 * EPS, atol=0.0)
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.catalogue import LAYER_COLUMNS, LAYER_METRICS
+from engine.config import RunConfig
 from engine.measure.gram import feature_gram
 from engine.measure.kernel import TangentKernel
 from engine.model.mlp import initialise
@@ -149,18 +150,11 @@ def _kernel_error(width: int, activation: str, *, bias: bool, renormalize: bool)
     x *= np.sqrt(d) / np.linalg.norm(x, axis=1, keepdims=True)
     errors = []
     for seed in range(4):
-        model = initialise(
-            inputs=d,
-            width=width,
-            depth=depth,
-            classes=classes,
-            activation=activation,
-            renormalize=renormalize,
-            bias=bias,
-            seed=seed,
-            device=torch.device("cpu"),
-            dtype=torch.float64,
-        )
+        config = RunConfig(
+            width=width, depth=depth, activation=activation, renormalize=renormalize, bias=bias, seed=seed,
+            dtype="float64",
+        )  # fmt: skip
+        model = initialise(config, d, classes, torch.device("cpu"))
         run = model.forward(torch.as_tensor(x))
         kernel = TangentKernel(run, [feature_gram(a) for a in run.features]).dense()
         found = torch.linalg.eigvalsh(kernel)

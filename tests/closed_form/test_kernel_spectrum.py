@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine.config import RunConfig
 from engine.device.transfer import Transfer
 from engine.measure.gram import feature_gram
 from engine.measure.kernel import TangentKernel
@@ -176,10 +177,7 @@ def test_a_smallest_eigenvalue_is_within_its_residual_however_near_the_rounding_
     x = torch.randn(6, 40, generator=generator)
     if not conditioned:
         x[1] = x[0] + 1e-3 * x[2]
-    model = initialise(
-        inputs=40, width=50, depth=3, classes=2, activation="tanh", renormalize=False, bias=False, seed=0,
-        device=torch.device("cpu"), dtype=torch.float32,
-    )  # fmt: skip
+    model = initialise(RunConfig(width=50, depth=3, activation="tanh"), 40, 2, torch.device("cpu"))
     run = model.forward(x)
     rows = losses.evaluate("mse", run.logits, torch.tensor([0, 1, 0, 1, 0, 1]))
     kernel = TangentKernel(run, [feature_gram(a) for a in run.features])

@@ -42,18 +42,7 @@ def config(**changes: object) -> RunConfig:
 
 
 def module_model(options: RunConfig, *, described: bool = True) -> ModuleModel:
-    mlp = initialise(
-        inputs=D,
-        width=options.width,
-        depth=options.depth,
-        classes=CLASSES,
-        activation=options.activation,
-        renormalize=options.renormalize,
-        bias=options.bias,
-        seed=options.seed,
-        device=torch.device("cpu"),
-        dtype=torch.float64,
-    )
+    mlp = initialise(options, D, CLASSES, torch.device("cpu"))
     return ModuleModel(module_of(mlp), mlp.activation if described else None)
 
 
