@@ -131,17 +131,6 @@ class RunConfig:
         """One line of JSON, the form stored in a session."""
         return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
 
-    def to_toml(self) -> str:
-        """TOML text that ``--config`` reads back; unset options are left out (TOML has no null)."""
-        lines = []
-        for name, value in self.to_dict().items():
-            if value is None:
-                continue
-            # JSON's scalars are TOML's: quoted strings, true/false, integers; repr keeps a float exact.
-            text = repr(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
-            lines.append(f"{name} = {text}")
-        return "\n".join(lines) + "\n"
-
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], *, origin: str = "") -> RunConfig:
         """The configuration of values by name, spelled with ``-`` or ``_``; ConfigError says what is wrong where."""

@@ -183,7 +183,7 @@ def test_what_can_never_be_reached_in_a_run_is_refused(text: str, measure: str, 
         RunConfig(depth=3, measure=measure, breakpoints=(text,))
 
 
-def test_a_configuration_carries_breakpoints_through_json_and_toml() -> None:
+def test_a_configuration_carries_breakpoints_through_json_and_options_of_a_file() -> None:
     config = RunConfig(breakpoints=("pl<1e-4", "pl  < 1e-4", "diverging"), on_break="stop")
     assert config.breakpoints == ("pl < 1e-4", "diverging")
     assert RunConfig.from_mapping(json.loads(config.to_json())) == config

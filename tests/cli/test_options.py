@@ -107,13 +107,6 @@ def test_a_breakpoint_that_is_none_is_pointed_at(started: list[RunConfig], capsy
     assert started == []
 
 
-def test_the_toml_of_a_configuration_is_a_config_file(started: list[RunConfig], tmp_path: Path) -> None:
-    config = RunConfig(width=33, activation="tanh", center=False, lr=0.125)
-    (tmp_path / "again.toml").write_text(config.to_toml())
-    assert invoke(["run", "--config", str(tmp_path / "again.toml")]) == 0
-    assert started == [config]
-
-
 @pytest.mark.parametrize(
     ("arguments", "output"),
     [
