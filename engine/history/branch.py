@@ -23,9 +23,9 @@ from engine.catalogue import LAYER_METRICS
 from engine.config import RunConfig
 from engine.errors import UsageError
 from engine.history.checkpoint import Checkpoint, parameters_of, take
-from engine.history.comparison import Difference
 from engine.history.encoding import encode, read_checkpoint
 from engine.history.reexecution import Rerun, prepare
+from engine.history.row_differences import Difference
 from engine.paths import real_path, shown_path
 from engine.record import Event, StepRecord
 from engine.session.changes import GOES_ON, changed_config

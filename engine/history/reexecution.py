@@ -13,8 +13,8 @@ from engine.data import DataSet
 from engine.device.threads import recorded_threads, use_threads
 from engine.errors import DataError, SessionError
 from engine.history.checkpoint import Checkpoint, put_back
-from engine.history.comparison import Difference, differences
 from engine.history.encoding import read_checkpoint
+from engine.history.row_differences import Difference, differences
 from engine.measure.schedule import work_of
 from engine.paths import shell_path
 from engine.record import StepRecord

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from engine.errors import SessionError
 from engine.history.checkpoint import Checkpoint, take
-from engine.history.comparison import Difference
 from engine.history.keyframes import Keyframes
 from engine.history.reexecution import Rerun, prepare
+from engine.history.row_differences import Difference
 from engine.paths import shell_path
 from engine.record import StepRecord
 from engine.session.reader import SessionReader

@@ -10,8 +10,8 @@ from typing import Any
 
 from engine.device.threads import threads
 from engine.errors import SessionError
-from engine.history.comparison import Difference
 from engine.history.reexecution import Rerun, prepare
+from engine.history.row_differences import Difference
 from engine.session.reader import SessionReader
 from engine.session.recorded import RecordedRun
 from engine.training.provenance import differing, provenance, unrecorded

@@ -9,8 +9,8 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from engine.history.checkpoint import parameters_of
-from engine.history.comparison import Difference
 from engine.history.reexecution import Rerun, prepare
+from engine.history.row_differences import Difference
 from engine.paths import shown_path
 from engine.session.filesystem import appearing, refuse_existing
 from engine.session.reader import SessionReader

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from engine.catalogue import LAYER_COLUMNS
 from engine.session.bands import Extremes, joined, layer_blocks
-from engine.session.cells import NumberQuery, sound_rows, whole_and_ascending
+from engine.session.cell_values import NumberQuery, sound_rows, whole_and_ascending
 from engine.session.rows import LayerBlocks, LayerRows
 from engine.session.schema import BLOCK_STEPS, LARGEST_STEP, selected
 from engine.session.stored_blocks import StoredBlocks

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 from engine.record import Event, EventKind
-from engine.session.cells import real, real_or_none, scalars, whole, whole_or_none
+from engine.session.cell_values import real, real_or_none, scalars, whole, whole_or_none
 from engine.session.rows import TENSOR_BYTES, Command, CommandState, EngineRow, EventRow, Tensor
 from engine.session.text import plain_text
 

@@ -23,7 +23,7 @@ from engine.catalogue import STEP_COLUMNS
 from engine.config import RunConfig
 from engine.errors import ConfigError, SessionError
 from engine.paths import shown_path
-from engine.session.cells import number_matrix, whole_and_ascending
+from engine.session.cell_values import number_matrix, whole_and_ascending
 from engine.session.heartbeat import read_beat
 from engine.session.layer_table import LayerTable
 from engine.session.liveness import engine_alive, lock_path

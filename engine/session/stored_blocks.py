@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 
 from engine.session.bands import Extremes, joined
-from engine.session.cells import NumberQuery, sound_rows
+from engine.session.cell_values import NumberQuery, sound_rows
 from engine.session.recent import Recent
 from engine.session.schema import BLOCK_STEPS, extreme_columns, selected
 

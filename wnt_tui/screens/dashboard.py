@@ -19,7 +19,7 @@ from engine.theory.pairings import ESTIMATORS, Estimator
 from wnt_tui.panels import ALL_PANELS
 from wnt_tui.panels.pairing import ESTIMATOR_NAMES
 from wnt_tui.process.engine_process import EngineProcess
-from wnt_tui.screens.comparison import Comparison
+from wnt_tui.screens.compared_sessions import Comparison
 from wnt_tui.screens.engine_control import EngineControl
 from wnt_tui.screens.keys import KEY_TABLE, bindings, footer_keys
 from wnt_tui.screens.messages import CommandAnswered, SnapshotReady, SourceTrouble, ViewChanged, source_of
