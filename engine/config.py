@@ -38,14 +38,7 @@ MAX_WIDTH = 1_000_000
 MAX_DEPTH = 1_000
 
 
-def _option(
-    default: Any,
-    help_text: str,
-    *,
-    choices: Iterable[str] = (),
-    flag: str = "",
-    **limits: float,
-) -> Any:
+def _option(default: Any, help_text: str, *, choices: Iterable[str] = (), flag: str = "", **limits: float) -> Any:
     """A dataclass field with its help text and its domain; limits have the names of :data:`_LIMITS`."""
     return field(default=default, metadata={"help": help_text, "choices": tuple(choices), "flag": flag} | limits)
 

@@ -20,16 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.breakpoints.conditions import (
-    STEP,
-    Comparison,
-    Diverging,
-    Expression,
-    Number,
-    Operation,
-    Quantifier,
-    Symbol,
-)
+from engine.breakpoints.conditions import STEP, Comparison, Diverging, Expression, Number, Operation, Quantifier, Symbol
 from engine.breakpoints.enclosure import Enclosure, exactly
 from engine.catalogue.certainty import interval
 from engine.record import StepRecord

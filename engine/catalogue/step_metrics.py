@@ -292,11 +292,4 @@ _COST = (
     ),
 )  # fmt: skip
 
-STEP_METRICS: tuple[Metric, ...] = (
-    *_TRAINING,
-    *_OPTIMISATION,
-    *_PREDICTIONS,
-    *_GENERALIZATION,
-    *_KERNEL,
-    *_COST,
-)
+STEP_METRICS: tuple[Metric, ...] = (*_TRAINING, *_OPTIMISATION, *_PREDICTIONS, *_GENERALIZATION, *_KERNEL, *_COST)

@@ -54,12 +54,7 @@ def decrease_ratio(previous_loss: FloatOrArray, loss: Numbers, predicted: Number
 
 
 @np.errstate(all="ignore")
-def smoothness_step(
-    previous_loss: FloatOrArray,
-    loss: Numbers,
-    lr: Numbers,
-    grad_norm: Numbers,
-) -> FloatOrArray:
+def smoothness_step(previous_loss: FloatOrArray, loss: Numbers, lr: Numbers, grad_norm: Numbers) -> FloatOrArray:
     """L_step = 2(f_k − f_{k−1} + η‖g‖²)/(η²‖g‖²), which makes the descent lemma exact on the step made.
 
     Equally, the mean curvature along the step, weighted towards its start: 2∫(1−t) gᵀ∇²f(θ−tηg)g dt/‖g‖².
@@ -105,12 +100,7 @@ def lemma13_paper_factor(mu: FloatOrArray, smoothness: Numbers) -> FloatOrArray:
 
 
 @np.errstate(all="ignore")
-def radius_bound(
-    initial_gap: FloatOrArray,
-    mu: Numbers,
-    smoothness: Numbers,
-    lr: Numbers,
-) -> FloatOrArray:
+def radius_bound(initial_gap: FloatOrArray, mu: Numbers, smoothness: Numbers, lr: Numbers) -> FloatOrArray:
     """Lemma 1's radius (Eq. 4) at the real η: η√(2L(f⁰ − f*))/(1 − √γ), γ = 1 − 2ημ(1 − ηL/2).
 
     From ‖θ_k − θ_0‖ ≤ η Σ‖g_i‖ ≤ η Σ√(2L(f_i − f*)) ≤ η√(2L(f⁰ − f*)) Σ γ^{i/2}. Eq. 4 has a spurious 1/L
