@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from engine.theory.number import EPSILON, FloatOrArray, defined
+from engine.theory.number import EPSILON, FloatOrArray, Numbers, defined
 
 
 def resolution(lambda_max: FloatOrArray, n: int) -> FloatOrArray:
@@ -23,9 +23,7 @@ def at_least_zero(eigenvalue: float) -> float:
     return 0.0 if eigenvalue < 0.0 else eigenvalue
 
 
-def log10_condition(
-    lambda_min: FloatOrArray, lambda_max: FloatOrArray | float, n: int, residual: float = 0.0
-) -> FloatOrArray:
+def log10_condition(lambda_min: FloatOrArray, lambda_max: Numbers, n: int, residual: float = 0.0) -> FloatOrArray:
     """log₁₀(λ_max/max(λ_min, ρ)) for an n×n matrix; NaN if it has no positive eigenvalue."""
     # An estimated λ_min has a residual, a resolution that may be coarser than ρ. At or below it this is a lower bound,
     # see engine.catalogue.certainty; λ_min may be 0 or, by rounding, negative.

@@ -20,15 +20,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.theory.number import FloatOrArray, defined
+from engine.theory.number import FloatOrArray, Numbers, defined
 
 
-def gram_bound(initial_lambda_min: FloatOrArray, change: FloatOrArray | float) -> FloatOrArray:
+def gram_bound(initial_lambda_min: FloatOrArray, change: Numbers) -> FloatOrArray:
     """λ_min(G_0) − ‖ΔG‖ in a norm that is at least the spectral one (Eq. 13 with A = G); negative when vacuous."""
     return defined(initial_lambda_min, np.subtract(initial_lambda_min, change))
 
 
-def feature_bound(initial_lambda_min: FloatOrArray, change: FloatOrArray | float) -> FloatOrArray:
+def feature_bound(initial_lambda_min: FloatOrArray, change: Numbers) -> FloatOrArray:
     """max(0, σ_min(F_0) − ‖ΔF‖)², σ_min(F_0) = √λ_min(G_0), negative counting as 0 (Eq. 13 with A = F)."""
     # NaN passes through np.maximum.
     sigma = np.sqrt(np.maximum(initial_lambda_min, 0.0))
@@ -70,11 +70,11 @@ def feature_distance(
 def eq13_bounds(
     initial_lambda_min: FloatOrArray,
     *,
-    gram_op: FloatOrArray | float,
-    gram_fro: FloatOrArray | float,
-    features_op: FloatOrArray | float,
-    features_fro: FloatOrArray | float,
-    weights: FloatOrArray | float,
+    gram_op: Numbers,
+    gram_fro: Numbers,
+    features_op: Numbers,
+    features_fro: Numbers,
+    weights: Numbers,
 ) -> dict[str, FloatOrArray]:
     """All five bounds by catalogue name, from λ_min(G_0), ‖ΔG‖₂, ‖ΔG‖_F, ‖ΔF‖₂, ‖ΔF‖_F and D_m/√width_m."""
     # ‖·‖₂ ≤ ‖·‖_F: where a spectral norm was found loosely, the Frobenius norm takes its place.

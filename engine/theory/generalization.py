@@ -20,12 +20,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.theory.number import FloatOrArray, defined
+from engine.theory.number import FloatOrArray, Numbers, defined
 
 
-def stability_beta(
-    risk_gap: FloatOrArray, lipschitz: FloatOrArray | float, mu: FloatOrArray | float, n: int
-) -> FloatOrArray:
+def stability_beta(risk_gap: FloatOrArray, lipschitz: Numbers, mu: Numbers, n: int) -> FloatOrArray:
     """β = 2√ε_A·√(2G²/μ) + (2G²/μ)/(n−1), pointwise stability (Eq. 6); NaN for n = 1, μ ≤ 0 or ε_A < 0."""
     if n < 2:
         return defined(risk_gap, np.full(np.shape(risk_gap), np.nan))
@@ -36,7 +34,7 @@ def stability_beta(
     return defined(risk_gap, value, (m > 0.0) & (gap >= 0.0))
 
 
-def generalization_bound(beta: FloatOrArray, loss_bound: FloatOrArray | float, n: int, delta: float) -> FloatOrArray:
+def generalization_bound(beta: FloatOrArray, loss_bound: Numbers, n: int, delta: float) -> FloatOrArray:
     """√((M² + 12Mnβ)/(2nδ)), the bound on |R_D − R| (Lemma 2, Eq. 7); NaN where β is."""
     M = np.asarray(loss_bound, dtype=np.float64)
     with np.errstate(all="ignore"):
@@ -44,9 +42,7 @@ def generalization_bound(beta: FloatOrArray, loss_bound: FloatOrArray | float, n
     return defined(beta, value)
 
 
-def generalization_floor(
-    risk_gap: FloatOrArray, loss_bound: FloatOrArray | float, n: int, delta: float
-) -> FloatOrArray:
+def generalization_floor(risk_gap: FloatOrArray, loss_bound: Numbers, n: int, delta: float) -> FloatOrArray:
     """√(M²/(2nδ) + (24M ε_A/δ)(1 + 1/(n−1))), the bound at r = 1: no network does better; NaN for n = 1 or ε_A < 0."""
     gap, M = np.asarray(risk_gap, dtype=np.float64), np.asarray(loss_bound, dtype=np.float64)
     if n < 2:
@@ -56,7 +52,7 @@ def generalization_floor(
     return defined(risk_gap, value, gap >= 0.0)
 
 
-def risk_floor(risk_gap: FloatOrArray, loss_bound: FloatOrArray | float, delta: float) -> FloatOrArray:
+def risk_floor(risk_gap: FloatOrArray, loss_bound: Numbers, delta: float) -> FloatOrArray:
     """√(24M ε_A/δ), what remains of the floor however many examples there are; NaN for ε_A < 0."""
     with np.errstate(all="ignore"):
         value = np.sqrt(24.0 * np.multiply(loss_bound, risk_gap) / delta)
