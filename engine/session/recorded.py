@@ -84,8 +84,16 @@ class RecordedRun:
     def lr_leaving(self, step: int) -> float:
         """η of the update that leaves a recorded row, or would leave it where it is the newest."""
         steps, columns = self.reader.steps(step - 2, 2)
-        return lr_leaving(columns["lr"][steps <= step], self.config.lr)
+        rates = columns["lr"][steps <= step]
+        led = lr_leaving(rates, self.config.lr)
+        if step < self.last or np.isfinite(rates[-1:]).any():
+            return led
+        return self._changed(led)  # the last row of an older session has no rate before it is gone on with
 
     def lr_in_force(self) -> float:
         """η of the rows after the newest."""
-        return lr_in_force((stored.event for stored in self.reader.all_events()), self.lr_leaving(self.last))
+        return self._changed(self.lr_leaving(self.last))
+
+    def _changed(self, lr: float) -> float:
+        """η after the last change, or this one where nothing was changed."""
+        return lr_in_force((stored.event for stored in self.reader.all_events()), lr)

@@ -12,9 +12,11 @@ from engine.catalogue import LAYER_COLUMNS, STEP_COLUMNS
 from engine.config import RunConfig
 from engine.errors import SessionError
 from engine.record import Event, StepRecord
+from engine.session.changes import changed_config
 from engine.session.commands import send
 from engine.session.liveness import EngineLock
 from engine.session.reader import SessionReader
+from engine.session.recorded import RecordedRun
 from engine.session.rows import Tensor
 from engine.session.schema import APPLICATION_ID, USER_VERSION, extreme_columns
 from engine.session.writer import SessionWriter
@@ -269,13 +271,16 @@ def test_session_goes_on_after_its_last_row(tmp_path):
 
 
 @pytest.mark.parametrize(("changed", "left_with"), [(None, 0.25), (0.125, 0.125)])
-def test_the_last_row_of_an_older_session_gets_the_rate_that_it_is_left_with(tmp_path, changed, left_with):
+def test_an_older_sessions_last_row_is_left_with_the_rate_in_force(tmp_path, changed, left_with):
     path = tmp_path / "a.wnt"
     with SessionWriter.create(path, RunConfig(depth=3, lr=0.5), {}) as writer:
         writer.put(StepRecord(0, {"lr": 0.25}, {}))
         writer.put(StepRecord(1, {}, {}))
         if changed is not None:
             writer.put_event(Event(1, "lr", "", data={"lr": changed}))
+    with SessionReader(path) as reader:
+        branch = changed_config(RecordedRun(reader), 1, {})
+    assert branch.lr == left_with
     with SessionWriter.open(path), SessionReader(path) as reader:
         assert reader.steps()[1]["lr"].tolist() == [0.25, left_with]
 

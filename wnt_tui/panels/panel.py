@@ -12,6 +12,7 @@ from textual.strip import Strip
 from engine.catalogue.explanation import Explanation, explain
 from engine.config import RunConfig
 from wnt_tui.charts.lines import LineChart, Reference, Series, draw_lines
+from wnt_tui.charts.number_format import HEURISTIC
 from wnt_tui.panels.moment import moment
 from wnt_tui.panels.overlay import Axis, MainLine, compared_values, overlaid, sessions_of
 from wnt_tui.panels.pairing import metric_series, metric_text
@@ -90,7 +91,10 @@ class Panel(ABC):
         room = max(view.width - 4, 0)
         text = ""
         for part in self.values_compared(view) if view.others else self.values(view):
-            longer = glyphs.text(part if not text else f"{text} · {part}")
+            # Neighbours that are heuristic share the word: "predicted 0.45, Lemma 13 0.39 heuristic".
+            shares = part.endswith(HEURISTIC) and text.endswith(HEURISTIC)
+            before = f"{text.removesuffix(HEURISTIC)}, " if shares else f"{text} · " * bool(text)
+            longer = before + glyphs.text(part)
             if part and len(longer) <= room:
                 text = longer
         return text

@@ -39,8 +39,8 @@ class PredictionPanel(LinePanel):
     compares = (Line("ratio_descent", "descent"), Line("ratio_lemma1", "lemma 1"))
     numbers = (
         Number("ratio_descent", "descent"),
-        Number("ratio_null", "no change"),
         Number("decrease_ratio", "decrease ratio", 3),
+        Number("ratio_null", "no change"),
         Number("ratio_lemma1", "lemma 1"),
         Number("ratio_lemma10", "lemma 10"),
     )
