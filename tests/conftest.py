@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 # Tests work on small matrices, where threads cost more than they bring; set before anything imports torch or numpy.
@@ -16,6 +17,10 @@ import pytest
 hypothesis.settings.register_profile("suite", deadline=None, max_examples=50)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("suite")
+
+# A shell's background job ignores Ctrl+C, and so would the programs that its tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _BESIDE_THE_REPOSITORY = Path(__file__).parents[2] / "shared" / "data" / "cifar10-subset.npz"
 
