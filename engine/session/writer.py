@@ -67,7 +67,7 @@ _LOCKED_SECONDS = 1.0
 _CLOSING_SECONDS = 0.5
 """How long the end waits for viewers that read at this moment."""
 
-_FAILING_SECONDS = 30.0
+FAILING_SECONDS = 30.0
 """How long the disk is waited for when the engine ends by an exception."""
 
 _PENDING = f"SELECT {', '.join(COMMAND_COLUMNS)} FROM commands WHERE state = 'pending' ORDER BY id LIMIT 100"
@@ -157,7 +157,7 @@ class SessionWriter:
             # Ctrl+C and sys.exit are orderly ends.
             if self._state in LIVING_STATES and isinstance(error, Exception):
                 self.set_engine(state="failed", message=str(error) or type(error).__name__)
-            self.close(timeout=_FAILING_SECONDS)
+            self.close(timeout=FAILING_SECONDS)
         except SessionError as unwritten:  # the first error is the one to report
             error.add_note(str(unwritten))
 

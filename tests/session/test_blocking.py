@@ -111,7 +111,7 @@ def test_close_gives_up_after_its_timeout_and_says_so(tmp_path, full_disk):
 
 
 def test_engines_own_error_is_not_hidden_by_the_disks(tmp_path, monkeypatch, full_disk):
-    monkeypatch.setattr("engine.session.writer._FAILING_SECONDS", 0.1)
+    monkeypatch.setattr("engine.session.writer.FAILING_SECONDS", 0.1)
     writer = SessionWriter.create(tmp_path / "a.wnt", RunConfig(depth=3), {})
 
     def engine():
