@@ -101,7 +101,7 @@ class WntApp(TypeAhead[ExitMessage]):
             self.dashboard.header.link = driver.link_report() if isinstance(driver, TerminalDriver) else ""
 
     def first_regions(self) -> tuple[list[Region], list[Region]]:
-        """Return what a slow link carries first: the lines about the run, then what a key most likely changes."""
+        """What a slow link carries first: the lines about the run, then what a key most likely changes."""
         screen = self.screen
         lines = [line.region for line in screen.query("Line, Prompt") if line.is_on_screen]
         # A dialog is a child of its screen; so is all of the dashboard, whose focused panel is enough.

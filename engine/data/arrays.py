@@ -85,8 +85,7 @@ def check(path: str | Path) -> Path:
     try:
         with zipfile.ZipFile(path) as archive:
             sizes = {info.filename: info.file_size for info in archive.infolist()}
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError):
-        # zipfile raises these for damaged files and for files of another kind alike.
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError):  # damaged, or a file of another kind
         raise DataError(f"{path} is not an .npz file.", _FORM) from None
     except OSError as error:
         raise _unreadable(path, error) from None

@@ -109,7 +109,7 @@ def branch(recorded: RecordedRun, step: int, changes: Mapping[str, Any], path: P
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """What a branch begins from."""
+    """The parent's row that a branch begins from."""
 
     trainer: Trainer
     checkpoints: tuple[Checkpoint, ...]

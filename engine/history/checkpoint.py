@@ -33,7 +33,7 @@ class Checkpoint:
 
 
 def take(trainer: Trainer) -> Checkpoint:
-    """Return a copy of a run that has observed its current row."""
+    """A copy of a run that has observed its current row."""
     carried = trainer.carried()
     copies = {path: _copied(tensor) for path, tensor in tensors_of(carried).items()}
     return Checkpoint(trainer.step, parameters_of(trainer), with_tensors(carried, copies))
@@ -48,7 +48,7 @@ def put_back(trainer: Trainer, checkpoint: Checkpoint) -> StepRecord:
 
 
 def parameters_of(trainer: Trainer) -> tuple[Tensor, ...]:
-    """Return a copy of a run's parameters in the processor's memory, in their order."""
+    """A copy of a run's parameters in the processor's memory, in their order."""
     return tuple(_copied(parameter) for parameter in trainer.model.parameters.values())
 
 

@@ -41,7 +41,7 @@ def encode(checkpoint: Checkpoint, trainer: Trainer) -> dict[str, Tensor]:
 
 
 def read_checkpoint(reader: SessionReader, step: int, trainer: Trainer) -> Checkpoint:
-    """Return a checkpoint of a session; a SessionError where there is none, or it does not fit the trainer's run."""
+    """A checkpoint of a session; a SessionError where there is none, or it does not fit the trainer's run."""
     parameters = sum(p.numel() * p.element_size() for p in trainer.model.parameters.values())
     # Warm starts: two vectors of all parameters, and small ones.
     size = reader.checkpoint_bytes(step)

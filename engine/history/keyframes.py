@@ -56,7 +56,7 @@ class Keyframes:
         self._due = now + _SHARE * (now - began)
 
     def nearest(self, step: int) -> Checkpoint | None:
-        """Return the newest keyframe that is not later than a step, None if there is none."""
+        """The newest keyframe that is not later than a step, None if there is none."""
         at = max((kept for kept in self._kept if kept <= step), default=None)
         return None if at is None else self._kept[at]
 

@@ -121,7 +121,7 @@ class Rerun:
         return found
 
     def nearest(self, step: int, after: int = -1) -> Checkpoint | None:
-        """Return the newest checkpoint in the session, after a step, from which a step can be reached, or None."""
+        """The newest checkpoint in the session, after a step, from which a step can be reached, or None."""
         # One that does not fit the run is passed over.
         reader = self.recorded.reader
         least = max(self.recorded.origin + 1, self.recorded.first, after + 1)

@@ -19,7 +19,7 @@ from engine.training.provenance import differing, provenance, unrecorded
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of executing a run again.
+    """The result of executing a run again.
 
     Attributes:
         session: Its file.

@@ -19,7 +19,7 @@ from engine.session.recorded import RecordedRun
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What was written.
+    """The files that were written.
 
     Attributes:
         output: The file.

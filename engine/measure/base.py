@@ -1,4 +1,4 @@
-"""What a measurement is: what it provides and needs, how it is queued and read, and what it carries from row to row.
+"""The interface of a measurement: what it provides and needs, its queueing and reading, its state from row to row.
 
 A row is one :class:`RowContext`. Each measurement reads the pass and what was found before it at the same row, and
 gives :class:`Findings`. :mod:`engine.measure.observer` decides which measurements a row has, and their order.
@@ -41,7 +41,7 @@ full stop."""
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a measurement found at a row.
+    """Values found by a measurement at a row.
 
     Attributes:
         values: Step metrics by catalogue name; NaN where a quantity is not defined.
@@ -136,7 +136,7 @@ class Measurement(ABC):
 
     @abstractmethod
     def collect(self, row: RowContext) -> Findings:
-        """What the measurement finds at a row, which holds what others found before it."""
+        """The findings at a row, which holds what others found before."""
 
     def after(self, row: RowContext) -> None:
         """Keep what the next row needs; called for every row, measured or not, when all of it is found."""

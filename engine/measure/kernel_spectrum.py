@@ -248,7 +248,7 @@ class KernelSpectrum(Measurement):
 
 @dataclass(slots=True)
 class _Queued:
-    """What a row needs, queued or made at once.
+    """The products of a row, queued or made at once.
 
     Attributes:
         gradient: g, the loss's gradient in the logits.

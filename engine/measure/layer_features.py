@@ -57,7 +57,7 @@ class LayerFeatures:
         return LayerRow(spectrum(gram, width, self._extremes), discs, moved)
 
     def moved(self, gram: Array, features: Features) -> Moved:
-        """How far the layer has moved, 0 before :meth:`keep_initial`."""
+        """The layer's distances from initialisation, 0 before :meth:`keep_initial`."""
         return Moved() if self._initial is None else self._moved(gram, features, *self._initial)
 
     def _moved(self, gram: Array, features: Features, initial_gram: Array, initial: Features) -> Moved:

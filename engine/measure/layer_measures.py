@@ -29,7 +29,7 @@ from engine.theory.gershgorin import Gershgorin, gershgorin
 
 @dataclass(slots=True)
 class _Initial:
-    """What is kept of θ_0: until the first update the features of every layer, from then on the parameters."""
+    """The kept part of θ_0: until the first update the features of every layer, from then on the parameters."""
 
     features: list[Tensor]
     features_fro: list[float]

@@ -34,7 +34,7 @@ def made_at(values: Mapping[str, float]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is measured at a row.
+    """The measurements made at a row.
 
     Attributes:
         measured: Whether the row is measured at all. One that is not has what training computes; right after a

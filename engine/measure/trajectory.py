@@ -23,7 +23,7 @@ _NUMBERS = ("lr", "gap", "initial_gap", "least_pl", "largest_smoothness")
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """What the next row needs of this one."""
+    """Quantities of a row that the next one needs."""
 
     loss: float
     grad_norm: float

@@ -89,7 +89,7 @@ class WeightNorms:
         return [bound.upper for bound in self._norms]
 
     def distances(self, initial: list[Tensor]) -> tuple[list[float], list[float]]:
-        """How far the weights are from where they began.
+        """Distances of the weights from initialisation.
 
         Returns:
             ‖W_l − W_l(0)‖₂ from above, and ‖W_l − W_l(0)‖_F². Cost: one pass over all weights, and a product now

@@ -146,7 +146,7 @@ class Lines(Report):
 
 
 def _takes_text(stream: TextIO) -> bool:
-    """Return whether a stream takes a line now, without waiting for somebody to read."""
+    """Whether a stream takes a line now, without waiting for somebody to read."""
     try:
         descriptor = stream.fileno()
     except (OSError, ValueError):  # no file

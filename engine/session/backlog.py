@@ -108,7 +108,7 @@ class Backlog:
 
     @property
     def trouble(self) -> str | None:
-        """What keeps the thread from writing, in one sentence, or None."""
+        """The obstacle that keeps the thread from writing, in one sentence, or None."""
         if self._failure is not None:
             return self._failure.message
         return self._obstacle or self.lost_file or None
@@ -259,7 +259,7 @@ class Backlog:
             time.sleep(_GIVING_WAY)
 
     def _write(self, items: Sequence[Rows], engine: Mapping[str, Any], size: int) -> bool:
-        """Return whether a batch was written, however long it took; False if it cannot be written at all."""
+        """Whether a batch was written, however long it took; False if it cannot be written at all."""
         attempt = 0
         while True:
             self._attempt = (time.monotonic(), size)

@@ -32,13 +32,13 @@ class Extremes(NamedTuple):
     high: Reals
 
     def within(self, begin: int, end: int) -> Extremes:
-        """Return the rows whose ranges begin at begin … end − 1."""
+        """The rows whose ranges begin at begin … end − 1."""
         part = slice(*np.searchsorted(self.first, (begin, end)).tolist())
         return Extremes(self.first[part], self.last[part], self.layer[part], self.low[:, part], self.high[:, part])
 
 
 def joined(parts: Sequence[Extremes]) -> Extremes:
-    """Return the rows of several windows of steps, one after the other."""
+    """The rows of several windows of steps, one after the other."""
     return Extremes(*(np.concatenate(columns, axis=-1) for columns in zip(*parts, strict=True)))
 
 

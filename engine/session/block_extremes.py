@@ -60,6 +60,6 @@ class BlockExtremes:
 
 
 def _of_height(values: Matrix, layers: int) -> Matrix:
-    """Return the values, with rows of NaN below where there are fewer layers."""
+    """The values, with rows of NaN below where there are fewer layers."""
     missing = layers - len(values)
     return np.pad(values, ((0, missing), (0, 0)), constant_values=np.nan) if missing > 0 else values

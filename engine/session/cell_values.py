@@ -21,7 +21,7 @@ _NUMBERS = {float, int, type(None)}
 
 
 def number_matrix(rows: Sequence[Sequence[Any]], columns: int) -> NDArray[np.float64]:
-    """Return rows as SQLite gave them as shape (columns, rows), NaN for NULL and for whatever is no number."""
+    """Rows as SQLite gave them as shape (columns, rows), NaN for NULL and for whatever is no number."""
     if not rows:
         return np.empty((columns, 0))
     if not set(map(type, chain.from_iterable(rows))) <= _NUMBERS:
@@ -30,7 +30,7 @@ def number_matrix(rows: Sequence[Sequence[Any]], columns: int) -> NDArray[np.flo
 
 
 def whole_and_ascending(numbers: NDArray[np.float64], *, strictly: bool) -> NDArray[np.bool_]:
-    """Return which of some numbers, shape (rows,), are steps and in order, as they are in a sound file."""
+    """Which of some numbers, shape (rows,), are steps and in order, as they are in a sound file."""
     with np.errstate(invalid="ignore"):
         sound = (numbers >= 0) & (numbers <= LARGEST_STEP) & (numbers == np.floor(numbers))
     before = np.maximum.accumulate(np.r_[-1.0, np.where(sound, numbers, -1.0)])[:-1]
@@ -40,7 +40,7 @@ def whole_and_ascending(numbers: NDArray[np.float64], *, strictly: bool) -> NDAr
 def sound_rows(
     matrix: NDArray[np.float64], layers: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Return steps (or blocks), layers, (rows,), and values, (values, rows), where both make sense, of a matrix."""
+    """Steps (or blocks), layers, (rows,), and values, (values, rows), where both make sense, of a matrix."""
     with np.errstate(invalid="ignore"):
         layered = (matrix[1] >= 0) & (matrix[1] < layers) & (matrix[1] == np.floor(matrix[1]))
     sound = whole_and_ascending(np.where(layered, matrix[0], np.nan), strictly=False)
@@ -49,28 +49,28 @@ def sound_rows(
 
 
 def real(cell: object) -> float:
-    """Return a cell as a number, NaN if it is none."""
+    """A cell as a number, NaN if it is none."""
     return float(cell) if isinstance(cell, (int, float)) else math.nan
 
 
 def real_or_none(cell: object) -> float | None:
-    """Return a cell as a finite number, None if it is none."""
+    """A cell as a finite number, None if it is none."""
     value = real(cell)
     return value if math.isfinite(value) else None
 
 
 def whole(cell: object, default: int) -> int:
-    """Return a cell as a whole number that a step or a process can have, or the default."""
+    """A cell as a whole number that a step or a process can have, or the default."""
     return cell if isinstance(cell, int) and -LARGEST_STEP <= cell <= LARGEST_STEP else default
 
 
 def whole_or_none(cell: object) -> int | None:
-    """Return a cell as a whole number, None if it is none."""
+    """A cell as a whole number, None if it is none."""
     return cell if isinstance(cell, int) and -LARGEST_STEP <= cell <= LARGEST_STEP else None
 
 
 def scalars(cell: object) -> dict[str, float | int | str | bool | None]:
-    """Return the plain entries of a cell that should hold a JSON object, texts made plain; {} if it holds none."""
+    """The plain entries of a cell that should hold a JSON object, texts made plain; {} if it holds none."""
     if not isinstance(cell, str):
         return {}
     try:

@@ -58,7 +58,7 @@ def changed_config(recorded: RecordedRun, step: int, changes: Mapping[str, Any])
 
 
 def _breakpoints_of(recorded: RecordedRun) -> tuple[str, ...]:
-    """Return the breakpoints that are set in a run; what makes no sense in an untrusted file is passed over."""
+    """The breakpoints that are set in a run; what makes no sense in an untrusted file is passed over."""
     config, found = recorded.config, []
     for point in active_breakpoints(config.breakpoints, (row.event for row in recorded.reader.all_events())):
         with contextlib.suppress(UsageError):

@@ -52,7 +52,7 @@ def send(path: str | Path, name: str, arguments: Mapping[str, Argument] | None =
 
 
 def wait(path: str | Path, command_id: int, timeout: float = 5.0) -> Command:
-    """Return the engine's answer, ``pending`` where the time was up first; it comes between steps."""
+    """The engine's answer, ``pending`` where the time was up first; it comes between steps."""
     deadline, doubted = time.monotonic() + timeout, time.monotonic() + _DOUBT_SECONDS
     with SessionReader(path) as reader:
         while True:

@@ -74,7 +74,7 @@ def bring_up_to_date(path: Path, lr: float) -> None:
 
 
 def fresh_engine() -> dict[str, str | int | float | None]:
-    """Return every column but the id of the engine's row at its start."""
+    """Every column but the id of the engine's row at its start."""
     now = time.time()
     row: dict[str, str | int | float | None] = dict.fromkeys(ENGINE_COLUMNS)
     row |= {"pid": os.getpid(), "host": socket.gethostname(), "state": "starting", "step": -1, "message": ""}

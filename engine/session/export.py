@@ -168,7 +168,7 @@ def _json(value: object) -> str:
 
 
 def _folder(directory: str | Path, names: Sequence[str], *, replace: bool) -> Path:
-    """Return the folder to write into, made if need be, unless it has files of these names."""
+    """The folder to write into, made if need be, unless it has files of these names."""
     folder = named_path(directory)
     try:
         folder.mkdir(parents=True, exist_ok=True)

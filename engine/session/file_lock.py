@@ -12,7 +12,7 @@ _TAKEN = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 
 
 def _open_file(path: Path, access: int) -> int:
-    """Return a descriptor of a file that all users share, made if there is none; no link or pipe of another's."""
+    """A descriptor of a file that all users share, made if there is none; no link or pipe of another's."""
     flags = access | os.O_NOFOLLOW | os.O_NONBLOCK
     # Not with O_CREAT at once: some systems refuse that for somebody else's file in a shared folder.
     with contextlib.suppress(FileNotFoundError):
@@ -27,7 +27,7 @@ def _open_file(path: Path, access: int) -> int:
 
 
 def lock_file(path: Path, kind: int, access: int) -> int:
-    """Return a descriptor of the file at a path, made if there is none, once it is locked; else an OSError."""
+    """A descriptor of the file at a path, made if there is none, once it is locked; else an OSError."""
     while True:
         try:
             descriptor = _open_file(path, access)
@@ -52,7 +52,7 @@ def lock_file(path: Path, kind: int, access: int) -> int:
 
 
 def is_held(path: Path, kind: int) -> bool | None:
-    """Return whether someone else's lock is in the way of this kind of lock; None where that cannot be seen."""
+    """Whether someone else's lock is in the way of this kind of lock; None where that cannot be seen."""
     flags = os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         try:

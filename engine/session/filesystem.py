@@ -33,7 +33,7 @@ _DRAFT_CHARACTERS = 40
 
 
 def filesystem_type(path: str | Path, mounts: str | None = None) -> str:
-    """Return the type of the file system that a path lies on: ``ext4``, ``nfs4``; "" where that is not known."""
+    """The type of the file system that a path lies on: ``ext4``, ``nfs4``; "" where that is not known."""
     if mounts is None:
         try:
             mounts = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
@@ -53,13 +53,13 @@ def filesystem_type(path: str | Path, mounts: str | None = None) -> str:
 
 
 def is_network_type(kind: str) -> bool:
-    """Return whether a type of file system is shared between machines, which SQLite's WAL cannot be."""
+    """Whether a type of file system is shared between machines, which SQLite's WAL cannot be."""
     name = kind.lower()
     return name in _NETWORK_TYPES or (name.startswith("fuse.") and name.removeprefix("fuse.") in _NETWORK_FUSE)
 
 
 def side_files(session: Path) -> tuple[Path, ...]:
-    """Return those of ``SESSION-wal`` and ``SESSION-journal`` that exist: they belong to its content."""
+    """Those of ``SESSION-wal`` and ``SESSION-journal`` that exist: they belong to its content."""
     real = real_path(session)  # SQLite follows links before it names them
     beside = (real.with_name(real.name + suffix) for suffix in ("-wal", "-journal"))
     return tuple(path for path in beside if os.path.lexists(path))
@@ -115,7 +115,7 @@ def _other_folder(folder: Path, error: OSError) -> str:
 
 
 def own_copy(session: Path) -> str:
-    """Return the way out for whoever may not write a session."""
+    """The way out for whoever may not write a session."""
     if not os.access(session, os.R_OK):
         return ASK_OWNER
     name = shell_path(session)

@@ -67,7 +67,7 @@ class Beat:
 
 
 def read_lock_file(lock: Path, size: int, offset: int = 0) -> bytes:
-    """Return bytes of a lock file; no link is followed, no pipe waited for that another user has left in its place."""
+    """Bytes of a lock file; no link is followed, no pipe waited for that another user has left in its place."""
     descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         return os.pread(descriptor, size, offset)
@@ -76,7 +76,7 @@ def read_lock_file(lock: Path, size: int, offset: int = 0) -> bytes:
 
 
 def read_beat(lock: Path) -> Beat | None:
-    """Return the newest beat of an engine's lock file, None where there is none that can be read."""
+    """The newest beat of an engine's lock file, None where there is none that can be read."""
     for _ in range(2):  # once more where it was being written
         try:
             said = json.loads(read_lock_file(lock, ROOM, AT))
@@ -135,7 +135,7 @@ class Heartbeat:
 
 
 def _machine() -> str:
-    """Return a name of this machine since it was started."""
+    """A name of this machine since it was started."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except (OSError, ValueError):

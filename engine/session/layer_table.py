@@ -37,7 +37,7 @@ class LayerTable:
         self._blocks = StoredBlocks(query, columns["layer_extremes"], layers)
 
     def at(self, step: int) -> dict[str, NDArray[np.float64]]:
-        """Return every layer metric by name at a step, each of shape (layers,); {} if the step has no row here."""
+        """Every layer metric by name at a step, each of shape (layers,); {} if the step has no row here."""
         found = self.rows(step, step)
         if not found.step.size:
             return {}
@@ -47,7 +47,7 @@ class LayerTable:
         return result
 
     def rows(self, first: int, last: int) -> LayerRows:
-        """Return all rows over steps first … last, by step and layer."""
+        """All rows over steps first … last, by step and layer."""
         found = self._raw(LAYER_COLUMNS, first, last, None)
         return LayerRows(found.first, found.layer, dict(zip(LAYER_COLUMNS, found.low, strict=True)))
 
@@ -96,7 +96,7 @@ class LayerTable:
         return int(found[0, 0]) if found.size and whole_and_ascending(found[0], strictly=True)[0] else -1
 
     def _raw(self, names: Sequence[str], first: int, last: int, only: int | None) -> Extremes:
-        """Return rows as they are, each over one step."""
+        """Rows as they are, each over one step."""
         columns = ("step", "layer", *names)
         cells = selected(columns, self._columns)
         first, last = max(first, 0), min(last, LARGEST_STEP)

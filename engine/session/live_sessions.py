@@ -45,7 +45,7 @@ def unregister(session: str | Path) -> None:
 
 
 def live_sessions() -> list[Path]:
-    """Return the sessions whose engines live and can be seen from here, the one started last first."""
+    """The sessions whose engines live and can be seen from here, the one started last first."""
     try:
         entries = [path for path in _folder().iterdir() if path.suffix == ".json"]
     except OSError:
@@ -74,7 +74,7 @@ def _entry_path(real: str) -> Path:
 
 
 def _is_encodable(text: str) -> bool:
-    """Return whether a text can be a file's name: bytes that are no UTF-8 stand in it as surrogates, others not."""
+    """Whether a text can be a file's name: bytes that are no UTF-8 stand in it as surrogates, others not."""
     try:
         os.fsencode(text)
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Who is there: the engine's lock, which is its liveness, and the mark of a viewer that is looking.
+"""Presence: the engine's lock, which is its liveness, and the mark of a viewer that is looking.
 
 Both are ``flock`` on a small file beside the session. The system drops them when their process ends, however
 it ends; a pid check would take a viewer's own unreaped child for alive. Whether a process that is there also goes on,
@@ -38,12 +38,12 @@ def viewers_path(session: str | Path) -> Path:
 
 
 def engine_alive(session: str | Path) -> bool:
-    """Return whether an engine holds the session's lock; asking disturbs nobody and needs no write permission."""
+    """Whether an engine holds the session's lock; asking disturbs nobody and needs no write permission."""
     return is_held(lock_path(session), fcntl.LOCK_SH) is True
 
 
 def viewer_attached(session: str | Path) -> bool | None:
-    """Return whether a :func:`viewer_mark` lasts; None where another's file there may not be read."""
+    """Whether a :func:`viewer_mark` lasts; None where another's file there may not be read."""
     return is_held(viewers_path(session), fcntl.LOCK_EX)
 
 
@@ -116,7 +116,7 @@ class EngineLock:
         return True
 
     def hand_over(self) -> int:
-        """Return the descriptor by which a process that is started from here inherits the lock, which must be held."""
+        """The descriptor by which a process that is started from here inherits the lock, which must be held."""
         if self._fd is None:
             raise RuntimeError("A lock that is not held cannot be handed over.")
         os.set_inheritable(self._fd, True)
@@ -187,7 +187,7 @@ def _beside(session: str | Path, suffix: str) -> Path:
 
 
 def _inherited(path: Path, descriptor: int) -> int | None:
-    """Return the descriptor if it is one of the lock file at the path, which is then held."""
+    """The descriptor if it is one of the lock file at the path, which is then held."""
     try:
         if not os.path.samestat(os.fstat(descriptor), path.stat()):
             return None
@@ -199,7 +199,7 @@ def _inherited(path: Path, descriptor: int) -> int | None:
 
 
 def _holder(path: Path) -> str:
-    """Return whom the lock file names, in brackets, for people."""
+    """Whom the lock file names, in brackets, for people."""
     try:
         pid, _, host = read_lock_file(path, AT).decode(errors="replace").splitlines()[0].partition(" ")
     except (OSError, IndexError):

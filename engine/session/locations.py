@@ -1,4 +1,4 @@
-"""Where sessions are: the folder they go to, and the file that a few letters mean."""
+"""Places of sessions: the folder they go to, and the file that a few letters mean."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def resolve_session(text: str | Path) -> Path:
 
 
 def list_sessions(folder: str | Path | None = None) -> list[Path]:
-    """Return a folder's files named like sessions, the one written last first, each once; [] if it is missing."""
+    """A folder's files named like sessions, the one written last first, each once; [] if it is missing."""
     # However many links lead to a file. What they are turns out when they are opened.
     place = sessions_folder() if folder is None else existing_path(folder)
     try:
@@ -84,7 +84,7 @@ def list_sessions(folder: str | Path | None = None) -> list[Path]:
 
 
 def _trouble(path: Path, error: OSError | ValueError) -> str:
-    """Return why a path cannot be looked at, without a full stop."""
+    """Why a path cannot be looked at, without a full stop."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return f"Cannot open {path if len(path.name) < 1000 else 'this path'}: {reason}"
 
@@ -101,7 +101,7 @@ def _similar(name: str, folder: Path) -> str:
 
 
 def _last_written(real: Path) -> float:
-    """Return when a session was last written; while it is live only its log grows."""
+    """When a session was last written; while it is live only its log grows."""
     times = [0.0]
     for candidate in (real, real.with_name(real.name + "-wal")):
         try:

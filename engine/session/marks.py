@@ -24,7 +24,7 @@ LONGEST_NOTE = 500
 
 
 def mark_event(step: int, note: str, last_step: int) -> Event:
-    """Return a mark as an event; a UsageError where the step is not recorded."""
+    """A mark as an event; a UsageError where the step is not recorded."""
     if not 0 <= step <= last_step:
         recorded = f"Recorded are steps 0 to {last_step}." if last_step >= 0 else "No step is recorded yet."
         raise UsageError(f"Step {step} cannot be marked.", recorded)

@@ -114,7 +114,7 @@ def open_session(path: str | Path) -> OpenSession:
 
 
 def sentence_of(error: sqlite3.Error) -> str:
-    """Return what went wrong in words that fit into a sentence: ``the disk is full``."""
+    """What went wrong in words that fit into a sentence: ``the disk is full``."""
     words = {
         sqlite3.SQLITE_FULL: "the disk is full",
         sqlite3.SQLITE_BUSY: "another program has locked it",
@@ -129,17 +129,17 @@ def sentence_of(error: sqlite3.Error) -> str:
 
 
 def primary_code(error: sqlite3.Error) -> int:
-    """Return SQLite's primary result code, 1 where the error carries none."""
+    """SQLite's primary result code, 1 where the error carries none."""
     return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
 
 
 def not_a_session(session: Path) -> SessionError:
-    """Return the error about a file that is something else."""
+    """The error about a file that is something else."""
     return SessionError(f"{session} is not a wnt-tui session.", "`wnt-tui ls` lists the sessions there are.")
 
 
 def _closed(session: Path) -> SessionError:
-    """Return the error about a session that is there and cannot be opened."""
+    """The error about a session that is there and cannot be opened."""
     for part in (session, *side_files(session)):
         if not os.access(part, os.R_OK):
             return SessionError(f"Cannot open {session}: you may not read {part.name}.", ASK_OWNER)
@@ -150,13 +150,13 @@ def _closed(session: Path) -> SessionError:
 
 
 def damaged(session: Path) -> SessionError:
-    """Return the error about a file that SQLite cannot read through."""
+    """The error about a file that SQLite cannot read through."""
     hint = f"`sqlite3 {shell_path(session)} .recover` of SQLite's own shell saves what can be read."
     return SessionError(f"{session} is damaged.", hint)
 
 
 def checked_columns(connection: sqlite3.Connection, session: Path) -> dict[str, tuple[str, ...]]:
-    """Return the columns of each table of a session; a SessionError where it is none, or a newer program's."""
+    """The columns of each table of a session; a SessionError where it is none, or a newer program's."""
     identity = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if identity != APPLICATION_ID or version < 1:

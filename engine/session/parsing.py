@@ -19,7 +19,7 @@ _COMMAND_STATES: dict[str, CommandState] = {"pending": "pending", "done": "done"
 
 
 def command_from(row: Sequence[Any]) -> Command:
-    """Return a command from the cells of COMMAND_COLUMNS; a state that there is not counts as refused."""
+    """A command from the cells of COMMAND_COLUMNS; a state that there is not counts as refused."""
     number, time, sender, name, arguments, state, step, reply, answered = row
     return Command(
         whole(number, 0),
@@ -35,7 +35,7 @@ def command_from(row: Sequence[Any]) -> Command:
 
 
 def event_from(row: Sequence[Any]) -> EventRow:
-    """Return an event from the cells of EVENT_COLUMNS; a kind that there is not counts as a notice."""
+    """An event from the cells of EVENT_COLUMNS; a kind that there is not counts as a notice."""
     number, time, step, kind, layer, message, data = row
     known: EventKind = kind if isinstance(kind, str) and kind in _KINDS else "notice"  # type: ignore[assignment]  # one of _KINDS
     event = Event(whole(step, -1), known, plain_text(message), whole_or_none(layer), scalars(data))
@@ -43,7 +43,7 @@ def event_from(row: Sequence[Any]) -> EventRow:
 
 
 def engine_from(row: Sequence[Any], alive: bool) -> EngineRow:
-    """Return an engine from the cells of ENGINE_COLUMNS, ``died`` where only the row says that it lives."""
+    """An engine from the cells of ENGINE_COLUMNS, ``died`` where only the row says that it lives."""
     pid, host, state, step, message, heartbeat, started, ended, device, blocked_since = row
     said = plain_text(state)
     if said not in _ENGINE_STATES:
@@ -66,7 +66,7 @@ def engine_from(row: Sequence[Any], alive: bool) -> EngineRow:
 
 
 def tensor_from(row: Sequence[Any]) -> Tensor | None:
-    """Return a tensor from the cells dtype, shape, data; None if its bytes are not those of type and shape."""
+    """A tensor from the cells dtype, shape, data; None if its bytes are not those of type and shape."""
     dtype, shape, data = row
     try:
         sizes = json.loads(shape)

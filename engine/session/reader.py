@@ -110,11 +110,11 @@ class SessionReader:
         return self._session.mode
 
     def config(self) -> RunConfig:
-        """Return the configuration of the run."""
+        """The configuration of the run."""
         return self._config
 
     def meta(self) -> dict[str, str]:
-        """Return the ``meta`` table as plain text, by key."""
+        """The ``meta`` table as plain text, by key."""
         # Cut by SQLite: a thousand values of an untrusted file could be sixteen megabytes each.
         rows = self._rows(
             f"SELECT substr(key, 1, {LONGEST_META}), substr(value, 1, {LONGEST_META + 1}) FROM meta"
@@ -123,19 +123,19 @@ class SessionReader:
         return {plain_text(key): plain_text(value, limit=LONGEST_META) for key, value in rows}
 
     def data_version(self) -> int:
-        """Return a number that changes whenever another connection has written; costs some microseconds."""
+        """A number that changes whenever another connection has written; costs some microseconds."""
         return self._whole("PRAGMA data_version")
 
     def last_step(self) -> int:
-        """Return the newest step recorded, −1 before the first."""
+        """The newest step recorded, −1 before the first."""
         return self._whole("SELECT max(step) FROM steps WHERE step BETWEEN 0 AND ?", LARGEST_STEP, default=-1)
 
     def first_step(self) -> int:
-        """Return the oldest step recorded, −1 if there is none: 0, or where a branch begins."""
+        """The oldest step recorded, −1 if there is none: 0, or where a branch begins."""
         return self._whole("SELECT min(step) FROM steps WHERE step BETWEEN 0 AND ?", LARGEST_STEP, default=-1)
 
     def columns(self, table: str) -> tuple[str, ...]:
-        """Return the columns that a table has in this file: an older catalogue's has fewer than today's."""
+        """The columns that a table has in this file: an older catalogue's has fewer than today's."""
         return self._session.columns[table]
 
     def steps(self, after: int = -1, limit: int = -1) -> tuple[NDArray[np.int64], dict[str, Array]]:
@@ -164,21 +164,21 @@ class SessionReader:
         return matrix[0].astype(np.int64), dict(zip(names[1:], matrix[1:], strict=True))
 
     def layers_at(self, step: int) -> dict[str, Array]:
-        """Return every layer metric by name at a step, each of shape (depth + 1,); {} if it has no row of layers."""
+        """Every layer metric by name at a step, each of shape (depth + 1,); {} if it has no row of layers."""
         return self._layers.at(step)
 
     def layers(self, first: int, last: int) -> LayerRows:
-        """Return the rows of ``layers`` over steps first … last, by step and layer."""
+        """The rows of ``layers`` over steps first … last, by step and layer."""
         return self._layers.rows(first, last)
 
     def layer_bands(
         self, names: Sequence[str], first: int, last: int, blocks: int, layer: int | None = None, *, rough: bool = False
     ) -> dict[str, LayerBlocks]:
-        """Return layer metrics over steps first … last, reduced to blocks of steps: see :meth:`LayerTable.bands`."""
+        """Layer metrics over steps first … last, reduced to blocks of steps: see :meth:`LayerTable.bands`."""
         return self._layers.bands(names, first, last, blocks, layer, rough=rough)
 
     def events(self, after_id: int = 0) -> tuple[EventRow, ...]:
-        """Return the events after one, in the order of recording; at most :data:`MOST_EVENTS` at once."""
+        """The events after one, in the order of recording; at most :data:`MOST_EVENTS` at once."""
         rows = self._rows(
             f"SELECT {_cut(EVENT_COLUMNS)} FROM events WHERE id > ? ORDER BY events.id LIMIT {MOST_EVENTS}", after_id
         )
@@ -195,7 +195,7 @@ class SessionReader:
             after = newest
 
     def engine(self) -> EngineRow:
-        """Return what the session says of its engine, and whether a process holds its lock."""
+        """What the session says of its engine, and whether a process holds its lock."""
         alive = engine_alive(self.path)
         rows = self._rows(f"SELECT {_cut(ENGINE_COLUMNS)} FROM engine WHERE id = 1")
         found = engine_from(rows[0] if rows else (None,) * len(ENGINE_COLUMNS), alive)
@@ -209,7 +209,7 @@ class SessionReader:
         return replace(found, since=beat.since, silent_since=beat.silent_since, blocked_since=blocked)
 
     def commands(self, after_id: int = 0) -> tuple[Command, ...]:
-        """Return the commands after one, in the order of sending, with their answers."""
+        """The commands after one, in the order of sending, with their answers."""
         rows = self._rows(
             f"SELECT {_cut(COMMAND_COLUMNS)} FROM commands WHERE id > ? ORDER BY commands.id LIMIT {MOST_EVENTS}",
             after_id,
@@ -217,30 +217,30 @@ class SessionReader:
         return tuple(command_from(row) for row in rows)
 
     def newest_command(self) -> int:
-        """Return the number of the command that was sent last, 0 if none was."""
+        """The number of the command that was sent last, 0 if none was."""
         return self._whole("SELECT max(id) FROM commands WHERE typeof(id) = 'integer'")
 
     def command(self, command_id: int) -> Command | None:
-        """Return a command with what became of it so far, None if there is none of this number."""
+        """A command with what became of it so far, None if there is none of this number."""
         rows = self._rows(f"SELECT {_cut(COMMAND_COLUMNS)} FROM commands WHERE id = ?", command_id)
         return command_from(rows[0]) if rows else None
 
     def checkpoints(self) -> tuple[int, ...]:
-        """Return the steps that have a checkpoint, ascending."""
+        """The steps that have a checkpoint, ascending."""
         sql = "SELECT DISTINCT step FROM checkpoints WHERE step BETWEEN 0 AND ? ORDER BY step"
         return tuple(int(step) for (step,) in self._rows(sql, LARGEST_STEP))
 
     def rolling_checkpoints(self) -> tuple[int, ...]:
-        """Return the steps of the checkpoints that newer ones will replace, ascending."""
+        """The steps of the checkpoints that newer ones will replace, ascending."""
         sql = "SELECT step FROM checkpoints WHERE name = ? AND step BETWEEN 0 AND ? ORDER BY step"
         return tuple(int(step) for (step,) in self._rows(sql, ROLLING, LARGEST_STEP))
 
     def checkpoint_bytes(self, step: int) -> int:
-        """Return the size of a checkpoint without reading it, 0 if there is none."""
+        """The size of a checkpoint without reading it, 0 if there is none."""
         return self._whole("SELECT sum(length(data)) FROM checkpoints WHERE step = ?", step)
 
     def checkpoint(self, step: int) -> dict[str, Tensor]:
-        """Return the tensors of a checkpoint by name, {} if there is none; a SessionError if one is damaged."""
+        """The tensors of a checkpoint by name, {} if there is none; a SessionError if one is damaged."""
         sql = "SELECT name, dtype, shape, data FROM checkpoints WHERE step = ? ORDER BY name"
         tensors = {}
         for name, *cells in self._rows(sql, step, longest=LARGEST_TENSOR):
@@ -276,7 +276,7 @@ class SessionReader:
         return default if found is None else int(found)
 
     def _numbers(self, width: int, sql: str, *arguments: Any) -> Array:
-        """Return rows of numbers, shape (width, rows), read some at a time: each may be as long as a value may be."""
+        """Rows of numbers, shape (width, rows), read some at a time: each may be as long as a value may be."""
         parts = [np.empty((width, 0))]
         with self._reading(LONGEST_NUMBER) as connection:
             cursor = connection.execute(sql, arguments)

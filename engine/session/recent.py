@@ -21,11 +21,11 @@ class Recent(Generic[Value]):
         self._values: OrderedDict[Hashable, Value] = OrderedDict()
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """How many there are."""
         return len(self._values)
 
     def get(self, key: Hashable) -> Value | None:
-        """Return the value, which becomes the most recent; None if it is not here."""
+        """The value, which becomes the most recent; None if it is not here."""
         value = self._values.get(key)
         if value is not None:
             self._values.move_to_end(key)

@@ -33,7 +33,7 @@ class RecordedRow:
 
 
 class RecordedRun:
-    """What was recorded of a run.
+    """A run as it was recorded.
 
     Args:
         reader: The open session; it is read as it is needed, so a living session's newest rows are seen.

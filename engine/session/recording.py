@@ -58,7 +58,7 @@ class Rows:
 
 
 def step_rows(record: StepRecord, now: float, extremes: BlockExtremes) -> list[Rows]:
-    """Return a step's rows, independent of the record; it is taken into the extremes of its block."""
+    """A step's rows, independent of the record; it is taken into the extremes of its block."""
     _refuse_unknown(record.values, STEP_COLUMNS, record.step)
     _refuse_unknown(record.layers, LAYER_COLUMNS, record.step)
     cells = [None if (value := record.values.get(name)) is None else float(value) for name in STEP_COLUMNS]
@@ -71,7 +71,7 @@ def step_rows(record: StepRecord, now: float, extremes: BlockExtremes) -> list[R
 
 
 def event_rows(event: Event, now: float) -> Rows:
-    """Return an event that happened at a Unix time; numbers of its data that are not finite become null."""
+    """An event that happened at a Unix time; numbers of its data that are not finite become null."""
     finite = {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in event.data.items()
@@ -82,7 +82,7 @@ def event_rows(event: Event, now: float) -> Rows:
 
 
 def checkpoint_rows(step: int, tensors: Mapping[str, Tensor], rolling_kept: int | None) -> list[Rows]:
-    """Return the tensors of a checkpoint; of a rolling one, so many of the newest stay."""
+    """The tensors of a checkpoint; of a rolling one, so many of the newest stay."""
     rows: list[tuple[Any, ...]] = [
         (step, name, tensor.dtype, json.dumps(list(tensor.shape)), tensor.data) for name, tensor in tensors.items()
     ]

@@ -28,13 +28,13 @@ _LONGEST_PATH = LONGEST_PATH - 80
 
 
 def session_name(config: RunConfig, now: datetime | None = None) -> str:
-    """Return a readable file name for a run, with the time in UTC: ``relu-500x9-mse-20261123-204501.wnt``."""
+    """A readable file name for a run, with the time in UTC: ``relu-500x9-mse-20261123-204501.wnt``."""
     when = (now or datetime.now(UTC)).astimezone(UTC)
     return f"{config.activation}-{config.width}x{config.depth}-{config.loss}-{when:%Y%m%d-%H%M%S}{SUFFIX}"
 
 
 def reserve_session(config: RunConfig, asked: str | Path | None = None) -> EngineLock:
-    """Return the lock, held, of the path of a new session; a SessionError where nothing can be made."""
+    """The lock, held, of the path of a new session; a SessionError where nothing can be made."""
     # What ``--session`` asks for is a file (.wnt is added where it has no suffix of letters), or a folder, in which a
     # fresh name is chosen; without it, the sessions folder, made if need be.
     if asked is None:
@@ -99,7 +99,7 @@ def _fresh(folder: Path, name: str) -> EngineLock:
 
 
 def _lock_of_nothing(path: Path) -> EngineLock | None:
-    """Return the lock of a path at which nothing is, None where something is or somebody else has it."""
+    """The lock of a path at which nothing is, None where something is or somebody else has it."""
     if os.path.lexists(path) or side_files(path):
         return None
     lock = EngineLock(path)

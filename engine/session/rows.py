@@ -1,4 +1,4 @@
-"""What is read from a session, as frozen values."""
+"""Frozen values that a session is read into."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True)
 class EngineRow:
-    """What the session says of its engine, and whether that engine lives.
+    """The engine as the session describes it, and whether it lives.
 
     Attributes:
         pid: Its process, for display only; 0 if unknown.

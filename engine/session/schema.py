@@ -55,27 +55,27 @@ PRIMARY_KEYS = {
 
 
 def quoted(name: str) -> str:
-    """Return a name of a table or column as SQL takes it, whatever is in it: in double quotes."""
+    """A name of a table or column as SQL takes it, whatever is in it: in double quotes."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return names of columns as SQL lists them: quoted, between commas."""
+    """Names of columns as SQL lists them: quoted, between commas."""
     return ", ".join(map(quoted, names))
 
 
 def selected(names: Iterable[str], columns: Collection[str]) -> str:
-    """Return names of columns as SQL lists them, NULL for those that a table of an older catalogue does not have."""
+    """Names of columns as SQL lists them, NULL for those that a table of an older catalogue does not have."""
     return ", ".join(quoted(name) if name in columns else "NULL" for name in names)
 
 
 def extreme_columns(name: str) -> tuple[str, str]:
-    """Return the columns of ``layer_extremes`` with a layer metric's smallest and largest values."""
+    """The columns of ``layer_extremes`` with a layer metric's smallest and largest values."""
     return f"min_{name}", f"max_{name}"
 
 
 def insert_into(table: str, columns: tuple[str, ...]) -> str:
-    """Return an INSERT with a parameter a column; it fails where the row exists: history is never overwritten."""
+    """An INSERT with a parameter a column; it fails where the row exists: history is never overwritten."""
     return f"INSERT INTO {quoted(table)} ({listed(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 

@@ -1,4 +1,4 @@
-"""How fast a run goes, from the times of its newest rows."""
+"""The speed of a run, from the times of its newest rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PAUSES = 0.2
 
 
 def steps_per_second(times: ArrayLike) -> float:
-    """Return the speed by the times of the newest :data:`SPEED_ROWS` rows, NaN where it cannot be said."""
+    """The speed by the times of the newest :data:`SPEED_ROWS` rows, NaN where it cannot be said."""
     between = np.diff(np.asarray(times, dtype=np.float64)[-SPEED_ROWS:])
     between = np.sort(between[np.isfinite(between) & (between >= 0)])
     kept = between[: math.ceil(between.size * (1 - _PAUSES))]

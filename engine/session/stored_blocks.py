@@ -34,7 +34,7 @@ class StoredBlocks:
         self._kept: Recent[tuple[int, Extremes]] = Recent(KEPT)
 
     def extremes(self, names: Sequence[str], begin: int, end: int, only: int | None) -> Extremes:
-        """Return extremes over blocks begin … end − 1, all complete: no step of them is still to come."""
+        """Extremes over blocks begin … end − 1, all complete: no step of them is still to come."""
         # The first time all blocks up to there are read.
         if begin >= end or end * (self._layers if only is None else 1) > MOST_ROWS:
             return self._read(names, begin, end, only)

@@ -14,7 +14,7 @@ _BREAKS = frozenset("\t\n\v\f\r\x85\u2028\u2029")
 
 
 def plain_text(value: object, *, limit: int = LONGEST_TEXT) -> str:
-    """Return a stored value as one line of printable text, at most ``limit`` characters; "" for None."""
+    """A stored value as one line of printable text, at most ``limit`` characters; "" for None."""
     # Line breaks become spaces; control characters (escape sequences), lone surrogates and marks that change the
     # direction of writing go.
     if value is None:
@@ -27,7 +27,7 @@ def plain_text(value: object, *, limit: int = LONGEST_TEXT) -> str:
 
 
 def clock(moment: float, *, exact: bool = False) -> str:
-    """Return Unix time as ``12:03`` (exact: ``12:03:59``), with the date where it is another day."""
+    """Unix time as ``12:03`` (exact: ``12:03:59``), with the date where it is another day."""
     then = time.localtime(moment)
     shown = "%H:%M:%S" if exact else "%H:%M"
     return time.strftime(shown if then[:3] == time.localtime()[:3] else f"%Y-%m-%d {shown}", then)

@@ -52,7 +52,7 @@ def _condition(name: str, value: Argument) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CommandKind:
-    """What a command takes.
+    """A kind of command and its arguments.
 
     Attributes:
         help: What the command line's command of this name does; empty where it has none, or one of its own.
@@ -81,7 +81,7 @@ COMMAND_NAMES = tuple(COMMANDS)
 
 
 def check_arguments(name: str, arguments: Mapping[str, Argument]) -> dict[str, Argument]:
-    """Return the complete arguments of a command; a UsageError where a name or value makes no sense."""
+    """The complete arguments of a command; a UsageError where a name or value makes no sense."""
     kind = COMMANDS.get(name)
     if kind is None:
         raise UsageError(f"There is no command {name!r}.", f"Choose one of: {', '.join(COMMANDS)}.")

@@ -48,7 +48,7 @@ from engine.session.vocabulary import check_arguments
 
 
 class Observers(TypedDict, total=False):
-    """Who is to know what a writer does.
+    """Callbacks for what a writer does.
 
     Attributes:
         heartbeat: The lock's signs of life, by which other processes see whether recording is blocked, also where the
@@ -168,7 +168,7 @@ class SessionWriter:
 
     @property
     def trouble(self) -> str | None:
-        """What keeps the thread from writing, in one sentence, or None."""
+        """The obstacle that keeps the thread from writing, in one sentence, or None."""
         return self._backlog.trouble
 
     @property
@@ -244,7 +244,7 @@ class SessionWriter:
         self._backlog.add(engine={name: value for name, value in given.items() if value is not None})
 
     def pending_commands(self) -> list[Command]:
-        """Return the commands without an answer, oldest first; those that make no sense are refused here."""
+        """The commands without an answer, oldest first; those that make no sense are refused here."""
         # A command comes again with every call until it is answered. Costs some tens of microseconds.
         try:
             rows = self._polling.execute(_PENDING).fetchall()

@@ -95,7 +95,7 @@ class Trainer:
         return self._observer.carried()
 
     def restore(self, step: int, parameters: Sequence[Tensor], carried: State) -> StepRecord:
-        """Return to the state after the row of a step, given θ of that row and what :meth:`carried` gave after it.
+        """To the state after the row of a step, given θ of that row and what :meth:`carried` gave after it.
 
         Returns:
             Loss, accuracy and gradient norm as the pass at θ gives them: those of the row, if θ is right.

@@ -24,7 +24,8 @@ def row_of(found: TrainingPass) -> RowContext:
 
 def begun(measurement: M, case: Small, **options: object) -> M:
     """A measurement at the beginning of a run of the network."""
-    measurement.begin(RunConfig(loss=case.loss, **options), case.model)  # type: ignore[arg-type]
+    config = RunConfig(loss=case.loss, **options)  # type: ignore[arg-type]  # RunConfig checks what it is given
+    measurement.begin(config, case.model)
     return measurement
 
 

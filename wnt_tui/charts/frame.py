@@ -11,7 +11,7 @@ from wnt_tui.charts.canvas import Canvas
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a plot lies.
+    """The rectangle of a plot inside its chart.
 
     Attributes:
         canvas: What it is drawn on.

@@ -24,7 +24,7 @@ _LOWER_HALF = "▄"
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """What to draw.
+    """The contents of a chart.
 
     Attributes:
         starts: First step of each block, ascending, shape (blocks,).

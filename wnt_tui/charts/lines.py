@@ -70,7 +70,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class LineChart:
-    """What to draw.
+    """The contents of a chart.
 
     Attributes:
         series: Later ones are drawn over earlier ones; the legend names the topmost first.

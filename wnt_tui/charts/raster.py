@@ -169,7 +169,7 @@ def dash_sample(dash: Dash, cells: int) -> str:
 
 
 def _interpolate(x: Array, y: Array, at: Array, sizes: Sequence[int], begins: NDArray[np.int64]) -> Array:
-    """Return values of polylines that lie one after the other in x and y, NaN outside each and in its gaps."""
+    """Values of polylines that lie one after the other in x and y, NaN outside each and in its gaps."""
     parts = [
         x[begin : begin + size].searchsorted(at, side="right") - 1 for begin, size in zip(begins, sizes, strict=True)
     ]

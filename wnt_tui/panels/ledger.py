@@ -90,7 +90,7 @@ class LedgerPanel(Panel):
         return canvas.to_strips()
 
     def values(self, view: PanelView) -> list[str]:
-        """How many checks fail, hold and are vacuous."""
+        """Counts of checks that fail, hold and are vacuous."""
         found, step = checks(view), checked_step(view)
         recorded = sum(event.kind == "violation" for event in view.snapshot.events)
         return [

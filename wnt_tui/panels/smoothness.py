@@ -74,7 +74,7 @@ class SmoothnessPanel(LinePanel):
         return () if np.ptp(rates) else (Reference(limit, f"2/η {short(limit)}", optional=True),)
 
     def notes(self, view: PanelView) -> list[Note]:
-        """What kinks mean for L."""
+        """A remark on L where the activation has kinks."""
         activation = ACTIVATIONS[view.snapshot.config.activation]
         kinks = activation.piecewise_linear and np.isfinite(view.snapshot.column("smoothness_step")).any()
         return [(f"{activation.title} is not smooth: L is only an estimate" if kinks else "", "warn")]

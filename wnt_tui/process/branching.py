@@ -76,7 +76,7 @@ def parse_changes(parent: Path, step: int, text: str) -> dict[str, Any]:
 
 
 def _changed(parent: Path, step: int, changes: Mapping[str, Any]) -> RunConfig:
-    """Return a branch's configuration; raises WntError where there is none."""
+    """A branch's configuration; raises WntError where there is none."""
     with SessionReader(parent) as reader:
         recorded = RecordedRun(reader)
         recorded.require(step)

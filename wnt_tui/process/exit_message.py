@@ -91,7 +91,7 @@ def messages_for_other_runs(sessions: Iterable[Path], *, stop: bool) -> list[str
 
 
 def _typed(session: Path) -> str:
-    """Return a session as a shell takes it."""
+    """A session as a shell takes it."""
     return shell_path(os.path.relpath(session) if session.is_relative_to(named_path(".")) else session)
 
 

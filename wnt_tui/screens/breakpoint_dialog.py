@@ -32,7 +32,7 @@ class MetricNames(Suggester):
     """Completes the word at the end of a condition to a name of the catalogue."""
 
     async def get_suggestion(self, value: str) -> str | None:
-        """Return the text with its last word completed, None where it begins no name."""
+        """The text with its last word completed, None where it begins no name."""
         word = _LAST_WORD.search(value)
         if word is None:
             return None
@@ -97,7 +97,7 @@ class BreakpointsDialog(ListDialog[tuple[str, str] | None]):
             self.set_focus(options)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Return whether an action may happen: enter and x are the field's or the list's."""
+        """Whether an action may happen: enter and x are the field's or the list's."""
         if action == "submit":
             return any(field.has_focus for field in self.query(Input))
         return super().check_action("choose" if action == "clear" else action, parameters)
@@ -138,7 +138,7 @@ class BreakpointsDialog(ListDialog[tuple[str, str] | None]):
 
 
 def described(point: ActiveBreakpoint) -> str:
-    """Return one line about a breakpoint."""
+    """One line about a breakpoint."""
     if not point.hits:
         return f"{point.text}   not hit"
     shown = ", ".join(map(str, point.hits[-_HITS_SHOWN:]))

@@ -240,7 +240,7 @@ class Dashboard(Screen[None]):
     # Keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Return whether an action may happen: while a question is asked, keys belong to its field."""
+        """Whether an action may happen: while a question is asked, keys belong to its field."""
         place = parameters[0] if action == "key" else None
         always = isinstance(place, int) and KEY_TABLE[place].always
         return self.is_mounted and (always or not self.prompt.active)

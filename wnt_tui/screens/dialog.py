@@ -55,7 +55,7 @@ class ListDialog(Dialog[Answer]):
     ]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Return whether an action may happen: the list's only while it has the keyboard."""
+        """Whether an action may happen: the list's only while it has the keyboard."""
         return action not in {"list", "choose"} or any(found.has_focus for found in self.query(OptionList))
 
     def action_list(self, name: str) -> None:

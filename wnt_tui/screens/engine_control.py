@@ -89,7 +89,7 @@ class EngineControl:
             self.footer.say(BLIND, "warning", lasting=True)
 
     def start_phrase(self) -> str:
-        """Return what is said while the engine starts, "" afterwards; leave if it ends before the first step."""
+        """What is said while the engine starts, "" afterwards; leave if it ends before the first step."""
         if self.process is None:
             return ""
         recorded = self.snapshot is not None and self.snapshot.rows > 0
@@ -182,13 +182,13 @@ class EngineControl:
             self.footer.say(outcome.sentence, "information" if outcome.done else "error", lasting=stopped)
 
     def snapshot_or_notice(self) -> Snapshot | None:
-        """Return the session's own newest state; where there is none yet a notice says so."""
+        """The session's own newest state; where there is none yet a notice says so."""
         if self.snapshot is None:
             self.footer.say("the engine is still starting", "warning")
         return self.snapshot
 
     def rows_or_notice(self, purpose: str) -> bool:
-        """Return whether the session has rows; if not, a notice says that there is no step yet for a purpose."""
+        """Whether the session has rows; if not, a notice says that there is no step yet for a purpose."""
         snapshot = self.snapshot_or_notice()
         if snapshot is not None and not snapshot.rows:
             self.footer.say(f"there is no step yet to {purpose}", "warning")

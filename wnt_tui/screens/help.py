@@ -19,7 +19,7 @@ from wnt_tui.theme.themes import Palette
 
 
 def key_help(palette: Palette) -> Text:
-    """Return the key table by group, a line a key."""
+    """The key table by group, a line a key."""
     glyphs = palette.glyphs
     text = Text()
     for group in dict.fromkeys(entry.group for entry in KEY_TABLE):

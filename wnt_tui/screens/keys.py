@@ -95,7 +95,7 @@ KEY_TABLE: tuple[Key, ...] = (
 
 
 def bindings() -> list[BindingType]:
-    """Return Textual bindings: ``key(place in the table)``, and ``panel(place)`` for the digits."""
+    """Textual bindings: ``key(place in the table)``, and ``panel(place)`` for the digits."""
     # With priority: carried out before the next key is looked at, which may be for what this one opens.
     actions = [(entry.keys, f"key({place})") for place, entry in enumerate(KEY_TABLE) if entry.run is not None]
     panels = [(key, f"panel({place})") for place, key in enumerate(PANEL_KEYS)]
@@ -103,7 +103,7 @@ def bindings() -> list[BindingType]:
 
 
 def footer_keys(*, has_engine: bool, waits: bool = False) -> tuple[tuple[str, str], ...]:
-    """Return key and label of the footer's keys by rank, those of the engine only if there is one."""
+    """Key and label of the footer's keys by rank, those of the engine only if there is one."""
     labelled = [entry for entry in KEY_TABLE if entry.label and (has_engine or not entry.engine)]
     ranked = sorted(labelled, key=lambda entry: entry.rank)
     return tuple((entry.shown, "resume" if entry.label == "pause" and waits else entry.label) for entry in ranked)

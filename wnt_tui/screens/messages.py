@@ -25,7 +25,7 @@ class SnapshotReady(Message):
     snapshot: Snapshot
 
     def can_replace(self, message: Message) -> bool:
-        """Return whether the other is an older snapshot of the same session that is still waiting."""
+        """Whether the other is an older snapshot of the same session that is still waiting."""
         return isinstance(message, SnapshotReady) and message.source is self.source
 
 
@@ -48,12 +48,12 @@ class ViewChanged(Message):
     """The cursor, the layer or the snapshot has changed and the panels are to be drawn."""
 
     def can_replace(self, message: Message) -> bool:
-        """Return whether the other is one too: however often the view changed, it is drawn once."""
+        """Whether the other is one too: however often the view changed, it is drawn once."""
         return isinstance(message, ViewChanged)
 
 
 def source_of(path: Path, post: Post, *, awaited: bool = False) -> SessionSource:
-    """Return a source that posts what it finds; ``awaited`` if the file may still be to come."""
+    """A source that posts what it finds; ``awaited`` if the file may still be to come."""
     deliveries = Deliveries(
         snapshot=lambda snapshot: post(SnapshotReady(source, snapshot)),
         trouble=lambda error: post(SourceTrouble(source, error)),

@@ -102,7 +102,7 @@ class SessionDialog(ListDialog[Path | None]):
 
 
 def parent_path(path: Path, meta: Mapping[str, str]) -> Path | None:
-    """Return the path of the session that a branch began from; None for no branch, or a parent that is not there."""
+    """The path of the session that a branch began from; None for no branch, or a parent that is not there."""
     named = meta.get("parent", "")
     if not named or "\0" in named:
         return None
@@ -112,10 +112,8 @@ def parent_path(path: Path, meta: Mapping[str, str]) -> Path | None:
 
 
 def candidates(path: Path, meta: Mapping[str, str], opened: Iterable[Path]) -> list[Path]:
-    """Return the sessions that one can be compared with, each file once, without itself.
-
-    Its parent comes first, then those opened together, live ones, those of its folder, and those of the usual one.
-    """
+    """The sessions that one can be compared with, each file once: its parent, those opened together, others."""
+    # Live ones, those of its folder, and those of the usual one come last.
     parent = parent_path(path, meta)
     found = [*([parent] if parent is not None else []), *opened, *live_sessions()]
     for folder in (path.parent, None):

@@ -17,7 +17,7 @@ MIN_WINDOW = 8
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where every panel looks.
+    """The cursor that all panels share.
 
     Attributes:
         step: The step that is shown.
@@ -47,36 +47,36 @@ class Cursor:
         return max(self.first, self.last, self.planned)
 
     def extended(self, first: int, last: int, planned: int) -> Cursor:
-        """Return the cursor after rows were added: on the newest if it follows, else where it was."""
+        """The cursor after rows were added: on the newest if it follows, else where it was."""
         grown = replace(self, first=first, last=last, planned=planned)
         return replace(grown, step=max(first, last) if self.following else grown._clamped(self.step))
 
     def to(self, step: int) -> Cursor:
-        """Return the cursor at a step, or at the nearest recorded one."""
+        """The cursor at a step, or at the nearest recorded one."""
         target = self._clamped(step)
         return replace(self, step=target, following=target >= self.last)
 
     def moved(self, count: int) -> Cursor:
-        """Return the cursor ``count`` steps later (earlier if negative), inside the recorded rows."""
+        """The cursor ``count`` steps later (earlier if negative), inside the recorded rows."""
         return self.to(self.step + count)
 
     def to_start(self) -> Cursor:
-        """Return the cursor on the first row."""
+        """The cursor on the first row."""
         return self.to(self.first)
 
     def to_end(self) -> Cursor:
-        """Return the cursor on the newest row, following."""
+        """The cursor on the newest row, following."""
         return self.to(max(self.first, self.last))
 
     def zoomed(self, halvings: int) -> Cursor:
-        """Return the cursor with its window halved so often (negative: doubled), down to :data:`MIN_WINDOW` steps."""
+        """The cursor with its window halved so often (negative: doubled), down to :data:`MIN_WINDOW` steps."""
         most = 0
         while most < MAX_ZOOM and (self.end - self.first + 1) >> (most + 1) >= MIN_WINDOW:
             most += 1
         return replace(self, zoom=min(max(0, self.zoom + halvings), most))
 
     def window(self) -> tuple[int, int]:
-        """Return first and last step that panels show: the whole run, or zoomed a part around the cursor."""
+        """First and last step that panels show: the whole run, or zoomed a part around the cursor."""
         if self.zoom == 0:
             return self.first, self.end
         span = max(MIN_WINDOW - 1, (self.end - self.first) >> self.zoom)

@@ -13,7 +13,7 @@ BUSY_SECONDS = 30.0
 
 
 def engine_view(row: EngineRow, *, seen: bool = True) -> EngineView:
-    """Return what is shown of an engine; equal to the one before as long as nothing has changed."""
+    """What is shown of an engine; equal to the one before as long as nothing has changed."""
     overdue = row.alive and row.state == "running" and row.since is not None and time.time() - row.since > BUSY_SECONDS
     return EngineView(
         row.alive,
@@ -30,20 +30,20 @@ def engine_view(row: EngineRow, *, seen: bool = True) -> EngineView:
 
 
 def goes_on(engine: EngineView) -> bool:
-    """Return whether steps follow each other, so that a speed and a time left mean something."""
+    """Whether steps follow each other, so that a speed and a time left mean something."""
     hindered = (engine.blocked_since, engine.busy_since, engine.silent_since)
     return engine.alive and engine.state == "running" and all(since is None for since in hindered)
 
 
 def blocked_phrase(engine: EngineView) -> str:
-    """Return since when a living engine waits for the disk; empty if it does not, or gives no sign of life."""
+    """Since when a living engine waits for the disk; empty if it does not, or gives no sign of life."""
     if not engine.alive or engine.blocked_since is None or engine.silent_since is not None:
         return ""
     return f"recording blocked since {clock(engine.blocked_since)}"
 
 
 def hindrance(engine: EngineView) -> str:
-    """Return what keeps an engine from going on, with a time, empty where nothing does; a pause counts too."""
+    """What keeps an engine from going on, with a time, empty where nothing does; a pause counts too."""
     if engine.state == "died":
         return "died" if engine.silent_since is None else f"died, last sign of life {clock(engine.silent_since)}"
     if not engine.alive:

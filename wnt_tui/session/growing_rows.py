@@ -46,7 +46,7 @@ class GrowingRows:
         self._count = end
 
     def view(self) -> tuple[NDArray[np.int64], dict[str, Array]]:
-        """Return the rows that are here now, read-only: steps and columns, each of shape (rows,)."""
+        """The rows that are here now, read-only: steps and columns, each of shape (rows,)."""
         step = self._step[: self._count]
         step.flags.writeable = False
         columns = {name: values[: self._count] for name, values in self._columns.items()}

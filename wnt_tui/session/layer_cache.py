@@ -51,11 +51,11 @@ class _Window(NamedTuple):
         return self.names, self.layer
 
     def goes_on_from(self, shown: _Window) -> bool:
-        """Return whether the window begins where the one that is shown does, and goes on after it."""
+        """Whether the window begins where the one that is shown does, and goes on after it."""
         return shown.first == self.first and shown.last < self.last
 
     def is_near(self, shown: _Window) -> bool:
-        """Return whether what is shown is most of the window, and not of one much wider."""
+        """Whether what is shown is most of the window, and not of one much wider."""
         span = self.last - self.first
         overlap = min(shown.last, self.last) - max(shown.first, self.first)
         return shown.last - shown.first <= 2 * span and overlap >= span / 2
@@ -88,7 +88,7 @@ class LayerCache:
             self._last_step = last_step
 
     def at(self, step: int) -> Mapping[str, Array]:
-        """Return all layer metrics at a step; {} while they are unknown."""
+        """All layer metrics at a step; {} while they are unknown."""
         with self._answered:
             if not 0 <= step <= self._last_step:
                 return {}
@@ -98,7 +98,7 @@ class LayerCache:
             return known or {}
 
     def bands(self, names: tuple[str, ...], first: int, last: int, blocks: int, layer: int | None = None) -> Bands:
-        """Return layer metrics over steps; while they are unknown their previous bands, or empty ones."""
+        """Layer metrics over steps; while they are unknown their previous bands, or empty ones."""
         with self._answered:
             last = min(last, self._last_step)
             if last < first:

@@ -38,7 +38,7 @@ class LayerView(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EngineView:
-    """What is known of the engine.
+    """The engine as the viewer knows it.
 
     Attributes:
         alive: Whether a process holds the session's lock.
@@ -95,7 +95,7 @@ class Snapshot:
     version: int = 0
 
     def as_origin(self, step: int) -> Snapshot:
-        """Return the rows that a branch at a step goes on from, of which no engine is at work."""
+        """The rows that a branch at a step goes on from, of which no engine is at work."""
         kept = int(np.searchsorted(self.step, step, side="right"))
         return replace(
             self,
@@ -132,23 +132,23 @@ class Snapshot:
         return left / self.speed if left > 0 else math.nan
 
     def column(self, name: str) -> Array:
-        """Return a step metric, shape (rows,); all NaN if the session does not have it."""
+        """A step metric, shape (rows,); all NaN if the session does not have it."""
         values = self.columns.get(name)
         return np.full(self.rows, np.nan) if values is None else values
 
     def index_of(self, step: int) -> int:
-        """Return the index of the newest row at or before a step, −1 if there is none."""
+        """The index of the newest row at or before a step, −1 if there is none."""
         return int(np.searchsorted(self.step, step, side="right")) - 1
 
     def value(self, name: str, step: int) -> float:
-        """Return a step metric at exactly this step, NaN if there is no such row or it was not computed."""
+        """A step metric at exactly this step, NaN if there is no such row or it was not computed."""
         index = self.index_of(step)
         if index < 0 or int(self.step[index]) != step:
             return float("nan")
         return float(self.column(name)[index])
 
     def values_at(self, step: int) -> dict[str, float]:
-        """Return all step metrics at exactly this step by name; {} if there is no such row."""
+        """All step metrics at exactly this step by name; {} if there is no such row."""
         index = self.index_of(step)
         if index < 0 or int(self.step[index]) != step:
             return {}

@@ -38,7 +38,7 @@ ROWS_A_READ = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
-    """Where a source's findings go; each is called on the source's thread.
+    """Callbacks that take a source's findings, on the source's thread.
 
     Attributes:
         snapshot: A new view of the session.
@@ -98,7 +98,7 @@ class SessionSource:
                 self._deliveries.trouble(error)
 
     def _opened(self) -> SessionReader | None:
-        """Return the reader as soon as there is a session; None if the source was closed first."""
+        """The reader as soon as there is a session; None if the source was closed first."""
         while not self._stopped.is_set():
             # Asked first: a session appears whole, so what is there and cannot be opened will not get better.
             there = Path(self.path).exists()
@@ -190,7 +190,7 @@ class _Accumulated:
         return changed
 
     def snapshot(self, *, redraw: bool = False) -> Snapshot:
-        """Return the session as it was read last; to redraw, it counts as changed because layers are known."""
+        """The session as it was read last; to redraw, it counts as changed because layers are known."""
         self._version += redraw
         if redraw and self._last is not None:
             # The same arrays, so that what panels derived from them stays valid.

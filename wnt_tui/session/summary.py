@@ -18,7 +18,7 @@ from wnt_tui.theme.wording import branch_phrase, run_summary
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What is worth saying about a session in one line.
+    """A session in one line.
 
     Attributes:
         path: The file.
@@ -81,7 +81,7 @@ class Summary:
 
 
 def summary_of(path: Path) -> Summary:
-    """Return a session's summary; bounded, however long the run."""
+    """A session's summary; bounded, however long the run."""
     with SessionReader(path) as reader:
         config, row, last = reader.config(), reader.engine(), reader.last_step()
         engine = engine_view(row)
@@ -103,7 +103,7 @@ def summary_of(path: Path) -> Summary:
 
 
 def as_typed(path: Path) -> str:
-    """Return a path as one may type it: only the name in the sessions folder, else from here."""
+    """A path as one may type it: only the name in the sessions folder, else from here."""
     if real_path(path.parent) == real_path(sessions_folder()):
         return shown_path(path.stem)
     here, path = named_path("."), named_path(path)
@@ -111,7 +111,7 @@ def as_typed(path: Path) -> str:
 
 
 def summary_or_trouble(path: Path) -> Summary:
-    """Return the summary for a listing, in which one bad file must not hide the others."""
+    """The summary for a listing, in which one bad file must not hide the others."""
     try:
         return summary_of(path)
     except WntError as error:

@@ -146,7 +146,7 @@ def changes(wanted: Row, shown: Row, first: int, end: int) -> list[tuple[int, in
 
 
 def _known_spans(row: Row) -> list[tuple[int, int]]:
-    """Return the spans of a row that are known."""
+    """The spans of a row that are known."""
     runs = groupby(range(len(row)), key=lambda x: row[x] is None)
     found = [list(places) for unknown, places in runs if not unknown]
     return [(places[0], places[-1] + 1) for places in found]
@@ -186,7 +186,7 @@ def transition(before: str, after: str) -> str:
 
 @lru_cache(maxsize=65536)
 def _parsed(style: str) -> tuple[str, str, frozenset[str]]:
-    """Return a style's foreground, background and attributes."""
+    """A style's foreground, background and attributes."""
     foreground = background = ""
     attributes: set[str] = set()
     codes = iter(style.split(";") if style else ())

@@ -131,7 +131,7 @@ class TerminalDriver(LinuxDriver):
                 self._ask()
 
     def _takes_whole(self, data: str) -> bool:
-        """Return whether the link is still one for whole pictures."""
+        """Whether the link is still one for whole pictures."""
         if _PICTURE.match(data) is None or self._flow.takes_whole(len(data)):
             return True
         # What the terminal shows is not known here: a whole picture is needed to go on from.
@@ -141,14 +141,14 @@ class TerminalDriver(LinuxDriver):
         return False
 
     def _size_now(self) -> tuple[int, int]:
-        """Return columns and rows of the terminal; 0 where it does not say."""
+        """Columns and rows of the terminal; 0 where it does not say."""
         try:
             return os.get_terminal_size(self.fileno)
         except OSError:
             return 0, 0
 
     def _get_terminal_size(self) -> tuple[int, int]:
-        """Return columns and rows of the picture."""
+        """Columns and rows of the picture."""
         # Textual asks COLUMNS and LINES first, but these stay what they were when they were exported.
         columns, rows = self._size_now()
         return (columns, rows) if columns and rows else super()._get_terminal_size()

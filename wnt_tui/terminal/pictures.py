@@ -105,7 +105,7 @@ class Pictures:
         return self._whole(pieces)
 
     def _whole(self, pieces: list[str]) -> str:
-        """Return a part out of its pieces; the cursor stands then where the app has it, as input methods need it."""
+        """A part out of its pieces; the cursor stands then where the app has it, as input methods need it."""
         if not pieces:
             return ""
         y, x = self._wanted.cursor

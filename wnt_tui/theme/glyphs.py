@@ -62,15 +62,15 @@ class Glyphs:
         return 4 if self.unicode else 1
 
     def text(self, text: str) -> str:
-        """Return any text as it may be drawn: no control characters, one cell a character, ASCII if need be."""
+        """Any text as it may be drawn: no control characters, one cell a character, ASCII if need be."""
         return _drawable(text, self.unicode)
 
     def power_of_ten(self, exponent: int) -> str:
-        """Return the label of a decade: ``10⁻³``, or ``1e-3`` in ASCII."""
+        """The label of a decade: ``10⁻³``, or ``1e-3`` in ASCII."""
         return "10" + str(exponent).translate(_SUPERSCRIPTS) if self.unicode else f"1e{exponent}"
 
     def cut(self, text: str, width: int) -> str:
-        """Return a text as it may be drawn in at most ``width`` cells, with an ellipsis where it was cut."""
+        """A text as it may be drawn in at most ``width`` cells, with an ellipsis where it was cut."""
         clean = self.text(text)
         if len(clean) <= width:
             return clean

@@ -95,20 +95,20 @@ class Palette:
         return self.glyphs.unicode and all(glyph == " " for glyph in self.heat_glyphs)
 
     def heat_style(self, level: int) -> Style:
-        """Return the style of a level of the ramp; the one after the last lies beyond the ramp."""
+        """The style of a level of the ramp; the one after the last lies beyond the ramp."""
         return self.heat[level] if level < len(self.heat) else self.heat_beyond[0]
 
     def heat_glyph(self, level: int) -> str:
-        """Return the glyph of a level of the ramp; the one after the last lies beyond the ramp."""
+        """The glyph of a level of the ramp; the one after the last lies beyond the ramp."""
         return self.heat_glyphs[level] if level < len(self.heat_glyphs) else self.heat_beyond[1]
 
     def series_style(self, index: int) -> Style:
-        """Return the style of a series, counted from 0; colours repeat after the last."""
+        """The style of a series, counted from 0; colours repeat after the last."""
         return self.series[index % len(self.series)]
 
 
 def make_palette(depth: Depth = "truecolor", *, ascii_only: bool = False) -> Palette:
-    """Return the palette for a terminal of so many colours, drawn with ASCII characters only if need be."""
+    """The palette for a terminal of so many colours, drawn with ASCII characters only if need be."""
     ground, column, beyond = Style.parse(f"{FOREGROUND} on {BACKGROUND}"), 0, f"{BACKGROUND} on #eef1f5"
     if depth == "16":
         ground, column, beyond = Style(), 1, "bright_white"
@@ -148,7 +148,7 @@ def _in_cube(style: Style) -> Style:
 
 
 def depth_of(color_system: str | None, *, no_color: bool = False) -> Depth:
-    """Return the depth of rich's ``Console.color_system``; none if NO_COLOR is set."""
+    """The depth of rich's ``Console.color_system``; none if NO_COLOR is set."""
     if no_color or color_system is None:
         return "mono"
     if color_system == "truecolor":
@@ -157,7 +157,7 @@ def depth_of(color_system: str | None, *, no_color: bool = False) -> Depth:
 
 
 def terminal_palette() -> Palette:
-    """Return the palette for this terminal: its colours, NO_COLOR, and whether it can show more than ASCII."""
+    """The palette for this terminal: its colours, NO_COLOR, and whether it can show more than ASCII."""
     encoding = (getattr(sys.__stdout__, "encoding", None) or "utf-8").lower()
     ascii_only = bool(os.environ.get("WNT_ASCII")) or not encoding.startswith("utf")
     # Asked as Textual asks, which always writes to a terminal.
@@ -167,7 +167,7 @@ def terminal_palette() -> Palette:
 
 
 def app_theme(palette: Palette) -> Theme:
-    """Return the Textual theme ``wnt-<depth>``; with 16 colours or none it leaves the terminal's own alone."""
+    """The Textual theme ``wnt-<depth>``; with 16 colours or none it leaves the terminal's own alone."""
     name = f"wnt-{palette.name}"
     if palette.name in {"16", "mono"}:
         default = "ansi_default"

@@ -10,7 +10,7 @@ from engine.config import RunConfig
 
 
 def short_number(value: float) -> str:
-    """Return a number in few characters, without a leading zero: ``.01``, ``2.5``, ``1e-05``."""
+    """A number in few characters, without a leading zero: ``.01``, ``2.5``, ``1e-05``."""
     if not math.isfinite(value):
         return str(value)
     text = f"{value:.4g}"
@@ -18,7 +18,7 @@ def short_number(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a span of time as a clock shows it: ``0:10``, ``12:05``, ``3:07:00``, ``2 d 03:00``."""
+    """A span of time as a clock shows it: ``0:10``, ``12:05``, ``3:07:00``, ``2 d 03:00``."""
     if not math.isfinite(seconds) or seconds < 0:
         return "–"
     whole = round(seconds)
@@ -31,7 +31,7 @@ def duration(seconds: float) -> str:
 
 
 def rate(steps_per_second: float) -> str:
-    """Return steps per second, or seconds per step where that reads better."""
+    """Steps per second, or seconds per step where that reads better."""
     if not math.isfinite(steps_per_second) or steps_per_second <= 0:
         return ""
     if steps_per_second >= 0.95:
@@ -42,7 +42,7 @@ def rate(steps_per_second: float) -> str:
 
 
 def file_size(count: int) -> str:
-    """Return bytes for people: ``812 B``, ``3.4 MiB``."""
+    """Bytes for people: ``812 B``, ``3.4 MiB``."""
     size = float(count)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if size < 1024 or unit == "GiB":
@@ -52,17 +52,14 @@ def file_size(count: int) -> str:
 
 
 def branch_phrase(meta: Mapping[str, str]) -> str:
-    """Return where a branch comes from, ``from NAME at 12``; empty for a run that is no branch."""
+    """Where a branch comes from, ``from NAME at 12``; empty for a run that is no branch."""
     parent, step = meta.get("parent", ""), meta.get("parent_step", "")
     return f"from {Path(parent).stem} at {step}" if parent and step.isdigit() else ""
 
 
 def run_summary(config: RunConfig, lr: float | None = None) -> str:
-    """Return a configuration in one phrase: ``relu · 500×9 · n 250 · mse · η .01``.
-
-    A learning rate in use that is another than the configured one comes before what a narrow screen leaves out first:
-    ``relu · 500×9 · η .01→.02 · n 250 · mse``.
-    """
+    """A configuration in one phrase: ``relu · 500×9 · n 250 · mse · η .01``, or ``relu · 500×9 · η .01→.02 · …``."""
+    # A rate in use other than the configured one stands before what a narrow screen leaves out first.
     parts = [config.activation, f"{config.width}×{config.depth}", f"n {config.examples}", config.loss]
     if lr is None or lr == config.lr:
         parts.append(f"η {short_number(config.lr)}")

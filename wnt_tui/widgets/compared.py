@@ -24,7 +24,7 @@ class Compared(Line):
         self.display = len(snapshots) > 1
 
     def render(self) -> Text:
-        """Return the line; what does not fit is cut, equally for all."""
+        """The line; what does not fit is cut, equally for all."""
         snapshots = self.snapshots
         glyphs = self.palette.glyphs
         differing = differences(list(snapshots))

@@ -48,7 +48,7 @@ class Footer(Line):
             self._timer = self.set_timer(NOTICE_SECONDS, lambda: self.say(""))
 
     def render(self) -> Text:
-        """Return the notice, or as many keys as fit."""
+        """The notice, or as many keys as fit."""
         if self.notice:
             sign, role = _SIGNS[self.severity]
             return self.fitted(self.styled(f"{sign} {self.notice}", role))

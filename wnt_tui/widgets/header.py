@@ -27,7 +27,7 @@ STATE_SIGNS: dict[str, tuple[str, str]] = {
 
 
 def state_phrase(snapshot: Snapshot) -> str:
-    """Return the engine's state in words: ``live running``, ``engine died at step 37``."""
+    """The engine's state in words: ``live running``, ``engine died at step 37``."""
     engine = snapshot.engine
     if engine.state == "died":
         seen = "" if engine.silent_since is None else f", last sign of life {clock(engine.silent_since)}"
@@ -48,7 +48,7 @@ def state_phrase(snapshot: Snapshot) -> str:
 
 
 def progress_parts(snapshot: Snapshot) -> list[str]:
-    """Return where the run is, its speed and the time left, the most dispensable last."""
+    """Where the run is, its speed and the time left, the most dispensable last."""
     parts = [f"step {snapshot.last_step}/{snapshot.config.steps}" if snapshot.rows else "no step yet"]
     if goes_on(snapshot.engine):
         remaining = snapshot.seconds_left
@@ -70,7 +70,7 @@ class Header(Line):
     """Shown before there is a snapshot."""
 
     def render(self) -> Text:
-        """Return the line, without the dispensable parts that do not fit."""
+        """The line, without the dispensable parts that do not fit."""
         snapshot = self.snapshot
         if snapshot is None:
             return self.fitted(self.styled(self.waiting, "warn"))

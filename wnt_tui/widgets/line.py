@@ -26,12 +26,12 @@ class Line(Widget):
         self.palette = palette
 
     def styled(self, text: str, role: str) -> tuple[str, Style]:
-        """Return a drawable text in the style of a role of the palette."""
+        """A drawable text in the style of a role of the palette."""
         style: Style = getattr(self.palette, role)
         return self.palette.glyphs.text(text), style
 
     def fitted(self, *parts: tuple[str, Style]) -> Text:
-        """Return one line of text out of parts; what does not fit is cut."""
+        """One line of text out of parts; what does not fit is cut."""
         # Neighbours of one style as one part: Textual's cost is that of the parts, and a timeline has one a cell.
         joined = [("".join(text for text, _ in run), style) for style, run in groupby(parts, key=lambda part: part[1])]
         text = Text.assemble(*joined, style=self.palette.base, no_wrap=True, end="")

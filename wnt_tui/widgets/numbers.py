@@ -36,14 +36,14 @@ class Tabs(Line):
     selected: reactive[int] = reactive(0)
 
     def labels(self) -> list[str]:
-        """Return a label a panel: all titles where they fit, else the selected one's only."""
+        """A label a panel: all titles where they fit, else the selected one's only."""
         full = [f" {panel.key} {self.palette.glyphs.text(panel.title)} " for panel in ALL_PANELS]
         if sum(map(len, full)) <= self.content_size.width:
             return full
         return [full[place] if place == self.selected else f" {panel.key} " for place, panel in enumerate(ALL_PANELS)]
 
     def render(self) -> Text:
-        """Return one line of labels."""
+        """One line of labels."""
         styles = {True: self.palette.focus + _REVERSED, False: self.palette.label}
         return self.fitted(*((label, styles[place == self.selected]) for place, label in enumerate(self.labels())))
 
@@ -57,7 +57,7 @@ class Tabs(Line):
 
 
 def figures(snapshot: Snapshot, step: int, layer: int) -> list[str]:
-    """Return the numbers at a step and a layer that are there, the most important first."""
+    """The numbers at a step and a layer that are there, the most important first."""
 
     def shown(names: tuple[str, ...], values: Mapping[str, float]) -> list[str]:
         return [_figure(snapshot, name, values) for name in names if not math.isnan(values.get(name, math.nan))]
@@ -83,7 +83,7 @@ class Numbers(Line):
     """Session, step and layer."""
 
     def render(self) -> Text:
-        """Return the figures, or nothing before the first row."""
+        """The figures, or nothing before the first row."""
         if self.source is None or self.source[0].rows == 0:
             return self.fitted()
         shown: list[str] = []

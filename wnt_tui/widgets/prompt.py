@@ -110,7 +110,7 @@ class Prompt(Horizontal):
 
 
 def whole_number(text: str) -> int:
-    """Return a whole number; raises ValueError with a sentence where there is none."""
+    """A whole number; raises ValueError with a sentence where there is none."""
     try:
         return int(text.replace("_", ""))
     except ValueError:
@@ -118,7 +118,7 @@ def whole_number(text: str) -> int:
 
 
 def count_of_steps(text: str) -> int:
-    """Return a number of steps to train; raises ValueError with a sentence where there is none."""
+    """A number of steps to train; raises ValueError with a sentence where there is none."""
     count = whole_number(text)
     if not 1 <= count <= MAX_STEPS:
         raise ValueError(f"At least 1 and at most {MAX_STEPS:,} steps.")
@@ -126,7 +126,7 @@ def count_of_steps(text: str) -> int:
 
 
 def learning_rate(text: str) -> float:
-    """Return a learning rate, positive and finite; raises ValueError with a sentence where there is none."""
+    """A learning rate, positive and finite; raises ValueError with a sentence where there is none."""
     try:
         rate = float(text)
     except ValueError:

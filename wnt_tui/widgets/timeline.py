@@ -34,24 +34,22 @@ _PRECEDENCE = list(EVENT_MARKS)
 
 
 def column_of(step: int, first: int, last: int, width: int) -> int:
-    """Return the cell of a step on a line of ``width`` cells that spans ``first`` … ``last``."""
+    """The cell of a step on a line of ``width`` cells that spans ``first`` … ``last``."""
     if width <= 1 or last <= first:
         return 0
     return min(width - 1, max(0, round((step - first) / (last - first) * (width - 1))))
 
 
 def step_at(column: int, first: int, last: int, width: int) -> int:
-    """Return the step at a cell, the inverse of :func:`column_of`."""
+    """The step at a cell, the inverse of :func:`column_of`."""
     if width <= 1:
         return first
     return first + round(min(max(column, 0), width - 1) / (width - 1) * (last - first))
 
 
 def draw_line(cursor: Cursor, happenings: Sequence[Event], width: int) -> list[tuple[str, str]]:
-    """Return the line without its ends, a (sign, role) a cell; it spans the whole run, whatever the zoom.
-
-    Recorded steps are heavy, planned ones light, those outside the zoomed window dim.
-    """
+    """The line without its ends, a (sign, role) a cell; it spans the whole run, whatever the zoom."""
+    # Recorded steps are heavy, planned ones light, those outside the zoomed window dim.
     first, end = cursor.first, cursor.end
     recorded = column_of(cursor.last, first, end, width) if cursor.last >= first else -1
     window = [column_of(step, first, end, width) for step in cursor.window()]
@@ -81,7 +79,7 @@ class Timeline(Line):
     live: reactive[bool] = reactive(False)
 
     def legend(self) -> str:
-        """Return what stands at the right: the step, the zoom, and whether the cursor follows."""
+        """What stands at the right: the step, the zoom, and whether the cursor follows."""
         cursor = self.cursor
         if cursor.last < cursor.first:
             return "no step yet"
@@ -102,7 +100,7 @@ class Timeline(Line):
         return max(4, self.content_size.width - legend - 4)
 
     def render(self) -> Text:
-        """Return line and legend."""
+        """Line and legend."""
         cells = draw_line(self.cursor, self.happenings, self._line_width())
         parts = (("├", "axis"), *cells, ("┤  ", "axis"), (self.legend(), "text"))
         return self.fitted(*(self.styled(*part) for part in parts))
