@@ -157,7 +157,8 @@ def test_an_engine_that_was_stopped_gives_no_sign_of_life_and_goes_on_when_it_ma
     path = tmp_path / "run.wnt"
     with engine(run_request(path, steps=ENDLESS)) as process:
         until(lambda: path.exists() and state(path).step > 3)
-        process.send_signal(signal.SIGSTOP)
+        with locked(path):  # stopped in the midst of a write, the engine would let nobody send
+            process.send_signal(signal.SIGSTOP)
         number = send(path, "pause")
         began = time.monotonic()
         with pytest.raises(SessionError, match=r"no sign of life since \d\d:\d\d.*kill -CONT"):
