@@ -24,6 +24,7 @@ from engine.theory.loss_constants import LOSSES
 
 DType = Literal["float32", "float64"]
 OnBreak = Literal["pause", "stop", "continue"]
+KernelForm = Literal["auto", "dense", "products"]
 
 _LOSS_FORMULAS = "; ".join(f"{loss.name}: {loss.formula}" for loss in LOSSES.values()) + "."
 
@@ -83,6 +84,18 @@ class RunConfig:
         "Most time for measuring, as a multiple of training's, in the mean over rows: the dearer a measurement is, the "
         "fewer rows have it. The first row and the last are measured in full and come on top.",
         above=0.0,
+    )
+    kernel: KernelForm = _option(
+        "auto",
+        "The tangent kernel K: dense forms it and has its extremes exactly, products follows them by products with "
+        "it, auto forms it where that fits.",
+        choices=get_args(KernelForm),
+    )
+    spectra_every: int | None = _option(
+        None,
+        "Record the whole spectra of G and K at every K-th step, measured in full there; step 0 and the last one "
+        "always have them.",
+        at_least=1,
     )
     f_star: float = _option(0.0, "Infimum f* of the loss, for μ and the predictions.")
     delta: float = _option(0.05, "Failure probability δ of the generalization bound.", above=0.0, below=1.0)

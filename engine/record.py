@@ -32,6 +32,10 @@ EventKind = Literal[
 """``break``: a breakpoint was hit. ``breakpoint``: one was set or cleared. ``mark``: a person's bookmark."""
 
 
+Spectra = Mapping[tuple[str, int | None], NDArray[np.float64]]
+"""Whole spectra, ascending, shape (order,), by matrix: ``("G", m)`` is G^m, ``("K", None)`` the tangent kernel."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened at a step.
@@ -60,12 +64,14 @@ class StepRecord:
         values: Step metrics by catalogue name; what is absent was not computed (NULL in a session).
         layers: Layer metrics by catalogue name, each of shape (depth + 1,), float64, NaN where not computed.
         events: What happened at this step.
+        spectra: Whole spectra, where the row records them.
     """
 
     step: int
     values: Mapping[str, float]
     layers: Mapping[str, NDArray[np.float64]]
     events: tuple[Event, ...] = ()
+    spectra: Spectra = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> float | NDArray[np.float64]:
         """The value of a step metric, or the layers' values of a layer metric."""

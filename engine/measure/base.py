@@ -26,7 +26,7 @@ from engine.measure.row_norms import RowNorms, row_norms_from, stacked_row_norms
 from engine.measure.schedule import NOTHING, Work
 from engine.model.base import Model
 from engine.model.training_pass import LossNumbers, TrainingPass
-from engine.record import Event
+from engine.record import Event, Spectra
 
 LayerValues = NDArray[np.float64]
 """A layer metric: (depth + 1,), NaN where there is none."""
@@ -46,10 +46,12 @@ class Findings:
     Attributes:
         values: Step metrics by catalogue name; NaN where a quantity is not defined.
         layers: Layer metrics by catalogue name.
+        spectra: Whole spectra; kept where :attr:`RowContext.spectra_due`.
     """
 
     values: Mapping[str, float] = field(default_factory=dict)
     layers: Mapping[str, LayerValues] = field(default_factory=dict)
+    spectra: Spectra = field(default_factory=dict)
 
 
 @dataclass
@@ -66,6 +68,7 @@ class RowContext:
         test: The test set at θ_k, or None.
         values: Step metrics found so far, those of training first.
         layers: Layer metrics found so far.
+        spectra: Whole spectra found so far.
         events: What was found out at the row.
         before: Step metrics of the row before, empty if there is none; its ``lr`` is that of the update between.
         grams: The layers' Gram matrices G^0 … G^{L−1}, (n, n), float64, where ``layers`` is made in the set ``all``.
@@ -80,10 +83,16 @@ class RowContext:
     test: LossNumbers | None = None
     values: dict[str, float] = field(default_factory=dict)
     layers: dict[str, LayerValues] = field(default_factory=dict)
+    spectra: dict[tuple[str, int | None], NDArray[np.float64]] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
     before: Mapping[str, float] = field(default_factory=dict)
     grams: list[Tensor] = field(default_factory=list)
     _norms: Arrival | RowNorms | None = None
+
+    @property
+    def spectra_due(self) -> bool:
+        """Whether the row records whole spectra; known before anything is queued."""
+        return self.work.spectra
 
     def queue_norms(self) -> None:
         """Queue :attr:`norms` on the device."""

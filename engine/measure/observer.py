@@ -6,6 +6,7 @@ It reads passes and never writes parameters.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from engine.catalogue import STEP_COLUMNS
 from engine.config import RunConfig
@@ -44,13 +45,16 @@ class Observer:
         self._before: dict[str, float] = {}
         self._predicted: dict[str, float] = {}  # step metrics of the transition to the next row
 
-    def work(self, training_seconds: float, *, regular: bool, whole: bool, recorded: Work | None) -> Work:
-        """What the next row measures; all of it where ``whole``, what it measured then where ``recorded``."""
+    def work(
+        self, training_seconds: float, *, regular: bool, whole: bool, spectra: bool, recorded: Work | None
+    ) -> Work:
+        """What the next row measures; all where ``whole`` or ``spectra``, what it measured then where ``recorded``."""
         if self._config.measure == "none":
             return NOTHING
         if recorded is not None:
             return self._schedule.again(recorded)
-        return self._schedule.due(training_seconds, regular=regular, whole=whole)
+        due = self._schedule.due(training_seconds, regular=regular, whole=whole or spectra)
+        return replace(due, spectra=spectra)
 
     def launch(self, row: RowContext) -> None:
         """Queue on the device what the measurements of a row need, before anything is read."""
@@ -89,6 +93,8 @@ class Observer:
                 findings = measurement.collect(row)
             row.values.update(findings.values)
             row.layers.update(findings.layers)
+            if row.spectra_due:
+                row.spectra.update(findings.spectra)
             found.add(measurement.name)
         row.values |= self._schedule.seconds()
         row.events = self._violations.check(row.step, Row(self._config, row.values, row.layers, self._before))

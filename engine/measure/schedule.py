@@ -40,21 +40,24 @@ class Work:
         measured: Whether the row is measured at all. One that is not has what training computes; right after a
             row with costly measurements it has the quantities of the transition too, which are nearly free there.
         costly: Names of the costly measurements that it makes.
+        spectra: Whether it records whole spectra.
     """
 
     measured: bool
     costly: frozenset[str] = frozenset()
+    spectra: bool = False
 
 
 NOTHING = Work(False)
 
 
-def work_of(values: Mapping[str, float]) -> Work | None:
-    """The work of a recorded row, by its step metrics; None where the file is older than the columns that say it."""
+def work_of(values: Mapping[str, float], *, spectra: bool = False) -> Work | None:
+    """The work of a recorded row, by its step metrics and whether it has whole spectra; None where the file is older
+    than the columns that say it."""
     if MEASURED not in values or not costly_of(values):
         return None
     made = made_at(values)
-    return Work(bool(made) or not math.isnan(values[MEASURED]), made)
+    return Work(bool(made) or not math.isnan(values[MEASURED]), made, spectra)
 
 
 class Schedule:
@@ -114,7 +117,7 @@ class Schedule:
     def again(self, recorded: Work) -> Work:
         """As much of what a recorded row has measured as the measurement set has."""
         self._spent = {}
-        return Work(recorded.measured, recorded.costly & self._costly.keys())
+        return Work(recorded.measured, recorded.costly & self._costly.keys(), recorded.spectra)
 
     def charge(self, seconds: float) -> None:
         """Pay for a row that took so many seconds, costly measurements included."""

@@ -9,7 +9,7 @@ from engine.device.threads import Threads, threads
 from engine.record import Event
 from engine.training.trainer import Trainer
 
-_OF_MEASUREMENTS = ("every", "budget", "f_star", "delta")
+_OF_MEASUREMENTS = ("every", "budget", "kernel", "spectra_every", "f_star", "delta")
 
 
 def notices(trainer: Trainer) -> list[Event]:
@@ -35,6 +35,10 @@ def without_effect(config: RunConfig) -> list[str]:
         found.append(f"{flags} {have} no effect with --measure none: nothing is measured.")
     elif config.measure != "none" and config.every > max(config.steps, 1):
         found.append(f"--every {config.every} is more than --steps {config.steps}: nothing between is measured.")
+    if config.measure == "core" and config.kernel != defaults["kernel"]:
+        found.append("--kernel has no effect with --measure core, which has no K.")
+    if config.measure != "none" and (config.spectra_every or 0) > max(config.steps, 1):
+        found.append(f"--spectra-every {config.spectra_every} has no effect: it is more than --steps {config.steps}.")
     if config.data_dir is not None and config.data not in {"auto", "cifar10"}:
         found.append(f"--data-dir has no effect with --data {config.data}: it says where CIFAR-10 lies.")
     if config.on_break != defaults["on_break"] and not config.breakpoints:

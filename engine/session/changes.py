@@ -13,8 +13,8 @@ from engine.errors import UsageError
 from engine.session.recorded import RecordedRun
 
 GOES_ON = frozenset(
-    {"lr", "steps", "measure", "every", "budget", "device", "data_dir", "checkpoint_every", "checkpoint_limit"}
-    | {"breakpoints", "on_break"}
+    {"lr", "steps", "measure", "every", "budget", "kernel", "spectra_every", "device", "data_dir"}
+    | {"checkpoint_every", "checkpoint_limit", "breakpoints", "on_break"}
 )
 """Options that leave every number of a row its meaning: a branch that changes only these goes on from the parent's."""
 

@@ -123,11 +123,12 @@ class Trainer:
         """Change the rate of the rows that are observed or restored from now on; ConfigError for a bad one."""
         self.lr = replace(self.config, lr=lr).lr
 
-    def observe(self, *, final: bool = False, recorded: Work | None = None) -> StepRecord:
+    def observe(self, *, final: bool = False, spectra: bool = False, recorded: Work | None = None) -> StepRecord:
         """Run the pass at θ_k and measure it: row k.
 
         Args:
-            final: Whether no update is planned to follow, which has everything measured.
+            final: Whether no update is planned to follow, which has everything measured, whole spectra too.
+            spectra: Whether it records whole spectra, also where the configuration does not ask for them.
             recorded: What the row measured where it has been recorded before; None leaves that to the configuration.
 
         Returns:
@@ -149,6 +150,7 @@ class Trainer:
             self._training_seconds,
             regular=first or self.step % self.config.every == 0,
             whole=first or final,
+            spectra=spectra or first or final or self._records_spectra(),
             recorded=recorded,
         )
         with Stopwatch(self.device) as testing:
@@ -176,7 +178,7 @@ class Trainer:
         transfer.close()
         # NaN means "not computed" in a record: the divergence event says what was computed and is NaN.
         values = {name: value for name, value in row.values.items() if not math.isnan(value)}
-        return StepRecord(self.step, values, row.layers, row.events)
+        return StepRecord(self.step, values, row.layers, row.events, row.spectra)
 
     def advance(self) -> None:
         """Update θ_k to θ_{k+1} with the gradient and the learning rate of the row observed last.
@@ -205,6 +207,10 @@ class Trainer:
             if final or self.diverged:
                 return
             self.advance()
+
+    def _records_spectra(self) -> bool:
+        every = self.config.spectra_every
+        return every is not None and self.step % every == 0
 
     def _pass(self, transfer: Transfer) -> TrainingPass:
         x, y = self._train

@@ -20,7 +20,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Network": ("width", "depth", "activation", "renormalize", "bias", "dtype"),
     "Training": ("loss", "lr", "steps", "seed", "device"),
     "Data": ("data", "data_dir", "examples", "test_examples", "center"),
-    "Measurements": ("measure", "every", "budget", "f_star", "delta"),
+    "Measurements": ("measure", "every", "budget", "kernel", "spectra_every", "f_star", "delta"),
     "Breakpoints": ("breakpoints", "on_break"),
     "Session": ("checkpoint_every", "checkpoint_limit"),
 }
