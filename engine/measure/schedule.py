@@ -52,8 +52,7 @@ NOTHING = Work(False)
 
 
 def work_of(values: Mapping[str, float], *, spectra: bool = False) -> Work | None:
-    """The work of a recorded row, by its step metrics and whether it has whole spectra; None where the file is older
-    than the columns that say it."""
+    """The work of a recorded row with these step metrics; None where the file is older than the columns that say it."""
     if MEASURED not in values or not costly_of(values):
         return None
     made = made_at(values)
