@@ -70,7 +70,7 @@ def test_every_field_can_be_set_by_flag_and_by_environment(
 ) -> None:
     name = spec.name  # type: ignore[attr-defined]  # a dataclasses.Field, which pytest hands over untyped
     other = {"activation": "tanh", "loss": "cross_entropy", "dtype": "float64", "measure": "core"}
-    other |= {"breakpoints": "pl < 1e-4", "on_break": "stop"}
+    other |= {"breakpoints": "pl < 1e-4", "on_break": "stop", "kernel": "products"}
     default = getattr(RunConfig(), name)
     if isinstance(default, bool):
         value: object = not default
