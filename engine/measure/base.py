@@ -1,7 +1,9 @@
-"""The interface of a measurement: what it provides and needs, its queueing and reading, its state from row to row.
+"""The interface of a measurement: what it provides and needs, its part of a row's program, its state from row to row.
 
-A row is one :class:`RowContext`. Each measurement reads the pass and what was found before it at the same row, and
-gives :class:`Findings`. :mod:`engine.measure.observer` decides which measurements a row has, and their order.
+A row is one :class:`RowContext`, and it is made in three parts, the same on every device. *prepare* fills the buffers
+of the measurements from the host. *launch* is a static sequence of tensor operations, which a GPU may capture once and
+replay at every row of the same kind. *collect* reads the numbers that come of it and decides about the next row: it
+gives :class:`Findings`. :mod:`engine.measure.observer` says which measurements a row has, and their order.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +22,7 @@ from torch import Tensor
 from engine.catalogue.metric import MeasureSet
 from engine.config import RunConfig
 from engine.data import DataSet
+from engine.device.stopwatch import Stopwatch
 from engine.device.transfer import Arrival, Transfer
 from engine.errors import ConfigError
 from engine.measure.row_norms import RowNorms, row_norms_from, stacked_row_norms
@@ -61,7 +64,6 @@ class RowContext:
     Attributes:
         step: k.
         data: The run's data set.
-        current: The pass at θ_k.
         transfer: By what the row's numbers come from the device.
         first: Whether the run's measurements begin here: θ_k stands for θ_0.
         work: What the row measures.
@@ -72,12 +74,15 @@ class RowContext:
         events: What was found out at the row.
         before: Step metrics of the row before, empty if there is none; its ``lr`` is that of the update between.
         grams: The layers' Gram matrices G^0 … G^{L−1}, (n, n), float64, where ``layers`` is made in the set ``all``.
+        gradients_before: ∂f/∂θ at the row before, None at the first row.
+        launched: What :meth:`Measurement.launch` returned when this row's program was made, by measurement.
+        stopwatches: What each costly measurement takes in the program.
     """
 
     step: int
     data: DataSet
-    current: TrainingPass
-    transfer: Transfer
+    pass_made: TrainingPass | None = None
+    transfer: Transfer = field(default_factory=Transfer)
     first: bool = False
     work: Work = NOTHING
     test: LossNumbers | None = None
@@ -87,12 +92,21 @@ class RowContext:
     events: tuple[Event, ...] = ()
     before: Mapping[str, float] = field(default_factory=dict)
     grams: list[Tensor] = field(default_factory=list)
+    gradients_before: Mapping[str, Tensor] | None = None
+    launched: dict[str, Any] = field(default_factory=dict)
+    stopwatches: dict[str, Stopwatch] = field(default_factory=dict)
     _norms: Arrival | RowNorms | None = None
 
     @property
     def spectra_due(self) -> bool:
         """Whether the row records whole spectra; known before anything is queued."""
         return self.work.spectra
+
+    @property
+    def current(self) -> TrainingPass:
+        """The pass at θ_k; there is none yet while the row is prepared."""
+        assert self.pass_made is not None, "the pass comes after prepare()"
+        return self.pass_made
 
     def queue_norms(self) -> None:
         """Queue :attr:`norms` on the device."""
@@ -113,7 +127,7 @@ class Measurement(ABC):
     """One thing that is measured, at row after row of one run.
 
     A subclass says what it is in its attributes and gives :meth:`collect`; the rest is there for measurements
-    that queue work on a device or carry something from row to row. It reads the model and never writes it.
+    that work on the device or carry something from row to row. It reads the model and never writes it.
 
     Attributes:
         name: Of its state, and of ``NAME_seconds`` where it is costly; no full stop.
@@ -140,12 +154,34 @@ class Measurement(ABC):
         """Take the run that is to be measured, before its first row; the model is updated in place."""
         self.config, self.model = config, model
 
-    def launch(self, row: RowContext) -> None:
-        """Queue on the device what :meth:`collect` reads; a costly one only where work there runs ahead."""
+    def variant(self) -> Hashable:
+        """Whatever decides the operations of the next row: precision, shapes. Asked before :meth:`prepare`."""
+        # Rows that make the same measurements in the same variants are one program.
+        return None
+
+    def prepare(self, row: RowContext) -> None:
+        """Copy from the host into the measurement's own buffers, in place, what :meth:`launch` reads there.
+
+        Called before every row that makes it, and before the row's pass. A buffer that lives from row to row is made
+        here or in :meth:`begin`, never in :meth:`launch`.
+        """
+
+    def launch(self, row: RowContext) -> object:
+        """The measurement's operations on the device: the same sequence at every row of a variant.
+
+        Where it is replayed, no Python of it runs. So nothing is decided by a tensor's value or by a number that may
+        be another one at the next row, nothing is read by the host, and nothing is read but the row's pass, its
+        ``gradients_before``, the parameters, and buffers of the measurement, which it updates in place.
+
+        Returns:
+            What :meth:`collect` reads, arrivals and tensors: ``row.launched[name]`` at every row of the program. What
+            is kept in attributes instead belongs to the program that was made last, which may be another one.
+        """
+        return None
 
     @abstractmethod
     def collect(self, row: RowContext) -> Findings:
-        """The findings at a row, which holds what others found before."""
+        """The findings at a row, which holds what others found before; decides what the next row does."""
 
     def after(self, row: RowContext) -> None:
         """Keep what the next row needs; called for every row, measured or not, when all of it is found."""

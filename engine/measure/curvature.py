@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from engine.device import transfer
 from engine.measure.base import Findings, Measurement, RowContext, State
 from engine.measure.krylov import Sweep, launch
 from engine.measure.lanczos import extreme_eigenpair
@@ -49,6 +50,8 @@ class Curvature(Measurement):
 
     def launch(self, row: RowContext) -> None:
         """Queue products; none where nothing is known yet: how many a cold start takes cannot be foreseen."""
+        if not transfer.runs_ahead(row.current.run.logits.device):
+            return
         start = self._start.guess()
         if start is not None:
             operator, gradient = _problem(row.current)

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.device import transfer
 from engine.device.transfer import Arrival, Transfer
 from engine.measure.base import Findings, Measurement, RowContext, State, part
 from engine.measure.extremes import GramExtremes
@@ -90,6 +91,8 @@ class KernelSpectrum(Measurement):
 
     def launch(self, row: RowContext) -> None:
         """Queue the products of the row, and the layers' traces."""
+        if not transfer.runs_ahead(row.current.run.logits.device):
+            return
         kernel = TangentKernel(row.current.run, row.grams)
         self.queue(kernel, row.current.rows, self.config.loss, row.transfer)
         self._traces = row.transfer.add(layer_traces(kernel))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.config import RunConfig
+from engine.device import transfer
 from engine.device.transfer import Arrival, Transfer, to_host
 from engine.measure.base import Findings, LayerValues, Measurement, RowContext, State, part
 from engine.measure.gram import SPECTRUM, Array, device_gram, feature_gram
@@ -81,21 +82,23 @@ class LayerMeasures(Measurement):
 
     def launch(self, row: RowContext) -> None:
         """Queue Gram matrices, and products with what has moved."""
+        if not transfer.runs_ahead(row.current.run.logits.device):
+            return
         self._queues = True
-        run, transfer = row.current.run, row.transfer
+        run, arriving = row.current.run, row.transfer
         first = 0 if self._input is None else 1
         # Hidden layers are of one shape: together they take as many launches as one.
         hidden = torch.stack(run.features[1:])
         hidden_grams = device_gram(hidden)
         grams = [*map(device_gram, run.features[first:1]), *hidden_grams]
-        self._arriving = [transfer.add(gram) for gram in grams]
-        self._stack.launch(hidden_grams, hidden, transfer)
+        self._arriving = [arriving.add(gram) for gram in grams]
+        self._stack.launch(hidden_grams, hidden, arriving)
         if self._keeps_grams:
             self._input_gram = grams[0] if self._input_gram is None else self._input_gram
             row.grams = [self._input_gram, *hidden_grams]
         then = None if self._initial is None else self._initial.parameters
-        self._weights.launch(None if then is None else self._weights_of(then), transfer)
-        self._bias_changes = None if then is None else transfer.add(self._bias_squares(then))
+        self._weights.launch(None if then is None else self._weights_of(then), arriving)
+        self._bias_changes = None if then is None else arriving.add(self._bias_squares(then))
 
     def collect(self, row: RowContext) -> Findings:
         """Measure all layers of a pass. The first call must be at θ_0."""

@@ -5,13 +5,13 @@ It reads passes and never writes parameters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 from engine.catalogue import STEP_COLUMNS
 from engine.config import RunConfig
 from engine.device.stopwatch import Stopwatch
-from engine.device.transfer import runs_ahead
 from engine.measure.base import Measurement, RowContext, State, in_order, number, part
 from engine.measure.schedule import NOTHING, Schedule, Work, made_at
 from engine.measure.violations import Violations
@@ -41,7 +41,7 @@ class Observer:
         self._schedule = Schedule(needed, config.budget)
         self._violations = Violations()
         self._made: list[Measurement] = []
-        self._queued: dict[str, Stopwatch] = {}  # what costly measurements of the row took on the device
+        self._seconds: dict[str, float] = {}  # what preparing the row took
         self._before: dict[str, float] = {}
         self._predicted: dict[str, float] = {}  # step metrics of the transition to the next row
 
@@ -56,20 +56,33 @@ class Observer:
         due = self._schedule.due(training_seconds, regular=regular, whole=whole or spectra)
         return replace(due, spectra=spectra)
 
-    def launch(self, row: RowContext) -> None:
-        """Queue on the device what the measurements of a row need, before anything is read."""
+    def prepare(self, row: RowContext) -> Hashable:
+        """Fill the buffers of the measurements of a row.
+
+        Returns:
+            What tells the programs of rows apart: those that return equal values are made by the same operations.
+        """
         row.before = self._before
-        self._queued, self._made = {}, self._made_at(row.work)
+        self._seconds, self._made = {}, self._made_at(row.work)
+        variants = tuple((measurement.name, measurement.variant()) for measurement in self._made)
+        for measurement in self._made:
+            began = time.perf_counter()
+            measurement.prepare(row)
+            self._seconds[measurement.name] = time.perf_counter() - began
+        return variants
+
+    def launch(self, row: RowContext) -> None:
+        """The operations of all measurements of a row that has been prepared and has its pass; nothing is read."""
         if not self._made:
             return
         row.queue_norms()
         device = row.current.run.logits.device
         for measurement in self._made:
-            if not measurement.costly:
-                measurement.launch(row)
-            elif runs_ahead(device):
-                with Stopwatch(device) as self._queued[measurement.name]:
-                    measurement.launch(row)
+            if measurement.costly:
+                with Stopwatch(device) as row.stopwatches[measurement.name]:
+                    row.launched[measurement.name] = measurement.launch(row)
+            else:
+                row.launched[measurement.name] = measurement.launch(row)
 
     def collect(self, row: RowContext) -> bool:
         """Measure a row that has been launched, as far as its work goes.
@@ -86,8 +99,8 @@ class Observer:
             if not all(name in row.values or name in row.layers or name in found for name in measurement.needs):
                 continue
             if measurement.costly:
-                queued = self._queued.get(measurement.name)
-                with self._schedule.timed(measurement.name, already=queued.seconds() if queued else 0.0):
+                already = self._seconds[measurement.name] + row.stopwatches[measurement.name].seconds()
+                with self._schedule.timed(measurement.name, already=already):
                     findings = measurement.collect(row)
             else:
                 findings = measurement.collect(row)

@@ -142,19 +142,20 @@ class Trainer:
         began = time.perf_counter()
         # All of a row's work on the device is queued before anything is read: the first number waits for all of it.
         transfer = Transfer()
-        with Stopwatch(self.device) as passing:
-            current = self._pass(transfer)
         first = self.step == self._origin
-        row = RowContext(self.step, self.data, current, transfer, first)
-        row.work = self._observer.work(
+        work = self._observer.work(
             self._training_seconds,
             regular=first or self.step % self.config.every == 0,
             whole=first or final,
             spectra=spectra or first or final or self._records_spectra(),
             recorded=recorded,
         )
+        row = RowContext(self.step, self.data, transfer=transfer, first=first, work=work)
+        self._observer.prepare(row)
+        with Stopwatch(self.device) as passing:
+            row.pass_made = current = self._pass(transfer)
         with Stopwatch(self.device) as testing:
-            if row.work.measured:
+            if work.measured:
                 row.test = self._test_pass(transfer)
         self._observer.launch(row)
         self._gradients = current.gradients

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from engine.measure import observer
+from engine.device import transfer
 from tests.closed_form.brute_force import EPS, LAYER, STEP
 from tests.closed_form.cases import Observed, observe
 from tests.closed_form.problems import CASES, WITHOUT_PRODUCTS, brute_force
@@ -16,7 +16,7 @@ from tests.closed_form.test_every_metric import _ITERATED, _measured, difference
 
 @pytest.fixture(params=CASES)
 def ahead(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Observed]:
-    monkeypatch.setattr(observer, "runs_ahead", lambda _device: True)
+    monkeypatch.setattr(transfer, "runs_ahead", lambda _device: True)
     case: str = request.param
     return case, observe(CASES[case], measure="core" if case in WITHOUT_PRODUCTS else "all")
 

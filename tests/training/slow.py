@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 import pytest
 
@@ -57,9 +57,15 @@ class Slow(Measurement):
     def begin(self, config: RunConfig, model: Model) -> None:
         self.of.begin(config, model)
 
-    def launch(self, row: RowContext) -> None:
+    def variant(self) -> Hashable:
+        return self.of.variant()
+
+    def prepare(self, row: RowContext) -> None:
+        self.of.prepare(row)
+
+    def launch(self, row: RowContext) -> object:
         self.clock.now += self.launching
-        self.of.launch(row)
+        return self.of.launch(row)
 
     def collect(self, row: RowContext) -> Findings:
         self.clock.now += self.collecting

@@ -11,7 +11,6 @@ import pytest
 from engine import RunConfig, Trainer
 from engine.catalogue import CATALOGUE
 from engine.history.reexecution import Rerun, prepare
-from engine.measure import observer
 from engine.measure.curvature import Curvature
 from engine.measure.kernel_spectrum import KernelSpectrum
 from engine.measure.layer_measures import LayerMeasures
@@ -188,7 +187,6 @@ def test_what_was_earned_and_not_used_is_not_kept_for_later(monkeypatch: pytest.
 def test_queued_work_is_charged_to_its_measurement_and_the_rest_to_all_of_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(observer, "runs_ahead", lambda _device: True)
     clock = Clock(monkeypatch)
     slow = [
         Slow(Trajectory(), clock, collecting=0.0625, launching=0.125, updating=64.0),
