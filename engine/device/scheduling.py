@@ -19,6 +19,11 @@ def on_host(tensor: Tensor) -> bool:
     return tensor.device.type == "cpu" and not _recording
 
 
+def takes_one_thread() -> bool:
+    """Whether all work on the host is to stay in the thread that asks for it: a row is being recorded."""
+    return bool(_recording)
+
+
 @contextmanager
 def torch_alone() -> Generator[None, None, None]:
     """Torch's operations alone, on one thread, within."""

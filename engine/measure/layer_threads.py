@@ -1,23 +1,28 @@
-"""The host's threads: Gram matrices are measured one thread a layer."""
+"""The host's threads: small problems are solved side by side, one thread a problem."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
 from threadpoolctl import ThreadpoolController
+
+from engine.device.scheduling import takes_one_thread
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class LayerThreads:
-    """Runs a function over layers, one thread a layer, as many at once as torch has threads.
+    """Runs a function over items, one thread an item, as many at once as torch has threads.
 
-    A matrix of some hundred rows keeps one core busy and two cores waiting for each other. While layers run side by
-    side, the BLAS below numpy and scipy is held to one thread: its own would fight with torch's.
+    A matrix of some hundred rows keeps one core busy and two cores waiting for each other. So every item is worked on
+    by one thread, in torch and in the BLAS below numpy and scipy, and the bits of a result do not depend on how many
+    items run side by side.
     """
 
     def __init__(self) -> None:
@@ -27,9 +32,44 @@ class LayerThreads:
 
     def map(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
         """The function of every item, in order; it must release the interpreter while it works, as numpy does."""
+        if not items:
+            return []
         with self._blas.limit(limits=1):
-            if self._at_once == 1 or len(items) == 1:
-                return [function(item) for item in items]
+            if self._at_once == 1 or takes_one_thread():
+                with _one_thread():
+                    return [function(item) for item in items]
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(self._at_once, thread_name_prefix="layer")
+                self._pool = _pool(self._at_once)
             return list(self._pool.map(function, items))
+
+
+def _pool(count: int) -> ThreadPoolExecutor:
+    """Threads on each of which torch works alone."""
+    own = torch.get_num_threads()
+    pool = ThreadPoolExecutor(count, thread_name_prefix="layer", initializer=_work_alone)
+    # Torch counts threads for each thread, but a count that is set becomes that of threads to come: once all have
+    # started, this thread's count is set again.
+    started = threading.Barrier(count + 1)
+    for _ in range(count):
+        pool.submit(started.wait)
+    started.wait()
+    torch.set_num_threads(own)
+    return pool
+
+
+def _work_alone() -> None:
+    torch.get_num_threads()  # a thread that has not asked yet would take the common count at its first operation
+    torch.set_num_threads(1)
+
+
+@contextmanager
+def _one_thread() -> Generator[None, None, None]:
+    own = torch.get_num_threads()
+    if own == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(own)
