@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RunConfig", "StepRecord", "Trainer", "__version__"]
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 # Values are strings, not import statements: import-linter counts lazy imports too, and the viewer, which
 # imports engine.session, must not reach torch through this file.

@@ -161,7 +161,8 @@ def _first_row(recorded: RecordedRun, step: int, lr: float) -> StepRecord:
     for metric in LAYER_METRICS:
         if metric.scope != "layer" and metric.name in start.layers:
             layers[metric.name] = np.array(start.layers[metric.name])
-    return StepRecord(step, values, {name: column for name, column in layers.items() if not np.isnan(column).all()})
+    measured = {name: column for name, column in layers.items() if not np.isnan(column).all()}
+    return StepRecord(step, values, measured, spectra=row.spectra)
 
 
 def _times(tensor: torch.Tensor) -> str:

@@ -95,7 +95,7 @@ class Rerun:
             return trainer.observe(), []
         row = recorded.row(trainer.step)
         trainer.set_lr(recorded.lr_leaving(row.step))
-        record = trainer.observe(recorded=work_of(row.values))
+        record = trainer.observe(recorded=work_of(row.values, spectra=bool(row.spectra)))
         self._set_coming_lr()
         return record, differences(row, record, training_only=trainer.config.measure != recorded.config.measure)
 

@@ -14,6 +14,9 @@ from engine.session.recorded import RecordedRow
 TRAINING = frozenset({"loss", "accuracy", "grad_norm"})
 """What says that θ is the same: every row has them, and they do not depend on what is measured."""
 
+SPECTRUM_OF = "spectrum of "
+"""Before a matrix's name: what :attr:`Difference.metric` is for its eigenvalues."""
+
 # Clocks never show the same twice; η is what re-execution is given, not what it finds.
 _COMPARED = tuple(metric.name for metric in STEP_METRICS if metric.unit != "seconds" and metric.name != "lr")
 
@@ -24,7 +27,7 @@ class Difference:
 
     Attributes:
         step: Its row.
-        metric: Its name in the catalogue.
+        metric: Its name in the catalogue; of an eigenvalue of a whole spectrum, its matrix.
         layer: Its layer, or None.
         recorded: What the session says, NaN where nothing was computed.
         found: What came out now, NaN likewise.
@@ -75,6 +78,7 @@ def differences(row: RecordedRow, record: StepRecord, *, training_only: bool = F
             found.append(Difference(row.step, name, None, before, now))
     if training_only:
         return found
+    found += _in_spectra(row, record)
     layers = max((len(column) for column in (*row.layers.values(), *record.layers.values())), default=0)
     nothing = np.full(layers, np.nan)
     for name in LAYER_COLUMNS:
@@ -83,6 +87,19 @@ def differences(row: RecordedRow, record: StepRecord, *, training_only: bool = F
         old, new = row.layers.get(name, nothing), record.layers.get(name, nothing)
         for layer in np.flatnonzero((old != new) & ~(np.isnan(old) & np.isnan(new))):
             found.append(Difference(row.step, name, int(layer), float(old[layer]), float(new[layer])))
+    return found
+
+
+def _in_spectra(row: RecordedRow, record: StepRecord) -> list[Difference]:
+    """The first eigenvalue that differs of each matrix; NaN stands for one that there is not."""
+    found = []
+    for matrix in sorted(row.spectra.keys() | record.spectra.keys(), key=str):
+        old, new = (spectra.get(matrix, np.empty(0)) for spectra in (row.spectra, record.spectra))
+        length = max(len(old), len(new))
+        old, new = (np.pad(values, (0, length - len(values)), constant_values=np.nan) for values in (old, new))
+        if (unlike := np.flatnonzero((old != new) & ~(np.isnan(old) & np.isnan(new)))).size:
+            at, (name, layer) = unlike[0], matrix
+            found.append(Difference(row.step, SPECTRUM_OF + name, layer, float(old[at]), float(new[at])))
     return found
 
 

@@ -90,6 +90,19 @@ class CommandHandler:
             raise UsageError(sentence)
         return sentence
 
+    def on_spectra(self, _command: Command) -> str:
+        """Record whole spectra at the next new row."""
+        config = self._run.trainer.config
+        if config.measure == "none":
+            raise UsageError(
+                "Nothing is measured in this run, so that there are no matrices: `wnt-tui branch"
+                f" {shell_path(self._writer.path)} --step {self._state.step} --measure core` goes on with them."
+            )
+        self._state.spectra_wanted = True
+        waits = ", when it goes on" if self._state.is_waiting else ""
+        which = "G and K" if config.measure == "all" else "G"
+        return f"Whole spectra of {which} are recorded at step {self._writer.last_step + 1}{waits}."
+
     def on_rewind(self, command: Command) -> str:
         """Go back to a recorded step."""
         self._require_waiting()

@@ -92,16 +92,18 @@ class TrainingLoop:
 
     def _observe(self) -> None:
         """Observe the current row; record it, unless it is recorded and came out the same."""
-        record, new = self._run.observe(final=self._trainer.step >= self._state.limit)
+        state = self._state
+        record, new = self._run.observe(final=state.step >= state.limit, spectra=state.spectra_wanted)
         if new:
+            state.spectra_wanted = False
             record = self._annotations.row(record)
         self._last, self._hits = record, hits_of(record)
-        self._report.row(record, self._state.limit)
+        self._report.row(record, state.limit)
         if new:
             self._writer.put(record)
             self._keeper.after_row(self._trainer)
         elif notable := self._run.notable():
-            self._state.record("notice", f"Executed again, training is the same to the bit, but not {notable}.")
+            state.record("notice", f"Executed again, training is the same to the bit, but not {notable}.")
         self._writer.set_engine(step=self._trainer.step)
 
     def _leave_row(self) -> None:

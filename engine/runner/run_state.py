@@ -24,6 +24,7 @@ class RunState:
         moved: Whether a command has taken it to another step; the loop takes this back.
         stop_reason: Why it is to end after the current step, a sentence; None while it is not. Signals set it.
         checkpoint_wanted: Whether a signal asks for a checkpoint of the current step.
+        spectra_wanted: Whether the next new row is to record whole spectra.
     """
 
     run: RerunSession
@@ -36,6 +37,7 @@ class RunState:
     moved: bool = False
     stop_reason: str | None = None
     checkpoint_wanted: bool = False
+    spectra_wanted: bool = False
 
     @property
     def step(self) -> int:

@@ -16,7 +16,16 @@ from engine.errors import SessionError
 from engine.paths import printable
 from engine.session.filesystem import appearing, filesystem_type, is_network_type, own_copy
 from engine.session.opening import connect, sentence_of
-from engine.session.schema import DDL, ENGINE_COLUMNS, METRIC_COLUMNS, insert_into, quoted
+from engine.session.schema import (
+    ADDED_IN,
+    DDL,
+    ENGINE_COLUMNS,
+    METRIC_COLUMNS,
+    SPECTRA_DDL,
+    USER_VERSION,
+    insert_into,
+    quoted,
+)
 
 BUSY_SECONDS = 30.0
 _OWN_KEYS = frozenset({"config", "created"})
@@ -55,8 +64,17 @@ def create_session(path: Path, config: RunConfig, meta: Mapping[str, str]) -> No
             ) from None
 
 
-def bring_up_to_date(path: Path, lr: float) -> None:
-    """Give an older session this catalogue's columns, all empty, and its last row the η that it is left with."""
+def bring_up_to_date(path: Path, lr: float, measured_by: Mapping[str, str]) -> None:
+    """Bring an older session to this version's tables.
+
+    Args:
+        path: The session.
+        lr: The η that its last row is left with, where the row has none.
+        measured_by: Entries of ``meta`` that say which version measures the rows to come.
+
+    Raises:
+        SessionError: It cannot be written.
+    """
     try:
         with contextlib.closing(connect(path, "rw", seconds=BUSY_SECONDS)) as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -65,6 +83,10 @@ def bring_up_to_date(path: Path, lr: float) -> None:
                 for name in wanted:
                     if name not in there:
                         connection.execute(f"ALTER TABLE {table} ADD COLUMN {quoted(name)} REAL")
+            if connection.execute("PRAGMA user_version").fetchone()[0] < ADDED_IN["spectra"]:
+                connection.execute(SPECTRA_DDL)
+                connection.execute(f"PRAGMA user_version = {USER_VERSION}")
+            connection.executemany("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", list(measured_by.items()))
             connection.execute(
                 "UPDATE steps SET lr = ? WHERE step = (SELECT max(step) FROM steps) AND lr IS NULL", (lr,)
             )

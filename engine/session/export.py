@@ -6,6 +6,8 @@ resolution has a second column, ``NAME_resolved``: 1 (JSON: true) where the valu
 not and the value is only what the table of metrics has under ``unresolved``: an upper end ≤, a lower end ≥, or
 certain up to its resolution ±.
 
+Whole spectra are in long form, a row an eigenvalue, ascending: matrix ``G`` with its layer, or ``K``.
+
 CSV: "not computed" is an empty cell, ±∞ is ``inf`` and ``-inf``. A text that a spreadsheet would take for a formula
 (it begins with =, +, -, @, a tab or a line break, as a note may) has an apostrophe before it; numbers never have. JSON
 has no infinities: "not computed" and ±∞ both become null there. Numbers are written with as many digits as give the
@@ -36,13 +38,14 @@ from engine.session.reader import SessionReader
 from engine.session.schema import EVENT_COLUMNS
 
 JSON_NAME = "session.json"
-CSV_NAMES = ("steps.csv", "layers.csv", "events.csv", "metrics.csv", "run.csv")
+CSV_NAMES = ("steps.csv", "layers.csv", "spectra.csv", "events.csv", "metrics.csv", "run.csv")
 
 UNCERTAIN_STEPS = tuple(name for name in STEP_COLUMNS if name in UNCERTAIN)
 UNCERTAIN_LAYERS = tuple(name for name in LAYER_COLUMNS if name in UNCERTAIN)
 
 STEPS_HEADER = ("step", "time", *STEP_COLUMNS, *(f"{name}_resolved" for name in UNCERTAIN_STEPS))
 LAYERS_HEADER = ("step", "layer", *LAYER_COLUMNS, *(f"{name}_resolved" for name in UNCERTAIN_LAYERS))
+SPECTRA_HEADER = ("step", "name", "layer", "index", "value")
 EVENTS_HEADER = EVENT_COLUMNS
 RUN_HEADER = ("part", "name", "value")
 METRICS_HEADER = (
@@ -93,6 +96,7 @@ def _tables(reader: SessionReader) -> tuple[Table, ...]:
     return (
         ("steps", STEPS_HEADER, _step_rows(steps, examples)),
         ("layers", LAYERS_HEADER, _layer_rows(reader, steps[0], examples)),
+        ("spectra", SPECTRA_HEADER, _spectra_rows(reader)),
         ("events", EVENTS_HEADER, _event_rows(reader)),
         ("metrics", METRICS_HEADER, _metric_rows(reader.config())),
     )
@@ -119,6 +123,13 @@ def _layer_rows(reader: SessionReader, steps: NDArray[np.int64], examples: int) 
         values = [found.columns[name].tolist() for name in LAYER_COLUMNS]
         marks = _marks(UNCERTAIN_LAYERS, found.columns, examples)
         yield from zip(found.step.tolist(), found.layer.tolist(), *values, *marks, strict=True)
+
+
+def _spectra_rows(reader: SessionReader) -> Generator[Sequence[Cell]]:
+    for step in reader.spectra_steps():
+        for (name, layer), eigenvalues in reader.spectra_at(step).items():
+            for index, value in enumerate(eigenvalues.tolist()):
+                yield step, name, layer, index, value
 
 
 def _event_rows(reader: SessionReader) -> Generator[Sequence[Cell]]:

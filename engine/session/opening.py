@@ -23,7 +23,7 @@ from urllib.parse import quote_from_bytes
 from engine.errors import SessionError
 from engine.paths import real_path, shell_path
 from engine.session.filesystem import ASK_OWNER, side_files
-from engine.session.schema import APPLICATION_ID, PRIMARY_KEYS, USER_VERSION, quoted
+from engine.session.schema import ADDED_IN, APPLICATION_ID, PRIMARY_KEYS, USER_VERSION, quoted
 
 Mode = Literal["rw", "ro", "immutable", "copy"]
 
@@ -156,7 +156,7 @@ def damaged(session: Path) -> SessionError:
 
 
 def checked_columns(connection: sqlite3.Connection, session: Path) -> dict[str, tuple[str, ...]]:
-    """The columns of each table of a session; a SessionError where it is none, or a newer program's."""
+    """The columns of each table, () of those an older file lacks; a SessionError where it is no session of ours."""
     identity = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if identity != APPLICATION_ID or version < 1:
@@ -169,10 +169,11 @@ def checked_columns(connection: sqlite3.Connection, session: Path) -> dict[str, 
     # An untrusted file may hold views, triggers and virtual tables under our names, which do more than store.
     entries = connection.execute("SELECT type, name, rootpage FROM sqlite_master LIMIT 1000").fetchall()
     tables = {name for kind, name, page in entries if kind == "table" and isinstance(page, int) and page > 0}
-    if not set(PRIMARY_KEYS) <= tables or any(kind not in {"table", "index"} for kind, _, _ in entries):
+    wanted = {table: key for table, key in PRIMARY_KEYS.items() if ADDED_IN.get(table, 0) <= version}
+    if not set(wanted) <= tables or any(kind not in {"table", "index"} for kind, _, _ in entries):
         raise not_a_session(session)
-    columns = {}
-    for table, key in PRIMARY_KEYS.items():
+    columns: dict[str, tuple[str, ...]] = dict.fromkeys(PRIMARY_KEYS, ())
+    for table, key in wanted.items():
         described = connection.execute(f"PRAGMA table_info({quoted(table)})").fetchall()
         columns[table] = tuple(str(column[1]) for column in described)
         ranks = {column[5]: column[1] for column in described if column[5]}

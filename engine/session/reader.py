@@ -23,13 +23,14 @@ from engine.catalogue import STEP_COLUMNS
 from engine.config import RunConfig
 from engine.errors import ConfigError, SessionError
 from engine.paths import shown_path
+from engine.record import Spectra
 from engine.session.cell_values import number_matrix, whole_and_ascending
 from engine.session.heartbeat import read_beat
 from engine.session.layer_table import LayerTable
 from engine.session.liveness import engine_alive, lock_path
 from engine.session.opening import LONGEST_VALUE, Mode, OpenSession, damaged, open_session, primary_code, sentence_of
 from engine.session.parsing import command_from, engine_from, event_from, tensor_from
-from engine.session.rows import ROLLING, Command, EngineRow, EventRow, LayerBlocks, LayerRows, Tensor
+from engine.session.rows import ROLLING, Command, EngineRow, EventRow, LayerBlocks, LayerRows, StepSpectra, Tensor
 from engine.session.schema import (
     COMMAND_COLUMNS,
     ENGINE_COLUMNS,
@@ -39,6 +40,7 @@ from engine.session.schema import (
     quoted,
     selected,
 )
+from engine.session.spectra_table import SpectraTable
 from engine.session.text import LONGEST_TEXT, plain_text
 
 Array = NDArray[np.float64]
@@ -84,7 +86,9 @@ class SessionReader:
         except SessionError:
             self.close()
             raise
-        self._layers = LayerTable(self._numbers, self._session.columns, self._config.depth + 1)
+        columns, layers = self._session.columns, self._config.depth + 1
+        self._layers = LayerTable(self._numbers, columns, layers)
+        self._spectra = SpectraTable(self._one_by_one, bool(columns["spectra"]), layers)
 
     def __enter__(self) -> Self:
         return self
@@ -176,6 +180,18 @@ class SessionReader:
     ) -> dict[str, LayerBlocks]:
         """Layer metrics over steps first … last, reduced to blocks of steps: see :meth:`LayerTable.bands`."""
         return self._layers.bands(names, first, last, blocks, layer, rough=rough)
+
+    def spectra(self, step: int = LARGEST_STEP) -> StepSpectra | None:
+        """The newest whole spectra that are not later than a step, None where there are none."""
+        return self._spectra.newest(step)
+
+    def spectra_at(self, step: int) -> Spectra:
+        """The whole spectra of a step, {} if it has none."""
+        return self._spectra.at(step)
+
+    def spectra_steps(self) -> tuple[int, ...]:
+        """The steps that have whole spectra, ascending."""
+        return self._spectra.steps()
 
     def events(self, after_id: int = 0) -> tuple[EventRow, ...]:
         """The events after one, in the order of recording; at most :data:`MOST_EVENTS` at once."""
@@ -270,6 +286,11 @@ class SessionReader:
     def _rows(self, sql: str, *arguments: Any, longest: int = LONGEST_VALUE) -> list[tuple[Any, ...]]:
         with self._reading(longest) as connection:
             return connection.execute(sql, arguments).fetchall()
+
+    def _one_by_one(self, sql: str, *arguments: Any) -> Generator[tuple[Any, ...]]:
+        """Yield rows as they are read: whoever takes them stops where there is enough."""
+        with self._reading(LONGEST_VALUE) as connection, contextlib.closing(connection.execute(sql, arguments)) as rows:
+            yield from rows
 
     def _whole(self, sql: str, *arguments: Any, default: int = 0) -> int:
         found = self._rows(sql, *arguments)[0][0]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import RunConfig
 from engine.errors import SessionError
-from engine.record import lr_in_force, lr_leaving
+from engine.record import Spectra, lr_in_force, lr_leaving
+from engine.session.measuring_version import measuring_version
 from engine.session.reader import SessionReader
 
 ORIGIN = "origin_step"
@@ -25,11 +26,15 @@ class RecordedRow:
         step: Its step.
         values: Step metrics that the file has columns for, NaN where not computed.
         layers: Likewise, each of shape (depth + 1,).
+        spectra: Whole spectra, where it records them.
+        version: The version of wnt-tui that measured it, empty where the session does not say.
     """
 
     step: int
     values: Mapping[str, float]
     layers: Mapping[str, NDArray[np.float64]]
+    spectra: Spectra = field(default_factory=dict)
+    version: str = ""
 
 
 class RecordedRun:
@@ -79,7 +84,8 @@ class RecordedRun:
         values = {name: float(column[0]) for name, column in columns.items() if name in there}
         there = set(self.reader.columns("layers"))
         layers = {name: column for name, column in self.reader.layers_at(step).items() if name in there}
-        return RecordedRow(step, values, layers)
+        version = measuring_version(self.meta, step)
+        return RecordedRow(step, values, layers, self.reader.spectra_at(step), version)
 
     def lr_leaving(self, step: int) -> float:
         """η of the update that leaves a recorded row, or would leave it where it is the newest."""

@@ -17,11 +17,13 @@ from engine.catalogue import LAYER_COLUMNS, STEP_COLUMNS
 from engine.record import Event, StepRecord
 from engine.session.block_extremes import INSERT_EXTREMES, BlockExtremes
 from engine.session.rows import ROLLING, Tensor
-from engine.session.schema import EVENT_COLUMNS, insert_into, quoted
+from engine.session.schema import EVENT_COLUMNS, SPECTRA_COLUMNS, insert_into, quoted
+from engine.session.spectra_table import NUMBERS
 
 INSERT_STEP = insert_into("steps", ("step", "time", *STEP_COLUMNS))
 INSERT_EVENT = insert_into("events", EVENT_COLUMNS[1:])
 _INSERT_LAYER = insert_into("layers", ("step", "layer", *LAYER_COLUMNS))
+_INSERT_SPECTRUM = insert_into("spectra", SPECTRA_COLUMNS)
 _INSERT_TENSOR = insert_into("checkpoints", ("step", "name", "dtype", "shape", "data"))
 _DELETE_ROLLING = (
     "DELETE FROM checkpoints WHERE step IN"
@@ -67,6 +69,8 @@ def step_rows(record: StepRecord, now: float, extremes: BlockExtremes) -> list[R
         matrix = _layer_matrix(record)
         rows = [(record.step, layer, *row) for layer, row in enumerate(matrix.tolist())]
         items += [Rows(_INSERT_LAYER, rows), Rows(INSERT_EXTREMES, extremes.add(record.step, matrix))]
+    if record.spectra:
+        items.append(_spectra_rows(record))
     return items + [event_rows(event, now) for event in record.events]
 
 
@@ -123,6 +127,14 @@ def write_batch(connection: sqlite3.Connection, items: Iterable[Rows], engine: M
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _spectra_rows(record: StepRecord) -> Rows:
+    rows = [
+        (record.step, name, layer, np.sort(spectrum).astype(NUMBERS).tobytes())
+        for (name, layer), spectrum in record.spectra.items()
+    ]
+    return Rows(_INSERT_SPECTRUM, rows, sum(len(row[-1]) for row in rows))
 
 
 def _layer_matrix(record: StepRecord) -> NDArray[np.float64]:

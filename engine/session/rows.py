@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.record import Event
+from engine.record import Event, Spectra
 
 CommandState = Literal["pending", "done", "refused"]
 Argument = float | int | str | bool | None
@@ -149,6 +149,18 @@ class LayerBlocks(NamedTuple):
     last: NDArray[np.int64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+
+
+class StepSpectra(NamedTuple):
+    """Whole spectra of a step.
+
+    Attributes:
+        step: The step.
+        spectra: Eigenvalues, ascending, by matrix.
+    """
+
+    step: int
+    spectra: Spectra
 
 
 class LayerRows(NamedTuple):

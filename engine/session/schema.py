@@ -2,7 +2,8 @@
 
 ``steps`` has a row a step, ``layers`` a row a step and layer, ``layer_extremes`` the smallest and largest
 finite value of each layer metric over each whole block of 64 steps, for overviews. NULL is "not computed"; ±∞
-is kept.
+is kept. ``spectra`` has a row a matrix at the steps that record whole spectra: ``G`` with its layer, ``K`` with
+NULL, and ``eigenvalues`` as float64 numbers in bytes, little-endian, ascending.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from engine.catalogue import LAYER_COLUMNS, STEP_COLUMNS
 APPLICATION_ID = 0x774E_5431
 """``wNT1``, in the header of every session: what makes an SQLite file one of ours."""
 
-USER_VERSION = 1
+USER_VERSION = 2
 """Version of the tables. A file with a greater one is refused; columns may be added without raising it."""
 
 BLOCK_STEPS = 64
@@ -39,6 +40,7 @@ ENGINE_COLUMNS = (
     "blocked_since",
 )
 EVENT_COLUMNS = ("id", "time", "step", "kind", "layer", "message", "data")
+SPECTRA_COLUMNS = ("step", "name", "layer", "eigenvalues")
 COMMAND_COLUMNS = ("id", "time", "sender", "name", "arguments", "state", "step", "reply", "answered")
 
 PRIMARY_KEYS = {
@@ -50,8 +52,12 @@ PRIMARY_KEYS = {
     "engine": ("id",),
     "checkpoints": ("step", "name"),
     "layer_extremes": ("block", "layer"),
+    "spectra": ("step", "name", "layer"),
 }
 """Every table of a session and its primary key, which readers insist on."""
+
+ADDED_IN = {"spectra": 2}
+"""Tables that files of an older version do not have, and the version that brought them."""
 
 
 def quoted(name: str) -> str:
@@ -88,6 +94,10 @@ EXTREME_COLUMNS = tuple(column for name in LAYER_COLUMNS for column in extreme_c
 METRIC_COLUMNS = {"steps": STEP_COLUMNS, "layers": LAYER_COLUMNS, "layer_extremes": EXTREME_COLUMNS}
 """Columns that come from the catalogue, by table; a file of an older catalogue lacks some."""
 
+SPECTRA_DDL = (
+    "CREATE TABLE spectra (step INTEGER, name TEXT, layer INTEGER, eigenvalues BLOB, PRIMARY KEY (step, name, layer))"
+)
+
 DDL: tuple[str, ...] = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     f"CREATE TABLE steps (step INTEGER PRIMARY KEY, time REAL, {_reals(STEP_COLUMNS)})",
@@ -104,6 +114,7 @@ DDL: tuple[str, ...] = (
     "CREATE TABLE checkpoints (step INTEGER, name TEXT, dtype TEXT, shape TEXT, data BLOB, PRIMARY KEY (step, name))",
     f"CREATE TABLE layer_extremes (block INTEGER, layer INTEGER, {_reals(EXTREME_COLUMNS)},"
     " PRIMARY KEY (block, layer)) WITHOUT ROWID",
+    SPECTRA_DDL,
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {USER_VERSION}",
 )

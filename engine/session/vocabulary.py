@@ -72,6 +72,7 @@ COMMANDS: dict[str, CommandKind] = {
     "stop": CommandKind("Stop after the step at hand and save."),
     "lr": CommandKind(checks={"lr": _learning_rate}),
     "checkpoint": CommandKind("Have a running engine keep a checkpoint of its step."),
+    "spectra": CommandKind(),
     "rewind": CommandKind(checks={"step": _step}),
     "break": CommandKind(checks={"condition": _condition}),
     "clear": CommandKind(checks={"condition": _condition}),

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypedDict, Unpack
 
+from engine import __version__
 from engine.config import RunConfig
 from engine.errors import SessionError, UsageError
 from engine.record import Event, StepRecord
@@ -30,6 +31,7 @@ from engine.session.creation import (
 )
 from engine.session.filesystem import appearing
 from engine.session.heartbeat import Heartbeat, Signs
+from engine.session.measuring_version import gone_on_with
 from engine.session.opening import checked_columns, connect, sentence_of
 from engine.session.parsing import LIVING_STATES, command_from
 from engine.session.reader import SessionReader
@@ -137,8 +139,10 @@ class SessionWriter:
         """Go on with a session whose engine has ended; commands up to the newest that it was sent are refused."""
         # Later commands wait: the engine that is loading will answer them.
         with SessionReader(path) as reader:  # refuses what is not a session, before anything is written to it
-            lr = RecordedRun(reader).lr_in_force()
-        bring_up_to_date(Path(path), lr)
+            recorded = RecordedRun(reader)
+            lr = recorded.lr_in_force()
+            measured_by = gone_on_with(recorded.meta, recorded.last + 1, __version__)
+        bring_up_to_date(Path(path), lr, measured_by)
         writer = cls(Path(path), queue_bytes=queue_bytes, **observers)
         writer._backlog.add([refusal_row("The engine it was sent to has ended.", newest_command)], fresh_engine())
         writer.set_engine(step=writer.last_step)

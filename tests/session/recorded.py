@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.catalogue import LAYER_COLUMNS, STEP_COLUMNS
 from engine.config import RunConfig
-from engine.record import Event, StepRecord
+from engine.record import Event, Spectra, StepRecord
 from engine.session.reader import SessionReader
 from engine.session.writer import SessionWriter
 
@@ -31,10 +31,15 @@ def layer_values(step: int, column: int, layers: int = DEPTH + 1) -> np.ndarray:
     return step + column / 1024 + np.arange(layers) / 65536
 
 
+def spectra_of(step: int) -> Spectra:
+    """Whole spectra, at even steps."""
+    return {("G", 1): np.arange(3) + step / 8, ("K", None): np.arange(6) - step / 8} if step % 2 == 0 else {}
+
+
 def record(step: int, *, depth: int = DEPTH, events: Sequence[Event] = ()) -> StepRecord:
     values = {name: value_of(step, column) for column, name in enumerate(STEP_COLUMNS)}
     layers = {name: layer_values(step, column, depth + 1) for column, name in enumerate(LAYER_COLUMNS)}
-    return StepRecord(step, values, layers, tuple(events))
+    return StepRecord(step, values, layers, tuple(events), spectra_of(step))
 
 
 def write_session(path: Path, steps: Sequence[int] = range(5), *, depth: int = DEPTH) -> Path:
@@ -51,8 +56,14 @@ def is_whole(reader: SessionReader, step: int) -> bool:
         columns[name][0] == value_of(step, column) for column, name in enumerate(STEP_COLUMNS)
     )
     layers = reader.layers_at(step)
-    return row_right and all(
-        np.array_equal(layers[name], layer_values(step, column)) for column, name in enumerate(LAYER_COLUMNS)
+    spectra, expected = reader.spectra_at(step), spectra_of(step)
+    spectra_right = spectra.keys() == expected.keys() and all(
+        np.array_equal(spectra[matrix], eigenvalues) for matrix, eigenvalues in expected.items()
+    )
+    return (
+        row_right
+        and spectra_right
+        and all(np.array_equal(layers[name], layer_values(step, column)) for column, name in enumerate(LAYER_COLUMNS))
     )
 
 

@@ -13,6 +13,7 @@ from engine.session.export import export_csv, export_json
 from engine.session.reader import SessionReader
 from engine.session.writer import SessionWriter
 
+NAMES = ("steps", "layers", "spectra", "events", "metrics", "run")
 AWKWARD = {"loss": 0.1 + 0.2, "pl": math.inf, "lr": math.nan, "grad_norm": 5e-324, "test_loss": -math.inf}
 
 
@@ -33,8 +34,8 @@ def number(cell):
 
 def test_csv_gives_every_number_back(session, tmp_path):
     written = export_csv(session, tmp_path / "out")
-    assert [path.name for path in written] == ["steps.csv", "layers.csv", "events.csv", "metrics.csv", "run.csv"]
-    steps, layers, events, *_ = (list(csv.DictReader(path.open(encoding="utf-8", newline=""))) for path in written)
+    assert [path.name for path in written] == [f"{name}.csv" for name in NAMES]
+    steps, layers, _, events, *_ = (list(csv.DictReader(path.open(encoding="utf-8", newline=""))) for path in written)
     # Marks come last: columns stay where they were.
     assert tuple(steps[0])[: 2 + len(STEP_COLUMNS)] == ("step", "time", *STEP_COLUMNS)
     assert tuple(layers[0])[: 2 + len(LAYER_COLUMNS)] == ("step", "layer", *LAYER_COLUMNS)
@@ -85,7 +86,7 @@ def singular(tmp_path):
 
 
 def test_csv_says_which_values_are_resolved_and_what_is_certain_of_the_others(singular, tmp_path):
-    steps, layers, _, metrics, _ = (
+    steps, layers, _, _, metrics, _ = (
         list(csv.DictReader(path.open(encoding="utf-8", newline=""))) for path in export_csv(singular, tmp_path / "out")
     )
     for name in ("ntk_lambda_min", "ntk_log10_cond"):
@@ -123,7 +124,7 @@ def test_every_column_comes_with_the_kind_it_has_in_this_run(tmp_path, activatio
     config = RunConfig(activation=activation, loss=loss)
     with SessionWriter.create(tmp_path / "a.wnt", config, {}):
         pass
-    steps, layers, _, metrics, _ = export_csv(tmp_path / "a.wnt", tmp_path)
+    steps, layers, _, _, metrics, _ = export_csv(tmp_path / "a.wnt", tmp_path)
     table = {row["name"]: row for row in csv.DictReader(metrics.open(encoding="utf-8", newline=""))}
     headers = {path.stem: path.read_text(encoding="utf-8").splitlines()[0].split(",") for path in (steps, layers)}
     for entry in CATALOGUE.values():
@@ -172,7 +173,7 @@ def test_no_text_is_a_formula_to_a_spreadsheet_and_numbers_stay_numbers(tmp_path
         writer.put(StepRecord(0, {"loss": -0.5, "pl": -math.inf}, {}))
         for note in notes:
             writer.put_event(Event(0, "mark", note, data={"note": note}))
-    steps, _, events, metrics, _ = export_csv(tmp_path / "a.wnt", tmp_path)
+    steps, _, _, events, metrics, _ = export_csv(tmp_path / "a.wnt", tmp_path)
     found = [row["message"] for row in csv.DictReader(events.open(encoding="utf-8", newline=""))]
     assert found == ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'＝1", "plain", "a=b"]
     (row,) = csv.DictReader(steps.open(encoding="utf-8", newline=""))

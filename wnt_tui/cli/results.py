@@ -16,7 +16,7 @@ from wnt_tui.cli.parameters import FILE, FOLDER, session_argument
 @session_argument
 @click.option(
     "--format", "kind", type=click.Choice(["csv", "json"]), default="csv", metavar="NAME",
-    help="csv: steps.csv, layers.csv, events.csv, metrics.csv, run.csv; json: one file. Default: csv.",
+    help="csv: steps.csv, layers.csv, spectra.csv, events.csv, metrics.csv, run.csv; json: one file. Default: csv.",
 )  # fmt: skip
 @click.option(
     "--output", "directory", type=FOLDER, metavar="DIR", required=True,

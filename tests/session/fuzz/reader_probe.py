@@ -71,6 +71,8 @@ def _look(reader: SessionReader, *, draw: bool) -> None:
     reader.data_version()
     for wanted in {0, 1, last, int(step[-1]) if step.size else 0, 2**40}:
         reader.layers_at(wanted)
+        if (found := reader.spectra(wanted)) is not None:
+            shown.append(found.spectra)
     for first, final in ((0, last), (0, 3), (-5, 2**60), (last, 0)):
         reader.layer_bands(("log10_cond",), first, final, 50)
         reader.layer_bands(("lambda_min",), first, final, 50, 1)
