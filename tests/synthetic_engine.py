@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -112,11 +113,15 @@ class SyntheticEngine:
         self.lr = config.lr
         self.stop = False
         self.annotations = Annotations(config, writer)
+        self.spectra_wanted = False
 
     def add_row(self) -> bool:
         """Whether the row hits a breakpoint."""
         self.step += 1
         row = self.annotations.row(record(self.step, self.config, events_at(self.step)))
+        if self.spectra_wanted:
+            row = replace(row, spectra={("G", 0): np.geomspace(1e-3, 10.0, 50), ("K", None): np.arange(-1.0, 99.0)})
+            self.spectra_wanted = False
         self.writer.put(row)
         return bool(hits_of(row))
 
@@ -149,6 +154,9 @@ class SyntheticEngine:
         if name in {"break", "clear", "mark"}:
             return state, until, self.annotations.handle(command, self.step)
         at = f"at step {max(self.step, 0)}"
+        if name == "spectra":
+            self.spectra_wanted = True
+            return state, until, f"whole spectra are recorded at step {self.step + 1}"
         if name == "pause":
             return "paused", until, f"paused {at}"
         if name == "resume":

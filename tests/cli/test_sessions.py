@@ -51,6 +51,7 @@ def test_export_writes_what_it_names(wnt: Run, session: Path, tmp_path: Path) ->
     assert [Path(line).name for line in done.stdout.splitlines()] == [
         "steps.csv",
         "layers.csv",
+        "spectra.csv",
         "events.csv",
         "metrics.csv",
         "run.csv",

@@ -27,6 +27,7 @@ COMMAND_SECTIONS: dict[str, dict[str, str]] = {
         "resume": "time_travel",
         "status": "control",
         "break": "control",
+        "spectra": "spectra",
     },
     "Note on a session": {"mark": "control"},
     "Go back": {"branch": "time_travel", "verify": "time_travel"},

@@ -127,6 +127,12 @@ class EngineControl:
         self.footer.say(f"rewinding to step {step} …", lasting=True)
         self.commander.send("rewind", {"step": step})
 
+    def record_spectra(self) -> None:
+        """Have the engine record whole spectra at its next row."""
+        if self._can_command():
+            self.footer.say("spectra …", lasting=True)
+            self.commander.send("spectra")
+
     def ask_steps(self, train: Callable[[int], None]) -> None:
         """Ask how many steps to train."""
         if self._can_command():

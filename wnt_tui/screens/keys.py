@@ -63,6 +63,8 @@ KEY_TABLE: tuple[Key, ...] = (
     Key("N", "N", lambda on: on.engine.ask_steps(on.train),
         "train a number of steps, then pause", "steps", "Engine", rank=4),
     Key("L", "L", lambda on: on.engine.ask_rate(), "set the learning rate", "rate", "Engine", rank=7),
+    Key("w", "w", lambda on: on.engine.record_spectra(),
+        "record the whole spectra of G and K at the next row", "", "Engine"),
     Key("r", "r", lambda on: on.engine.rewind(on.cursor.step),
         "take a paused engine back to the cursor's step", "rewind", "Engine", rank=8),
     Key("c", "c", lambda on: on.choose_comparison(),
