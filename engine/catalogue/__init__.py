@@ -11,13 +11,16 @@ from collections.abc import Iterable
 
 from engine.catalogue.layer_metrics import LAYER_METRICS, layer_range
 from engine.catalogue.metric import Kind, MeasureSet, Metric
+from engine.catalogue.retired import EARLIER_NAMES, RETIRED
 from engine.catalogue.step_metrics import STEP_METRICS
 from engine.errors import UsageError
 
 __all__ = [
     "CATALOGUE",
+    "EARLIER_NAMES",
     "LAYER_COLUMNS",
     "LAYER_METRICS",
+    "RETIRED",
     "STEP_COLUMNS",
     "STEP_METRICS",
     "Kind",
@@ -28,7 +31,7 @@ __all__ = [
     "nearest",
 ]
 
-CATALOGUE: dict[str, Metric] = {entry.name: entry for entry in STEP_METRICS + LAYER_METRICS}
+CATALOGUE: dict[str, Metric] = {entry.name: entry for entry in STEP_METRICS + LAYER_METRICS + RETIRED}
 STEP_COLUMNS: tuple[str, ...] = tuple(entry.name for entry in STEP_METRICS)
 LAYER_COLUMNS: tuple[str, ...] = tuple(entry.name for entry in LAYER_METRICS)
 

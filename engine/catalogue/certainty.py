@@ -1,12 +1,12 @@
-"""The certainty of a stored number: whether it is resolved, and the interval in which its quantity lies.
+"""The certainty of a stored number: the interval in which its quantity lies, and whether that is narrow.
 
-Some metrics have a residual or a resolution stored beside them. A value is *resolved* where that is smaller than the
-value itself. Otherwise the value is no estimate any more but one end of what is certain: λ_min is at most the larger of
-the two, λ_max at least its Ritz value, and a condition number at least what those give. One rule for panels, key
-numbers, exports, summaries and breakpoints.
+Where the ends ``NAME_low`` and ``NAME_high`` are stored they are the interval. An end that is not stored follows from
+what the value is by itself: λ_min is at most its Rayleigh quotient and at least 0, λ_max at least its own, and what
+was computed densely is known up to its resolution. Sessions of earlier versions, which have no ends, are read so; a
+residual says that *an* eigenvalue is near, not that it is the extreme one, so it bounds nothing on the far side.
 
-A residual says that an eigenvalue lies within it, not that this is the extreme one: of a resolved estimate the end on
-the side of the residual is as certain as that.
+A value is *resolved* where its interval is narrow: the value may then be shown as it is. Otherwise only the end that
+its sign names is shown, or both. One rule for panels, key numbers, exports, summaries and breakpoints.
 
 Arguments everywhere: ``name``, any metric; ``values``, metrics by name, numbers or arrays of one shape, where what is
 absent or NaN says nothing; ``examples``, n, for resolutions that are not stored. Results have the shape of the values.
@@ -26,64 +26,92 @@ from engine.theory.number import Array
 
 Truth = NDArray[np.bool_]
 Values = Mapping[str, ArrayLike]
+Interval = tuple[Array, Array]
 
 UNCERTAIN: dict[str, Uncertainty] = {
     entry.name: entry.uncertainty for entry in CATALOGUE.values() if entry.uncertainty is not None
 }
 """The metrics that may not be resolved."""
 
-
-def resolved(name: str, values: Values, examples: int) -> Truth:
-    """Whether a metric is resolved; false where its value is not known."""
-    value = _value(name, values)
-    known = ~np.isnan(value)
-    if name not in UNCERTAIN:
-        return np.asarray(known)
-    for end in UNCERTAIN[name].ends:
-        known = known & (resolved(end, values, examples) | np.isnan(_value(end, values)))
-    if UNCERTAIN[name].ends:
-        return np.asarray(known)
-    # Eigenvalues of positive semidefinite matrices are below 0 by rounding only.
-    size = value if UNCERTAIN[name].sign == "≤" else np.abs(value)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(known & (size > error_of(name, values, examples)))
+NARROW = 0.01
+"""Width of a narrow interval, relative to its larger end; of a decimal logarithm absolute."""
 
 
-def certain(name: str, values: Values, examples: int) -> Array:
-    """The number that is certain of a metric: its value where it is resolved, else what its sign stands before."""
-    value = _value(name, values)
-    if name in UNCERTAIN and UNCERTAIN[name].sign == "≤":
-        return np.asarray(np.maximum(value, np.where(np.isnan(value), value, error_of(name, values, examples))))
-    return value
-
-
-def interval(name: str, values: Values, examples: int) -> tuple[Array, Array]:
-    """The ends of a metric's interval: both the value where nothing is uncertain, ∞ above an unbounded condition."""
+def interval(name: str, values: Values, examples: int) -> Interval:
+    """The ends of a metric's interval, ±∞ where one is not known; both the value where nothing is uncertain."""
     value = _value(name, values)
     if name not in UNCERTAIN:
         return value, value
+    with np.errstate(all="ignore"):
+        low, high = _without_ends(name, value, values, examples)
+        stored_low, stored_high = (_value(f"{name}_{side}", values) for side in ("low", "high"))
+        # A low end of λ_min alone is an earlier version's, without the rounding of a dense spectrum.
+        alone = np.isnan(stored_high) & (UNCERTAIN[name].sign == "≤")
+        stored_low = np.where(alone, np.maximum(stored_low - _error(name, values, examples), 0.0), stored_low)
+    known = ~np.isnan(value)
+    ends = ((low, stored_low), (high, stored_high))
+    low, high = (np.where(known, np.where(np.isnan(stored), own, stored), np.nan) for own, stored in ends)
+    return low, high
+
+
+def resolved(name: str, values: Values, examples: int) -> Truth:
+    """Whether a metric's interval is narrow; false where its value is not known."""
+    low, high = interval(name, values, examples)
+    with np.errstate(invalid="ignore"):
+        if name in UNCERTAIN and UNCERTAIN[name].sign == "±":  # its sign is what matters
+            return np.asarray(low * high > 0.0)
+        width = np.where(low == high, 0.0, high - low)
+        scale = 1.0 if _is_logarithm(name) else np.maximum(np.abs(low), np.abs(high))
+        return np.asarray(width <= NARROW * scale) & np.isfinite(width)
+
+
+def informative(name: str, values: Values, examples: int) -> Truth:
+    """Whether both ends say something of a metric: they differ by less than ten times, and have one sign."""
+    low, high = interval(name, values, examples)
+    with np.errstate(all="ignore"):
+        if _is_logarithm(name):
+            return np.asarray(high - low < 1.0)
+        return np.asarray((low > 0.0) & (high < 10.0 * low))
+
+
+def certain(name: str, values: Values, examples: int) -> Array:
+    """The number that is certain of a metric: its value where it is resolved, else the end that its sign names."""
+    value = _value(name, values)
+    if name not in UNCERTAIN or UNCERTAIN[name].sign == "±":
+        return value
+    low, high = interval(name, values, examples)
+    return np.where(resolved(name, values, examples), value, high if UNCERTAIN[name].sign == "≤" else low)
+
+
+def _without_ends(name: str, value: Array, values: Values, examples: int) -> Interval:
+    """The interval of a value whose ends are not stored."""
     uncertainty = UNCERTAIN[name]
-    if uncertainty.ends:
-        low, high = (interval(end, values, examples) for end in uncertainty.ends)
-        with np.errstate(all="ignore"):
-            top = np.log10(high[1] / low[0])
-        return value, np.asarray(np.where(np.isnan(top), value, np.maximum(top, value)))
-    error = error_of(name, values, examples)
+    if uncertainty.quotient:
+        smallest, largest = (interval(end, values, examples) for end in uncertainty.quotient)
+        low, high = np.log10(largest[0] / smallest[1]), np.log10(largest[1] / smallest[0])
+        # What has nothing but the quotient says nothing against it.
+        return np.fmin(low, value), np.fmax(high, value)
+    error, residual = _error(name, values, examples), np.nan_to_num(_value(uncertainty.residual, values))
     if uncertainty.sign == "±":
         return value - error, value + error
+    dense = np.asarray(bool(uncertainty.error) & (residual <= 0.0))
     if uncertainty.sign == "≥":
-        return value, value + error
-    lower = np.fmin(value, _value(uncertainty.lower, values)) if uncertainty.lower else value
-    return np.maximum(lower - error, 0.0), certain(name, values, examples)
+        return value - error, np.where(dense, value + error, np.inf)
+    # Eigenvalues of positive semidefinite matrices are below 0 by rounding only.
+    return np.where(dense, np.maximum(value - error, 0.0), 0.0), np.maximum(value, np.maximum(error, residual))
 
 
-def error_of(name: str, values: Values, examples: int) -> Array:
-    """The residual or resolution of an uncertain metric, 0 where none is known."""
+def _error(name: str, values: Values, examples: int) -> Array:
+    """The resolution of a metric by rounding, 0 where none is known."""
     uncertainty = UNCERTAIN[name]
     error = _value(uncertainty.error, values)
     if uncertainty.rounding:
         error = np.asarray(resolution(error, examples))
     return np.where(np.isnan(error), 0.0, error)
+
+
+def _is_logarithm(name: str) -> bool:
+    return name in UNCERTAIN and bool(UNCERTAIN[name].quotient)
 
 
 def _value(name: str, values: Values) -> Array:

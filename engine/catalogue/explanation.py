@@ -16,10 +16,10 @@ INEQUALITY_WORDS: dict[InequalityKind, str] = {
     "estimate missed",
     "assumption": "assumption: violated, it is a finding about the network",
 }
-_CERTAIN: dict[Sign, str] = {
-    "≤": "at most the larger of the two",
-    "≥": "at least this",
-    "±": "this, give or take that",
+_UNRESOLVED: dict[Sign, str] = {
+    "≤": "where its interval is wide, shown “≤” with its high end, or with both ends",
+    "≥": "where its interval is wide, shown “≥” with its low end, or with both ends",
+    "±": "at or below its resolution, shown “±”",
 }
 
 
@@ -60,6 +60,8 @@ def _metric(entry: Metric, network: Setting | None) -> Explanation:
         ("source", entry.equation or "–"),
         *_kind_facts(entry, network),
         ("vacuous", entry.vacuous),
+        ("its ends", _ends(entry, network)),
+        ("end of", entry.end_of),
         ("not resolved", _unresolved(entry)),
         ("unit", "dimensionless" if entry.unit == "1" else entry.unit),
         ("scope", SCOPE_WORDS[entry.scope]),
@@ -73,11 +75,19 @@ def _metric(entry: Metric, network: Setting | None) -> Explanation:
 
 
 def _unresolved(entry: Metric) -> str:
-    found = entry.uncertainty
-    if found is None:
+    if (found := entry.uncertainty) is None:
         return ""
-    where = f"where one of {found.resolution} is not" if found.ends else f"at or below {found.resolution}"
-    return f"{where}; then it is {_CERTAIN[found.sign]}, shown “{found.sign}”, and decides breakpoints only as such"
+    resolution = f" (resolution: {found.resolution})" if found.resolution else ""
+    return f"{_UNRESOLVED[found.sign]}{resolution}; the interval decides breakpoints and the ledger"
+
+
+def _ends(entry: Metric, network: Setting | None) -> str:
+    """How each end is found, and what it is."""
+    found = [CATALOGUE[name] for side in ("low", "high") if (name := f"{entry.name}_{side}") in CATALOGUE]
+    if entry.end_of or not found:
+        return ""
+    texts = [f"{end.name} ({end.formula})" for end in found]
+    return "; ".join([*texts, *(f"{about}: {text}" for about, text in _kind_facts(found[0], network))])
 
 
 def _kind_facts(entry: Metric, network: Setting | None) -> list[tuple[str, str]]:

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from engine.catalogue.metric import Metric, Uncertainty
+from engine.catalogue.metric import Ends, Metric, Uncertainty, with_ends
 
 _SPECTRUM = (
     Metric(
         "lambda_min", "λ_min(G)", "1", "layer", "estimate", "spectrum", "core", "Eq. 11",
         "smallest eigenvalue of G^m = A_m A_mᵀ/width_m, in float64; exactly 0 when n > width_m",
-        "How nearly some combination of examples vanishes at this layer; shown “≤ ρ” below the resolution. Computed "
-        "densely at the first row (n < 1024) and for n < 128; else followed by inverse iteration, never below λ_min "
-        "and within about 10⁻⁶ of it, with lambda_min_lower as its certificate.",
+        "How nearly some combination of examples vanishes at this layer; shown “≤” where its low end is far below it.",
         "Fig. 1c: rises fast in the first layers, then stalls.", log=True,
-        uncertainty=Uncertainty("≤", "lambda_resolution", lower="lambda_min_lower"),
-    ),
-    Metric(
-        "lambda_min_lower", "λ_min↓", "1", "layer", "lower", "spectrum", "core", "Eq. 11",
-        "σ − ρ with a Cholesky factorisation of G − σI, or λ_min itself where it was computed densely",
-        "No eigenvalue of G lies below this: the certificate that lambda_min is the smallest.", log=True,
-        vacuous="at or below 0",
+        uncertainty=Uncertainty("≤", "lambda_resolution"),
+        ends=Ends("σ less rounding, where G − σI has a Cholesky factor", "a Rayleigh quotient of G, and rounding"),
     ),
     Metric(
         "lambda_max", "λ_max(G)", "1", "layer", "estimate", "spectrum", "core", "Eq. 11",
-        "largest eigenvalue of G^m",
-        "How much the examples share one direction at this layer. Where it is followed, a Ritz value: never above "
-        "λ_max, and within about 10⁻⁸ of an eigenvalue.",
-        "Fig. 1d: mirrors λ_min.", log=True, uncertainty=Uncertainty("≥", "lambda_max_residual"),
-    ),
-    Metric(
-        "lambda_max_residual", "‖Gv−θv‖", "1", "layer", "exact", "spectrum", "core", "",
-        "residual norm of the unit Ritz vector of λ_max(G), 0 where it was computed densely",
-        "An eigenvalue of G lies within this of lambda_max.", log=True,
+        "largest eigenvalue of G^m, in float64",
+        "How much the examples share one direction at this layer.",
+        "Fig. 1d: mirrors λ_min.", log=True,
+        uncertainty=Uncertainty("≥", "lambda_resolution", residual="lambda_max_residual"),
+        ends=Ends(
+            "a Rayleigh quotient of G, less rounding",
+            "τ and rounding, where τI − G has a Cholesky factor, or another proved bound",
+        ),
     ),
     Metric(
         "lambda_resolution", "ρ", "1", "layer", "exact", "spectrum", "core", "", "max(n, 16)·eps·λ_max(G)",
@@ -39,9 +31,11 @@ _SPECTRUM = (
     Metric(
         "log10_cond", "log₁₀κ(G)", "1", "layer", "estimate", "spectrum", "core", "Fig. 1a, 1b, 2c, 2d, 5, 8",
         "log₁₀(λ_max/max(λ_min, ρ))",
-        "Log-conditioning of the feature Gram matrix; a lower bound, shown “≥”, where λ_min is at or below ρ.",
+        "Log-conditioning of the feature Gram matrix; shown “≥” where its high end is far above it, as where λ_min is "
+        "at or below ρ.",
         "The paper's Eq. 52 uses κ(F) = √κ(G), and natural logarithms.",
-        uncertainty=Uncertainty("≥", ends=("lambda_min", "lambda_max")),
+        uncertainty=Uncertainty("≥", quotient=("lambda_min", "lambda_max")),
+        ends=Ends("log₁₀(lambda_max_low/lambda_min_high)", "log₁₀(lambda_max_high/lambda_min_low), ∞ for 0"),
     ),
 )  # fmt: skip
 
@@ -77,9 +71,9 @@ _EQ13_PAPER = "Fig. 2b and 9 draw Eq. 13 against λ_min; its condition of invert
 
 _EQ13 = (
     Metric(
-        "eq13_op", "Eq13 op", "1", "layer", "estimate", "spectrum", "core", "Eq. 13",
-        "λ_min(G_0) − ‖G_t − G_0‖₂", "Lower bound on λ_min from how far G has moved; ‖·‖₂ is found by "
-        "products and no larger than ‖·‖_F, but not proved to be no smaller than it is.",
+        "eq13_op", "Eq13 op", "1", "layer", "lower", "spectrum", "core", "Eq. 13",
+        "λ_min(G_0) − ‖G_t − G_0‖₂", "Lower bound on λ_min from how far G has moved; ‖·‖₂ is a proved "
+        "upper end, no larger than ‖·‖_F.",
         _EQ13_PAPER, log=True, vacuous="at or below 0",
     ),
     Metric(
@@ -88,9 +82,9 @@ _EQ13 = (
         vacuous="at or below 0",
     ),
     Metric(
-        "eq13_features_op", "Eq13 ‖ΔF‖₂", "1", "layer", "estimate", "spectrum", "core", "Eq. 13",
+        "eq13_features_op", "Eq13 ‖ΔF‖₂", "1", "layer", "lower", "spectrum", "core", "Eq. 13",
         "max(0, σ_min(F_0) − ‖F_t − F_0‖₂)², F = A/√width",
-        "Lower bound on λ_min from how far the features have moved; ‖·‖₂ is found by products, as for eq13_op.",
+        "Lower bound on λ_min from how far the features have moved; ‖·‖₂ as for eq13_op.",
         _EQ13_PAPER, log=True, vacuous="at 0",
     ),
     Metric(
@@ -99,27 +93,25 @@ _EQ13 = (
         vacuous="at 0",
     ),
     Metric(
-        "eq13_weights", "Eq13 ‖ΔW‖", "1", "layer", "estimate", "spectrum", "core", "Eq. 13, [22]",
+        "eq13_weights", "Eq13 ‖ΔW‖", "1", "layer", "lower", "spectrum", "core", "Eq. 13, [22]",
         "max(0, σ_min(F_0) − D_m/√width_m)², D_l = p₁(‖W_l‖₂D_{l−1} + ‖ΔW_l‖₂‖A_{l−1}(0)‖_F), "
         "D_0 = 0; with bias √n‖Δb_l‖ inside, times max_i 2√w/(‖u_i(0)‖ + ‖u_i‖) where rows are renormalised",
-        "Lower bound on λ_min from the distance of the weights alone, the weakest; ‖·‖₂ as products find it.",
-        _EQ13_PAPER, log=True,
-        vacuous="at 0",
+        "Lower bound on λ_min from the distance of the weights alone, the weakest; each ‖·‖₂ is a proved upper end.",
+        _EQ13_PAPER, log=True, vacuous="at 0",
     ),
 )  # fmt: skip
 
 _WEIGHTS = (
     Metric(
-        "weight_norm", "‖W‖₂", "1", "layer", "estimate", "spectrum", "core", "Eq. 30",
-        "σ_max(W_m) from above: √(θ + residual) of WᵀW's largest Ritz pair, grown by η‖g_m‖_F at each update until it "
-        "may be loose by a hundredth; at the first row found less closely; dense for fewer than 65 neurons",
-        "Spectral norm of the weights that lead into this layer, at most about a hundredth too large.", log=True,
+        "weight_norm", "‖W‖₂", "1", "layer", "estimate", "spectrum", "core", "Eq. 30", "σ_max(W_m)",
+        "Spectral norm of the weights that lead into this layer.", log=True,
+        uncertainty=Uncertainty("≥"), ends=Ends(high="a proved upper bound on σ_max(W_m), which proved bounds read"),
     ),
     Metric(
-        "weight_distance", "‖ΔW‖₂", "1", "layer", "estimate", "spectrum", "core", "Eq. 13",
-        "σ_max(W_m − W_m(0)) from above, as weight_norm, at most its Frobenius norm",
-        "Spectral norm of the distance of these weights from their initialisation, at most five hundredths too large.",
-        log=True,
+        "weight_distance", "‖ΔW‖₂", "1", "layer", "estimate", "spectrum", "core", "Eq. 13", "σ_max(W_m − W_m(0))",
+        "Spectral norm of the distance of these weights from their initialisation.", log=True,
+        uncertainty=Uncertainty("≥"),
+        ends=Ends(high="a proved upper bound on σ_max(W_m − W_m(0)), at most its Frobenius norm"),
     ),
     Metric(
         "ntk_trace_share", "tr K_m/tr K", "1", "layer", "estimate", "products", "all", "Eq. 11",
@@ -168,9 +160,9 @@ _INFINITE = (
     ),
 )  # fmt: skip
 
-LAYER_METRICS: tuple[Metric, ...] = (*_SPECTRUM, *_GERSHGORIN, *_EQ13, *_WEIGHTS, *_INFINITE)
+LAYER_METRICS: tuple[Metric, ...] = tuple(with_ends((*_SPECTRUM, *_GERSHGORIN, *_EQ13, *_WEIGHTS, *_INFINITE)))
 
-_OF_WEIGHTS = frozenset(entry.name for entry in _WEIGHTS)
+_OF_WEIGHTS = frozenset(entry.name for entry in with_ends(_WEIGHTS))
 
 
 def layer_range(name: str, depth: int) -> range:

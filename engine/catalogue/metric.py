@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 if TYPE_CHECKING:  # at run time it would import numpy, which the command line's help does without
     from engine.theory.inequality import Setting
@@ -15,12 +16,13 @@ SCOPE_WORDS: dict[Scope, str] = {
     "initial": "one number a layer, at step 0",
 }
 
-Kind = Literal["exact", "upper", "lower", "estimate", "heuristic"]
+Kind = Literal["exact", "upper", "lower", "probabilistic", "estimate", "heuristic"]
 KIND_WORDS: dict[Kind, str] = {
     "exact": "exact up to rounding",
     "upper": "a proved upper bound",
     "lower": "a proved lower bound",
-    "estimate": "an estimate and no bound; its residual or resolution is stored where it has one",
+    "probabilistic": "a bound that is certain but for rounding, which is bounded with high probability",
+    "estimate": "an estimate and no bound; the ends of its interval or its resolution are stored where it has them",
     "heuristic": "heuristic: its assumptions are not checked or do not hold in general",
 }
 
@@ -46,43 +48,59 @@ def includes(measure: str, other: MeasureSet) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Refinement:
-    """The kind that a metric takes in networks with one of these activations or losses, and why, a clause."""
+    """The kind that a metric takes in runs with one of these activations, losses or precisions, and why, a clause."""
 
     networks: frozenset[str]
     kind: Kind
     why: str
 
     def applies(self, network: Setting) -> bool:
-        """Whether it is about a network."""
-        return not self.networks.isdisjoint({network.activation, network.loss})
+        """Whether it is about a run."""
+        return not self.networks.isdisjoint({network.activation, network.loss, network.dtype})
 
 
 Sign = Literal["≤", "≥", "±"]
-"""A value that is not resolved is an upper end, a lower end, or known up to its error."""
+"""A value without stored ends is an upper end, a lower end, or known up to its error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The ends of a metric's interval, the columns ``NAME_low`` and ``NAME_high``: how each is found.
+
+    Attributes:
+        low: How the low end is found; empty where there is no such column.
+        high: Likewise the high end.
+        refined: What some runs make of the kind of both, which are bounds otherwise.
+    """
+
+    low: str = ""
+    high: str = ""
+    refined: tuple[Refinement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Uncertainty:
-    """The reason why a metric may be unresolved, see :mod:`engine.catalogue.certainty`.
+    """What is known of a metric where its interval has no ends stored, see :mod:`engine.catalogue.certainty`.
 
     Attributes:
-        sign: What is certain of it where it is not resolved.
-        error: The metric that holds its residual or resolution; for a rounding the metric it is relative to.
+        sign: What its value is by itself.
+        error: The metric that holds its resolution by rounding; for a rounding the metric it is relative to. Empty
+            where only the side of the sign is known.
         rounding: Whether the error is max(n, 16)·eps times ``error`` and not ``error`` itself.
-        lower: A metric that is never above the quantity, if there is one.
-        ends: Of a condition number, the ends of the spectrum: it is resolved where both are, and has no error.
+        residual: A metric of earlier versions: where it is positive, only the side of the sign is known.
+        quotient: Of the decimal logarithm of a condition number the ends of the spectrum, the smaller first.
     """
 
     sign: Sign
     error: str = ""
     rounding: bool = False
-    lower: str = ""
-    ends: tuple[str, ...] = ()
+    residual: str = ""
+    quotient: tuple[str, ...] = ()
 
     @property
     def resolution(self) -> str:
-        """The number that a value must exceed to be resolved, or the metrics that must be, in catalogue names."""
-        return ", ".join(self.ends) or (f"max(n, 16)·eps·{self.error}" if self.rounding else self.error)
+        """The resolution in catalogue names, empty where there is none."""
+        return f"max(n, 16)·eps·{self.error}" if self.rounding else self.error
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +122,10 @@ class Metric:
         log: Whether it is naturally read on a logarithmic axis.
         vacuous: Where its value says nothing, as in "at or below 0"; empty if it always says something.
         refined: What some networks make of its kind; the first that applies decides.
-        uncertainty: What may leave it unresolved.
+        uncertainty: What its value is without ends, where it may be unresolved.
+        ends: The ends of its interval, if they are stored.
+        end_of: Of an end the metric whose end it is.
+        retired: Whether only earlier versions recorded it.
     """
 
     name: str
@@ -122,6 +143,9 @@ class Metric:
     vacuous: str = ""
     refined: tuple[Refinement, ...] = ()
     uncertainty: Uncertainty | None = None
+    ends: Ends | None = None
+    end_of: str = ""
+    retired: bool = False
 
     def is_measured(self, measure: str) -> bool:
         """Whether a run with ``--measure MEASURE`` has it."""
@@ -130,3 +154,21 @@ class Metric:
     def kind_in(self, network: Setting) -> Kind:
         """The kind in a network: its activation or its loss may break a theorem, or complete one."""
         return next((refinement.kind for refinement in self.refined if refinement.applies(network)), self.kind)
+
+
+def with_ends(entries: Iterable[Metric]) -> Iterator[Metric]:
+    """Yield entries, each followed by the ends of its interval as entries of their own."""
+    for entry in entries:
+        yield entry
+        if entry.ends is None:
+            continue
+        for side, kind, arrow, found, than in (
+            ("low", "lower", "↓", entry.ends.low, "smaller"), ("high", "upper", "↑", entry.ends.high, "larger")
+        ):  # fmt: skip
+            if found:
+                yield Metric(
+                    f"{entry.name}_{side}", f"{entry.symbol}{arrow}", entry.unit, entry.scope, cast("Kind", kind),
+                    entry.cost, entry.measured_in, entry.equation, found,
+                    f"{side.capitalize()} end of {entry.name}: the exact value is no {than}.",
+                    log=entry.log, refined=entry.ends.refined, end_of=entry.name,
+                )  # fmt: skip

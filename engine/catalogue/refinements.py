@@ -1,4 +1,4 @@
-"""Properties of activations and losses that break theorems, or complete them: they refine the kinds of metrics."""
+"""Properties of activations, losses and precisions that break theorems, or complete them: they refine kinds."""
 
 from __future__ import annotations
 
@@ -28,4 +28,9 @@ UNBOUNDED = Refinement(
     frozenset(name for name, loss in LOSSES.items() if loss.bound is None),
     "estimate",
     "M stands in it, the largest loss seen, and the loss has no largest value",
+)
+FLOAT32 = Refinement(
+    frozenset({"float32"}),
+    "probabilistic",
+    "the matrix is formed from float32 signals, whose rounding is bounded with high probability",
 )

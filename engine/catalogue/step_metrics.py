@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from engine.catalogue.metric import Metric, Uncertainty
-from engine.catalogue.refinements import BOUNDED, KINKS, NOT_PL, UNBOUNDED
+from engine.catalogue.metric import Ends, Metric, Uncertainty, with_ends
+from engine.catalogue.refinements import BOUNDED, FLOAT32, KINKS, NOT_PL, UNBOUNDED
 
 _TRAINING = (
     Metric(
@@ -35,6 +35,11 @@ _TRAINING = (
     ),
 )  # fmt: skip
 
+_QUOTIENT_BELOW = "a Rayleigh quotient, less rounding"
+_QUOTIENT_ABOVE = "a Rayleigh quotient, and rounding"
+_CERTIFICATE_BELOW = "σ less rounding, where the matrix less σI has a Cholesky factor, or another proved bound"
+_CERTIFICATE_ABOVE = "τ and rounding, where τI less the matrix has a Cholesky factor, or another proved bound"
+
 _OPTIMISATION = (
     Metric(
         "sample_grad_norm_max", "max_i‖∇ℓ_i‖", "1", "step", "exact", "free", "core", "B.1",
@@ -55,21 +60,29 @@ _OPTIMISATION = (
     ),
     Metric(
         "smoothness_hessian", "λ_max(∇²f)", "1", "step", "estimate", "products", "all", "Lemma 1",
-        "largest eigenvalue of the Hessian (not the largest in modulus), by warm-started Lanczos",
-        "Curvature in the steepest direction; a Ritz value, so at most the true λ_max.",
+        "largest eigenvalue of the Hessian (not the largest in modulus), a Ritz value of block Krylov",
+        "Curvature in the steepest direction; the Hessian is too large for a certificate, so only a lower bound is "
+        "certain.",
         "For ReLU the Hessian exists almost everywhere but bounds nothing across kinks.", log=True,
-        uncertainty=Uncertainty("≥", "smoothness_hessian_residual"),
+        uncertainty=Uncertainty("≥"), ends=Ends("the Ritz value θ less the rounding of products"),
     ),
     Metric(
         "smoothness_hessian_residual", "‖Hv−θv‖", "1", "step", "exact", "products", "all", "Lemma 1",
-        "‖∇²f v − θ v‖ of the unit Ritz vector", "An eigenvalue of ∇²f lies within this distance of the Ritz value.",
-        log=True,
+        "‖∇²f v − θ v‖ of the unit Ritz vector",
+        "An eigenvalue of ∇²f lies within this distance of the Ritz value; it need not be the largest.", log=True,
+    ),
+    Metric(
+        "unstable_directions", "#λ>2/η", "1", "step", "lower", "products", "all", "",
+        "how many Ritz values of the Hessian exceed 2/η, less the rounding of products: 0, 1, 2 or 3",
+        "At least so many eigenvalues of the Hessian exceed 2/η, the edge of stability; 0 says that none was found.",
+        "Not in the paper, whose Lemma 1 presumes η = 1/L.", uncertainty=Uncertainty("≥"),
     ),
     Metric(
         "smoothness_ggn", "λ_max(GGN)", "1", "step", "estimate", "products", "all", "Lemma 3",
         "λ_max(JᵀH_ℓJ)/n; for mse the positive part, λ_max(JᵀS²J)/n with S = diag p − ppᵀ",
         "Largest eigenvalue of the Gauss–Newton matrix.",
         "Lemma 3's smoothness bound omits Σ∂L·∇²F, so it bounds this matrix and not the Hessian.", log=True,
+        uncertainty=Uncertainty("≥"), ends=Ends(_QUOTIENT_BELOW, _CERTIFICATE_ABOVE, (FLOAT32,)),
     ),
     Metric(
         "smoothness_step", "L_step", "1", "step", "exact", "free", "core", "Lemma 1",
@@ -95,21 +108,21 @@ _OPTIMISATION = (
     Metric(
         "smoothness_bound", "L_bound", "1", "step", "upper", "spectrum", "core", "Lemmas 4, 9",
         "mean_i(L_ℓ J_i² + G_{ℓ,i} H_i), the parameter-space recursion over layers",
-        "A proved bound on the smoothness of the loss at θ, as far as ‖W‖₂ is; not defined for ReLU.",
+        "A proved bound on the smoothness of the loss at θ; not defined for ReLU.",
         "The paper's Lemmas 4 and 9 compose in input space and cannot serve Lemmas 1, 2, 13.", log=True,
     ),
     Metric(
         "smoothness_segment", "L_seg", "1", "step", "upper", "spectrum", "core", "Lemmas 1, 4, 9",
         "mean_i(L_ℓ J_i² + G_{ℓ,i} H_i) over the ball of radius η‖g‖ around θ_{k−1}, g its gradient, "
         "G_{ℓ,i} = min(sup‖∂ℓ/∂o‖, ‖∂ℓ_i/∂o‖ + L_ℓ J_i η‖g‖)",
-        "A proved bound on the smoothness of the loss along the whole last step, as far as ‖W‖₂ is: with it the "
-        "descent lemma is a theorem; not defined for ReLU.",
+        "A proved bound on the smoothness of the loss along the whole last step: with it the descent lemma is a "
+        "theorem; not defined for ReLU.",
         "Not in the paper, whose Lemma 1 presumes a global L that these losses do not have.", log=True,
     ),
     Metric(
         "lipschitz_bound", "G_bound", "1", "step", "upper", "spectrum", "core", "Lemmas 4, 9",
         "max_i G_{ℓ,i} J_i, J the Lipschitz constant of an output in the parameters",
-        "A proved bound on every per-example gradient norm, as far as ‖W‖₂, found by products, is one.", log=True,
+        "A proved bound on every per-example gradient norm.", log=True,
     ),
 )  # fmt: skip
 
@@ -227,45 +240,42 @@ _GENERALIZATION = (
 _KERNEL = (
     Metric(
         "ntk_lambda_min", "λ_min(K)", "1", "step", "estimate", "products", "all", "Eq. 11, Lemma 3",
-        "smallest eigenvalue of K = JJᵀ (nk×nk), by Lanczos; a Ritz value, so at least the true λ_min; exactly 0 where "
-        "the rank says so, Σ_l fan_out·min(n, fan_in) < nk",
-        "Worst direction of the empirical neural tangent kernel of the outputs.",
+        "smallest eigenvalue of K = JJᵀ (nk×nk); exactly 0 where the rank says so, Σ_l fan_out·min(n, fan_in) < nk",
+        "Worst direction of the empirical neural tangent kernel of the outputs; shown “≤” where its low end is far "
+        "below it.",
         "Lemma 3 makes it a PL constant; its Eq. 10 lacks a factor 2.", log=True, vacuous="at or below 0",
-        uncertainty=Uncertainty("≤", "ntk_residual"),
+        uncertainty=Uncertainty("≤", residual="ntk_residual"),
+        ends=Ends(_CERTIFICATE_BELOW, _QUOTIENT_ABOVE, (FLOAT32,)),
     ),
     Metric(
         "ntk_lambda_max", "λ_max(K)", "1", "step", "estimate", "products", "all", "Eq. 11, Lemma 3",
-        "largest eigenvalue of K = JJᵀ, by warm-started Lanczos; a Ritz value, so at most the true λ_max",
+        "largest eigenvalue of K = JJᵀ",
         "Best direction of the empirical neural tangent kernel of the outputs.", log=True,
-        uncertainty=Uncertainty("≥", "ntk_lambda_max_residual"),
+        uncertainty=Uncertainty("≥", residual="ntk_lambda_max_residual"),
+        ends=Ends(_QUOTIENT_BELOW, _CERTIFICATE_ABOVE, (FLOAT32,)),
     ),
     Metric(
         "ntk_log10_cond", "log₁₀κ(K)", "1", "step", "estimate", "products", "all", "Eq. 11",
-        "log₁₀(λ_max(K)/max(λ_min(K), ‖Kv−θv‖, ρ)), ρ = nk·eps·λ_max(K)",
-        "Log-conditioning of the tangent kernel, beside that of G; a lower bound, shown “≥”, where the residual of "
-        "λ_min is at or above it.",
+        "log₁₀(λ_max(K)/max(λ_min(K), ρ)), ρ the resolution of K",
+        "Log-conditioning of the tangent kernel, beside that of G; shown “≥” where its high end is far above it.",
         "Lemma 11 is about G and not about the NTK.",
-        uncertainty=Uncertainty("≥", ends=("ntk_lambda_min", "ntk_lambda_max")),
-    ),
-    Metric(
-        "ntk_residual", "‖Kv−θv‖", "1", "step", "exact", "products", "all", "",
-        "residual norm of the unit Ritz vector of λ_min(K)", "An eigenvalue of K lies within this of ntk_lambda_min.",
-        log=True,
-    ),
-    Metric(
-        "ntk_lambda_max_residual", "‖Kv−θv‖↑", "1", "step", "exact", "products", "all", "",
-        "residual norm of the unit Ritz vector of λ_max(K)", "An eigenvalue of K lies within this of ntk_lambda_max.",
-        log=True,
+        uncertainty=Uncertainty("≥", quotient=("ntk_lambda_min", "ntk_lambda_max")),
+        ends=Ends(
+            "log₁₀(ntk_lambda_max_low/ntk_lambda_min_high)", "log₁₀(ntk_lambda_max_high/ntk_lambda_min_low), ∞ for 0",
+            (FLOAT32,),
+        ),
     ),
     Metric(
         "pntk_lambda_min", "λ_min(pNTK)", "1", "step", "upper", "spectrum", "all", "",
         "smallest eigenvalue of the n×n kernel with the one cotangent 1/√k",
         "Compressed kernel: λ_min(K) ≤ this.", log=True, uncertainty=Uncertainty("≤", "pntk_lambda_max", rounding=True),
+        ends=Ends(_CERTIFICATE_BELOW, _QUOTIENT_ABOVE, (FLOAT32,)),
     ),
     Metric(
         "pntk_lambda_max", "λ_max(pNTK)", "1", "step", "lower", "spectrum", "all", "",
         "largest eigenvalue of the n×n kernel with the one cotangent 1/√k",
-        "Compressed kernel: this ≤ λ_max(K).", log=True,
+        "Compressed kernel: this ≤ λ_max(K).", log=True, uncertainty=Uncertainty("≥", "pntk_lambda_max", rounding=True),
+        ends=Ends(_QUOTIENT_BELOW, _CERTIFICATE_ABOVE, (FLOAT32,)),
     ),
 )  # fmt: skip
 
@@ -292,4 +302,6 @@ _COST = (
     ),
 )  # fmt: skip
 
-STEP_METRICS: tuple[Metric, ...] = (*_TRAINING, *_OPTIMISATION, *_PREDICTIONS, *_GENERALIZATION, *_KERNEL, *_COST)
+STEP_METRICS: tuple[Metric, ...] = tuple(
+    with_ends((*_TRAINING, *_OPTIMISATION, *_PREDICTIONS, *_GENERALIZATION, *_KERNEL, *_COST))
+)

@@ -49,7 +49,7 @@ def host_gram(a: NDArray[np.floating]) -> Array:
     return gram
 
 
-SPECTRUM = ("lambda_min", "lambda_min_lower", "lambda_max", "lambda_max_residual", "lambda_resolution", "log10_cond")
+SPECTRUM = ("lambda_min", "lambda_min_low", "lambda_max", "lambda_max_residual", "lambda_resolution", "log10_cond")
 """What :func:`spectrum` gives, by catalogue name."""
 
 
@@ -72,7 +72,7 @@ def spectrum(gram: Array, width: int, follower: GramExtremes | None = None) -> d
     found = (follower or GramExtremes()).measure(gram, singular=n > width)
     return {
         "lambda_min": at_least_zero(found.smallest),
-        "lambda_min_lower": found.smallest_lower,
+        "lambda_min_low": found.smallest_lower,
         "lambda_max": found.largest,
         "lambda_max_residual": found.largest_residual,
         "lambda_resolution": float(resolution(found.largest, n)),

@@ -116,7 +116,7 @@ class LayerMeasures(Measurement):
                 put(name, m, value)
         if self._initial is None:
             fro = [math.sqrt(float((of * of).sum())) for of in norms.features]
-            self._initial = _Initial(run.features, fro, norms.activations, table["lambda_min_lower"][:depth].tolist())
+            self._initial = _Initial(run.features, fro, norms.activations, table["lambda_min_low"][:depth].tolist())
         weight_norms = self._weights.norms()
         distances = self._weight_distances()
         for m in range(depth):

@@ -1,9 +1,10 @@
 """Exports that any program reads: CSV tables and one JSON file, with columns named as in the catalogue.
 
 How a column is to be read goes with the numbers: the table of metrics has each one's unit, equation and kind, the kind
-refined for the run's activation and loss, and where its value says nothing. A metric that has a residual or a
-resolution has a second column, ``NAME_resolved``: 1 (JSON: true) where the value exceeds it, 0 (false) where it does
-not and the value is only what the table of metrics has under ``unresolved``: an upper end ≤, a lower end ≥, or
+refined for the run's activation and loss, and where its value says nothing. The ends of a
+metric's interval are the columns ``NAME_low`` and ``NAME_high``, a kind of their own in that table. A metric that may
+be unresolved has a column ``NAME_resolved``: 1 (JSON: true) where its interval is narrow, 0 (false) where it is wide
+and the value by itself is only what the table of metrics has under ``unresolved``: an upper end ≤, a lower end ≥, or
 certain up to its resolution ±.
 
 Whole spectra are in long form, a row an eigenvalue, ascending: matrix ``G`` with its layer, or ``K``.
@@ -28,7 +29,7 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.catalogue import CATALOGUE, LAYER_COLUMNS, STEP_COLUMNS
+from engine.catalogue import LAYER_COLUMNS, RETIRED, STEP_COLUMNS, metric
 from engine.catalogue.certainty import UNCERTAIN, resolved
 from engine.config import RunConfig
 from engine.errors import SessionError
@@ -43,8 +44,8 @@ CSV_NAMES = ("steps.csv", "layers.csv", "spectra.csv", "events.csv", "metrics.cs
 UNCERTAIN_STEPS = tuple(name for name in STEP_COLUMNS if name in UNCERTAIN)
 UNCERTAIN_LAYERS = tuple(name for name in LAYER_COLUMNS if name in UNCERTAIN)
 
-STEPS_HEADER = ("step", "time", *STEP_COLUMNS, *(f"{name}_resolved" for name in UNCERTAIN_STEPS))
-LAYERS_HEADER = ("step", "layer", *LAYER_COLUMNS, *(f"{name}_resolved" for name in UNCERTAIN_LAYERS))
+STEPS_MARKS = tuple(f"{name}_resolved" for name in UNCERTAIN_STEPS)
+LAYERS_MARKS = tuple(f"{name}_resolved" for name in UNCERTAIN_LAYERS)
 SPECTRA_HEADER = ("step", "name", "layer", "index", "value")
 EVENTS_HEADER = EVENT_COLUMNS
 RUN_HEADER = ("part", "name", "value")
@@ -93,18 +94,25 @@ def export_json(session: str | Path, directory: str | Path, *, replace: bool = F
 
 def _tables(reader: SessionReader) -> tuple[Table, ...]:
     steps, examples = reader.steps(), reader.config().examples
+    older = {table: [one.name for one in RETIRED if one.name in reader.columns(table)] for table in ("steps", "layers")}
+    columns = {"steps": (*STEP_COLUMNS, *older["steps"]), "layers": (*LAYER_COLUMNS, *older["layers"])}
+    exported = columns["steps"] + columns["layers"]
     return (
-        ("steps", STEPS_HEADER, _step_rows(steps, examples)),
-        ("layers", LAYERS_HEADER, _layer_rows(reader, steps[0], examples)),
+        ("steps", ("step", "time", *columns["steps"], *STEPS_MARKS), _step_rows(steps, columns["steps"], examples)),
+        (
+            "layers",
+            ("step", "layer", *columns["layers"], *LAYERS_MARKS),
+            _layer_rows(reader, steps[0], columns["layers"], examples),
+        ),
         ("spectra", SPECTRA_HEADER, _spectra_rows(reader)),
         ("events", EVENTS_HEADER, _event_rows(reader)),
-        ("metrics", METRICS_HEADER, _metric_rows(reader.config())),
+        ("metrics", METRICS_HEADER, _metric_rows(reader.config(), exported)),
     )
 
 
-def _step_rows(steps: Steps, examples: int) -> Generator[Sequence[Cell]]:
+def _step_rows(steps: Steps, names: Sequence[str], examples: int) -> Generator[Sequence[Cell]]:
     numbers, columns = steps
-    values = [columns[name].tolist() for name in ("time", *STEP_COLUMNS)]
+    values = [columns[name].tolist() for name in ("time", *names)]
     yield from zip(numbers.tolist(), *values, *_marks(UNCERTAIN_STEPS, columns, examples), strict=True)
 
 
@@ -116,11 +124,13 @@ def _marks(names: Sequence[str], columns: Mapping[str, NDArray[np.float64]], exa
     ]
 
 
-def _layer_rows(reader: SessionReader, steps: NDArray[np.int64], examples: int) -> Generator[Sequence[Cell]]:
+def _layer_rows(
+    reader: SessionReader, steps: NDArray[np.int64], names: Sequence[str], examples: int
+) -> Generator[Sequence[Cell]]:
     for start in range(0, steps.size, _STEPS_AT_A_TIME):
         window = steps[start : start + _STEPS_AT_A_TIME]
         found = reader.layers(int(window[0]), int(window[-1]))
-        values = [found.columns[name].tolist() for name in LAYER_COLUMNS]
+        values = [found.columns[name].tolist() for name in names]
         marks = _marks(UNCERTAIN_LAYERS, found.columns, examples)
         yield from zip(found.step.tolist(), found.layer.tolist(), *values, *marks, strict=True)
 
@@ -139,8 +149,8 @@ def _event_rows(reader: SessionReader) -> Generator[Sequence[Cell]]:
         yield row.id, row.time, event.step, event.kind, event.layer, event.message, data
 
 
-def _metric_rows(config: RunConfig) -> Generator[Sequence[Cell]]:
-    for entry in CATALOGUE.values():
+def _metric_rows(config: RunConfig, names: Sequence[str]) -> Generator[Sequence[Cell]]:
+    for entry in map(metric, names):
         table = "steps" if entry.scope == "step" else "layers"
         uncertainty = ("", "") if (found := entry.uncertainty) is None else (found.resolution, found.sign)
         yield (

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.catalogue import LAYER_COLUMNS
+from engine.catalogue import LAYER_COLUMNS, RETIRED
 from engine.session.bands import Extremes, joined, layer_blocks
 from engine.session.cell_values import NumberQuery, sound_rows, whole_and_ascending
 from engine.session.rows import LayerBlocks, LayerRows
@@ -47,9 +47,10 @@ class LayerTable:
         return result
 
     def rows(self, first: int, last: int) -> LayerRows:
-        """All rows over steps first … last, by step and layer."""
-        found = self._raw(LAYER_COLUMNS, first, last, None)
-        return LayerRows(found.first, found.layer, dict(zip(LAYER_COLUMNS, found.low, strict=True)))
+        """All rows over steps first … last, by step and layer, with retired metrics that the file has."""
+        names = (*LAYER_COLUMNS, *(entry.name for entry in RETIRED if entry.name in self._columns))
+        found = self._raw(names, first, last, None)
+        return LayerRows(found.first, found.layer, dict(zip(names, found.low, strict=True)))
 
     def bands(
         self, names: Sequence[str], first: int, last: int, blocks: int, only: int | None = None, *, rough: bool = False

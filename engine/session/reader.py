@@ -19,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.catalogue import STEP_COLUMNS
+from engine.catalogue import RETIRED, STEP_COLUMNS
 from engine.config import RunConfig
 from engine.errors import ConfigError, SessionError
 from engine.paths import shown_path
@@ -150,14 +150,15 @@ class SessionReader:
             limit: At most so many rows, the oldest of them; −1 is all. A hundred thousand take about a second.
 
         Returns:
-            The steps, ascending, shape (rows,), and every step metric of the catalogue by name, as well as
-            ``time`` (Unix time of recording), each of shape (rows,), NaN where not computed or not in this
-            file.
+            The steps, ascending, shape (rows,), and every step metric of the catalogue by name, retired ones that the
+            file has and ``time`` (Unix time of recording), each of shape (rows,), NaN where not computed or not in
+            this file.
         """
-        names = ("step", "time", *STEP_COLUMNS)
+        columns = self.columns("steps")
+        names = ("step", "time", *STEP_COLUMNS, *(entry.name for entry in RETIRED if entry.name in columns))
         matrix = self._numbers(
             len(names),
-            f"SELECT {selected(names, self.columns('steps'))} FROM steps WHERE typeof(step) = 'integer'"
+            f"SELECT {selected(names, columns)} FROM steps WHERE typeof(step) = 'integer'"
             " AND step > ? AND step <= ? ORDER BY step LIMIT ?",
             max(after, -1),
             LARGEST_STEP,

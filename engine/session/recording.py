@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.catalogue import LAYER_COLUMNS, STEP_COLUMNS
+from engine.catalogue import LAYER_COLUMNS, RETIRED, STEP_COLUMNS
 from engine.record import Event, StepRecord
 from engine.session.block_extremes import INSERT_EXTREMES, BlockExtremes
 from engine.session.rows import ROLLING, Tensor
@@ -150,6 +150,6 @@ def _layer_matrix(record: StepRecord) -> NDArray[np.float64]:
 
 
 def _refuse_unknown(names: Iterable[str], known: Sequence[str], step: int) -> None:
-    unknown = sorted(set(names) - set(known))
+    unknown = sorted(set(names) - set(known) - {entry.name for entry in RETIRED})
     if unknown:
         raise ValueError(f"Step {step} has {unknown[0]!r}, which is not in the catalogue.")

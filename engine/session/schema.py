@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from engine.catalogue import LAYER_COLUMNS, STEP_COLUMNS
+from engine.catalogue import EARLIER_NAMES, LAYER_COLUMNS, STEP_COLUMNS
 
 APPLICATION_ID = 0x774E_5431
 """``wNT1``, in the header of every session: what makes an SQLite file one of ours."""
@@ -72,12 +72,25 @@ def listed(names: Iterable[str]) -> str:
 
 def selected(names: Iterable[str], columns: Collection[str]) -> str:
     """Names of columns as SQL lists them, NULL for those that a table of an older catalogue does not have."""
-    return ", ".join(quoted(name) if name in columns else "NULL" for name in names)
+    return ", ".join(_cell(name, columns) for name in names)
+
+
+def _cell(name: str, columns: Collection[str]) -> str:
+    """A column, or what an earlier catalogue called it where it is empty."""
+    there = [quoted(one) for one in (name, _EARLIER.get(name)) if one in columns and one is not None]
+    return f"ifnull({', '.join(there)})" if len(there) > 1 else (there[0] if there else "NULL")
 
 
 def extreme_columns(name: str) -> tuple[str, str]:
     """The columns of ``layer_extremes`` with a layer metric's smallest and largest values."""
     return f"min_{name}", f"max_{name}"
+
+
+_EARLIER = EARLIER_NAMES | {
+    now: before
+    for name, earlier in EARLIER_NAMES.items()
+    for now, before in zip(extreme_columns(name), extreme_columns(earlier), strict=True)
+}
 
 
 def insert_into(table: str, columns: tuple[str, ...]) -> str:

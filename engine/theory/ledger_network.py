@@ -36,7 +36,7 @@ def _chain_gram(row: Row) -> Iterator[Term]:
     last, n = row.config.depth - 1, row.config.examples
     # A Ritz value is at least the λ_min it stands for: K's residual is not needed here.
     gram = row.config.width * row.layer("lambda_min", last) / n
-    uncertified = row.layer("lambda_min", last) - row.layer("lambda_min_lower", last)
+    uncertified = row.layer("lambda_min", last) - row.layer("lambda_min_low", last)
     smallest = row.layer("lambda_resolution", last) + (uncertified if uncertified > 0.0 else 0.0)
     slack = row.config.width * smallest / n + _product_rounding(row) / n
     yield Term(None, gram, row.value("ntk_lambda_min") / n, slack, vacuous=gram <= 0.0)

@@ -1,4 +1,4 @@
-"""A comparison that residuals and resolutions leave open is neither true nor false."""
+"""A comparison that intervals leave open is neither true nor false."""
 
 from __future__ import annotations
 
@@ -15,11 +15,18 @@ from engine.breakpoints.evaluation import evaluate
 from engine.breakpoints.watch import BreakpointWatch
 from engine.record import StepRecord
 
-HESSIAN = {"smoothness_hessian": 39.0, "smoothness_hessian_residual": 2.0, "lr": 0.05}
-KERNEL = {
-    "ntk_lambda_min": 2.0, "ntk_residual": 5.0, "ntk_lambda_max": 1000.0, "ntk_lambda_max_residual": 1.0,
-    "ntk_log10_cond": math.log10(200),
+GGN = {"smoothness_ggn": 40.0, "smoothness_ggn_low": 39.0, "smoothness_ggn_high": 41.0, "lr": 0.05}
+HESSIAN = {
+    "smoothness_hessian": 39.0, "smoothness_hessian_low": 38.5, "smoothness_hessian_residual": 2.0, "lr": 0.05,
+    "unstable_directions": 1.0,
 }  # fmt: skip
+KERNEL = {
+    "ntk_lambda_min": 2.0, "ntk_lambda_min_low": 0.0, "ntk_lambda_min_high": 5.0, "ntk_lambda_max": 1000.0,
+    "ntk_lambda_max_low": 1000.0, "ntk_lambda_max_high": 1001.0, "ntk_log10_cond": math.log10(200),
+    "ntk_log10_cond_low": math.log10(200), "ntk_log10_cond_high": math.inf,
+}  # fmt: skip
+OLDER = {"ntk_lambda_min": 2.0, "ntk_residual": 1.0, "ntk_lambda_max": 1000.0, "ntk_lambda_max_residual": 1.0,
+         "ntk_log10_cond": math.log10(500)}  # fmt: skip
 
 
 def holds(text, values=None, layers=None):
@@ -32,19 +39,44 @@ def holds(text, values=None, layers=None):
     ("text", "expected"),
     [
         # λ_max lies in [39, 41].
-        ("smoothness_hessian > 38", True), ("smoothness_hessian > 39", None), ("smoothness_hessian >= 39", True),
-        ("smoothness_hessian > 2/lr", None), ("smoothness_hessian < 2/lr", None), ("smoothness_hessian > 41", False),
-        ("smoothness_hessian < 41", None), ("smoothness_hessian <= 41", True), ("smoothness_hessian < 39", False),
-        ("smoothness_hessian inside 30..50", True), ("smoothness_hessian inside 40..50", None),
-        ("smoothness_hessian outside 40..50", None), ("smoothness_hessian outside 50..60", True),
-        ("smoothness_hessian inside 50..60", False), ("lr*smoothness_hessian < 1.9", False),
-        ("lr*smoothness_hessian < 2.1", True), ("2/smoothness_hessian < lr", None),
-        ("2/smoothness_hessian < 0.06", True),
-        ("40 - smoothness_hessian < 0", None), ("40 - smoothness_hessian < 2", True),
+        ("smoothness_ggn > 38", True), ("smoothness_ggn > 39", None), ("smoothness_ggn >= 39", True),
+        ("smoothness_ggn > 2/lr", None), ("smoothness_ggn < 2/lr", None), ("smoothness_ggn > 41", False),
+        ("smoothness_ggn < 41", None), ("smoothness_ggn <= 41", True), ("smoothness_ggn < 39", False),
+        ("smoothness_ggn inside 30..50", True), ("smoothness_ggn inside 40..50", None),
+        ("smoothness_ggn outside 40..50", None), ("smoothness_ggn outside 50..60", True),
+        ("smoothness_ggn inside 50..60", False), ("lr*smoothness_ggn < 1.9", False),
+        ("lr*smoothness_ggn < 2.1", True), ("2/smoothness_ggn < lr", None), ("2/smoothness_ggn < 0.06", True),
+        ("40 - smoothness_ggn < 0", None), ("40 - smoothness_ggn < 2", True),
     ],
 )  # fmt: skip
-def test_a_comparison_within_the_residual_is_undecided(text, expected):
+def test_a_comparison_within_the_interval_is_undecided(text, expected):
+    assert holds(text, GGN) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # λ_max is at least 38.5, and how large it is nobody knows.
+        ("smoothness_hessian > 38", True), ("smoothness_hessian > 38.7", None), ("smoothness_hessian > 2/lr", None),
+        ("smoothness_hessian > 1e9", None), ("smoothness_hessian < 38", False), ("smoothness_hessian < 1e9", None),
+        ("lr*smoothness_hessian > 1.9", True), ("2/smoothness_hessian < 0.053", True),
+        ("smoothness_hessian outside 40..50", None), ("smoothness_hessian inside 30..35", False),
+        ("unstable_directions >= 1", True), ("unstable_directions >= 2", None), ("unstable_directions < 1", False),
+    ],
+)  # fmt: skip
+def test_the_hessian_is_known_from_below_only(text, expected):
     assert holds(text, HESSIAN) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ntk_lambda_min < 3", True), ("ntk_lambda_min > 0.5", None), ("ntk_lambda_max > 999", True),
+        ("ntk_lambda_max < 1500", None), ("ntk_log10_cond > 2", True), ("ntk_log10_cond < 9", None),
+    ],
+)  # fmt: skip
+def test_residuals_of_older_sessions_bound_nothing(text, expected):
+    assert holds(text, OLDER) is expected
 
 
 @pytest.mark.parametrize(
@@ -80,12 +112,12 @@ def test_one_layer_that_is_open_leaves_the_decision_to_the_others(text, expected
 
 
 def test_an_undecided_row_neither_counts_nor_interrupts_the_count():
-    watch = BreakpointWatch(["smoothness_hessian > 40 for 2"], depth=3, measure="all", examples=20)
-    rows = [41.0, 39.0, 42.0, 43.0]
+    watch = BreakpointWatch(["ntk_lambda_min > 40 for 2"], depth=3, measure="all", examples=20)
+    rows = [42.0, 41.0, 43.0]
     events = [
         event.step
         for step, value in enumerate(rows)
-        for event in watch.row(StepRecord(step, {"smoothness_hessian": value, "smoothness_hessian_residual": 2.0}, {}))
+        for event in watch.row(StepRecord(step, {"ntk_lambda_min": value, "ntk_lambda_min_low": value - 1.5}, {}))
     ]
     assert events == [2]
 

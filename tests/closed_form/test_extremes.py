@@ -160,7 +160,7 @@ def test_more_examples_than_neurons_have_an_exact_zero_and_a_followed_largest() 
     follower = GramExtremes()
     for k, gram in enumerate(moving(100, 1e-3, rows=4)):
         found = spectrum(gram, 100, follower)
-        assert (found["lambda_min"], found["lambda_min_lower"]) == (0.0, 0.0)
+        assert (found["lambda_min"], found["lambda_min_low"]) == (0.0, 0.0)
         assert found["lambda_max"] == pytest.approx(np.linalg.eigvalsh(gram)[-1], rel=1e-7)
         assert (found["lambda_max_residual"] > 0) == (k > 0)
 

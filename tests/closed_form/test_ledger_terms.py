@@ -133,7 +133,7 @@ def test_the_kernel_is_compared_with_the_last_gram_matrix_per_example():
     certified = {
         "lambda_min": [9.0, 0.5],
         "lambda_resolution": [9e-10, 1e-10],
-        "lambda_min_lower": [9.0, 0.5 - 2.0**-28],
+        "lambda_min_low": [9.0, 0.5 - 2.0**-28],
     }
     check(
         "chain_gram",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.catalogue import LAYER_COLUMNS, LAYER_METRICS, STEP_COLUMNS
+from engine.catalogue import CATALOGUE, LAYER_COLUMNS, LAYER_METRICS
 from engine.config import RunConfig
 from engine.record import Event
 from engine.session.rows import LayerBlocks
@@ -81,8 +81,10 @@ def realistic(rows: int = 81, config: RunConfig | None = None, *, diverges_at: i
         "pl": grad**2 / (2 * loss),
         "pl_samplewise": 3 * grad**2 / (2 * loss),
         "smoothness_hessian": hessian,
+        "smoothness_hessian_low": hessian,
         "smoothness_hessian_residual": hessian * 1e-3,
-        "smoothness_ggn": hessian * 0.8,
+        "unstable_directions": (hessian > 2.0 / config.lr).astype(float),
+        **_enclosed("smoothness_ggn", hessian * 0.8),
         "smoothness_step": hessian * 0.3 * (1 + 0.4 * np.sin(9 * t)),
         "smoothness_step_resolution": np.full(rows, 1e-3),
         "smoothness_secant": hessian * 0.55,
@@ -103,11 +105,12 @@ def realistic(rows: int = 81, config: RunConfig | None = None, *, diverges_at: i
         "generalization_floor": np.sqrt(24 * loss / 0.05),
         "loss_bound": np.ones(rows),
         "generalization_gap": np.abs(0.40 * np.exp(-1.3 * t) + 0.06 - loss),
-        "ntk_lambda_min": np.full(rows, 700.0),
-        "ntk_lambda_max": np.full(rows, 6100.0),
+        **_enclosed("ntk_lambda_min", np.full(rows, 700.0)),
+        **_enclosed("ntk_lambda_max", np.full(rows, 6100.0)),
         "ntk_residual": np.full(rows, 1e-3),
-        "pntk_lambda_min": np.full(rows, 800.0),
-        "pntk_lambda_max": np.full(rows, 1400.0),
+        "ntk_lambda_max_residual": np.full(rows, 1e-3),
+        **_enclosed("pntk_lambda_min", np.full(rows, 800.0)),
+        **_enclosed("pntk_lambda_max", np.full(rows, 1400.0)),
         "step_seconds": 0.012 * noise,
         "measure_seconds": 0.031 * noise,
     }
@@ -119,7 +122,7 @@ def realistic(rows: int = 81, config: RunConfig | None = None, *, diverges_at: i
         for name in columns:
             columns[name] = columns[name] * np.exp(np.clip(0.9 * (k - diverges_at), 0, None))
             columns[name][k >= diverges_at + 30] = np.inf if name == "loss" else np.nan
-    assert set(columns) <= set(STEP_COLUMNS)
+    assert set(columns) <= set(CATALOGUE)
     layers = _layers(config, k, t)
     events = [Event(0, "start", "training begins"), Event(min(12, max(rows - 1, 0)), "lr", "η 0.01 → 0.005")]
     events.append(Event(min(30, max(rows - 1, 0)), "violation", "eq13_op exceeds λ_min by 2e-9", layer=4))
@@ -139,6 +142,11 @@ def realistic(rows: int = 81, config: RunConfig | None = None, *, diverges_at: i
     )
 
 
+def _enclosed(name: str, values: Array) -> dict[str, Array]:
+    """A metric and the ends of a narrow interval around it."""
+    return {name: values, f"{name}_low": values * (1 - 1e-6), f"{name}_high": values * (1 + 1e-6)}
+
+
 def _layers(config: RunConfig, k: NDArray[np.int64], t: Array) -> dict[str, Array]:
     depth = config.depth
     m = np.arange(depth + 1)
@@ -151,7 +159,7 @@ def _layers(config: RunConfig, k: NDArray[np.int64], t: Array) -> dict[str, Arra
     columns = {
         "lambda_min": smallest,
         "lambda_max": largest,
-        "lambda_resolution": largest * 500 * 2.2e-16,
+        "lambda_resolution": largest * config.examples * 2.0**-52,
         "log10_cond": cond,
         "gersh_row_sum": largest * 1.4,
         "gersh_min_diag": np.full_like(largest, 0.7) + 0.01 * m,

@@ -1,4 +1,4 @@
-"""What is not resolved says so on the screen, by its residual or resolution."""
+"""What is not resolved says so on the screen, by its interval."""
 
 from __future__ import annotations
 
@@ -24,9 +24,18 @@ def changed(**columns):
     ("name", "values", "text"),
     [
         ("ntk_log10_cond", {"ntk_log10_cond": 4.0}, "≈ 4.00"),
-        ("ntk_log10_cond", {"ntk_log10_cond": 4.0, "ntk_lambda_min": 1.0, "ntk_residual": 2.0}, "≥ 4.00"),
+        ("ntk_log10_cond", {"ntk_log10_cond": 4.0, "ntk_log10_cond_low": 3.9, "ntk_log10_cond_high": 7.0}, "≥ 3.90"),
+        ("ntk_lambda_min", {"ntk_lambda_min": 1.0, "ntk_lambda_min_low": 0.0, "ntk_lambda_min_high": 1.1}, "≤ 1.10"),
+        (
+            "ntk_lambda_min",
+            {"ntk_lambda_min": 1.0, "ntk_lambda_min_low": 0.8, "ntk_lambda_min_high": 1.1},
+            "1.00 [0.8, 1.1]",
+        ),
+        ("ntk_lambda_min", {"ntk_lambda_min": 1.0, "ntk_lambda_min_low": 0.999, "ntk_lambda_min_high": 1.0}, "1.00"),
         ("ntk_lambda_min", {"ntk_lambda_min": 1.0, "ntk_residual": 2.0}, "≤ 2.00"),
+        ("smoothness_hessian", {"smoothness_hessian": 1.0, "smoothness_hessian_low": 0.99}, "≥ 0.990"),
         ("smoothness_hessian", {"smoothness_hessian": 1.0, "smoothness_hessian_residual": 2.0}, "≥ 1.00"),
+        ("unstable_directions", {"unstable_directions": 2.0}, "≥ 2.00"),
         ("smoothness_step", {"smoothness_step": 1.0, "smoothness_step_resolution": 2.0}, "1.00 ± 2.0"),
         ("smoothness_step", {"smoothness_step": 1.0, "smoothness_step_resolution": 0.5}, "≈ 1.00"),
         ("ntk_lambda_min", {}, "—"),
@@ -37,21 +46,20 @@ def test_a_number_is_written_with_what_is_certain_of_it(name, values, text):
 
 
 def test_a_kernel_that_is_not_resolved_has_a_lower_bound_in_the_panel_and_among_the_key_numbers():
-    known = {"ntk_lambda_min": 1e-6, "ntk_lambda_max": 1e4, "ntk_log10_cond": 6.7}
-    for residual, panel_text, figure in (
-        (1e-3, "kernel ≥ 6.70", "log₁₀κ(K) ≥ 6.70"),
-        (1e-9, "kernel ≈ 6.70", "log₁₀κ(K) ≈ 6.70"),
+    known = {"ntk_log10_cond": 6.7, "ntk_log10_cond_low": 6.7}
+    for high, panel_text, figure in (
+        (np.inf, "kernel ≥ 6.70", "log₁₀κ(K) ≥ 6.70"),
+        (6.701, "kernel 6.70", "log₁₀κ(K) 6.70"),
     ):
-        snapshot = changed(ntk_residual=residual, **known)
+        snapshot = changed(ntk_log10_cond_high=high, **known)
         assert panel_text in text_of(panel(2), view_of(snapshot))
         assert figure in figures(snapshot, 80, 4)
 
 
-def test_a_hessian_whose_residual_is_as_large_as_its_value_is_a_lower_bound():
-    snapshot = changed(smoothness_hessian=8.0, smoothness_hessian_residual=9.0)
+def test_the_hessian_is_a_lower_bound_whatever_its_residual():
+    snapshot = changed(smoothness_hessian=8.0, smoothness_hessian_low=8.0, smoothness_hessian_residual=0.0)
     assert "L ≥ 8.00" in panel(6).subtitle(view_of(snapshot))
     assert "λ_max(∇²f) ≥ 8.00" in figures(snapshot, 80, 4)
-    assert "L ≈ 8.00" in panel(6).subtitle(view_of(changed(smoothness_hessian=8.0, smoothness_hessian_residual=7.0)))
 
 
 def test_a_step_smoothness_below_its_resolution_is_written_with_it_and_not_drawn():
@@ -64,6 +72,5 @@ def test_a_step_smoothness_below_its_resolution_is_written_with_it_and_not_drawn
 
 
 def test_sessions_that_are_compared_are_marked_alike():
-    coarse = changed(smoothness_hessian=8.0, smoothness_hessian_residual=9.0)
-    fine = changed(smoothness_hessian=8.0, smoothness_hessian_residual=7.0)
-    assert "L A ≥ 8.000 B ≈ 8.000" in panel(6).subtitle(view_of(coarse, others=(fine,), width=120))
+    one, other = (changed(smoothness_hessian=value, smoothness_hessian_low=value) for value in (8.0, 9.0))
+    assert "L A ≥ 8.000 B ≥ 9.000" in panel(6).subtitle(view_of(one, others=(other,), width=120))

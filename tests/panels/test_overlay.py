@@ -81,7 +81,7 @@ def test_a_lower_bound_and_an_estimate_are_marked_for_each_session() -> None:
     config = RunConfig(examples=600, width=500, activation="tanh", steps=80)
     snapshot = realistic(81, config)
     view = view_of(snapshot, 150, 13, others=(named(realistic(81), "other"),), layer=2)
-    assert "≈" in ALL_PANELS[5].subtitle(view)
+    assert "L A ≥ " in ALL_PANELS[5].subtitle(view)
     assert " heuristic" in ALL_PANELS[6].subtitle(view)
 
 

@@ -77,8 +77,10 @@ def singular(tmp_path):
     """A session in which the kernel's λ_min and one layer's are not resolved at the first of two rows."""
     path = tmp_path / "singular.wnt"
     with SessionWriter.create(path, RunConfig(depth=2), {}) as writer:
-        for step, residual in enumerate((5.0, 1.0)):
-            values = {"ntk_lambda_min": 2.0, "ntk_residual": residual, "ntk_lambda_max": 9.0, "ntk_log10_cond": 0.25}
+        for step, low in enumerate((0.5, 1.999)):
+            values = {"ntk_lambda_min": 2.0, "ntk_lambda_min_low": low, "ntk_lambda_min_high": 2.0,
+                      "ntk_lambda_max": 9.0, "ntk_lambda_max_low": 9.0, "ntk_lambda_max_high": 9.0,
+                      "ntk_log10_cond": math.log10(4.5)}  # fmt: skip
             layers = {"lambda_min": [1.0, 0.0, math.nan], "lambda_max": [2.0, 2.0, math.nan],
                       "lambda_resolution": [1e-13, 1e-13, math.nan], "log10_cond": [0.3, 13.3, math.nan]}  # fmt: skip
             writer.put(StepRecord(step, values, {name: np.array(cells) for name, cells in layers.items()}))
@@ -95,7 +97,9 @@ def test_csv_says_which_values_are_resolved_and_what_is_certain_of_the_others(si
     assert [row["smoothness_hessian_resolved"] for row in steps] == ["", ""]
     assert [row["log10_cond_resolved"] for row in layers] == ["1", "0", ""] * 2
     found = {row["name"]: row for row in metrics}
-    assert (found["ntk_lambda_min"]["resolution"], found["ntk_lambda_min"]["unresolved"]) == ("ntk_residual", "≤")
+    assert (found["lambda_min"]["resolution"], found["lambda_min"]["unresolved"]) == ("lambda_resolution", "≤")
+    assert (found["lambda_min_low"]["kind"], found["lambda_min_high"]["kind"]) == ("lower", "upper")
+    assert found["ntk_lambda_min_low"]["kind"] == "probabilistic"
     assert found["log10_cond"]["unresolved"] == "≥"
     assert found["loss"]["resolution"] == found["loss"]["unresolved"] == ""
 
@@ -115,7 +119,7 @@ def test_session_without_rows_is_exported(tmp_path):
     *tables, metrics, _ = export_csv(tmp_path / "a.wnt", tmp_path)
     for path in tables:
         assert len(path.read_text().splitlines()) == 1
-    assert len(metrics.read_text().splitlines()) == 1 + len(CATALOGUE)
+    assert len(metrics.read_text().splitlines()) == 1 + len(STEP_COLUMNS + LAYER_COLUMNS)
     assert json.loads(export_json(tmp_path / "a.wnt", tmp_path)[0].read_text())["layers"]["rows"] == []
 
 
@@ -127,8 +131,8 @@ def test_every_column_comes_with_the_kind_it_has_in_this_run(tmp_path, activatio
     steps, layers, _, _, metrics, _ = export_csv(tmp_path / "a.wnt", tmp_path)
     table = {row["name"]: row for row in csv.DictReader(metrics.open(encoding="utf-8", newline=""))}
     headers = {path.stem: path.read_text(encoding="utf-8").splitlines()[0].split(",") for path in (steps, layers)}
-    for entry in CATALOGUE.values():
-        row = table[entry.name]
+    for name in STEP_COLUMNS + LAYER_COLUMNS:
+        entry, row = CATALOGUE[name], table[name]
         assert entry.name in headers[row["table"]]
         assert (row["symbol"], row["unit"], row["equation"]) == (entry.symbol, entry.unit, entry.equation)
         assert row["kind"] == entry.kind_in(config)

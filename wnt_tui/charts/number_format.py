@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 
 from engine.catalogue import Kind
-from engine.catalogue.certainty import UNCERTAIN, certain, error_of, resolved
-from engine.catalogue.numerals import MISSING, significant
+from engine.catalogue.certainty import UNCERTAIN, certain, informative, interval, resolved
+from engine.catalogue.numerals import MISSING, distinct, significant
 
 _SIGNS: dict[Kind, str] = {"upper": "≤ ", "lower": "≥ ", "estimate": "≈ "}
 
@@ -28,14 +28,22 @@ def at_least(value: float, lower_bound: bool, digits: int = 4) -> str:
 
 
 def value_text(name: str, values: Mapping[str, float], kind: Kind, *, examples: int, digits: int = 3) -> str:
-    """A metric as it is to be read: ``≈ 12.6``, and where it is not resolved what is certain: ``≥ 6.70``."""
+    """A metric as it is to be read: ``≈ 12.6``, where it is not resolved ``≥ 6.70`` or ``12.6 [11.9, 13.2]``."""
     # The values are metrics of the same row, and layer if it has one; NaN or absent where not computed.
     value = float(values.get(name, math.nan))
-    if math.isnan(value) or name not in UNCERTAIN or bool(resolved(name, values, examples)):
+    if math.isnan(value) or name not in UNCERTAIN:
         return signed(value, kind, digits)
+    if bool(resolved(name, values, examples)):
+        # What its stored ends enclose narrowly is no mere estimate.
+        enclosed = kind == "estimate" and not math.isnan(values.get(f"{name}_high", math.nan))
+        return signed(value, "exact" if enclosed else kind, digits)
+    low, high = (float(end) for end in interval(name, values, examples))
     sign = UNCERTAIN[name].sign
     if sign == "±":
-        return f"{significant(value, digits)} ± {significant(float(error_of(name, values, examples)), 2)}"
+        return f"{significant(value, digits)} ± {significant(high - value, 2)}"
+    if bool(informative(name, values, examples)):
+        below, above = distinct(low, high, digits=2)
+        return f"{significant(value, digits)} [{below}, {above}]"
     return f"{sign} {significant(float(certain(name, values, examples)), digits)}"
 
 

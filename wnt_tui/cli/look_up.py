@@ -25,8 +25,9 @@ def listing() -> str:
     from engine.catalogue.metric import SCOPE_WORDS
     from engine.theory.ledger import LEDGER
 
+    shown = [entry for entry in CATALOGUE.values() if not entry.end_of and not entry.retired]
     sections = [
-        (words.capitalize(), [(e.name, e.symbol, e.meaning) for e in CATALOGUE.values() if e.scope == scope])
+        (words.capitalize(), [(e.name, e.symbol, e.meaning) for e in shown if e.scope == scope])
         for scope, words in SCOPE_WORDS.items()
     ]
     for kind, title in (
