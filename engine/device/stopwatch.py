@@ -9,7 +9,10 @@ import torch
 
 
 class Stopwatch:
-    """A context manager. On a GPU, where work is queued, events in the queue mark both ends, so that nothing waits."""
+    """A context manager. On a GPU, where work is queued, events in the queue mark both ends, so that nothing waits.
+
+    In a graph that is captured the events are part of it: every replay records them anew.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -34,6 +37,11 @@ class Stopwatch:
 
     def _mark(self) -> None:
         if self._device.type == "cuda":
-            mark = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]  # torch has not typed it
+            mark = _event()
             mark.record(torch.cuda.current_stream(self._device))
             self._marks.append(mark)
+
+
+def _event() -> torch.cuda.Event:
+    capturing = torch.cuda.is_current_stream_capturing()
+    return torch.cuda.Event(enable_timing=True, **({"external": True} if capturing else {}))  # type: ignore[no-untyped-call]  # torch has not typed it

@@ -18,31 +18,54 @@ Host = NDArray[np.floating]
 
 
 class Transfer:
-    """The tensors that a row reads."""
+    """The tensors that a row reads, or every row that replays the same program."""
 
     def __init__(self) -> None:
-        self._waiting: list[Tensor] = []
+        self._tensors: list[Tensor] = []
         self._arrived: list[Host] = []
+        self._closed = False
+        # Of a program that is replayed: its tensors in one piece, and how many of them there are.
+        self._gathered: Tensor | None = None
+        self._count = 0
+        self._pinned: Tensor | None = None
 
     def add(self, tensor: Tensor) -> Arrival:
         """Ask for a float32 or float64 tensor, which must not be changed before it is read; returns at once."""
-        self._waiting.append(tensor.detach())
-        return Arrival(self, len(self._arrived) + len(self._waiting) - 1)
+        self._tensors.append(tensor.detach())
+        return Arrival(self, len(self._tensors) - 1)
+
+    def gather(self) -> None:
+        """End a program that will be replayed: what has been added until now comes in one piece at every row."""
+        self._count = len(self._tensors)
+        self._gathered = _in_one_piece(self._tensors) if self._tensors else None
+
+    def reopen(self) -> None:
+        """The program is replayed: its tensors hold another row."""
+        self._tensors, self._arrived, self._closed = self._tensors[: self._count], [], False
 
     def close(self) -> None:
-        """Release all tensors: nothing will be read any more."""
-        self._waiting, self._arrived = [], []
+        """The row is over: nothing of it will be read any more."""
+        self._closed, self._arrived = True, []
+        if self._gathered is None:
+            self._tensors = []
 
     def arrived(self, number: int) -> Host:
         """The array asked for in this place of the order; it brings all that have been asked for."""
+        if self._closed:
+            raise RuntimeError("A number of a row is read after the row, or by a row of another program.")
+        if self._gathered is not None and not self._arrived:
+            if self._pinned is None and self._gathered.device.type == "cuda":
+                self._pinned = torch.empty_like(self._gathered, device="cpu", pin_memory=True)
+            raw = _copied(self._gathered, self._pinned).numpy()
+            # The next row comes into the same memory.
+            self._arrived = _taken_apart(raw.copy(), self._tensors[: self._count])
         if number >= len(self._arrived):
-            self._arrived += to_host(self._waiting)
-            self._waiting = []
+            self._arrived += to_host(self._tensors[len(self._arrived) :])
         return self._arrived[number]
 
 
 class Arrival:
-    """One tensor of a transfer, by its place in the order."""
+    """One tensor of a transfer, by its place in the order; the same at every row of a program."""
 
     def __init__(self, transfer: Transfer, number: int) -> None:
         self._transfer = transfer
@@ -71,17 +94,7 @@ def to_host(tensors: Sequence[Tensor]) -> list[Host]:
 
 def fetch(tensors: Sequence[Tensor]) -> list[Host]:
     """Copies of float32 and float64 tensors of one device as arrays, by one transfer."""
-    # The longer numbers first, so that all lie where the processor wants them.
-    order = sorted(range(len(tensors)), key=lambda index: -tensors[index].element_size())
-    flat = [tensors[index].detach().contiguous().view(-1).view(torch.uint8) for index in order]
-    raw = _copied(torch.cat(flat)).numpy()
-    arrays: list[Host] = [raw] * len(tensors)
-    offset = 0
-    for index, piece in zip(order, flat, strict=True):
-        dtype: type[np.floating] = np.float64 if tensors[index].dtype == torch.float64 else np.float32
-        arrays[index] = raw[offset : offset + len(piece)].view(dtype).reshape(tensors[index].shape)
-        offset += len(piece)
-    return arrays
+    return _taken_apart(_copied(_in_one_piece(tensors)).numpy(), tensors)
 
 
 def to_device(values: NDArray[Any], like: Tensor) -> Tensor:
@@ -92,11 +105,35 @@ def to_device(values: NDArray[Any], like: Tensor) -> Tensor:
     return host.to(like.device, non_blocking=True)
 
 
-def _copied(raw: Tensor) -> Tensor:
+def _order(tensors: Sequence[Tensor]) -> list[int]:
+    """The longer numbers first, so that all lie where the processor wants them."""
+    return sorted(range(len(tensors)), key=lambda index: -tensors[index].element_size())
+
+
+def _in_one_piece(tensors: Sequence[Tensor]) -> Tensor:
+    """The bytes of tensors of one device, (bytes,)."""
+    pieces = [tensors[index].detach().contiguous().view(-1).view(torch.uint8) for index in _order(tensors)]
+    return torch.cat(pieces)
+
+
+def _taken_apart(raw: NDArray[np.uint8], tensors: Sequence[Tensor]) -> list[Host]:
+    """Views of these bytes in the types and shapes of the tensors."""
+    arrays, offset = dict[int, Host](), 0
+    for index in _order(tensors):
+        tensor = tensors[index]
+        dtype: type[np.floating] = np.float64 if tensor.dtype == torch.float64 else np.float32
+        size = tensor.numel() * tensor.element_size()
+        arrays[index] = raw[offset : offset + size].view(dtype).reshape(tensor.shape)
+        offset += size
+    return [arrays[index] for index in range(len(tensors))]
+
+
+def _copied(raw: Tensor, host: Tensor | None = None) -> Tensor:
     """A tensor on the host. From a GPU into page-locked memory, several times as fast as into any other."""
     if raw.device.type != "cuda":
         return raw.cpu()
-    host = torch.empty(raw.shape, dtype=raw.dtype, pin_memory=True)
+    if host is None:
+        host = torch.empty(raw.shape, dtype=raw.dtype, pin_memory=True)
     host.copy_(raw, non_blocking=True)
     torch.cuda.current_stream(raw.device).synchronize()
     return host

@@ -12,7 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,7 @@ class RowContext:
         events: What was found out at the row.
         before: Step metrics of the row before, empty if there is none; its ``lr`` is that of the update between.
         grams: The layers' Gram matrices G^0 … G^{L−1}, (n, n), float64, where ``layers`` is made in the set ``all``.
-        gradients_before: ∂f/∂θ at the row before, None at the first row.
+        gradients_before: ∂f/∂θ at the row before, None at the first row; valid while the row is launched.
         launched: What :meth:`Measurement.launch` returned when this row's program was made, by measurement.
         stopwatches: What each costly measurement takes in the program.
     """
@@ -95,7 +95,8 @@ class RowContext:
     gradients_before: Mapping[str, Tensor] | None = None
     launched: dict[str, Any] = field(default_factory=dict)
     stopwatches: dict[str, Stopwatch] = field(default_factory=dict)
-    _norms: Arrival | RowNorms | None = None
+    _norms: RowNorms | None = None
+    _norms_arriving: Arrival | None = None
 
     @property
     def spectra_due(self) -> bool:
@@ -110,17 +111,24 @@ class RowContext:
 
     def queue_norms(self) -> None:
         """Queue :attr:`norms` on the device."""
-        self._norms = self.transfer.add(stacked_row_norms(self.current.run, self.current.signals))
+        self._norms_arriving = self.transfer.add(stacked_row_norms(self.current.run, self.current.signals))
 
     @property
     def norms(self) -> RowNorms:
         """Norms of every example's features and signals; the first that reads them waits for the device."""
         if self._norms is None:
-            self.queue_norms()
-        if isinstance(self._norms, Arrival):
-            self._norms = row_norms_from(self._norms.array(), self.current.run)
-        assert isinstance(self._norms, RowNorms)
+            if self._norms_arriving is None:
+                self.queue_norms()
+            assert self._norms_arriving is not None
+            self._norms = row_norms_from(self._norms_arriving.array(), self.current.run)
         return self._norms
+
+    def replayed(self, row: RowContext) -> None:
+        """Take over what the program left, when it was made, in another row: its tensors hold this row now."""
+        self.pass_made = replace(row.current, run=row.current.run.again())
+        self.transfer, self.test, self.grams = row.transfer, row.test, row.grams
+        self.gradients_before, self.launched, self.stopwatches = row.gradients_before, row.launched, row.stopwatches
+        self._norms_arriving = row._norms_arriving
 
 
 class Measurement(ABC):

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from engine.device.transfer import Arrival, Transfer
 from engine.measure.row_norms import RowNorms, squared_norm
 from engine.model.base import Model
 from engine.model.training_pass import TrainingPass
@@ -44,23 +44,23 @@ class StepRounding:
     def __init__(self, model: Model) -> None:
         self._model = model
         self._epsilon = torch.finfo(model.dtype).eps
-        self._initial: Arrival | None = None
         self._norms: NDArray[np.float64] = np.zeros(len(model.parameters))  # ‖θ_p‖_F, at most
         self._before, self._now = _UNKNOWN, _UNKNOWN
         # ‖g_p‖ at the row before and at this one.
         self._gradients: NDArray[np.float64] = np.zeros(len(self._norms))
         self._gradients_now = self._gradients
 
-    def launch(self, transfer: Transfer) -> None:
-        """Queue what the first row of a run needs: the parameters' norms."""
-        squares = [squared_norm(parameter) for parameter in self._model.parameters.values()]
-        self._initial = transfer.add(torch.stack(squares))
+    def initial_squares(self) -> Tensor:
+        """‖θ_p‖_F² by parameter, which the first row of a run needs; on the device."""
+        return torch.stack([squared_norm(parameter) for parameter in self._model.parameters.values()])
+
+    def begin(self, squares: NDArray[np.floating]) -> None:
+        """Take the parameters' norms at the first row."""
+        self._norms = np.sqrt(squares).astype(np.float64)
 
     def at(self, current: TrainingPass, norms: RowNorms) -> None:
         """Take a row whose norms are known. Cost: O(n·depth)."""
         model, chain = self._model, current.run.chain
-        if self._initial is not None:
-            self._norms, self._initial = np.sqrt(self._initial.array()).astype(np.float64), None
         self._gradients_now = np.array(list(current.gradient_norms.values()))
         if chain is None:
             return
@@ -128,6 +128,6 @@ class StepRounding:
     def restore(self, state: Mapping[str, Any], current: TrainingPass) -> None:
         """Go on as after a row; what an older checkpoint lacks is unknown, and norms are as now."""
         self._before = _Known(state.get("rounding", math.nan), state.get("slopes", math.nan))
-        self._now, self._initial = _UNKNOWN, None
+        self._now = _UNKNOWN
         self._norms = np.array([state.get(f"norm.{p}", norm) for p, norm in enumerate(self._norms)])
         self._gradients = np.array(list(current.gradient_norms.values()))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-
-from torch import Tensor
 
 from engine.config import RunConfig
 from engine.device.transfer import Arrival
@@ -27,7 +25,6 @@ class _Row:
 
     loss: float
     grad_norm: float
-    gradients: dict[str, Tensor]
     smoothness_step: float
     smoothness_hessian: float
 
@@ -50,7 +47,6 @@ class Trajectory(Measurement):
 
     def __init__(self) -> None:
         self._previous: _Row | None = None
-        self._gradient_change: Arrival | None = None  # ‖∇f_k − ∇f_{k−1}‖²
         self._lr = math.nan
         self._gap = self._initial_gap = math.nan
         self._least_pl = math.inf
@@ -61,19 +57,26 @@ class Trajectory(Measurement):
         super().begin(config, model)
         self._rounding = StepRounding(model)
 
-    def launch(self, row: RowContext) -> None:
-        """Queue what the transition to this row needs of both rows' gradients."""
-        before = self._previous
-        if before is None:
-            self._rounding.launch(row.transfer)
-        else:
-            changes = (now - before.gradients[name] for name, now in row.current.gradients.items())
-            self._gradient_change = row.transfer.add(total_square(changes))
+    def variant(self) -> Hashable:
+        """Whether a row came before."""
+        return self._previous is not None
+
+    def launch(self, row: RowContext) -> Arrival:
+        """‖∇f_k − ∇f_{k−1}‖²; at the first row ‖θ_p‖²."""
+        if self._previous is None:
+            return row.transfer.add(self._rounding.initial_squares())
+        before = row.gradients_before
+        assert before is not None, "a row came before"
+        changes = (now - before[name] for name, now in row.current.gradients.items())
+        return row.transfer.add(total_square(changes))
 
     def collect(self, row: RowContext) -> Findings:
         """Find them. Cost: O(n·depth), and one pass over the gradients."""
         current, before = row.current, self._previous
         f, f_star = current.loss, self.config.f_star
+        arriving: Arrival = row.launched[self.name]
+        if before is None:
+            self._rounding.begin(arriving.array())
         self._rounding.at(current, row.norms)
         if before is None:
             return Findings({"lemma13_bound": f})
@@ -81,8 +84,7 @@ class Trajectory(Measurement):
         step = self._step_smoothness(current)
         # The radius takes the row's own L_step too; rows that are not measured enter in after().
         self._largest_smoothness = max(self._largest_smoothness, nan_to(step, -math.inf))
-        assert self._gradient_change is not None
-        change = math.sqrt(self._gradient_change.number())
+        change = math.sqrt(arriving.number())
         lemma1 = predictions.lemma1(before.loss, g, before.smoothness_hessian)
         descent = predictions.descent(before.loss, g, eta, before.smoothness_step)
         lemma10 = predictions.lemma10(before.loss, g, before.smoothness_hessian)
@@ -118,7 +120,7 @@ class Trajectory(Measurement):
         step = self._step_smoothness(current)
         self._largest_smoothness = max(self._largest_smoothness, nan_to(step, -math.inf))
         hessian = row.values.get("smoothness_hessian", math.nan)
-        self._previous = _Row(current.loss, current.grad_norm, current.gradients, step, hessian)
+        self._previous = _Row(current.loss, current.grad_norm, step, hessian)
         self._rounding.remember(current)
 
     def before_update(self, lr: float) -> Mapping[str, float]:
@@ -132,7 +134,7 @@ class Trajectory(Measurement):
         return {}
 
     def state(self) -> State:
-        """The row's numbers but for its gradients, which the pass there gives again."""
+        """The row's numbers."""
         row = self._previous
         assert row is not None, "a row has been observed"
         return {
@@ -147,7 +149,7 @@ class Trajectory(Measurement):
     def restore(self, state: State, row: RowContext) -> None:
         """Take up a row's numbers."""
         of = {name: number(state, name) for name in ("loss", "grad_norm", "smoothness_step", "smoothness_hessian")}
-        self._previous = _Row(**of, gradients=row.current.gradients)
+        self._previous = _Row(**of)
         self._rounding.restore(state, row.current)
         for name in _NUMBERS:
             setattr(self, f"_{name}", number(state, name))

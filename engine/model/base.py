@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -65,6 +67,10 @@ class Pass(ABC):
 
     def __init__(self, model: Model, features: list[Tensor], logits: Tensor, chain: Chain | None) -> None:
         self.model, self.features, self.logits, self.chain = model, features, logits, chain
+
+    def again(self) -> Self:
+        """The same tensors, once they hold another row: with nothing that has been derived from them since."""
+        return copy(self)
 
     @abstractmethod
     def backward(self, cotangents: Tensor) -> list[Tensor]:

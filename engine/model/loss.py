@@ -35,10 +35,14 @@ class LossRows:
 
 
 def evaluate(name: str, output: Tensor, labels: Tensor) -> LossRows:
-    """The loss of that name at logits (n, k) and class indices (n,)."""
+    """The loss of that name at logits (n, k) and class indices (n,), or their :func:`targets`."""
     o = output.to(torch.float64)
-    y = torch.nn.functional.one_hot(labels, o.shape[1]).to(torch.float64)
-    return TENSOR_LOSSES[name](o, y)
+    return TENSOR_LOSSES[name](o, labels if labels.ndim == 2 else targets(labels, o.shape[1]))
+
+
+def targets(labels: Tensor, classes: int) -> Tensor:
+    """Class indices (n,) as rows of the identity, (n, k), float64."""
+    return torch.nn.functional.one_hot(labels, classes).to(torch.float64)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from engine.config import RunConfig
 from engine.data import DataSet, load
+from engine.device.program import Made, Programs, Recorder, recorder_of
 from engine.device.resolve import make_deterministic, resolve_device
 from engine.device.stopwatch import Stopwatch
 from engine.device.transfer import Transfer
@@ -30,6 +32,24 @@ from engine.model.base import Model
 from engine.model.mlp import DTYPES, initialise
 from engine.model.training_pass import LossNumbers, TrainingPass
 from engine.record import Event, StepRecord
+from engine.training.update import RecordedUpdate, update
+
+
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """What making a row's program left: the row that it was made at, and what its parts take."""
+
+    row: RowContext
+    updating: Stopwatch
+    passing: Stopwatch
+    testing: Stopwatch
+
+    def training_seconds(self) -> float:
+        return self.updating.seconds() + self.passing.seconds()
+
+    def seconds(self) -> float:
+        """Of all that is no measurement's."""
+        return self.training_seconds() + self.testing.seconds()
 
 
 class Trainer:
@@ -45,6 +65,8 @@ class Trainer:
             its precision.
         measurements: What is measured instead of the configuration's measurement set, which is
             ``standard(config.measure)``. They serve one run only.
+        recorder: What records rows, so that they are replayed: by default the device's graphs where it has them;
+            None calls their operations at every row.
 
     Raises:
         DataError: The data cannot be had.
@@ -57,6 +79,7 @@ class Trainer:
         data: DataSet | None = None,
         model: Model | None = None,
         measurements: Sequence[Measurement] | None = None,
+        recorder: Recorder | Literal["device"] | None = "device",
     ) -> None:
         make_deterministic()
         self.config = config
@@ -68,20 +91,36 @@ class Trainer:
             (torch.as_tensor(x).to(self.device, dtype), torch.as_tensor(y).to(self.device))
             for x, y in ((data.x_train, data.y_train), (data.x_test, data.y_test))
         )
-        self.model: Model = model or initialise(config, data.inputs, data.classes, self.device)
+        self._targets = [losses.targets(labels, data.classes) for _, labels in (self._train, self._test)]
+        self._model: Model = model or initialise(config, data.inputs, data.classes, self.device)
         self.step = self._origin = 0
         self.lr = self._row_lr = config.lr
         self.diverged = False
         chosen = standard(config.measure) if measurements is None else measurements
-        self._observer = Observer(config, self.model, chosen)
-        self._gradients: dict[str, Tensor] | None = None
+        self._observer = Observer(config, self._model, chosen)
+        self._observed = False
+        self._gradients: Mapping[str, Tensor] | None = None  # of the row observed last
         self._updating = Stopwatch(self.device)
         self._training_seconds = 0.0  # since the row measured last, as far as it is known
+        found, self._problem = recorder_of(self.device) if recorder == "device" else (recorder, "")
+        self._programs = Programs[_Program](found)
+        self._recorded_update: RecordedUpdate | None = None
+        self._recording = found is not None
+        self._noticed = False
+        self._due_lr: float | None = None  # of an update that the next row's program makes
 
     @property
     def observed(self) -> bool:
         """Whether the row of the current step has been observed, so that :meth:`advance` may follow."""
-        return self._gradients is not None
+        return self._observed
+
+    @property
+    def model(self) -> Model:
+        """The model at θ of the present step."""
+        if self._due_lr is not None and self._gradients is not None:
+            update(self._model.parameters, self._gradients, self._due_lr)
+            self._due_lr = None
+        return self._model
 
     def begin_at(self, step: int, parameters: Sequence[Tensor]) -> None:
         """Begin at θ of another step, which then stands for θ_0; ConfigError where something has been observed."""
@@ -110,13 +149,15 @@ class Trainer:
         self._load(parameters)
         current = self._pass(Transfer())
         self._observer.restore(carried, RowContext(step, self.data, current, Transfer()))
-        self._gradients, self._updating, self.step = current.gradients, Stopwatch(self.device), step
+        self._keep(current.gradients)
+        self._updating, self.step, self._observed = Stopwatch(self.device), step, True
         self._row_lr = self.lr
         self.diverged = not current.is_finite
         return StepRecord(step, _training_values(current), {})
 
     def _load(self, parameters: Sequence[Tensor]) -> None:
-        for parameter, value in zip(self.model.parameters.values(), parameters, strict=True):
+        self._due_lr = None
+        for parameter, value in zip(self._model.parameters.values(), parameters, strict=True):
             parameter.copy_(value)
 
     def set_lr(self, lr: float) -> None:
@@ -137,11 +178,9 @@ class Trainer:
         Raises:
             ConfigError: The row of this step has been observed already.
         """
-        if self._gradients is not None:
+        if self._observed:
             raise ConfigError(f"Step {self.step} has been observed already.", "Call advance() first.")
         began = time.perf_counter()
-        # All of a row's work on the device is queued before anything is read: the first number waits for all of it.
-        transfer = Transfer()
         first = self.step == self._origin
         work = self._observer.work(
             self._training_seconds,
@@ -150,23 +189,18 @@ class Trainer:
             spectra=spectra or first or final or self._records_spectra(),
             recorded=recorded,
         )
-        row = RowContext(self.step, self.data, transfer=transfer, first=first, work=work)
-        self._observer.prepare(row)
-        with Stopwatch(self.device) as passing:
-            row.pass_made = current = self._pass(transfer)
-        with Stopwatch(self.device) as testing:
-            if work.measured:
-                row.test = self._test_pass(transfer)
-        self._observer.launch(row)
-        self._gradients = current.gradients
+        row = RowContext(self.step, self.data, first=first, work=work)
+        made = self._make(row)
+        program, current = made.result, row.current
+        self._observed = True
         self.diverged = not current.is_finite
-        step_seconds = self._updating.seconds() + passing.seconds()
+        step_seconds = program.training_seconds() + (0.0 if self._recording else self._updating.seconds())
         self._training_seconds += step_seconds
         row.values |= _training_values(current)
         if self.diverged:  # nothing is left to measure: every quantity would be infinite or undefined
             row.events = (self._divergence(current),)
         elif self._observer.collect(row):
-            taken = time.perf_counter() - began - passing.seconds() - testing.seconds()
+            taken = time.perf_counter() - began - made.recording_seconds - program.seconds()
             self._observer.charge(taken)
             row.values["measure_seconds"] = taken
         row.values["step_seconds"] = step_seconds
@@ -176,7 +210,8 @@ class Trainer:
         if row.work.measured and not self.diverged:
             self._training_seconds = step_seconds
         self._observer.after(row)
-        transfer.close()
+        made.transfer.close()
+        row.events += self._notices()
         # NaN means "not computed" in a record: the divergence event says what was computed and is NaN.
         values = {name: value for name, value in row.values.items() if not math.isnan(value)}
         return StepRecord(self.step, values, row.layers, row.events, row.spectra)
@@ -187,13 +222,20 @@ class Trainer:
         Raises:
             ConfigError: The current step has not been observed.
         """
-        if self._gradients is None:
+        if not self._observed or self._gradients is None:
             raise ConfigError(f"Step {self.step} has not been observed.", "Call observe() first.")
         with Stopwatch(self.device) as self._updating:
             self._observer.before_update(self._row_lr)
-            for name, gradient in self._gradients.items():
-                self.model.parameters[name].add_(gradient, alpha=-self._row_lr)
-        self._gradients = None
+            if self._recording:
+                if (
+                    self._recorded_update is None
+                ):  # not before: a network that is only looked at needs no second gradient
+                    self._recorded_update = RecordedUpdate(self._model.parameters)
+                    self._keep(self._gradients)
+                self._due_lr = self._row_lr
+            else:
+                update(self._model.parameters, self._gradients, self._row_lr)
+        self._observed = False
         self.step += 1
 
     def run(self) -> Iterator[StepRecord]:
@@ -213,10 +255,53 @@ class Trainer:
         every = self.config.spectra_every
         return every is not None and self.step % every == 0
 
+    def _make(self, row: RowContext) -> Made[_Program]:
+        """Make a row's program; it is filled with what is queued then."""
+        # All of a row's work on the device is queued before anything is read: the first number waits for all of it.
+        lr, self._due_lr = self._due_lr, None
+        variants = self._observer.prepare(row)
+        rate = self._recorded_update.prepare(lr) if self._recorded_update is not None and lr is not None else None
+        key = (variants, row.work.measured, row.work.spectra, lr is not None, rate)
+
+        def make(transfer: Transfer) -> _Program:
+            row.transfer, row.gradients_before = transfer, self._gradients
+            with Stopwatch(self.device) as updating:
+                if self._recorded_update is not None and lr is not None:
+                    self._recorded_update.launch(lr)
+            with Stopwatch(self.device) as passing:
+                row.pass_made = self._pass(transfer)
+            with Stopwatch(self.device) as testing:
+                if row.work.measured:
+                    row.test = self._test_pass(transfer)
+            self._observer.launch(row)
+            self._keep(row.current.gradients)
+            return _Program(row, updating, passing, testing)
+
+        made = self._programs.run(key, make)
+        if made.replayed:
+            row.replayed(made.result.row)
+        return made
+
+    def _keep(self, gradients: Mapping[str, Tensor]) -> None:
+        """Keep the gradients of a row for the update that follows and for the next row."""
+        if self._recorded_update is None:
+            self._gradients = gradients
+        else:
+            self._recorded_update.keep(gradients)
+            self._gradients = self._recorded_update.gradients
+
+    def _notices(self) -> tuple[Event, ...]:
+        """That a GPU's rows are not replayed, once."""
+        problem = self._problem or self._programs.problem
+        if not problem or self._noticed:
+            return ()
+        self._noticed = True
+        return (Event(self.step, "notice", f"Rows are not replayed as CUDA graphs, and take longer: {problem}"),)
+
     def _pass(self, transfer: Transfer) -> TrainingPass:
         x, y = self._train
-        run = self.model.forward(x)
-        loss = losses.evaluate(self.config.loss, run.logits, y)
+        run = self._model.forward(x)
+        loss = losses.evaluate(self.config.loss, run.logits, self._targets[0])
         signals = run.backward(loss.gradient.to(x.dtype))
         gradients = run.gradients(signals)
         squares = torch.stack([squared_norm(gradient) for gradient in gradients.values()])
@@ -228,8 +313,8 @@ class Trainer:
         x, y = self._test
         if x.shape[0] == 0:
             return None
-        output = self.model.logits(x)
-        rows = losses.evaluate(self.config.loss, output, y).values
+        output = self._model.logits(x)
+        rows = losses.evaluate(self.config.loss, output, self._targets[1]).values
         return LossNumbers(transfer.add(torch.stack([rows.mean(), _accuracy(output, y), rows.max()])))
 
     def _divergence(self, current: TrainingPass) -> Event:
