@@ -8,16 +8,18 @@ afterwards, from the loss at them.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
+from engine import __version__
 from engine.errors import SessionError
 from engine.history.checkpoint import Checkpoint
+from engine.history.measured_otherwise import begun_anew, measured_otherwise
 from engine.measure.base import State, numbers_of, tensors_of, with_tensors
+from engine.session.measuring_version import measuring_version
 from engine.session.reader import SessionReader
 from engine.session.rows import ROLLING, Tensor
 from engine.training.trainer import Trainer
@@ -49,13 +51,28 @@ def read_checkpoint(reader: SessionReader, step: int, trainer: Trainer) -> Check
         raise SessionError(_unfit(reader, step, f"it has {size:,} bytes"))
     stored = reader.checkpoint(step)
     try:
-        return decode(step, stored, trainer)
+        return decode(step, stored, trainer, measured_by=measuring_version(reader.meta(), step))
     except (LookupError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise SessionError(_unfit(reader, step, str(error) or type(error).__name__)) from None
 
 
-def decode(step: int, stored: Mapping[str, Tensor], trainer: Trainer) -> Checkpoint:
-    """The checkpoint of stored tensors; a ValueError, TypeError or LookupError where they do not fit the run."""
+def decode(step: int, stored: Mapping[str, Tensor], trainer: Trainer, *, measured_by: str = __version__) -> Checkpoint:
+    """The checkpoint of stored tensors.
+
+    Args:
+        step: Its step.
+        stored: Tensors by name.
+        trainer: The run that it is for.
+        measured_by: The version that measured its row: what is followed otherwise now is not taken up.
+
+    Returns:
+        The checkpoint.
+
+    Raises:
+        LookupError: A parameter is missing.
+        TypeError: Its text is no mapping of numbers.
+        ValueError: A tensor is not one of the run's.
+    """
     left = {name: tensor for name, tensor in stored.items() if name != ROLLING}
     parameters = []
     for name, like in trainer.model.parameters.items():
@@ -72,31 +89,21 @@ def decode(step: int, stored: Mapping[str, Tensor], trainer: Trainer) -> Checkpo
         return Checkpoint(step, tuple(parameters), None)
     if len(text.data) > _LONGEST_TEXT:
         raise ValueError("its text is too long")
-    return Checkpoint(step, tuple(parameters), _carried(json.loads(text.data), left))
-
-
-def _carried(words: Any, stored: Mapping[str, Tensor]) -> State:
+    words = json.loads(text.data)
     if not isinstance(words, dict):
         raise TypeError("its text is no mapping")
+    older = bool(measured_otherwise(measured_by))
+    carried = begun_anew(_numbers(words)) if older else _carried(words, left)
+    return Checkpoint(step, tuple(parameters), carried)
+
+
+def _carried(words: dict[str, Any], stored: Mapping[str, Tensor]) -> State:
     vectors = {}
     for name, tensor in stored.items():
         if not name.startswith(_VECTOR) or len(tensor.shape) != 1:
             raise ValueError(f"unknown: {name} of shape {tensor.shape}")
         vectors[name.removeprefix(_VECTOR)] = _tensor(tensor)
-    if "weight_norms" in words:
-        words, vectors = _from_version_1(words, vectors)
     return with_tensors(_numbers(words), vectors)
-
-
-def _from_version_1(words: Any, vectors: dict[str, torch.Tensor]) -> tuple[Any, dict[str, torch.Tensor]]:
-    """The layout of wnt-tui 0.1 and 0.2, which kept weight norms beside the measurements."""
-    words = dict(words)
-    norms, exact = words.pop("weight_norms"), vectors.pop("kernel.exact", None)
-    if norms is not None:
-        words["proved_bounds"] = {"weight_norms": norms}
-    if exact is not None:
-        words["kernel"] = {"exact": bool(exact)}
-    return words, {re.sub(r"\.(low|high)_", r".\1.", path): held for path, held in vectors.items()}
 
 
 def _numbers(found: Any) -> Any:

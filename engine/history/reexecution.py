@@ -12,13 +12,14 @@ from engine.config import RunConfig, is_data_file
 from engine.data import DataSet
 from engine.device.threads import recorded_threads, use_threads
 from engine.errors import DataError, SessionError
-from engine.history.checkpoint import Checkpoint, put_back
+from engine.history.checkpoint import Checkpoint, put_back, take
 from engine.history.encoding import read_checkpoint
+from engine.history.measured_otherwise import begun_anew, measured_otherwise
 from engine.history.row_differences import Difference, differences
 from engine.measure.schedule import work_of
 from engine.paths import shell_path
 from engine.record import StepRecord
-from engine.session.recorded import RecordedRun
+from engine.session.recorded import RecordedRow, RecordedRun
 from engine.training.trainer import Trainer
 
 # A checkpoint whose loss is that far from its row's is not of this run; another machine's rounding is far closer.
@@ -96,6 +97,7 @@ class Rerun:
         row = recorded.row(trainer.step)
         trainer.set_lr(recorded.lr_leaving(row.step))
         record = trainer.observe(recorded=work_of(row.values, spectra=bool(row.spectra)))
+        self._hand_over(row)
         self._set_coming_lr()
         return record, differences(row, record, training_only=trainer.config.measure != recorded.config.measure)
 
@@ -114,8 +116,10 @@ class Rerun:
             record = put_back(self.trainer, checkpoint)
         except (LookupError, TypeError, ValueError) as error:
             raise SessionError(f"The checkpoint of step {checkpoint.step} does not fit its run: {error}.") from None
+        row = self.recorded.row(checkpoint.step)
+        self._hand_over(row)
         self._set_coming_lr()
-        found = differences(self.recorded.row(checkpoint.step), record, training_only=True)
+        found = differences(row, record, training_only=True)
         if any(difference.relative > _FOREIGN for difference in found if difference.metric != "accuracy"):
             raise SessionError(f"The checkpoint of step {checkpoint.step} is not of this run: {found[0]}.")
         return found
@@ -160,6 +164,15 @@ class Rerun:
         except SessionError:
             self.trainer = prepare(self.recorded, measure=self.trainer.config.measure != "none", data=self.trainer.data)
             return self.begin()
+
+    def _hand_over(self, row: RecordedRow) -> None:
+        """Have measurements begin anew after a row that is the last of a version that measured otherwise."""
+        follows = self.recorded.version(row.step + 1)
+        if self.trainer.diverged or measured_otherwise(row.version).keys() <= measured_otherwise(follows).keys():
+            return
+        here = take(self.trainer)
+        assert here.carried is not None
+        put_back(self.trainer, replace(here, carried=begun_anew(here.carried, row)))
 
     def _set_coming_lr(self) -> None:
         if self.trainer.step == self.recorded.last:

@@ -9,7 +9,7 @@ from engine.errors import SessionError
 from engine.history.checkpoint import Checkpoint, take
 from engine.history.keyframes import Keyframes
 from engine.history.reexecution import Rerun, prepare
-from engine.history.row_differences import Difference
+from engine.history.row_differences import Difference, damage
 from engine.paths import shell_path
 from engine.record import StepRecord
 from engine.session.reader import SessionReader
@@ -81,7 +81,7 @@ class RerunSession:
     def begin(self) -> None:
         """Be at the session's first row, which is another run's and may have been computed elsewhere."""
         # Rounding that is another one here is noted and not refused: nothing has been executed again.
-        found = self._rerun.begin()
+        found = damage(self._rerun.begin())
         self._notable, self._reported = (found[0] if found else None), False
         self.keep()
 
@@ -131,6 +131,7 @@ class RerunSession:
         return True
 
     def _accept(self, found: list[Difference]) -> None:
+        found = damage(found)
         training = next((difference for difference in found if difference.in_training), None)
         if training is not None:
             raise SessionError(

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from engine.catalogue import LAYER_COLUMNS, STEP_METRICS
+from engine.history.measured_otherwise import SPECTRUM_OF, measured_otherwise, otherwise_since
 from engine.record import StepRecord
 from engine.session.recorded import RecordedRow
 
 TRAINING = frozenset({"loss", "accuracy", "grad_norm"})
 """What says that θ is the same: every row has them, and they do not depend on what is measured."""
-
-SPECTRUM_OF = "spectrum of "
-"""Before a matrix's name: what :attr:`Difference.metric` is for its eigenvalues."""
 
 # Clocks never show the same twice; η is what re-execution is given, not what it finds.
 _COMPARED = tuple(metric.name for metric in STEP_METRICS if metric.unit != "seconds" and metric.name != "lr")
@@ -31,6 +30,8 @@ class Difference:
         layer: Its layer, or None.
         recorded: What the session says, NaN where nothing was computed.
         found: What came out now, NaN likewise.
+        otherwise_since: The version since which the metric is measured otherwise than when the row was recorded;
+            empty where it is measured as it was.
     """
 
     step: int
@@ -38,6 +39,7 @@ class Difference:
     layer: int | None
     recorded: float
     found: float
+    otherwise_since: str = ""
 
     @property
     def in_training(self) -> bool:
@@ -69,6 +71,19 @@ def differences(row: RecordedRow, record: StepRecord, *, training_only: bool = F
         Every number that differs, those of training first. NULL equals NULL and nothing else; wall clocks are left
         out, and metrics that the file has no column for.
     """
+    found = _differences(row, record, training_only=training_only)
+    otherwise = measured_otherwise(row.version)
+    return (
+        [replace(one, otherwise_since=otherwise_since(otherwise, one.metric)) for one in found] if otherwise else found
+    )
+
+
+def damage(found: Iterable[Difference]) -> list[Difference]:
+    """The differences of what is measured as it was."""
+    return [difference for difference in found if not difference.otherwise_since]
+
+
+def _differences(row: RecordedRow, record: StepRecord, *, training_only: bool) -> list[Difference]:
     found = []
     for name in sorted(_COMPARED, key=lambda name: name not in TRAINING):
         if name not in row.values or (training_only and name not in TRAINING):

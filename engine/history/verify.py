@@ -11,7 +11,7 @@ from typing import Any
 from engine.device.threads import threads
 from engine.errors import SessionError
 from engine.history.reexecution import Rerun, prepare
-from engine.history.row_differences import Difference
+from engine.history.row_differences import Difference, damage
 from engine.session.reader import SessionReader
 from engine.session.recorded import RecordedRun
 from engine.training.provenance import differing, provenance, unrecorded
@@ -26,9 +26,11 @@ class Verdict:
         start: Where it was begun.
         first: The first step that was compared.
         last: The last one.
-        numbers: How many numbers differ.
+        numbers: How many numbers differ of those that are measured as they were.
         earliest: The first difference, of training where there is one in that row; None if all bits are the same.
         training: The first difference in loss, accuracy or gradient norm, that is in θ; None if there is none.
+        otherwise: By version, metrics that came out otherwise because they are measured otherwise since then.
+        recorded_by: The version that measured the first row, empty where the session does not say.
         largest: The largest relative difference, None if nothing differs.
         threads: How many threads it was run again with.
         own_threads: How many this process would take by itself.
@@ -43,6 +45,8 @@ class Verdict:
     numbers: int
     earliest: Difference | None
     training: Difference | None
+    otherwise: dict[str, tuple[str, ...]]
+    recorded_by: str
     largest: Difference | None
     threads: str
     own_threads: str
@@ -51,7 +55,7 @@ class Verdict:
 
     @property
     def identical(self) -> bool:
-        """Whether every number of every row came out the same, bit by bit."""
+        """Whether every number of every row that is measured as it was came out the same, bit by bit."""
         return self.earliest is None
 
     def as_dict(self) -> dict[str, Any]:
@@ -66,7 +70,8 @@ class Verdict:
         """Return it for people, a line each."""
         rows = f"{self.last - self.first + 1} rows from {self.start} to step {self.last}"
         if self.earliest is None:
-            lines = [f"Identical, bit by bit: {rows}."]
+            but = " in all that is measured as it was" if self.otherwise else ""
+            lines = [f"Identical, bit by bit{but}: {rows}."]
         else:
             assert self.largest is not None
             lines = [f"Not identical: {self.numbers:,} numbers in {rows}.", f"First: {self.earliest}."]
@@ -75,6 +80,9 @@ class Verdict:
             elif self.training is not self.earliest:
                 lines.append(f"First in training: {self.training}.")
             lines.append(f"Largest: {self.largest}.")
+        for since, names in self.otherwise.items():
+            by = f", recorded by {self.recorded_by}" if self.recorded_by else ""
+            lines.append(f"Measured otherwise since {since}{by}: {', '.join(names)}.")
         if self.threads != self.own_threads:
             lines.append(f"Run again with {self.threads}, as recorded; by itself it would be {self.own_threads} here.")
         if self.elsewhere:
@@ -112,20 +120,32 @@ def verify(path: Path, progress: Callable[[int, int], None] = lambda _step, _las
         while rerun.trainer.step < last and not rerun.trainer.diverged:
             found += rerun.forward()[1]
             progress(rerun.trainer.step, last)
+        real = damage(found)
         return Verdict(
             session=path,
             start=f"the checkpoint of step {first}" if first else "step 0",
             first=first,
             last=last,
-            numbers=len(found),
-            earliest=found[0] if found else None,
-            training=next((difference for difference in found if difference.in_training), None),
-            largest=max(found, key=lambda difference: difference.relative, default=None),
+            numbers=len(real),
+            earliest=real[0] if real else None,
+            training=next((difference for difference in real if difference.in_training), None),
+            otherwise=_otherwise(found),
+            recorded_by=recorded.version(first),
+            largest=max(real, key=lambda difference: difference.relative, default=None),
             threads=str(threads()),
             own_threads=str(own),
             elsewhere=differing(recorded.meta, now),
             unrecorded=unrecorded(recorded.meta),
         )
+
+
+def _otherwise(found: list[Difference]) -> dict[str, tuple[str, ...]]:
+    """By version, the metrics measured otherwise since then that came out otherwise, in the order of their names."""
+    names: dict[str, set[str]] = {}
+    for difference in found:
+        if difference.otherwise_since:
+            names.setdefault(difference.otherwise_since, set()).add(difference.metric)
+    return {since: tuple(sorted(metrics)) for since, metrics in sorted(names.items())}
 
 
 def _as_dict(found: Difference) -> dict[str, Any]:

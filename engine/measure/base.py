@@ -203,7 +203,10 @@ class Measurement(ABC):
         return {}
 
     def restore(self, state: State, row: RowContext) -> None:
-        """Go on as after the row of a state; KeyError or ValueError where it does not fit the run."""
+        """Go on as after the row of a state; KeyError or ValueError where it does not fit the run.
+
+        An empty state is that of a measurement that begins anew at the next row.
+        """
 
 
 def in_order(measurements: Sequence[Measurement]) -> list[Measurement]:

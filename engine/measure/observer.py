@@ -9,7 +9,7 @@ import time
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
-from engine.catalogue import STEP_COLUMNS
+from engine.catalogue import CATALOGUE
 from engine.config import RunConfig
 from engine.device.stopwatch import Stopwatch
 from engine.measure.base import Measurement, RowContext, State, in_order, number, part
@@ -138,7 +138,7 @@ class Observer:
     def restore(self, carried: State, row: RowContext) -> None:
         """Go on as after a row that an observer of this run has observed; ValueError where the state does not fit."""
         before = part(carried, BEFORE)
-        if not set(before) <= set(STEP_COLUMNS):
+        if not set(before) <= set(CATALOGUE):
             raise ValueError("it names metrics that there are not")
         self._before, self._predicted = {name: number(before, name) for name in before}, {}
         self._violations.restore(part(carried, VIOLATIONS))

@@ -6,6 +6,7 @@ from dataclasses import fields
 
 from engine.config import RunConfig, option_flag
 from engine.device.threads import Threads, threads
+from engine.history.measured_otherwise import measured_otherwise
 from engine.record import Event
 from engine.training.trainer import Trainer
 
@@ -22,6 +23,17 @@ def thread_notices(step: int, own: Threads) -> list[Event]:
     """An event where a recorded run's threads are in use and not those that this process would take by itself."""
     used = threads()
     return [Event(step, "notice", f"Trains with {used}, as recorded: here it would be {own}.")] * (used != own)
+
+
+def anew_notices(recorded_by: str, last: int) -> list[Event]:
+    """An event where a session goes on that a version recorded which measured otherwise, up to a step."""
+    names = sorted(measured_otherwise(recorded_by))
+    by = f"wnt-tui {recorded_by}" if recorded_by else "an earlier version"
+    sentence = (
+        f"Recorded by {by} up to step {last}. Training is the same, to the bit; these are measured otherwise now and"
+        f" begin anew at step {last + 1}: {', '.join(names)}."
+    )
+    return [Event(last, "notice", sentence)] * bool(names)
 
 
 def without_effect(config: RunConfig) -> list[str]:

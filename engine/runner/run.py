@@ -17,7 +17,7 @@ from engine.record import Event
 from engine.requests import Branch, Resume, Run
 from engine.runner.annotations import Annotations
 from engine.runner.loop import TrainingLoop
-from engine.runner.notices import notices, thread_notices
+from engine.runner.notices import anew_notices, notices, thread_notices
 from engine.runner.outcome import Outcome
 from engine.runner.progress import Report
 from engine.runner.run_state import RunState
@@ -90,6 +90,8 @@ def _resume(request: Resume, watch: SignalWatch) -> Outcome:
                 rows = f", {again} row{'s' if again != 1 else ''} to execute again" if again else ""
                 events = [Event(last, "resume", f"A new engine goes on after step {last}: from {place}{rows}.")]
                 elsewhere = differing(recorded.meta, provenance(run.trainer))
+                if recorded.config.measure != "none":
+                    events += anew_notices(recorded.version(last), last)
                 events += [Event(last, "notice", f"Not as recorded: {elsewhere}.")] * bool(elsewhere)
                 return events + thread_notices(last, own)
 

@@ -84,8 +84,11 @@ class RecordedRun:
         values = {name: float(column[0]) for name, column in columns.items() if name in there}
         there = set(self.reader.columns("layers"))
         layers = {name: column for name, column in self.reader.layers_at(step).items() if name in there}
-        version = measuring_version(self.meta, step)
-        return RecordedRow(step, values, layers, self.reader.spectra_at(step), version)
+        return RecordedRow(step, values, layers, self.reader.spectra_at(step), self.version(step))
+
+    def version(self, step: int) -> str:
+        """The version of wnt-tui that measured, or will measure, the row of a step; empty where that is not known."""
+        return measuring_version(self.meta, step)
 
     def lr_leaving(self, step: int) -> float:
         """η of the update that leaves a recorded row, or would leave it where it is the newest."""
