@@ -26,6 +26,7 @@ import itertools
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -35,6 +36,9 @@ from engine.device.transfer import Arrival, Host, Transfer, to_device
 from engine.measure.base import State, part, vector
 from engine.measure.block_krylov import Ritz, deflated_upper, krylov, ritz, small_products
 from engine.measure.layer_threads import LayerThreads
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 DENSE_UP_TO = 128
 """Up to this order the dense solver costs no more than following."""
@@ -293,7 +297,7 @@ class Spectra:
         def run(group: slice) -> list[tuple[Tensor, Tensor, Tensor]]:
             return [end.run(matrices[group], group, room[group]) for end in self._ends.values()]
 
-        for name, parts in zip(self._ends, zip(*self._threads.map(run, groups), strict=True), strict=True):
+        for name, parts in zip(self._ends, zip(*self._map(run, groups), strict=True), strict=True):
             bases, small, failed = zip(*parts, strict=True)
             self._bases[name] = [basis[k : k + 1] for basis in bases for k in range(len(basis))]
             self._arrivals[name] = transfer.add(torch.cat(small))
@@ -312,11 +316,11 @@ class Spectra:
         arrays = {name: arrival.array() for name, arrival in self._arrivals.items()}
         if not self._ends:
             dense = arrays["dense"]
-            return self._threads.map(lambda i: self._densely(dense[i], noise[i]), range(self._count))
+            return self._map(lambda i: self._densely(dense[i], noise[i]), range(self._count))
         if not self._followed:
             for end in self._ends.values():
                 end.to(matrices.device)
-        found = self._threads.map(
+        found = self._map(
             lambda i: self._extremes(i, matrices[i : i + 1], {name: of[i] for name, of in arrays.items()}, noise[i]),
             range(self._count),
         )
@@ -324,6 +328,10 @@ class Spectra:
         for end in self._ends.values():
             end.adapt()
         return found
+
+    def _map(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        """The function of every item, side by side; one matrix alone has all threads of torch."""
+        return [function(items[0])] if len(items) == 1 else self._threads.map(function, items)
 
     def _densely(self, matrix: Host, noise: float) -> Extremes:
         if not np.isfinite(matrix).all():
