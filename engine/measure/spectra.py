@@ -25,7 +25,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -240,6 +240,28 @@ class _End:
             raise ValueError("it is of another number of matrices")
 
 
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A row that was queued: the matrices, bases of both ends by matrix, and what the host will read."""
+
+    matrices: Tensor
+    bases: dict[str, list[Tensor]] = field(default_factory=dict)
+    arrivals: dict[str, Arrival] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _One:
+    """One matrix of a row, (1, N, N), and what has arrived of it."""
+
+    i: int
+    launched: Launched
+    arrays: Mapping[str, Host]
+
+    @property
+    def matrix(self) -> Tensor:
+        return self.launched.matrices[self.i : self.i + 1]
+
+
 class Spectra:
     """Follows both ends of the spectra of matrices of one order.
 
@@ -260,8 +282,6 @@ class Spectra:
         self._ends = {} if order <= DENSE_UP_TO else {name: _End(sign, count, order) for name, sign in ends.items()}
         self._followed = False
         self._room: Tensor | None = None
-        self._bases: dict[str, list[Tensor]] = {}
-        self._arrivals: dict[str, Arrival] = {}
 
     def variant(self) -> Hashable:
         """Whatever decides which operations the next row takes."""
@@ -272,24 +292,26 @@ class Spectra:
         for end in self._ends.values():
             end.prepare()
 
-    def launch(self, matrices: Tensor, transfer: Transfer) -> None:
+    def launch(self, matrices: Tensor, transfer: Transfer) -> Launched:
         """Queue a row.
 
         Args:
             matrices: A, (m, N, N), symmetric, float64 or float32; they stay until the row has been collected.
             transfer: By what the host gets the small products.
+
+        Returns:
+            What :meth:`collect` reads.
         """
-        self._arrivals, self._bases = {}, {}
+        launched = Launched(matrices)
         if not self._ends:
-            self._arrivals["dense"] = transfer.add(matrices)
-            return
+            launched.arrivals["dense"] = transfer.add(matrices)
+            return launched
         sizes = [matrices.diagonal(dim1=-2, dim2=-1).sum(dim=-1, dtype=torch.float64), _lengths(matrices)]
-        self._arrivals["sizes"] = transfer.add(torch.stack(sizes, dim=1))
+        launched.arrivals["sizes"] = transfer.add(torch.stack(sizes, dim=1))
         if not self._followed:
-            return
-        if self._room is None or self._room.dtype != matrices.dtype:
-            self._room = torch.empty_like(matrices)
-        room = self._room
+            return launched
+        kept = self._room is not None and self._room.dtype == matrices.dtype
+        room = self._room if kept and self._room is not None else torch.empty_like(matrices)
         # All at once on a device; one a thread on the host, which a single small matrix cannot keep busy.
         together = matrices.device.type != "cpu"
         groups = [slice(0, self._count)] if together else [slice(i, i + 1) for i in range(self._count)]
@@ -299,29 +321,33 @@ class Spectra:
 
         for name, parts in zip(self._ends, zip(*self._map(run, groups), strict=True), strict=True):
             bases, small, failed = zip(*parts, strict=True)
-            self._bases[name] = [basis[k : k + 1] for basis in bases for k in range(len(basis))]
-            self._arrivals[name] = transfer.add(torch.cat(small))
-            self._arrivals[f"{name}_failed"] = transfer.add(torch.cat(failed))
+            launched.bases[name] = [basis[k : k + 1] for basis in bases for k in range(len(basis))]
+            launched.arrivals[name] = transfer.add(torch.cat(small))
+            launched.arrivals[f"{name}_failed"] = transfer.add(torch.cat(failed))
+        return launched
 
-    def collect(self, matrices: Tensor, noise: Sequence[float]) -> list[Extremes]:
+    def collect(self, launched: Launched, noise: Sequence[float]) -> list[Extremes]:
         """The extremes of the row.
 
         Args:
-            matrices: A, as it was launched.
-            noise: For each a bound on ‖A − exact A‖₂: what forming it has rounded.
+            launched: The row.
+            noise: For each matrix a bound on ‖A − exact A‖₂: what forming it has rounded.
 
         Returns:
             Intervals, NaN where a matrix is not finite.
         """
-        arrays = {name: arrival.array() for name, arrival in self._arrivals.items()}
+        matrices = launched.matrices
+        arrays = {name: arrival.array() for name, arrival in launched.arrivals.items()}
         if not self._ends:
             dense = arrays["dense"]
             return self._map(lambda i: self._densely(dense[i], noise[i]), range(self._count))
         if not self._followed:
             for end in self._ends.values():
                 end.to(matrices.device)
+        if self._room is None or self._room.dtype != matrices.dtype:
+            self._room = torch.empty_like(matrices)
         found = self._map(
-            lambda i: self._extremes(i, matrices[i : i + 1], {name: of[i] for name, of in arrays.items()}, noise[i]),
+            lambda i: self._extremes(_One(i, launched, {name: of[i] for name, of in arrays.items()}), noise[i]),
             range(self._count),
         )
         self._followed = True
@@ -343,28 +369,26 @@ class Spectra:
         smallest = Interval(max(low - rounding, 0.0), low, low + rounding)
         return Extremes(ZERO if self._singular else smallest, Interval(high - rounding, high, high + rounding))
 
-    def _extremes(self, i: int, a: Tensor, arrays: Mapping[str, Host], noise: float) -> Extremes:
-        trace, frobenius = arrays["sizes"].tolist()
+    def _extremes(self, one: _One, noise: float) -> Extremes:
+        trace, frobenius = one.arrays["sizes"].tolist()
         if not math.isfinite(frobenius):
             return Extremes(UNKNOWN, UNKNOWN)
-        largest = self._largest(i, a, arrays, trace, frobenius, noise)
+        largest = self._largest(one, trace, frobenius, noise)
         if self._singular:
             return Extremes(ZERO, largest)
-        return Extremes(self._smallest(i, a, arrays, trace, frobenius, largest.value, noise), largest)
+        return Extremes(self._smallest(one, trace, frobenius, largest.value, noise), largest)
 
-    def _launched(self, name: str, i: int, arrays: Mapping[str, Host]) -> _Space | None:
+    def _found(self, name: str, one: _One) -> _Space | None:
         """The space of a row that was queued; None where a factor has failed, or at the first row."""
-        if name not in arrays or (name == "low" and arrays["low_failed"]):
+        if name not in one.arrays or (name == "low" and one.arrays["low_failed"]):
             return None
-        pairs = ritz(arrays[name])
-        return None if pairs is None else self._ends[name].take(i, _Space(self._bases[name][i], pairs))
+        pairs, end = ritz(one.arrays[name]), self._ends[name]
+        return None if pairs is None else end.take(one.i, _Space(one.launched.bases[name][one.i], pairs))
 
-    def _largest(
-        self, i: int, a: Tensor, arrays: Mapping[str, Host], trace: float, frobenius: float, noise: float
-    ) -> Interval:
-        end, order = self._ends["high"], self._order
-        certified = end.factorised[i] and not arrays.get("high_failed", 1.0)
-        space = self._launched("high", i, arrays) or end.space(i, a)
+    def _largest(self, one: _One, trace: float, frobenius: float, noise: float) -> Interval:
+        end, order, a, i = self._ends["high"], self._order, one.matrix, one.i
+        certified = end.factorised[i] and not one.arrays.get("high_failed", 1.0)
+        space = self._found("high", one) or end.space(i, a)
         value, pairs = end.converged(i, a, space, 0.0, lambda: None)
         rounding = quotient_rounding(order, a.dtype, frobenius, value) + noise
         upper = deflated_upper(pairs, trace, frobenius**2, order) + 2.0 * rounding
@@ -377,18 +401,16 @@ class Spectra:
         end.move(i, value, 0.0)
         return Interval(value - rounding, value, max(upper, value))
 
-    def _smallest(
-        self, i: int, a: Tensor, arrays: Mapping[str, Host], trace: float, frobenius: float, norm: float, noise: float
-    ) -> Interval:
-        end = self._ends["low"]
+    def _smallest(self, one: _One, trace: float, frobenius: float, norm: float, noise: float) -> Interval:
+        end, a, i = self._ends["low"], one.matrix, one.i
         rounding = factor_rounding(self._order, a.dtype, trace, norm) + noise
         floor = 4.0 * rounding  # up to this A may be singular
-        shift, space = end.shifts[i], self._launched("low", i, arrays)
+        shift, space = end.shifts[i], self._found("low", one)
         if space is None:
             # A factor at 0 is good enough to find a shift that is better.
-            shifts = ((at, end.factor(a, at)) for at in (0.0, -floor))
-            shift, factor = next((pair for pair in shifts if pair[1] is not None), (-math.inf, None))
-            if factor is None:  # what forming has rounded is more than the bound on it
+            factors = ((at, end.factor(a, at)) for at in (0.0, -floor))
+            shift, factor = next((pair for pair in factors if pair[1] is not None), (-math.inf, None))
+            if factor is None:  # forming has rounded more than it should
                 return Interval(0.0, 0.0, norm)
             space = end.space(i, a, factor)
             del factor  # else three matrices would be held

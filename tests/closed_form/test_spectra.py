@@ -42,8 +42,7 @@ def spectra_of_many_kinds(order):
 def row(spectra, matrices, noise=0.0):
     transfer = Transfer()
     spectra.prepare()
-    spectra.launch(matrices, transfer)
-    return spectra.collect(matrices, [noise] * len(matrices))
+    return spectra.collect(spectra.launch(matrices, transfer), [noise] * len(matrices))
 
 
 def assert_true(found, exact, tolerance):
