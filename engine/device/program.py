@@ -95,12 +95,13 @@ class Programs(Generic[T]):
         self._known: OrderedDict[Hashable, bool] = OrderedDict()  # whether they refused, latest last
         self.problem = ""
 
-    def run(self, key: Hashable, make: Callable[[Transfer], T]) -> Made[T]:
+    def run(self, key: Hashable, make: Callable[[Transfer], T], *, recordable: bool = True) -> Made[T]:
         """Carry out the program of a key.
 
         Args:
             key: Programs of the same key are the same operations on the same tensors.
             make: Calls them, adding to a transfer what the host will read.
+            recordable: Whether it may be recorded.
 
         Returns:
             What came of it.
@@ -110,7 +111,7 @@ class Programs(Generic[T]):
         if recorded is None and self._recorder is not None and self._known.get(key) is False:
             recorded, replayed = self._record(key, make), False
         if recorded is None:
-            self._remember(key, refused=self._known.get(key, False))
+            self._remember(key, refused=self._known.get(key, not recordable))
             transfer = Transfer()
             return Made(make(transfer), transfer)
         self._recorded.move_to_end(key)

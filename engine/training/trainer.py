@@ -277,7 +277,8 @@ class Trainer:
             self._keep(row.current.gradients)
             return _Program(row, updating, passing, testing)
 
-        made = self._programs.run(key, make)
+        # A whole spectrum takes a solver that waits for the device.
+        made = self._programs.run(key, make, recordable=not row.work.spectra)
         if made.replayed:
             row.replayed(made.result.row)
         return made

@@ -28,6 +28,7 @@ class RecordedUpdate:
         self._parameters = parameters
         self.gradients = {name: torch.empty_like(parameter) for name, parameter in parameters.items()}
         like = next(iter(parameters.values()))
+        self._lr = 0.0
         self._minus_lr = torch.zeros((), dtype=like.dtype, device=like.device)
         # One multiplication and addition, rounded once or twice: that depends on the device and on torch's version.
         self._rate_in_tensor = _same_bits(like)
@@ -39,7 +40,9 @@ class RecordedUpdate:
 
     def prepare(self, lr: float) -> Hashable:
         """Set η; returns what tells programs apart whose update differs."""
-        self._minus_lr.fill_(-lr)
+        if lr != self._lr:
+            self._lr = lr
+            self._minus_lr.fill_(-lr)
         return None if self._rate_in_tensor else lr
 
     def launch(self, lr: float) -> None:
