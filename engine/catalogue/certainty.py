@@ -15,6 +15,7 @@ absent or NaN says nothing; ``examples``, n, for resolutions that are not stored
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from engine.catalogue import CATALOGUE
 from engine.catalogue.metric import Uncertainty
 from engine.theory.conditioning import resolution
-from engine.theory.number import Array
+from engine.theory.number import Array, FloatOrArray
 
 Truth = NDArray[np.bool_]
 Values = Mapping[str, ArrayLike]
@@ -32,6 +33,12 @@ UNCERTAIN: dict[str, Uncertainty] = {
     entry.name: entry.uncertainty for entry in CATALOGUE.values() if entry.uncertainty is not None
 }
 """The metrics that may not be resolved."""
+
+_WITH_ENDS: dict[str, list[str]] = {
+    entry.end_of: [end.name for end in CATALOGUE.values() if end.end_of == entry.end_of]
+    for entry in CATALOGUE.values()
+    if entry.end_of
+}
 
 NARROW = 0.01
 """Width of a narrow interval, relative to its larger end; of a decimal logarithm absolute."""
@@ -52,6 +59,16 @@ def interval(name: str, values: Values, examples: int) -> Interval:
     ends = ((low, stored_low), (high, stored_high))
     low, high = (np.where(known, np.where(np.isnan(stored), own, stored), np.nan) for own, stored in ends)
     return low, high
+
+
+def with_ends(values: Mapping[str, FloatOrArray], examples: int) -> dict[str, FloatOrArray]:
+    """A row's metrics with the ends of all intervals: what is not stored follows from what each value is by itself."""
+    complete = dict(values)
+    for name, ends in _WITH_ENDS.items():
+        if name in values and any(np.isnan(_value(end, values)).all() for end in ends):
+            found: Any = interval(name, values, examples)
+            complete[f"{name}_low"], complete[f"{name}_high"] = found
+    return complete
 
 
 def resolved(name: str, values: Values, examples: int) -> Truth:

@@ -12,8 +12,6 @@ from engine.theory.ledger import LEDGER, LEDGER_GROUPS
 
 INEQUALITY_WORDS: dict[InequalityKind, str] = {
     "theorem": "theorem: violated, it is a bug of this program",
-    "estimate": "a theorem about exact quantities, with an estimate on the side that can break it: if it fails, the "
-    "estimate missed",
     "assumption": "assumption: violated, it is a finding about the network",
 }
 _UNRESOLVED: dict[Sign, str] = {

@@ -10,6 +10,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 from engine.catalogue import CATALOGUE
+from engine.catalogue.certainty import with_ends
 from engine.config import RunConfig
 from engine.device.stopwatch import Stopwatch
 from engine.measure.base import Measurement, RowContext, State, in_order, number, part
@@ -110,7 +111,9 @@ class Observer:
                 row.spectra.update(findings.spectra)
             found.add(measurement.name)
         row.values |= self._schedule.seconds()
-        row.events = self._violations.check(row.step, Row(self._config, row.values, row.layers, self._before))
+        n = self._config.examples
+        enclosed = Row(self._config, with_ends(row.values, n), with_ends(row.layers, n), self._before)
+        row.events = self._violations.check(row.step, enclosed)
         return True
 
     def charge(self, seconds: float) -> None:

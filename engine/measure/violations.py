@@ -11,7 +11,6 @@ from engine.theory.ledger import LEDGER
 
 _VERDICTS: dict[InequalityKind, str] = {
     "theorem": "a theorem, so this is a bug",
-    "estimate": "an estimate on one side, so it missed",
     "assumption": "an assumption, so this is a finding",
 }
 
@@ -41,12 +40,13 @@ class Violations:
         events: list[Event] = []
         for entry in LEDGER.values():
             terms = entry.at(row)
-            failing = [term for term in terms if not term.holds]
+            failing = [term for term in terms if term.truth == "violated"]
             if failing:
                 if entry.name not in self._violated:
                     events.append(_violation(step, entry, failing))
                 self._violated[entry.name] = []
-            elif terms and entry.name in self._violated:
+            # A row that does not decide is neither a violation nor one in which it holds.
+            elif terms and entry.name in self._violated and all(term.truth == "holds" for term in terms):
                 quiet = self._violated[entry.name]
                 quiet.append(step)
                 if len(quiet) >= QUIET_ROWS:
@@ -59,22 +59,21 @@ def _violation(step: int, entry: Inequality, failing: list[Term]) -> Event:
     worst = max(failing, key=lambda term: term.excess)
     others = len(failing) - 1
     more = f", and in {others} other layer{'s' * (others > 1)}" if others else ""
-    left, right = distinct(worst.left, worst.right)
+    low, high = worst.left.low, worst.right.high
+    left, right = distinct(low, high)
     sentence = (
-        f"{entry.formula} fails{more}: {left} exceeds {right} by {significant(worst.left - worst.right, 3)}, more than "
-        f"the {significant(worst.slack, 3)} that rounding and residuals allow; {_VERDICTS[entry.kind]}. "
-        f"{entry.violated}"
+        f"{entry.formula} fails{more}: {left} exceeds {right} by {significant(low - high, 3)}, more than the "
+        f"{significant(worst.slack, 3)} that rounding allows; {_VERDICTS[entry.kind]}. {entry.violated}"
     )
     data: dict[str, float | int | str | None] = {
         "inequality": entry.name,
         "kind": entry.kind,
-        "left": worst.left,
-        "right": worst.right,
+        "left": low,
+        "right": high,
         "slack": worst.slack,
         "terms": len(failing),
     }
-    # That an estimate missed is worth a note and no alarm: no theorem is broken.
-    return Event(step, "notice" if entry.kind == "estimate" else "violation", sentence, worst.layer, data)
+    return Event(step, "violation", sentence, worst.layer, data)
 
 
 def _over(step: int, entry: Inequality, since: int) -> Event:

@@ -1,10 +1,11 @@
 """An inequality of the ledger: what it claims, of which numbers of a row, and by how much it may miss.
 
-A *theorem* needs nothing that this program does not know to hold: where it fails, the program is wrong. An *estimate*
-is a theorem about exact quantities, one of which is only estimated, and may be off towards the side that breaks it (a
-Ritz value is never above λ_max and never below λ_min): where it fails, the estimate missed. An *assumption* carries
-hypotheses that nobody has checked (a PL constant that is only local, a probability): where it fails, something has been
-found out about the network.
+A *theorem* needs nothing that this program does not know to hold: where it is violated, the program is wrong. An
+*assumption* carries hypotheses that nobody has checked (a PL constant that is only local, a probability): where it is
+violated, something has been found out about the network.
+
+Extremes of spectra are known as intervals. An inequality is violated where it fails for all numbers in the intervals of
+its sides, it holds where it holds for all of them, and it is undecided otherwise.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 
 from engine.theory.conditioning import resolution
 
-InequalityKind = Literal["theorem", "estimate", "assumption"]
+InequalityKind = Literal["theorem", "assumption"]
+Truth = Literal["holds", "violated", "undecided"]
 
 
 class Setting(Protocol):
@@ -59,13 +61,32 @@ class Setting(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """One side of an inequality: its best value and the ends of the interval in which it lies."""
+
+    value: float
+    low: float
+    high: float
+
+    def times(self, factor: float) -> Side:
+        """It times a factor that is not negative."""
+        return Side(self.value * factor, self.low * factor, self.high * factor)
+
+
+def exactly(value: float) -> Side:
+    """A side without uncertainty."""
+    return Side(value, value, value)
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row as a session stores it, and the row before.
 
     Attributes:
         config: The run's setting.
-        values: Step metrics of the row by catalogue name.
-        layers: Layer metrics of the row by catalogue name, each of shape (depth + 1,).
+        values: Step metrics of the row by catalogue name, with the ends of intervals: see
+            :func:`engine.catalogue.certainty.with_ends`. What has none is exact.
+        layers: Layer metrics of the row by catalogue name, each of shape (depth + 1,), likewise.
         before: Step metrics of the row one step earlier, its lr being that of the update between them; empty if
             there is none.
     """
@@ -87,6 +108,14 @@ class Row:
         """A layer metric, NaN if it was not computed."""
         values = self.layers.get(name)
         return float(values[m]) if values is not None and 0 <= m < len(values) else math.nan
+
+    def side(self, name: str) -> Side:
+        """A step metric of the row with its interval."""
+        return _side(*(self.value(each) for each in (name, f"{name}_low", f"{name}_high")))
+
+    def layer_side(self, name: str, m: int) -> Side:
+        """A layer metric with its interval."""
+        return _side(*(self.layer(each, m) for each in (name, f"{name}_low", f"{name}_high")))
 
     @property
     def epsilon(self) -> float:
@@ -122,30 +151,32 @@ class Term:
         layer: The layer it is about, or None.
         left: The smaller side.
         right: The greater side.
-        slack: What stored residuals, resolutions and rounding allow ``left`` to exceed ``right`` by.
+        slack: What rounding allows ``left`` to exceed ``right`` by, beyond what their intervals say.
         vacuous: Whether it holds but says nothing.
     """
 
     layer: int | None
-    left: float
-    right: float
+    left: Side
+    right: Side
     slack: float
     vacuous: bool = False
 
     @property
     def known(self) -> bool:
         """Whether all of it was computed."""
-        return math.isfinite(self.left) and math.isfinite(self.right) and math.isfinite(self.slack)
+        return all(map(math.isfinite, (self.left.value, self.right.value, self.slack)))
 
     @property
-    def holds(self) -> bool:
-        """Whether the inequality holds within its slack."""
-        return self.left <= self.right + self.slack
+    def truth(self) -> Truth:
+        """Whether the inequality holds within its slack for all of both intervals, for nothing in them, or neither."""
+        if self.excess > 0.0:
+            return "violated"
+        return "holds" if self.left.high <= self.right.low + self.slack else "undecided"
 
     @property
     def excess(self) -> float:
-        """By how much ``left`` exceeds ``right`` beyond the slack; negative where the inequality holds."""
-        return self.left - self.right - self.slack
+        """By how much ``left`` certainly exceeds ``right`` beyond the slack; negative where it may not."""
+        return self.left.low - (self.right.high + self.slack)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,3 +217,7 @@ class Inequality:
     def at(self, row: Row) -> tuple[Term, ...]:
         """Its terms at a row, without those whose numbers were not all computed."""
         return tuple(term for term in self.terms(row) if term.known)
+
+
+def _side(value: float, low: float, high: float) -> Side:
+    return Side(value, value if math.isnan(low) else low, value if math.isnan(high) else high)

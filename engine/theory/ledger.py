@@ -5,9 +5,8 @@ cursor; ``wnt-tui explain`` prints them. An entry stands beside its terms: both 
 them. To add an inequality, write both in ``ledger_layers`` (what each layer's Gram matrix satisfies) or in
 ``ledger_network``.
 
-Which are estimates: a Ritz value of K lies inside K's spectrum, and ‖ΔG‖₂, ‖ΔF‖₂ and ‖W‖₂ are found by products, so
-that they may be those of another singular value. Where such a number stands on the side on which that can break the
-inequality, failing says that the estimate missed; where it stands on the other side, the inequality is a theorem.
+Extremes of G and K stand in them as intervals, and norms that enter a proved bound as certain upper ends, so that
+numbers found by iteration break no theorem.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Inequalities between the numbers of each layer's Gram matrix: Eq. 13's bounds and Gershgorin's discs.
 
-Eigenvalues of G are widened by their resolution ρ.
+Eigenvalues of G are intervals, widened by their resolution ρ.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from engine.theory.inequality import Inequality, Row, Term
+from engine.theory.inequality import Inequality, Row, Term, exactly
 
 _BOUNDS = {
     "eq13_op": "λ_min(G_0) − ‖ΔG‖₂",
@@ -22,40 +22,34 @@ _BOUNDS = {
 def _compared(row: Row, bound: str, other: str) -> Iterator[Term]:
     """A bound is at most λ_min, or another bound. λ_min(G_0), which it starts from, has a ρ of its own."""
     for m in range(row.config.depth):
-        low, high = row.layer(bound, m), row.layer(other, m)
+        low, high = row.layer(bound, m), row.layer_side(other, m)
         slack = 4.0 * (row.layer("lambda_resolution", m) + row.spectral_rounding * abs(low))
         if bound == "eq13_weights":
             # The weights do not see ε, the rounding of F in Frobenius norm: (σ + ε)² − σ².
             jitter = row.rounding * math.sqrt(row.config.examples * max(row.layer("lambda_max", m), 0.0))
             slack += 2.0 * math.sqrt(max(low, 0.0)) * jitter + jitter * jitter
-        yield Term(m, low, high, slack, vacuous=(low if other == "lambda_min" else high) <= 0.0)
+        yield Term(m, exactly(low), high, slack, vacuous=(low if other == "lambda_min" else high.value) <= 0.0)
 
 
-def _underestimated(norm: str) -> str:
-    return f"{norm}, found by products, was underestimated, or " if norm else ""
-
-
-def _bound(name: str, why: str, norm: str = "") -> Inequality:
+def _bound(name: str, why: str) -> Inequality:
     widened = "the resolution ρ of both λ_min and the rounding of float64"
     if name == "eq13_weights":
         widened += ", and the rounding of the activations"
     return Inequality(
-        name=f"{name}_holds", group="Eq. 13", kind="estimate" if norm else "theorem", equation="Eq. 13",
+        name=f"{name}_holds", group="Eq. 13", kind="theorem", equation="Eq. 13",
         left=_BOUNDS[name], right="λ_min(G_t)", metrics=(name, "lambda_min"),
         meaning=f"{why} Says nothing at or below 0.",
-        violated=f"It holds for any two matrices: {_underestimated(norm)}the distance from initialisation or λ_min is "
-        "computed wrongly.",
+        violated="It holds for any two matrices: the distance from initialisation or λ_min is computed wrongly.",
         widened=widened, terms=lambda row: _compared(row, name, "lambda_min"),
     )  # fmt: skip
 
 
-def _ordered(name: str, lower: str, upper: str, why: str, norm: str = "") -> Inequality:
+def _ordered(name: str, lower: str, upper: str, why: str) -> Inequality:
     return Inequality(
-        name=name, group="order of bounds", kind="estimate" if norm else "theorem", equation="Eq. 13",
+        name=name, group="order of bounds", kind="theorem", equation="Eq. 13",
         left=_BOUNDS[lower], right=_BOUNDS[upper], metrics=(lower, upper),
         meaning=f"{why} The bounds from G and those from F = A/√width cross.",
-        violated=f"A norm that bounds another from above came out smaller: {_underestimated(norm)}one of the two is "
-        "computed wrongly.",
+        violated="A norm that bounds another from above came out smaller: one of the two is computed wrongly.",
         widened="the resolution ρ, the rounding of float64, and for the weights the rounding of the activations",
         terms=lambda row: _compared(row, lower, upper),
     )  # fmt: skip
@@ -65,26 +59,26 @@ def _gershgorin_lower(row: Row) -> Iterator[Term]:
     for m in range(row.config.depth):
         low = row.layer("gersh_lower", m)
         slack = row.layer("lambda_resolution", m) + row.spectral_rounding * abs(low)
-        yield Term(m, low, row.layer("lambda_min", m), slack, vacuous=low <= 0.0)
+        yield Term(m, exactly(low), row.layer_side("lambda_min", m), slack, vacuous=low <= 0.0)
 
 
 def _gershgorin_upper(row: Row) -> Iterator[Term]:
     for m in range(row.config.depth):
         high = row.layer("gersh_upper", m)
         slack = row.layer("lambda_resolution", m) + row.spectral_rounding * abs(high)
-        yield Term(m, row.layer("lambda_max", m), high, slack)
+        yield Term(m, row.layer_side("lambda_max", m), exactly(high), slack)
 
 
 _BY_CONSTRUCTION = "holds by construction since the smaller of both is taken for"
 
 LAYERS = (
-    _bound("eq13_op", "Weyl: λ_min moves by no more than ‖G_t − G_0‖₂.", "‖ΔG‖₂"),
-    _bound("eq13_features_op", "Weyl for singular values of F = A/√width.", "‖ΔF‖₂"),
+    _bound("eq13_op", "Weyl: λ_min moves by no more than ‖G_t − G_0‖₂."),
+    _bound("eq13_features_op", "Weyl for singular values of F = A/√width."),
     _bound("eq13_fro", "Weyl, with a norm that is never smaller."),
     _bound("eq13_features", "Weyl for singular values, with a norm that is never smaller."),
-    _bound("eq13_weights", "Weyl for singular values, with what the weights' distance allows F to move.", "‖W‖₂"),
+    _bound("eq13_weights", "Weyl for singular values, with what the weights' distance allows F to move."),
     _ordered("eq13_order_gram", "eq13_fro", "eq13_op", f"‖ΔG‖₂ ≤ ‖ΔG‖_F; {_BY_CONSTRUCTION} ‖ΔG‖₂."),
-    _ordered("eq13_order_weights", "eq13_weights", "eq13_features", "‖ΔF‖_F ≤ D/√width.", "‖W‖₂"),
+    _ordered("eq13_order_weights", "eq13_weights", "eq13_features", "‖ΔF‖_F ≤ D/√width."),
     _ordered(
         "eq13_order_features", "eq13_features", "eq13_features_op", f"‖ΔF‖₂ ≤ ‖ΔF‖_F; {_BY_CONSTRUCTION} ‖ΔF‖₂."
     ),

@@ -1,7 +1,7 @@
 """Inequalities between the numbers of the whole network: its tangent kernel K, smoothness, gradients, generalization.
 
-Ritz values of K are widened, on the side on which they may miss, by their residuals; on its other side a Ritz value is
-a bound and needs none. Whatever the training precision touches is widened by the rounding of a pass (``Row.rounding``).
+Extremes of K are intervals, which the rounding of forming it widens. Whatever else the training precision touches is
+widened by the rounding of a pass (``Row.rounding``).
 Those about smoothness hold for smooth activations only: their right sides are not defined where the gradient jumps.
 """
 
@@ -11,57 +11,44 @@ import math
 from collections.abc import Callable, Iterator
 
 from engine.theory import generalization, predictions
-from engine.theory.inequality import Inequality, Row, Term
+from engine.theory.inequality import Inequality, Row, Term, exactly
 from engine.theory.loss_constants import LOSSES
 
-_KERNEL_ROUNDING = 1e-12
-_PRODUCT_ROUNDING = 8.0
-"""Relative to λ_max(K), what products with K leave uncertain in a Rayleigh quotient: in float64, and in units of the
-training precision's eps, in which they may be made."""
+_FORMING = 1e-12
+_FORMING_UNITS = 8.0
+"""Relative to λ_max(K), what is uncertain between numbers from the same pass that are rounded otherwise, in float64 and
+in units of the training precision's eps."""
 
-_RITZ = (
-    "the residual of the Ritz value, which estimates the eigenvalue from the wrong side, and the rounding of products "
-    "with K"
-)
+_BOTH = "both intervals and the rounding of forming the kernels"
 _ROUNDING = "16·L·eps of the training precision, relative"
-_UNDERESTIMATED = "‖W‖₂, found by products, was underestimated, or "
 
 
-def _product_rounding(row: Row) -> float:
-    return max(_KERNEL_ROUNDING, _PRODUCT_ROUNDING * row.epsilon) * abs(row.value("ntk_lambda_max"))
+def _forming(row: Row) -> float:
+    return max(_FORMING, _FORMING_UNITS * row.epsilon) * abs(row.value("ntk_lambda_max"))
 
 
 def _chain_gram(row: Row) -> Iterator[Term]:
     """K lies above its output layer's part, width·G^{L−1} ⊗ I_k, whatever the loss."""
     last, n = row.config.depth - 1, row.config.examples
-    # A Ritz value is at least the λ_min it stands for: K's residual is not needed here.
-    gram = row.config.width * row.layer("lambda_min", last) / n
-    uncertified = row.layer("lambda_min", last) - row.layer("lambda_min_low", last)
-    smallest = row.layer("lambda_resolution", last) + (uncertified if uncertified > 0.0 else 0.0)
-    slack = row.config.width * smallest / n + _product_rounding(row) / n
-    yield Term(None, gram, row.value("ntk_lambda_min") / n, slack, vacuous=gram <= 0.0)
+    gram = row.layer_side("lambda_min", last).times(row.config.width / n)
+    slack = (row.config.width * row.layer("lambda_resolution", last) + _forming(row)) / n
+    yield Term(None, gram, row.side("ntk_lambda_min").times(1.0 / n), slack, vacuous=gram.value <= 0.0)
 
 
-def _interlacing_low(row: Row) -> Iterator[Term]:
-    slack = row.value("ntk_residual") + _product_rounding(row)
-    yield Term(None, row.value("ntk_lambda_min"), row.value("pntk_lambda_min"), slack)
+def _at_most_in_the_kernel(left: str, right: str) -> Callable[[Row], Iterator[Term]]:
+    """One extreme of K or of its compression is at most another."""
+
+    def terms(row: Row) -> Iterator[Term]:
+        yield Term(None, row.side(left), row.side(right), _forming(row))
+
+    return terms
 
 
-def _interlacing_middle(row: Row) -> Iterator[Term]:
-    low, high = row.value("pntk_lambda_min"), row.value("pntk_lambda_max")
-    yield Term(None, low, high, row.spectral_rounding * abs(high))
-
-
-def _interlacing_high(row: Row) -> Iterator[Term]:
-    slack = row.value("ntk_lambda_max_residual") + _product_rounding(row)
-    yield Term(None, row.value("pntk_lambda_max"), row.value("ntk_lambda_max"), slack)
-
-
-def _pl_slack(row: Row, residual: str) -> float:
+def _pl_slack(row: Row) -> float:
     """The gradient of the mean is rounded relative to the examples', which cancel in it."""
     mean, longest = row.value("grad_norm"), row.value("sample_grad_norm_max")
     pl = row.rounding * row.value("pl") * (1.0 + longest / mean) if mean > 0.0 else math.nan
-    return (row.value(residual) + _product_rounding(row)) / row.config.examples + pl
+    return _forming(row) / row.config.examples + pl
 
 
 def _is_chain(row: Row) -> bool:
@@ -71,14 +58,12 @@ def _is_chain(row: Row) -> bool:
 def _chain_low(row: Row) -> Iterator[Term]:
     """μ is at least λ_min(K)/n (Lemma 3; its Eq. 10 lacks a factor 2: ½‖∇h‖² ≥ λ_* μ(h − h_*))."""
     if _is_chain(row):
-        lowest = row.value("ntk_lambda_min") / row.config.examples
-        yield Term(None, lowest, row.value("pl"), _pl_slack(row, "ntk_residual"))
+        yield Term(None, row.side("ntk_lambda_min").times(1.0 / row.config.examples), row.side("pl"), _pl_slack(row))
 
 
 def _chain_high(row: Row) -> Iterator[Term]:
     if _is_chain(row):
-        highest = row.value("ntk_lambda_max") / row.config.examples
-        yield Term(None, row.value("pl"), highest, _pl_slack(row, "ntk_lambda_max_residual"))
+        yield Term(None, row.side("pl"), row.side("ntk_lambda_max").times(1.0 / row.config.examples), _pl_slack(row))
 
 
 _KERNEL = (
@@ -87,43 +72,44 @@ _KERNEL = (
         left="width·λ_min(G^{L−1})/n", right="λ_min(K)/n", metrics=("lambda_min", "ntk_lambda_min"),
         meaning="K is the sum of its layers' parts, all positive semidefinite; the last one is A_{L−1}A_{L−1}ᵀ ⊗ I_k.",
         violated="A sum of positive semidefinite matrices lies above each of them: K or G is computed wrongly.",
-        widened="the resolution ρ, the certificate of λ_min(G) and the rounding of products with K",
+        widened="both intervals, the resolution ρ of λ_min(G) and the rounding of forming K",
         terms=_chain_gram,
     ),
     Inequality(
-        name="chain_low", group="K against μ", kind="estimate", equation="Lemma 3, Eq. 9, 10",
+        name="chain_low", group="K against μ", kind="theorem", equation="Lemma 3, Eq. 9, 10",
         left="λ_min(K)/n", right="μ", metrics=("ntk_lambda_min", "pl"),
         meaning="For mse_logits with f* = 0, μ = rᵀKr/(n‖r‖²) is a Rayleigh quotient of K/n. Eq. 10 lacks a factor 2.",
-        violated="A Rayleigh quotient lies above λ_min: μ is wrong, or the estimate of λ_min(K) missed its eigenvalue.",
-        widened=f"{_RITZ} and of the gradient", terms=_chain_low,
+        violated="A Rayleigh quotient lies above λ_min: μ or K is computed wrongly.",
+        widened="the interval of λ_min(K), the rounding of forming K and that of the gradient", terms=_chain_low,
     ),
     Inequality(
-        name="chain_high", group="K against μ", kind="estimate", equation="Lemma 3",
+        name="chain_high", group="K against μ", kind="theorem", equation="Lemma 3",
         left="μ", right="λ_max(K)/n", metrics=("pl", "ntk_lambda_max"),
         meaning="For mse_logits with f* = 0, μ = rᵀKr/(n‖r‖²) is a Rayleigh quotient of K/n.",
-        violated="A Rayleigh quotient lies below λ_max: μ is wrong, or the estimate of λ_max(K) missed its eigenvalue.",
-        widened=f"{_RITZ} and of the gradient", terms=_chain_high,
+        violated="A Rayleigh quotient lies below λ_max: μ or K is computed wrongly.",
+        widened="the interval of λ_max(K), the rounding of forming K and that of the gradient", terms=_chain_high,
     ),
     Inequality(
-        name="interlacing_low", group="K against pNTK", kind="estimate", equation="Cauchy",
+        name="interlacing_low", group="K against pNTK", kind="theorem", equation="Cauchy",
         left="λ_min(K)", right="λ_min(pNTK)", metrics=("ntk_lambda_min", "pntk_lambda_min"),
         meaning="The pNTK is a compression of K by an isometry: its spectrum lies within that of K.",
-        violated="Interlacing holds for every compression: the pNTK is wrong, or λ_min(K) missed its eigenvalue.",
-        widened=_RITZ, terms=_interlacing_low,
+        violated="Interlacing holds for every compression: K or the pNTK is computed wrongly.",
+        widened=_BOTH, terms=_at_most_in_the_kernel("ntk_lambda_min", "pntk_lambda_min"),
     ),
     Inequality(
         name="interlacing_middle", group="K against pNTK", kind="theorem", equation="",
         left="λ_min(pNTK)", right="λ_max(pNTK)", metrics=("pntk_lambda_min", "pntk_lambda_max"),
         meaning="The smallest eigenvalue is not above the largest.",
         violated="The spectrum of the pNTK is computed wrongly.",
-        widened="the rounding of float64", terms=_interlacing_middle,
+        widened=_BOTH,
+        terms=_at_most_in_the_kernel("pntk_lambda_min", "pntk_lambda_max"),
     ),
     Inequality(
-        name="interlacing_high", group="K against pNTK", kind="estimate", equation="Cauchy",
+        name="interlacing_high", group="K against pNTK", kind="theorem", equation="Cauchy",
         left="λ_max(pNTK)", right="λ_max(K)", metrics=("pntk_lambda_max", "ntk_lambda_max"),
         meaning="The pNTK is a compression of K by an isometry: its spectrum lies within that of K.",
-        violated="Interlacing holds for every compression: the pNTK is wrong, or λ_max(K) missed its eigenvalue.",
-        widened=_RITZ, terms=_interlacing_high,
+        violated="Interlacing holds for every compression: K or the pNTK is computed wrongly.",
+        widened=_BOTH, terms=_at_most_in_the_kernel("pntk_lambda_max", "ntk_lambda_max"),
     ),
 )  # fmt: skip
 
@@ -138,48 +124,48 @@ def _descent(row: Row) -> Iterator[Term]:
     # the difference of two far larger numbers.
     moved = sample * row.weight_norm + eta * g * (sample + (2.0 + eta * L) * g)
     slack = row.rounding * (f + row.value("loss") + moved)
-    yield Term(None, row.value("loss"), promised, slack, vacuous=eta * L >= 2.0)
+    yield Term(None, row.side("loss"), exactly(promised), slack, vacuous=eta * L >= 2.0)
 
 
 def _secant(row: Row) -> Iterator[Term]:
     L, distance = row.value("smoothness_segment"), row.previous("lr") * row.previous("grad_norm")
     moved = row.value("sample_grad_norm_max") + row.previous("sample_grad_norm_max") + L * row.weight_norm
     slack = row.rounding * moved / distance if distance > 0.0 else math.nan
-    yield Term(None, row.value("smoothness_secant"), L, slack)
+    yield Term(None, row.side("smoothness_secant"), exactly(L), slack)
 
 
 def _hessian(row: Row) -> Iterator[Term]:
-    # A Ritz value is at most the λ_max it stands for: its residual is not needed here.
-    bound = row.value("smoothness_bound")
-    yield Term(None, row.value("smoothness_hessian"), bound, row.rounding * abs(bound))
+    # Of λ_max only the Ritz value is known, which is at most λ_max: it is what is compared.
+    bound = row.side("smoothness_bound")
+    yield Term(None, exactly(row.side("smoothness_hessian").low), bound, row.rounding * abs(bound.value))
 
 
 _SMOOTHNESS = (
     Inequality(
-        name="descent", group="descent", kind="estimate", equation="Lemma 1",
+        name="descent", group="descent", kind="theorem", equation="Lemma 1",
         left="f_k", right="f − η(1 − ηL_seg/2)‖g‖²", metrics=("loss", "smoothness_segment"),
         meaning="The descent lemma with an L that is proved over the whole step; f, g and η of the row before. It "
         "promises a decrease for η < 2/L_seg and only limits the rise otherwise, which counts as saying "
         "nothing. Smooth φ only.",
-        violated=f"L_seg bounds the curvature all along the step: {_UNDERESTIMATED}the loss, its gradient or L_seg is "
+        violated="L_seg bounds the curvature all along the step: the loss, its gradient or L_seg is "
         "computed wrongly.",
         widened="the rounding of both losses, of both gradients and of what is promised", terms=_descent,
     ),
     Inequality(
-        name="secant_segment", group="secant", kind="estimate", equation="Eq. 15",
+        name="secant_segment", group="secant", kind="theorem", equation="Eq. 15",
         left="‖Δg‖/‖Δθ‖", right="L_seg", metrics=("smoothness_secant", "smoothness_segment"),
         meaning="The gradient changes along the step by no more than its Lipschitz constant there allows. Smooth φ.",
-        violated=f"L_seg bounds the curvature all along the step: {_UNDERESTIMATED}the gradients or L_seg are "
+        violated="L_seg bounds the curvature all along the step: the gradients or L_seg are "
         "computed wrongly.",
         widened="the rounding of both gradients and of the parameters, over the length of the step",
         terms=_secant,
     ),
     Inequality(
-        name="hessian_bound", group="Hessian", kind="estimate", equation="Lemmas 4, 9",
-        left="λ_max(∇²f)", right="L_bound", metrics=("smoothness_hessian", "smoothness_bound"),
-        meaning="The recursion over layers bounds the Hessian at θ. Smooth φ only.",
-        violated=f"The bound is proved: {_UNDERESTIMATED}Hessian products or the recursion are computed wrongly.",
-        widened=f"{_ROUNDING}; a Ritz value is at most λ_max", terms=_hessian,
+        name="hessian_bound", group="Hessian", kind="theorem", equation="Lemmas 4, 9",
+        left="θ(∇²f)", right="L_bound", metrics=("smoothness_hessian", "smoothness_bound"),
+        meaning="The recursion over layers bounds the Hessian at θ, and with it every Ritz value. Smooth φ only.",
+        violated="The bound is proved: Hessian products or the recursion are computed wrongly.",
+        widened=_ROUNDING, terms=_hessian,
     ),
 )  # fmt: skip
 
@@ -189,7 +175,7 @@ def _at_most(left: str, right: str) -> Callable[[Row], Iterator[Term]]:
 
     def terms(row: Row) -> Iterator[Term]:
         low, high = row.value(left), row.value(right)
-        yield Term(None, low, high, row.rounding * (abs(low) + abs(high)))
+        yield Term(None, exactly(low), exactly(high), row.rounding * (abs(low) + abs(high)))
 
     return terms
 
@@ -203,10 +189,10 @@ _GRADIENTS = (
         widened=_ROUNDING, terms=_at_most("grad_norm", "sample_grad_norm_max"),
     ),
     Inequality(
-        name="gradient_bound", group="gradients", kind="estimate", equation="Lemmas 4, 9",
+        name="gradient_bound", group="gradients", kind="theorem", equation="Lemmas 4, 9",
         left="max_i‖∇ℓ_i‖", right="G_bound", metrics=("sample_grad_norm_max", "lipschitz_bound"),
         meaning="The recursion over layers bounds every per-example gradient at θ.",
-        violated=f"The bound is proved: {_UNDERESTIMATED}the per-example norms or the recursion are computed wrongly.",
+        violated="The bound is proved: the per-example norms or the recursion are computed wrongly.",
         widened=_ROUNDING, terms=_at_most("sample_grad_norm_max", "lipschitz_bound"),
     ),
     Inequality(
@@ -222,13 +208,14 @@ _GRADIENTS = (
 def _risk_floor(row: Row) -> Iterator[Term]:
     least = generalization.risk_floor(row.value("loss") - row.config.f_star, row.value("loss_bound"), row.config.delta)
     floor = row.value("generalization_floor")
-    yield Term(None, least, floor, row.rounding * abs(floor))
+    yield Term(None, exactly(least), exactly(floor), row.rounding * abs(floor))
 
 
 def _gap(row: Row) -> Iterator[Term]:
     bound = row.value("generalization_bound")
     vacuous = bound >= row.value("loss_bound")
-    yield Term(None, row.value("generalization_gap"), bound, row.rounding * abs(bound), vacuous=vacuous)
+    slack = row.rounding * abs(bound)
+    yield Term(None, row.side("generalization_gap"), exactly(bound), slack, vacuous=vacuous)
 
 
 _CONSEQUENCES = (

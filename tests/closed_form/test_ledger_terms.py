@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine import RunConfig
-from engine.theory.inequality import Row, Term
+from engine.theory.inequality import Row, Side, Term, exactly
 from engine.theory.ledger import LEDGER
 
 EPS = 2.0**-52
@@ -27,14 +27,20 @@ def check(name, of, *expected):
     assert len(found) == len(expected)
     for term, (layer, left, right, slack, vacuous) in zip(found, expected, strict=True):
         assert (term.layer, term.vacuous) == (layer, vacuous)
-        assert (term.left, term.right) == pytest.approx((left, right), rel=1e-14, abs=0)
+        sides = (term.left.value, term.left.low, term.left.high, term.right.value, term.right.low, term.right.high)
+        ends = [side if isinstance(side, tuple) else (side, side, side) for side in (left, right)]
+        assert sides == pytest.approx(ends[0] + ends[1], rel=1e-14, abs=0)
         assert term.slack == pytest.approx(slack, rel=1e-12, abs=0)
 
 
 def test_a_term_holds_within_its_slack_and_exceeds_by_what_is_beyond():
-    assert Term(None, 4.0, 3.0, 1.0).holds
-    assert not Term(None, 5.0, 3.0, 1.0).holds
-    assert Term(None, 5.0, 3.0, 1.0).excess == 1.0
+    assert Term(None, exactly(4.0), exactly(3.0), 1.0).truth == "holds"
+    assert Term(None, exactly(5.0), exactly(3.0), 1.0).truth == "violated"
+    assert Term(None, exactly(5.0), exactly(3.0), 1.0).excess == 1.0
+    wide = Side(5.0, 4.5, 6.0)
+    assert Term(None, wide, exactly(3.0), 1.0).excess == 0.5
+    assert Term(None, exactly(4.75), wide, 0.0).truth == "undecided"
+    assert Term(None, exactly(4.75), wide, 0.25).truth == "holds"
 
 
 def test_a_pass_is_uncertain_by_sixteen_roundings_a_layer_and_a_spectrum_by_one_an_example():
@@ -101,60 +107,45 @@ def test_the_order_of_the_weights_rung_is_widened_by_the_rounding_of_the_feature
 
 
 KERNEL = {
-    "ntk_lambda_min": 40.0,
-    "ntk_residual": 3e-10,
-    "ntk_lambda_max": 200.0,
-    "ntk_lambda_max_residual": 5e-10,
-    "pntk_lambda_min": 60.0,
-    "pntk_lambda_max": 100.0,
-}
-PRODUCTS = 2e-10  # 10⁻¹²·λ_max(K), what products with K leave uncertain
+    "ntk_lambda_min": 40.0, "ntk_lambda_min_low": 39.0, "ntk_lambda_min_high": 41.0, "ntk_lambda_max": 200.0,
+    "ntk_lambda_max_low": 199.0, "ntk_lambda_max_high": 201.0, "pntk_lambda_min": 60.0, "pntk_lambda_max": 100.0,
+}  # fmt: skip
 
 
-def test_interlacing_is_widened_by_the_residual_of_the_kernel_and_the_rounding_of_its_products():
-    of = row(KERNEL)
-    check("interlacing_low", of, (None, 40.0, 60.0, 3e-10 + PRODUCTS, False))
-    check("interlacing_middle", of, (None, 60.0, 100.0, 100 * SPECTRUM, False))
-    check("interlacing_high", of, (None, 100.0, 200.0, 5e-10 + PRODUCTS, False))
+FORMING = 2e-10  # 10⁻¹²·λ_max(K)
 
 
-def test_products_with_the_kernel_in_float32_leave_eight_of_its_roundings_uncertain():
-    of = row(KERNEL, {"lambda_min": [9.0, 0.5], "lambda_resolution": [9e-10, 1e-10]}, dtype="float32")
-    products = 8 * 2.0**-23 * 200
-    check("interlacing_low", of, (None, 40.0, 60.0, 3e-10 + products, False))
-    check("interlacing_high", of, (None, 100.0, 200.0, 5e-10 + products, False))
-    check("chain_gram", of, (None, 3 / 20, 40 / 20, 6e-10 / 20 + products / 20, False))
+@pytest.mark.parametrize(("dtype", "slack"), [("float64", FORMING), ("float32", 8 * 2.0**-23 * 200)])
+def test_interlacing_compares_intervals_up_to_the_rounding_of_forming_kernels(dtype, slack):
+    of = row(KERNEL, dtype=dtype)
+    check("interlacing_low", of, (None, (40.0, 39.0, 41.0), 60.0, slack, False))
+    check("interlacing_middle", of, (None, 60.0, 100.0, slack, False))
+    check("interlacing_high", of, (None, 100.0, (200.0, 199.0, 201.0), slack, False))
 
 
 def test_the_kernel_is_compared_with_the_last_gram_matrix_per_example():
-    of = row(KERNEL, {"lambda_min": [9.0, 0.5], "lambda_resolution": [9e-10, 1e-10]})
-    check("chain_gram", of, (None, 3 / 20, 40 / 20, 6e-10 / 20 + PRODUCTS / 20, False))
-    # Of the last λ_min only its certificate is sure not to exceed it.
-    certified = {
-        "lambda_min": [9.0, 0.5],
+    gram = {
+        "lambda_min": [9.0, 0.5], "lambda_min_low": [9.0, 0.4], "lambda_min_high": [9.0, 0.6],
         "lambda_resolution": [9e-10, 1e-10],
-        "lambda_min_low": [9.0, 0.5 - 2.0**-28],
-    }
-    check(
-        "chain_gram",
-        row(KERNEL, certified),
-        (None, 3 / 20, 40 / 20, (6e-10 + 6 * 2.0**-28) / 20 + PRODUCTS / 20, False),
-    )
+    }  # fmt: skip
+    of = row(KERNEL, gram)
+    check("chain_gram", of, (None, (0.15, 0.12, 0.18), (2.0, 1.95, 2.05), (6e-10 + FORMING) / 20, False))
     nothing = row(KERNEL, {"lambda_min": [9.0, 0.0], "lambda_resolution": [9e-10, 1e-10]})
     assert LEDGER["chain_gram"].at(nothing)[0].vacuous
 
 
-def test_mu_lies_between_the_kernels_extremes_up_to_residuals_and_what_cancels_in_the_gradient():
+def test_mu_lies_between_the_kernels_extremes_up_to_what_cancels_in_the_gradient():
     # Per-example gradients three times as long as their mean: μ is as uncertain as 1 + 3 of its own roundings.
-    rounding = PASS * 5e6 * 4
-    known = KERNEL | {"pl": 5e6, "grad_norm": 0.5, "sample_grad_norm_max": 1.5}
-    of = row(known, loss="mse_logits")
-    check("chain_low", of, (None, 2.0, 5e6, (3e-10 + PRODUCTS) / 20 + rounding, False))
-    check("chain_high", of, (None, 5e6, 10.0, (5e-10 + PRODUCTS) / 20 + rounding, False))
-    small = row(known | {"pl": 1e-4}, loss="mse_logits")
-    check("chain_low", small, (None, 2.0, 1e-4, (3e-10 + PRODUCTS) / 20 + PASS * 4e-4, False))
-    check("chain_high", small, (None, 1e-4, 10.0, (5e-10 + PRODUCTS) / 20 + PASS * 4e-4, False))
-    assert LEDGER["chain_low"].at(row(known | {"grad_norm": 0.0}, loss="mse_logits")) == ()
+    known = KERNEL | {"grad_norm": 0.5, "sample_grad_norm_max": 1.5}
+    for mu, low, high in (
+        (5e6, "holds", "violated"), (1e-4, "violated", "holds"), (2.0, "undecided", "holds"),
+        (10.0, "holds", "undecided"),
+    ):  # fmt: skip
+        of, slack = row(known | {"pl": mu}, loss="mse_logits"), FORMING / 20 + PASS * 4 * mu
+        check("chain_low", of, (None, (2.0, 1.95, 2.05), mu, slack, False))
+        check("chain_high", of, (None, mu, (10.0, 9.95, 10.05), slack, False))
+        assert (LEDGER["chain_low"].at(of)[0].truth, LEDGER["chain_high"].at(of)[0].truth) == (low, high)
+    assert LEDGER["chain_low"].at(row(known | {"pl": 2.0, "grad_norm": 0.0}, loss="mse_logits")) == ()
     for options in ({"loss": "mse"}, {"loss": "mse_logits", "f_star": 0.1}):
         assert LEDGER["chain_low"].at(row(known, **options)) == LEDGER["chain_high"].at(row(known, **options)) == ()
 
@@ -178,9 +169,9 @@ def test_the_secant_is_widened_by_the_rounding_of_gradients_and_weights_over_the
     assert LEDGER["secant_segment"].at(step(2.0, lr=0.0)) == ()
 
 
-def test_the_hessian_whose_ritz_value_is_never_above_it_is_widened_by_the_rounding_of_its_bound_alone():
-    of = row({"smoothness_hessian": 3.0, "smoothness_hessian_residual": 5 * EPS, "smoothness_bound": 7.0})
-    check("hessian_bound", of, (None, 3.0, 7.0, 7 * PASS, False))
+def test_of_the_hessian_the_ritz_value_less_its_rounding_is_compared_with_the_bound():
+    of = row({"smoothness_hessian": 3.0, "smoothness_hessian_low": 2.9, "smoothness_bound": 7.0})
+    check("hessian_bound", of, (None, 2.9, 7.0, 7 * PASS, False))
 
 
 @pytest.mark.parametrize(

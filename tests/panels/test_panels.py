@@ -196,15 +196,25 @@ def test_a_violated_inequality_is_marked_and_comes_first():
     assert ">" in first
 
 
-def test_an_estimate_that_missed_is_marked_and_called_neither_violated_nor_a_failing_assumption():
+def test_what_intervals_leave_open_is_shown_and_counted_as_undecided():
     snapshot = realistic()
-    columns = dict(snapshot.columns) | {"lipschitz_bound": np.full(snapshot.rows, 1e-9)}
-    view = view_of(replace(snapshot, columns=columns))
-    first = text_of(panel(9), view).split("\n")[0]
-    assert first.startswith("≈ gradients")
-    assert "estimate missed" in first
+    wide = {"ntk_lambda_min_low": np.full(snapshot.rows, 600.0), "ntk_lambda_min_high": np.full(snapshot.rows, 900.0)}
+    view = view_of(replace(snapshot, columns=dict(snapshot.columns) | wide), width=100, height=40)
+    assert "? K against pNTK  [600, 900] ≤? 800: λ_min(K) ≤ λ_min(pNTK)" in text_of(panel(9), view)
+    assert "1 undecided" in panel(9).subtitle(view)
     assert "violated" not in panel(9).subtitle(view)
-    assert "1 estimate missed" in panel(9).subtitle(view)
+
+
+def test_layers_that_are_open_are_counted_beside_the_one_that_is_shown():
+    snapshot = realistic()
+    layers = snapshot.layers
+    ends = {"lambda_min_low": layers.columns["lambda_min"].copy(), "lambda_min_high": layers.columns["lambda_min"]}
+    ends["lambda_min_low"][:, 2:4] = -1e3
+    changed = replace(snapshot, layers=type(layers)(layers.step, dict(layers.columns) | ends, layers.layers))
+    text = text_of(panel(9), view_of(changed, layer=6, width=120, height=40))
+    assert "2 other layers undecided" in next(line for line in text.split("\n") if "Gershgorin" in line)
+    text = text_of(panel(9), view_of(changed, layer=2, width=120, height=40))
+    assert "1 other layer undecided" in next(line for line in text.split("\n") if line.startswith("? Gershgorin"))
 
 
 def test_numbers_of_a_line_that_differ_are_written_so_that_they_differ():

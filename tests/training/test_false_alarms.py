@@ -14,7 +14,6 @@ from engine import RunConfig, Trainer
 from engine.measure.violations import Violations
 from engine.record import Event, StepRecord
 from engine.theory.inequality import Row
-from engine.theory.ledger import LEDGER
 from tests.closed_form.functions import NAMES
 
 SIDE = 12
@@ -132,29 +131,10 @@ def test_a_wrong_number_of_a_layer_breaks_a_theorem_and_is_reported(wrong: str, 
     column = np.array(row.layers[wrong])
     # Beyond what is compared with it: never a matter of a few roundings.
     column[1] = true + (1.0 if larger else -1.0) * 2.0 * float(row.layers["gersh_upper"][1])
-    events = Violations().check(2, Row(row.config, row.values, dict(row.layers) | {wrong: column}, row.before))
+    changed = dict.fromkeys((wrong, f"{wrong}_low", f"{wrong}_high"), column)
+    events = Violations().check(2, Row(row.config, row.values, dict(row.layers) | changed, row.before))
     assert any(event.kind == "violation" and event.data["kind"] == "theorem" for event in events)
     assert any("a theorem, so this is a bug" in event.message for event in events)
-
-
-@pytest.mark.parametrize(
-    ("name", "metric", "factor"),
-    [
-        ("interlacing_low", "ntk_lambda_min", 1e3),
-        ("interlacing_high", "ntk_lambda_max", 1e-2),
-        ("gradient_bound", "lipschitz_bound", 1e-3),
-    ],
-)
-def test_an_estimate_on_the_wrong_side_is_said_to_have_missed_and_breaks_no_theorem(
-    name: str, metric: str, factor: float, images: str
-) -> None:
-    *_, (_, row) = rows(images)
-    values = dict(row.values) | {metric: row.value(metric) * factor}
-    events = {event.data["inequality"]: event for event in Violations().check(2, Row(row.config, values, row.layers))}
-    assert events[name].kind == "notice"
-    assert LEDGER[name].kind == "estimate"
-    assert "so it missed" in events[name].message
-    assert all("bug" not in event.message for event in events.values())
 
 
 def test_both_sides_of_what_failed_are_written_so_that_they_differ(images: str) -> None:

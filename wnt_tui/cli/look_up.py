@@ -32,7 +32,6 @@ def listing() -> str:
     ]
     for kind, title in (
         ("theorem", "Inequalities that must hold"),
-        ("estimate", "Inequalities that hold unless an estimate missed"),
         ("assumption", "Inequalities that may fail"),
     ):
         sections.append((title, [(e.name, e.formula, "") for e in LEDGER.values() if e.kind == kind]))

@@ -6,28 +6,30 @@ the engine's ``violation`` events are the record.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Literal, NamedTuple
 
-from engine.catalogue.numerals import distinct
-from engine.theory.inequality import Inequality, InequalityKind, Row, Term
+from engine.catalogue.certainty import with_ends
+from engine.catalogue.numerals import distinct, short
+from engine.theory.inequality import Inequality, InequalityKind, Row, Side, Term
 from engine.theory.ledger import LEDGER
 from wnt_tui.panels.moment import moment
 from wnt_tui.panels.reduction import derived
 from wnt_tui.session.snapshot import PanelView
 
-Verdict = Literal["violated", "exceeded", "missed", "holds", "vacuous"]
-"""What fails is ``violated`` if it is a theorem, ``exceeded`` if an assumption, ``missed`` if an estimate."""
+Verdict = Literal["violated", "exceeded", "undecided", "holds", "vacuous"]
+"""What fails is ``violated`` if it is a theorem, ``exceeded`` if an assumption."""
 
-FAILING: frozenset[Verdict] = frozenset({"violated", "exceeded", "missed"})
+FAILING: frozenset[Verdict] = frozenset({"violated", "exceeded"})
 
-_FAILS: dict[InequalityKind, Verdict] = {"theorem": "violated", "assumption": "exceeded", "estimate": "missed"}
-_RANK: dict[Verdict, int] = {"violated": 0, "exceeded": 1, "missed": 2, "holds": 3, "vacuous": 3}
+_FAILS: dict[InequalityKind, Verdict] = {"theorem": "violated", "assumption": "exceeded"}
+_RANK: dict[Verdict, int] = {"violated": 0, "exceeded": 1, "undecided": 2, "holds": 3, "vacuous": 3}
 _COUNTED: dict[Verdict, tuple[str, str]] = {
     "violated": ("violated", "violated"),
     "exceeded": ("assumption fails", "assumptions fail"),
-    "missed": ("estimate missed", "estimates missed"),
+    "undecided": ("undecided", "undecided"),
     "holds": ("holds", "hold"),
     "vacuous": ("vacuous", "vacuous"),
 }
@@ -43,11 +45,12 @@ class Check(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """An inequality with the numbers to show: the selected layer's, or the worst that fails."""
+    """An inequality with the numbers to show, the selected layer's or the worst that fails; the undecided layers."""
 
     entry: Inequality
     term: Term
     verdict: Verdict
+    undecided: frozenset[int | None] = frozenset()
 
 
 def checks(view: PanelView) -> list[Check]:
@@ -70,7 +73,9 @@ def counted(found: Sequence[Check]) -> list[str]:
 
 def _checks(view: PanelView) -> list[Check]:
     snapshot, step = view.snapshot, checked_step(view)
-    row = Row(snapshot.config, snapshot.values_at(step), moment(view).values, snapshot.values_at(step - 1))
+    examples = snapshot.config.examples
+    values, layers = with_ends(snapshot.values_at(step), examples), with_ends(moment(view).values, examples)
+    row = Row(snapshot.config, values, layers, snapshot.values_at(step - 1))
     found = [_pick(entry, entry.at(row), view.layer) for entry in LEDGER.values()]
     known = [each for each in found if each is not None]
     lines = [_line(name, list(group)) for name, group in groupby(known, key=lambda each: each.entry.group)]
@@ -78,33 +83,56 @@ def _checks(view: PanelView) -> list[Check]:
 
 
 def _pick(entry: Inequality, terms: tuple[Term, ...], layer: int) -> _Found | None:
-    failing = [term for term in terms if not term.holds]
+    failing = [term for term in terms if term.truth == "violated"]
     if failing:
         return _Found(entry, max(failing, key=lambda term: term.excess), _FAILS[entry.kind])
     shown = next((term for term in terms if term.layer is None or term.layer == layer), None)
-    return None if shown is None else _Found(entry, shown, "vacuous" if shown.vacuous else "holds")
+    if shown is None:
+        return None
+    undecided = frozenset(term.layer for term in terms if term.truth == "undecided")
+    return _Found(entry, shown, _verdict(shown), undecided)
+
+
+def _verdict(term: Term) -> Verdict:
+    if term.truth == "undecided":
+        return "undecided"
+    return "vacuous" if term.vacuous else "holds"
 
 
 def _line(name: str, group: list[_Found]) -> Check:
     worst = min(group, key=lambda found: _RANK[found.verdict])
-    if not worst.term.holds:
-        entry, term = worst.entry, worst.term
+    entry, term = worst.entry, worst.term
+    if worst.verdict in FAILING:
         where = "" if term.layer is None else f"layer {term.layer}: "
-        left, right = distinct(term.left, term.right, digits=_DIGITS)
-        missed = "estimate missed: " if worst.verdict == "missed" else ""
-        return Check(name, f"{missed}{where}{left} > {right}: {entry.formula}", worst.verdict)
+        left, right = distinct(term.left.low, term.right.high, digits=_DIGITS)
+        return Check(name, f"{where}{left} > {right}: {entry.formula}", worst.verdict)
+    others = len(frozenset().union(*(found.undecided for found in group)) - {term.layer})
+    elsewhere = f" · {others} other layer{'s' * (others > 1)} undecided" if others else ""
+    if worst.verdict == "undecided":
+        text = f"{_interval(term.left)} ≤? {_interval(term.right)}: {entry.formula}"
+        return Check(name, text + elsewhere, "undecided")
     if all(found.verdict == "vacuous" for found in group):
-        best = max(group, key=lambda found: found.term.left)
-        return Check(name, f"vacuous ({_chain([best])})", "vacuous")
+        best = max(group, key=lambda found: found.term.left.value)
+        return Check(name, f"vacuous ({_chain([best])}){elsewhere}", "vacuous")
     text = _chained([found for found in _strongest(group) if found.verdict != "vacuous"])
     assumed = any(found.entry.kind == "assumption" for found in group)
-    return Check(name, text + " (assumption)" * assumed, "holds")
+    return Check(name, text + " (assumption)" * assumed + elsewhere, "holds")
+
+
+def _interval(side: Side) -> str:
+    """A side that decides nothing: its number where it is known well, else the ends that are known."""
+    if side.high - side.low <= 1e-3 * abs(side.value):
+        return short(side.value, _DIGITS)
+    if math.isinf(side.high):
+        return f"≥ {short(side.low, _DIGITS)}"
+    low, high = distinct(side.low, side.high, digits=_DIGITS)
+    return f"[{low}, {high}]"
 
 
 def _strongest(group: list[_Found]) -> list[_Found]:
     """Of inequalities with one right side the one with the greatest left side."""
     best: dict[str, _Found] = {}
-    for found in sorted(group, key=lambda found: -found.term.left):
+    for found in sorted(group, key=lambda found: -found.term.left.value):
         best.setdefault(found.entry.right, found)
     return [found for found in group if best[found.entry.right] is found]
 
@@ -122,6 +150,7 @@ def _chained(group: list[_Found]) -> str:
 
 def _chain(chain: list[_Found]) -> str:
     """Both sides of each in as many digits as tell them apart; ``≈`` where they are equal within the slack."""
-    alike = [abs(found.term.left - found.term.right) <= found.term.slack for found in chain]
-    first, *rest = distinct(chain[0].term.left, *(found.term.right for found in chain), digits=_DIGITS, alike=alike)
+    alike = [abs(found.term.left.value - found.term.right.value) <= found.term.slack for found in chain]
+    values = chain[0].term.left.value, *(found.term.right.value for found in chain)
+    first, *rest = distinct(*values, digits=_DIGITS, alike=alike)
     return first + "".join(f" {'≈' if same else '≤'} {text}" for same, text in zip(alike, rest, strict=True))

@@ -25,7 +25,7 @@ _MARKS: dict[Verdict, tuple[str, str, str]] = {
     "holds": ("✓", "+", "good"),
     "vacuous": ("○", "o", "warn"),
     "exceeded": ("!", "!", "warn"),
-    "missed": ("≈", "~", "warn"),
+    "undecided": ("?", "?", "warn"),
     "violated": ("✗", "X", "bad"),
 }
 _EVENT_ROLES = {
@@ -49,9 +49,9 @@ class LedgerPanel(Panel):
     about = (
         "Every inequality of the ledger whose terms exist at the cursor, a line a group, with its numbers: ✓ holds, "
         "○ vacuous (it holds but says nothing), ✗ a theorem is violated (a bug of this program), ! an assumption "
-        "fails (a finding about the network), ≈ an estimate missed: it is off towards the side that breaks a "
-        "theorem. The layer is the selected one, or the worst that fails. Each side is widened by what residuals and "
-        "rounding leave uncertain; ≈ between two numbers says that they differ by no more than that. Below: the cost "
+        "fails (a finding about the network), ? undecided: the intervals in which its two sides lie overlap. The layer "
+        "is the selected one, or the worst that fails. ≈ between two numbers says that they differ by no more than "
+        "rounding. Below: the cost "
         "of measuring beside the step's own, the breakpoints that are set (B) with the step at which they were hit "
         "last, and what happened up to the cursor, newest first."
     )
@@ -90,7 +90,7 @@ class LedgerPanel(Panel):
         return canvas.to_strips()
 
     def values(self, view: PanelView) -> list[str]:
-        """Counts of checks that fail, hold and are vacuous."""
+        """Counts of checks that fail, are undecided, hold and are vacuous."""
         found, step = checks(view), checked_step(view)
         recorded = sum(event.kind == "violation" for event in view.snapshot.events)
         return [
