@@ -10,13 +10,14 @@ from engine.measure.base import Findings, Measurement, RowContext
 from engine.measure.standard import standard
 
 
-def gram_spectra(features: list[torch.Tensor]) -> dict[tuple[str, int | None], NDArray[np.float64]]:
-    """The eigenvalues of G^m = aaᵀ of every layer, and as ``K`` of their sum."""
+def gram_spectra(features: list[torch.Tensor], *, kernel: bool) -> dict[tuple[str, int | None], NDArray[np.float64]]:
+    """The eigenvalues of G^m = aaᵀ of every layer, and as ``K`` of their sum where ``kernel``."""
     grams = [feature.to(torch.float64) @ feature.to(torch.float64).T for feature in features]
     found: dict[tuple[str, int | None], NDArray[np.float64]] = {
         ("G", layer): torch.linalg.eigvalsh(gram).numpy() for layer, gram in enumerate(grams)
     }
-    found["K", None] = torch.linalg.eigvalsh(torch.stack(grams).sum(0)).numpy()
+    if kernel:
+        found["K", None] = torch.linalg.eigvalsh(torch.stack(grams).sum(0)).numpy()
     return found
 
 
@@ -25,10 +26,14 @@ class GramSpectra(Measurement):
 
     name = "gram_spectra"
 
+    def __init__(self, *, kernel: bool) -> None:
+        self._kernel = kernel
+
     def collect(self, row: RowContext) -> Findings:
-        return Findings(spectra=gram_spectra(row.current.run.features) if row.spectra_due else {})
+        features = row.current.run.features
+        return Findings(spectra=gram_spectra(features, kernel=self._kernel) if row.spectra_due else {})
 
 
-def with_spectra(measure: str) -> list[Measurement]:
+def with_spectra(measure: str, *, kernel: bool = True) -> list[Measurement]:
     """The measurements of a set, and whole spectra."""
-    return [*standard(measure), GramSpectra()] if measure != "none" else []  # type: ignore[arg-type]  # a set's name
+    return [*standard(measure), GramSpectra(kernel=kernel)] if measure != "none" else []  # type: ignore[arg-type]  # a set's name

@@ -187,6 +187,9 @@ def _here(recorded: RecordedRun, *, measure: bool) -> RunConfig:
         changes["data"] = meta["data"]
     if meta.get("device", "").startswith("cpu"):
         changes["device"] = "cpu"
+    if config.kernel == "auto" and config.measure == "all" and (steps := recorded.reader.spectra_steps()):
+        formed = any(("K", None) in recorded.reader.spectra_at(step) for step in {steps[0], steps[-1]})
+        changes["kernel"] = "dense" if formed else "products"
     if not measure:
         changes["measure"] = "none"
     return replace(config, **changes)  # type: ignore[arg-type]  # names and values are RunConfig's own

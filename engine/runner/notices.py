@@ -27,11 +27,11 @@ def thread_notices(step: int, own: Threads) -> list[Event]:
 
 def anew_notices(recorded_by: str, last: int) -> list[Event]:
     """An event where a session goes on that a version recorded which measured otherwise, up to a step."""
-    names = sorted(measured_otherwise(recorded_by))
+    names = measured_otherwise(recorded_by)
     by = f"wnt-tui {recorded_by}" if recorded_by else "an earlier version"
     sentence = (
-        f"Recorded by {by} up to step {last}. Training is the same, to the bit; these are measured otherwise now and"
-        f" begin anew at step {last + 1}: {', '.join(names)}."
+        f"Recorded by {by} up to step {last}. Training goes on to the bit; {len(names)} metrics are measured otherwise"
+        f" now and begin anew at step {last + 1} (`wnt-tui verify` names them)."
     )
     return [Event(last, "notice", sentence)] * bool(names)
 

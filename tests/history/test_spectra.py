@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 
 from engine.config import RunConfig
+from engine.history.reexecution import prepare
 from engine.history.verify import verify
 from engine.requests import Verify
 from engine.session.copy import copy_session
 from engine.session.export import export_csv, export_json
 from engine.session.liveness import engine_alive
 from engine.session.reader import SessionReader
+from engine.session.recorded import RecordedRun
 from engine.training import trainer
 from engine.training.trainer import Trainer
 from tests.engine_process.engines import (
@@ -170,6 +172,15 @@ def test_a_resumed_run_executes_them_again_and_goes_on(tmp_path, changes):
     expected = {0, 5, 8} | ({2, 4, 6} if changes else set())
     assert set(steps_of(path)) == expected
     assert verify(path).identical
+
+
+@pytest.mark.parametrize(("kernel", "form"), [(True, "dense"), (False, "products")])
+def test_a_run_executed_again_forms_k_as_it_did(tmp_path, monkeypatch, kernel, form):
+    monkeypatch.setattr(trainer, "standard", lambda _measure: with_spectra("core", kernel=kernel))
+    path = tmp_path / "a.wnt"
+    recorded(path, measure="all")
+    with SessionReader(path) as reader:
+        assert prepare(RecordedRun(reader)).config.kernel == form
 
 
 def test_an_eigenvalue_that_was_changed_is_named(tmp_path):

@@ -114,7 +114,10 @@ def branch(context: click.Context, /, source: Path, step: int, watched: bool, **
 @json_option
 @debug_option
 def verify(session: Path, as_json: bool, debug: bool) -> NoReturn:
-    """Execute a run again and compare every number bit by bit; exit code 1 if one differs."""
+    """Execute a run again and compare every number bit by bit; exit code 1 if one differs.
+
+    Metrics that this version measures otherwise than the one that recorded the run are named and do not count.
+    """
     from engine.requests import Verify
 
     become_engine(Verify(session=session, as_json=as_json, debug=debug))
