@@ -61,7 +61,8 @@ def make_deterministic() -> None:
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_float32_matmul_precision("highest")
-    torch.use_deterministic_algorithms(True)
+    # What use_deterministic_algorithms(True) sets; that one imports torch's compiler too, which takes as long as torch.
+    torch.set_deterministic_debug_mode("error")
     # Or else every new tensor would be filled with NaN first; nothing here is read before it is written.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a property of a module
 

@@ -21,6 +21,7 @@ from engine.device.program import Made, Programs, Recorder, recorder_of
 from engine.device.resolve import make_deterministic, resolve_device
 from engine.device.stopwatch import Stopwatch
 from engine.device.transfer import Transfer
+from engine.device.warm_up import begin_warm_up
 from engine.errors import ConfigError
 from engine.measure.base import Measurement, RowContext, State
 from engine.measure.observer import Observer
@@ -84,8 +85,13 @@ class Trainer:
         make_deterministic()
         self.config = config
         self.resolved = resolve_device(config.device)
-        self.data = data = load(config) if data is None else data
         self.device = self.resolved.device
+        warming = begin_warm_up(self.device)
+        try:
+            self.data = data = load(config) if data is None else data
+        finally:
+            if warming is not None:
+                warming.join()
         dtype = DTYPES[config.dtype]
         self._train, self._test = (
             (torch.as_tensor(x).to(self.device, dtype), torch.as_tensor(y).to(self.device))

@@ -53,19 +53,29 @@ def small_cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
         return hashlib.md5((folder / name).read_bytes(), usedforsecurity=False).hexdigest()
 
     dataset = torchvision_datasets().CIFAR10
+    monkeypatch.setattr(cifar10, "CHECKSUMS", {name: md5(name) for name in _BATCHES})
     monkeypatch.setattr(dataset, "train_list", [[name, md5(name)] for name in _BATCHES[:5]])
     monkeypatch.setattr(dataset, "test_list", [[name, md5(name)] for name in _BATCHES[5:]])
     monkeypatch.setattr(dataset, "meta", dataset.meta | {"md5": md5("batches.meta")})
     return written
 
 
-def test_torchvision_reads_the_official_layout(tmp_path: Path, small_cifar10: dict[str, Any]) -> None:
+def test_the_official_layout_is_read_as_torchvision_reads_it(tmp_path: Path, small_cifar10: dict[str, Any]) -> None:
     source = cifar10.read(str(tmp_path))
     assert source.x_train.shape == (20, 32, 32, 3)
     assert source.x_test.shape == (4, 32, 32, 3)
     first = small_cifar10["data_batch_1"]["data"][0].reshape(3, 32, 32)
     np.testing.assert_array_equal(source.x_train[0], np.moveaxis(first, 0, 2))
     assert source.y_test.tolist() == small_cifar10["test_batch"]["labels"]
+    for train, pixels, labels in ((True, source.x_train, source.y_train), (False, source.x_test, source.y_test)):
+        theirs = torchvision_datasets().CIFAR10(str(tmp_path), train=train)
+        np.testing.assert_array_equal(pixels, theirs.data)
+        assert labels.tolist() == theirs.targets
+
+
+def test_the_checksums_are_those_that_torchvision_knows() -> None:
+    dataset = torchvision_datasets().CIFAR10
+    assert dict(cifar10.CHECKSUMS) == dict(dataset.train_list + dataset.test_list)
 
 
 def test_auto_finds_cifar10_in_the_data_directory_without_a_notice(

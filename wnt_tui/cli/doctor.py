@@ -73,7 +73,7 @@ def _engine(report: Mapping[str, Any]) -> list[Finding]:
     build = f"CUDA {report['cuda_build']}" if report.get("cuda_build") else "CPU build"
     found = [Finding("torch", "ok", f"{report.get('torch', '?')}, {build}, {report.get('threads', '?')} threads")]
     if problem := report.get("torchvision_problem"):
-        found.append(Finding("torchvision", "note", f"CIFAR-10 cannot be read: {problem}"))
+        found.append(Finding("torchvision", "note", f"CIFAR-10 cannot be downloaded: {problem}"))
     else:
         found.append(Finding("torchvision", "ok", "its data sets can be imported"))
     found.append(Finding("devices", "ok", ", ".join(["cpu", *map(str, report.get("devices", []))])))
