@@ -67,6 +67,17 @@ async def test_the_learning_rate_is_checked_set_and_acknowledged(watching: Any, 
         await w.until(lambda: any(event.kind == "lr" and event.step == 37 for event in w.dashboard.snapshot.events))
 
 
+async def test_w_has_the_next_row_record_whole_spectra(watching: Any, live: Start) -> None:
+    engine = live()
+    async with watching(engine.path) as w:
+        await w.press("w")
+        await w.until(footer_says(w, "whole spectra are recorded at step 38"))
+        await w.press("right")
+        await w.until(lambda: w.dashboard.snapshot.last_step == 38)
+    with SessionReader(engine.path) as reader:
+        assert reader.spectra_steps() == (38,)
+
+
 async def test_a_cursor_that_looks_back_is_not_dragged_along(watching: Any, live: Start) -> None:
     engine = live(state="running", interval=0.02, steps=100_000)  # one that does not end while it is looked at
     async with watching(engine.path) as w:
