@@ -93,7 +93,8 @@ class Rerun:
         # or by where the run was to end: the recorded row says it.
         trainer, recorded = self.trainer, self.recorded
         if not recorded.first <= trainer.step <= recorded.last:
-            return trainer.observe(), []
+            # What a branch begins from is in no session: nobody would have its whole spectra.
+            return trainer.observe(spectra=False if trainer.step < recorded.first else None), []
         row = recorded.row(trainer.step)
         trainer.set_lr(recorded.lr_leaving(row.step))
         record = trainer.observe(recorded=work_of(row.values, spectra=bool(row.spectra)))

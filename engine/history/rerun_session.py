@@ -64,7 +64,7 @@ class RerunSession:
         """Observe the current row; return it, and whether it is new. A SessionError where it is not as recorded."""
         # Whether whole spectra are wanted is for a new row to say: a recorded one measures what it measured then.
         if self.trainer.step > self._writer.last_step:
-            record = self.trainer.observe(final=final, spectra=spectra)
+            record = self.trainer.observe(final=final, spectra=spectra or None)
             self.keep()
             return record, True
         record, found = self._rerun.observe()

@@ -170,12 +170,12 @@ class Trainer:
         """Change the rate of the rows that are observed or restored from now on; ConfigError for a bad one."""
         self.lr = replace(self.config, lr=lr).lr
 
-    def observe(self, *, final: bool = False, spectra: bool = False, recorded: Work | None = None) -> StepRecord:
+    def observe(self, *, final: bool = False, spectra: bool | None = None, recorded: Work | None = None) -> StepRecord:
         """Run the pass at θ_k and measure it: row k.
 
         Args:
             final: Whether no update is planned to follow, which has everything measured, whole spectra too.
-            spectra: Whether it records whole spectra, also where the configuration does not ask for them.
+            spectra: Whether it records whole spectra; None leaves that to the configuration.
             recorded: What the row measured where it has been recorded before; None leaves that to the configuration.
 
         Returns:
@@ -192,7 +192,7 @@ class Trainer:
             self._training_seconds,
             regular=first or self.step % self.config.every == 0,
             whole=first or final,
-            spectra=spectra or first or final or self._records_spectra(),
+            spectra=first or final or self._records_spectra() if spectra is None else spectra,
             recorded=recorded,
         )
         row = RowContext(self.step, self.data, first=first, work=work)
