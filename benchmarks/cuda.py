@@ -184,7 +184,6 @@ def waits_for_device() -> Generator[list[str]]:
         with (
             warnings.catch_warnings(record=True) as caught,
             mock.patch.object(torch.cuda, "synchronize", noting(torch.cuda.synchronize)),
-            mock.patch.object(torch.cuda.Stream, "synchronize", noting(torch.cuda.Stream.synchronize)),
         ):
             warnings.simplefilter("always")
             yield places

@@ -51,6 +51,8 @@ class Transfer:
 
     def arrived(self, number: int) -> Host:
         """The array asked for in this place of the order; it brings all that have been asked for."""
+        if number < len(self._arrived):
+            return self._arrived[number]
         if self._closed:
             raise RuntimeError("A number of a row is read after the row, or by a row of another program.")
         if self._gathered is not None and not self._arrived:

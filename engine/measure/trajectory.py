@@ -25,6 +25,7 @@ class _Row:
 
     loss: float
     grad_norm: float
+    pl: float
     smoothness_step: float
     smoothness_hessian: float
 
@@ -116,11 +117,12 @@ class Trajectory(Measurement):
         current, f_star = row.current, self.config.f_star
         if self._previous is None:
             self._gap = self._initial_gap = current.loss - f_star
-        self._least_pl = min(self._least_pl, nan_to(pl_constant(current.loss, current.grad_norm, f_star), math.inf))
+        pl = pl_constant(current.loss, current.grad_norm, f_star)
+        self._least_pl = min(self._least_pl, nan_to(pl, math.inf))
         step = self._step_smoothness(current)
         self._largest_smoothness = max(self._largest_smoothness, nan_to(step, -math.inf))
         hessian = row.values.get("smoothness_hessian", math.nan)
-        self._previous = _Row(current.loss, current.grad_norm, step, hessian)
+        self._previous = _Row(current.loss, current.grad_norm, pl, step, hessian)
         self._rounding.remember(current)
 
     def before_update(self, lr: float) -> Mapping[str, float]:
@@ -129,8 +131,7 @@ class Trajectory(Measurement):
         self._rounding.moved(lr)
         before = self._previous
         if before is not None:
-            mu = pl_constant(before.loss, before.grad_norm, self.config.f_star)
-            self._gap *= predictions.lemma13_factor(mu, lr, before.smoothness_step)
+            self._gap *= predictions.lemma13_factor(before.pl, lr, before.smoothness_step)
         return {}
 
     def state(self) -> State:
@@ -149,7 +150,7 @@ class Trajectory(Measurement):
     def restore(self, state: State, row: RowContext) -> None:
         """Take up a row's numbers."""
         of = {name: number(state, name) for name in ("loss", "grad_norm", "smoothness_step", "smoothness_hessian")}
-        self._previous = _Row(**of)
+        self._previous = _Row(**of, pl=pl_constant(of["loss"], of["grad_norm"], self.config.f_star))
         self._rounding.restore(state, row.current)
         for name in _NUMBERS:
             setattr(self, f"_{name}", number(state, name))

@@ -64,6 +64,21 @@ def test_equal_configurations_give_bit_identical_rows(changes: dict[str, object]
             np.testing.assert_array_equal(values, second.layers[name])
 
 
+@pytest.mark.parametrize("measure", ["none", "core", "all"])
+def test_rows_that_are_replayed_as_graphs_have_the_bits_of_rows_that_are_called(measure: str) -> None:
+    config = RunConfig(**(SMALL | {"measure": measure, "steps": 9}))  # type: ignore[arg-type]
+    replayed, called = Trainer(config), Trainer(config, recorder=None)
+    for one, other in zip(replayed.run(), called.run(), strict=True):
+        assert not [event.message for event in one.events if event.kind == "notice"]
+        assert {k: v for k, v in one.values.items() if k not in TIMES} == {
+            k: v for k, v in other.values.items() if k not in TIMES
+        }
+        for name, values in one.layers.items():
+            np.testing.assert_array_equal(values, other.layers[name])
+    pairs = zip(replayed.model.parameters.values(), called.model.parameters.values(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+
+
 def test_training_is_bit_identical_whatever_is_measured() -> None:
     everything, core, none = rows(measure="all"), rows(measure="core"), rows(measure="none")
     for name in ("loss", "accuracy", "grad_norm"):

@@ -14,6 +14,7 @@ from engine.catalogue import CATALOGUE
 from engine.device.scheduling import torch_alone
 from engine.device.transfer import Arrival
 from engine.measure.base import Findings, Measurement, RowContext
+from engine.measure.schedule import Work
 from engine.measure.standard import standard
 from engine.record import StepRecord
 from tests.training.replay import ReplayRecorder
@@ -73,6 +74,27 @@ def test_rows_of_different_kinds_are_programs_of_their_own(options: dict[str, An
     recorder = ReplayRecorder()
     assert not differences(rows(None, **options)[0], rows(recorder, **options)[0])
     assert recorder.replays >= 4
+
+
+def test_rows_that_make_other_measurements_in_turn_read_their_own_numbers() -> None:
+    works = [
+        Work(True, frozenset({"layers", "curvature", "kernel"})),
+        Work(True, frozenset({"layers"})),
+        Work(True, frozenset({"curvature"})),
+        Work(False),
+    ]
+
+    def in_turn(recorder: ReplayRecorder | None) -> list[StepRecord]:
+        with torch_alone():
+            trainer, found = Trainer(RunConfig(**SMALL), recorder=recorder), []
+            for row in range(20):
+                found.append(trainer.observe(recorded=works[row % 4] if row else None))
+                trainer.advance()
+        return found
+
+    recorder = ReplayRecorder()
+    assert not differences(in_turn(None), in_turn(recorder))
+    assert recorder.replays >= 8
 
 
 def test_a_new_learning_rate_holds_in_rows_that_are_replayed() -> None:
