@@ -24,7 +24,7 @@ from engine.training.trainer import Trainer
 POLL_SECONDS = 0.02
 """A paused engine looks for commands so often."""
 
-LONELY_SECONDS = 3600.0
+UNWATCHED_SECONDS = 3600.0
 """A paused engine waits so long for a viewer to come back before it ends in order."""
 
 GRACE_SECONDS = 3.0
@@ -48,7 +48,7 @@ class TrainingLoop:
         self._commands = CommandHandler(state, self._keeper, annotations)
         self._hidden_viewers_noted = False
         self._finished_at = -1
-        self._lonely = False
+        self._unwatched = False
         self._last: StepRecord | None = None
         self._hits: tuple[Event, ...] = ()
         self._first = max(self._run.first, 0) if self._writer.last_step >= 0 else state.step
@@ -124,7 +124,7 @@ class TrainingLoop:
                 self._finished_at = state.limit
                 state.record("finished", done)
             self._writer.set_engine(state="finished", message=done)
-        lonely_since = time.monotonic()
+        unwatched_since = time.monotonic()
         state.moved = False
         while state.stop_reason is None and state.is_waiting and not state.moved:
             time.sleep(POLL_SECONDS)
@@ -132,14 +132,14 @@ class TrainingLoop:
             self._handle_commands()
             watched = viewer_attached(self._writer.path)
             if watched:
-                lonely_since = time.monotonic()
+                unwatched_since = time.monotonic()
             elif watched is None:
                 self._note_hidden_viewers()
-            lonely = time.monotonic() - lonely_since
-            if state.at_limit and lonely > GRACE_SECONDS and watched is False:
+            unwatched = time.monotonic() - unwatched_since
+            if state.at_limit and unwatched > GRACE_SECONDS and watched is False:
                 return f"Finished {state.limit} steps."
-            if lonely > LONELY_SECONDS:
-                self._lonely = True
+            if unwatched > UNWATCHED_SECONDS:
+                self._unwatched = True
                 state.stop_reason = "Paused for an hour with no viewer: ended, everything is saved."
         if state.stop_reason is None:
             self._say_running()
@@ -199,7 +199,7 @@ class TrainingLoop:
         if state == "finished" and not self._state.live:
             self._state.record("finished", message)
         if not self._run.behind:
-            self._keeper.at_end(self._trainer, always=self._lonely)
+            self._keeper.at_end(self._trainer, always=self._unwatched)
         self._writer.set_engine(state=state, step=self._trainer.step, message=message)
         last, examples = self._writer.last_step, self._trainer.config.examples
         return Outcome(state, last, last - self._first + 1, message, self._last, examples)

@@ -248,7 +248,7 @@ def test_a_checkpoint_is_made_when_asked_for_once(tmp_path):
 
 def test_a_paused_run_that_nobody_comes_back_to_ends_with_a_checkpoint(tmp_path, monkeypatch):
     path = tmp_path / "a.wnt"
-    monkeypatch.setattr(loop, "LONELY_SECONDS", 0.3)
+    monkeypatch.setattr(loop, "UNWATCHED_SECONDS", 0.3)
 
     def pause() -> None:
         until(lambda: path.exists() and engine_alive(path) and state(path).step > 2)
