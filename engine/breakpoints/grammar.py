@@ -39,7 +39,7 @@ from engine.breakpoints.conditions import (
     Relation,
     Symbol,
 )
-from engine.catalogue import CATALOGUE, nearest
+from engine.catalogue import CATALOGUE, EARLIER_NAMES, nearest
 from engine.errors import ConfigError
 
 LONGEST_CONDITION = 200
@@ -59,6 +59,7 @@ _PIECES = re.compile(
     r"|(?P<unknown>.)",
     re.ASCII,
 )
+_RENAMED = {earlier: now for now, earlier in EARLIER_NAMES.items()}
 _PYTHON = {"inside": "==    ", "outside": "!=     ", "..": "<="}
 _SYMBOLS: dict[type[ast.operator], Symbol] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
@@ -164,6 +165,7 @@ def _expression(text: str, node: ast.expr, *, first: bool = True) -> Expression:
 
 
 def _metric(text: str, node: ast.expr, name: str, layer: ast.expr | None) -> Reference:
+    name = _RENAMED.get(name, name)
     entry, end, column = CATALOGUE.get(name), node.end_col_offset or 0, node.col_offset + 1
     if entry is None and name != STEP:
         raise _unknown(text, node.col_offset, name)

@@ -41,7 +41,7 @@ _WITH_ENDS: dict[str, list[str]] = {
 }
 
 NARROW = 0.01
-"""Width of a narrow interval, relative to its larger end; of a decimal logarithm absolute."""
+"""Width of a narrow interval, relative to its larger end; of a decimal logarithm to that or to 1."""
 
 
 def interval(name: str, values: Values, examples: int) -> Interval:
@@ -78,7 +78,7 @@ def resolved(name: str, values: Values, examples: int) -> Truth:
         if name in UNCERTAIN and UNCERTAIN[name].sign == "±":  # its sign is what matters
             return np.asarray(low * high > 0.0)
         width = np.where(low == high, 0.0, high - low)
-        scale = 1.0 if _is_logarithm(name) else np.maximum(np.abs(low), np.abs(high))
+        scale = np.maximum(np.maximum(np.abs(low), np.abs(high)), 1.0 if _is_logarithm(name) else 0.0)
         return np.asarray(width <= NARROW * scale) & np.isfinite(width)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from engine.catalogue import CATALOGUE, nearest
@@ -58,13 +59,12 @@ def _metric(entry: Metric, network: Setting | None) -> Explanation:
         ("source", entry.equation or "–"),
         *_kind_facts(entry, network),
         ("vacuous", entry.vacuous),
-        ("its ends", _ends(entry, network)),
-        ("end of", entry.end_of),
+        *_ends(entry, network),
         ("not resolved", _unresolved(entry)),
         ("unit", "dimensionless" if entry.unit == "1" else entry.unit),
         ("scope", SCOPE_WORDS[entry.scope]),
         ("cost", COST_WORDS[entry.cost]),
-        ("measured by", f"--measure {entry.measured_in}" + (" and above" if entry.measured_in != "all" else "")),
+        ("measured by", "" if entry.retired else _measured_by(entry)),
         ("the paper", entry.paper),
         ("checked by", ", ".join(check.name for check in LEDGER.values() if entry.name in check.metrics)),
     ]
@@ -79,13 +79,17 @@ def _unresolved(entry: Metric) -> str:
     return f"{_UNRESOLVED[found.sign]}{resolution}; the interval decides breakpoints and the ledger"
 
 
-def _ends(entry: Metric, network: Setting | None) -> str:
+def _measured_by(entry: Metric) -> str:
+    return f"--measure {entry.measured_in}" + (" and above" if entry.measured_in != "all" else "")
+
+
+def _ends(entry: Metric, network: Setting | None) -> Iterator[tuple[str, str]]:
     """How each end is found, and what it is."""
-    found = [CATALOGUE[name] for side in ("low", "high") if (name := f"{entry.name}_{side}") in CATALOGUE]
-    if entry.end_of or not found:
-        return ""
-    texts = [f"{end.name} ({end.formula})" for end in found]
-    return "; ".join([*texts, *(f"{about}: {text}" for about, text in _kind_facts(found[0], network))])
+    for end in (CATALOGUE[name] for side in ("low", "high") if (name := f"{entry.name}_{side}") in CATALOGUE):
+        (_, kind), *refined = _kind_facts(end, network)
+        yield f"{end.name.rpartition('_')[2]} end", f"{end.name}, {kind}: {end.formula}"
+    if entry.ends is not None:
+        yield from ((f"ends {about}", text) for about, text in refined)
 
 
 def _kind_facts(entry: Metric, network: Setting | None) -> list[tuple[str, str]]:

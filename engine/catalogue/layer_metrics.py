@@ -105,13 +105,13 @@ _WEIGHTS = (
     Metric(
         "weight_norm", "‖W‖₂", "1", "layer", "estimate", "spectrum", "core", "Eq. 30", "σ_max(W_m)",
         "Spectral norm of the weights that lead into this layer.", log=True,
-        uncertainty=Uncertainty("≥"), ends=Ends(high="a proved upper bound on σ_max(W_m), which proved bounds read"),
+        uncertainty=Uncertainty("≥"), ends=Ends(high="what proved bounds read for σ_max(W_m)"),
     ),
     Metric(
         "weight_distance", "‖ΔW‖₂", "1", "layer", "estimate", "spectrum", "core", "Eq. 13", "σ_max(W_m − W_m(0))",
         "Spectral norm of the distance of these weights from their initialisation.", log=True,
         uncertainty=Uncertainty("≥"),
-        ends=Ends(high="a proved upper bound on σ_max(W_m − W_m(0)), at most its Frobenius norm"),
+        ends=Ends(high="what proved bounds read for σ_max(W_m − W_m(0)), at most its Frobenius norm"),
     ),
     Metric(
         "ntk_trace_share", "tr K_m/tr K", "1", "layer", "estimate", "products", "all", "Eq. 11",

@@ -31,7 +31,7 @@ COST_WORDS: dict[Cost, str] = {
     "free": "free: reads what the step has computed",
     "gram": "n×n products",
     "spectrum": "eigenvalues of n×n matrices or spectral norms",
-    "products": "Hessian- or NTK-vector products",
+    "products": "products with the Hessian, or the tangent kernel",
     "forward": "another forward pass",
 }
 """Beyond the training step."""

@@ -50,6 +50,19 @@ def short(value: float, digits: int = 3) -> str:
     return text
 
 
+def enclosing(low: float, high: float, digits: int = 3) -> str:
+    """An interval with its ends rounded outwards: ``[1.02e-4, 1.07e-4]``."""
+    return f"[{short(_floor(low, digits), digits)}, {short(-_floor(-high, digits), digits)}]"
+
+
+def _floor(value: float, digits: int) -> float:
+    """The largest number of so many digits that is not above a finite value."""
+    if not value or not math.isfinite(value):
+        return value
+    unit = 10.0 ** (math.floor(math.log10(abs(value))) - digits + 1)
+    return math.floor(value / unit) * unit
+
+
 def distinct(*values: float, digits: int = 4, alike: Sequence[bool] = ()) -> tuple[str, ...]:
     """Numbers beside one another in as many digits as neighbours need to differ: ``−2.478e16``, ``−2.48e16``."""
     # ``alike`` says of each neighbouring pair whether it may read the same.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.catalogue import EARLIER_NAMES
 from engine.config import RunConfig
 from engine.errors import SessionError
 from engine.record import Spectra, lr_in_force, lr_leaving
@@ -83,6 +84,7 @@ class RecordedRun:
         there = set(self.reader.columns("steps")) - {"time"}
         values = {name: float(column[0]) for name, column in columns.items() if name in there}
         there = set(self.reader.columns("layers"))
+        there |= {name for name, earlier in EARLIER_NAMES.items() if earlier in there}
         layers = {name: column for name, column in self.reader.layers_at(step).items() if name in there}
         return RecordedRow(step, values, layers, self.reader.spectra_at(step), self.version(step))
 

@@ -26,7 +26,7 @@ def test_a_metric_is_explained_with_symbol_formula_source_kind_unit_cost_set_and
     entry, text = CATALOGUE[name], explanation(name)
     for said in (entry.symbol, entry.formula, entry.equation, entry.meaning, entry.paper, KIND_WORDS[entry.kind]):
         assert said in text
-    assert f"--measure {entry.measured_in}" in text
+    assert (f"--measure {entry.measured_in}" in text) != entry.retired
     assert ("dimensionless" if entry.unit == "1" else entry.unit) in text
     assert entry.vacuous in text
 
@@ -76,3 +76,14 @@ def test_a_near_miss_is_corrected_for_inequalities_too(wnt: Run) -> None:
     assert done.returncode == 2
     assert "gershgorin_upper" in done.stderr
     assert wnt("explain", "descent").returncode == 0
+
+
+@pytest.mark.parametrize("name", [name for name, entry in CATALOGUE.items() if entry.ends is not None])
+def test_the_ends_of_an_interval_are_explained_with_their_metric(name: str) -> None:
+    ends = [entry for entry in CATALOGUE.values() if entry.end_of == name]
+    facts = dict(explain(name).facts)
+    for end in ends:
+        fact = facts[f"{end.name.rpartition('_')[2]} end"]
+        assert all(said in fact for said in (end.name, end.formula, KIND_WORDS[end.kind]))
+    for kind in {refined.kind for end in ends for refined in end.refined}:
+        assert kind in facts["ends for float32"]

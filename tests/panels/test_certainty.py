@@ -74,3 +74,23 @@ def test_a_step_smoothness_below_its_resolution_is_written_with_it_and_not_drawn
 def test_sessions_that_are_compared_are_marked_alike():
     one, other = (changed(smoothness_hessian=value, smoothness_hessian_low=value) for value in (8.0, 9.0))
     assert "L A ≥ 8.000 B ≥ 9.000" in panel(6).subtitle(view_of(one, others=(other,), width=120))
+
+
+def test_directions_above_the_edge_of_stability_are_said_in_words():
+    for count, words in ((0, "no direction found above 2/η"), (1, "at least 1 direction above 2/η"),
+                         (3, "at least 3 directions above 2/η")):  # fmt: skip
+        assert words in text_of(panel(6), view_of(changed(unstable_directions=count), width=80))
+    assert "above 2/η" not in text_of(panel(6), view_of(changed(unstable_directions=np.nan), width=80))
+
+
+def test_both_ends_of_an_eigenvalue_are_shown_where_they_matter():
+    snapshot = realistic()
+    layers = snapshot.layers
+    smallest = layers.columns["lambda_min"]
+    for share, shown in ((0.9, True), (0.999, False)):
+        ends = {"lambda_min_low": smallest * share, "lambda_min_high": smallest}
+        enclosed = replace(snapshot, layers=type(layers)(layers.step, dict(layers.columns) | ends, layers.layers))
+        text = panel(5).subtitle(view_of(enclosed, width=100))
+        assert ("[" in text) == shown
+        # An interval that says enough is no mere lower bound on κ.
+        assert "≥" not in panel(2).subtitle(view_of(enclosed))

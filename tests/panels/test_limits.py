@@ -72,7 +72,7 @@ def test_k_stands_beside_its_limit_at_infinite_width():
         infinite_ntk_lambda_max=first_row(snapshot, top),
     )
     columns = dict(snapshot.columns) | known_kernel(1.77)
-    assert "tangent kernel 1.77, infinite width 1.65" in text_of(2, view_of(replace(snapshot, columns=columns)))
+    assert "kernel 1.77, infinite width 1.65" in text_of(2, view_of(replace(snapshot, columns=columns)))
     only_limit = {name: v for name, v in columns.items() if not name.startswith("ntk")}
     assert "kernel" not in text_of(2, view_of(replace(snapshot, columns=only_limit)))
 

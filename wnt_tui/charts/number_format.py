@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from engine.catalogue import Kind
 from engine.catalogue.certainty import UNCERTAIN, certain, informative, interval, resolved
-from engine.catalogue.numerals import MISSING, distinct, significant
+from engine.catalogue.numerals import MISSING, enclosing, significant
 
 _SIGNS: dict[Kind, str] = {"upper": "≤ ", "lower": "≥ ", "estimate": "≈ "}
 
@@ -42,8 +42,7 @@ def value_text(name: str, values: Mapping[str, float], kind: Kind, *, examples: 
     if sign == "±":
         return f"{significant(value, digits)} ± {significant(high - value, 2)}"
     if bool(informative(name, values, examples)):
-        below, above = distinct(low, high, digits=2)
-        return f"{significant(value, digits)} [{below}, {above}]"
+        return f"{significant(value, digits)} {enclosing(low, high)}"
     return f"{sign} {significant(float(certain(name, values, examples)), digits)}"
 
 

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Literal, NamedTuple
 
 from engine.catalogue.certainty import with_ends
-from engine.catalogue.numerals import distinct, short
+from engine.catalogue.numerals import distinct, enclosing, short
 from engine.theory.inequality import Inequality, InequalityKind, Row, Side, Term
 from engine.theory.ledger import LEDGER
 from wnt_tui.panels.moment import moment
@@ -37,11 +37,19 @@ _DIGITS = 3
 
 
 class Check(NamedTuple):
-    """One group of inequalities at one step: its name, the numbers with their signs, and whether all of them hold."""
+    """One group of inequalities at one step.
+
+    Attributes:
+        name: Its name.
+        text: The numbers with their signs.
+        verdict: Whether all of them hold at the layer that is shown.
+        undecided: At how many other layers one is undecided.
+    """
 
     name: str
     text: str
     verdict: Verdict
+    undecided: int = 0
 
 
 class _Found(NamedTuple):
@@ -110,13 +118,13 @@ def _line(name: str, group: list[_Found]) -> Check:
     elsewhere = f" · {others} other layer{'s' * (others > 1)} undecided" if others else ""
     if worst.verdict == "undecided":
         text = f"{_interval(term.left)} ≤? {_interval(term.right)}: {entry.formula}"
-        return Check(name, text + elsewhere, "undecided")
+        return Check(name, text + elsewhere, "undecided", others)
     if all(found.verdict == "vacuous" for found in group):
         best = max(group, key=lambda found: found.term.left.value)
-        return Check(name, f"vacuous ({_chain([best])}){elsewhere}", "vacuous")
+        return Check(name, f"vacuous ({_chain([best])}){elsewhere}", "vacuous", others)
     text = _chained([found for found in _strongest(group) if found.verdict != "vacuous"])
     assumed = any(found.entry.kind == "assumption" for found in group)
-    return Check(name, text + " (assumption)" * assumed + elsewhere, "holds")
+    return Check(name, text + " (assumption)" * assumed + elsewhere, "holds", others)
 
 
 def _interval(side: Side) -> str:
@@ -125,8 +133,7 @@ def _interval(side: Side) -> str:
         return short(side.value, _DIGITS)
     if math.isinf(side.high):
         return f"≥ {short(side.low, _DIGITS)}"
-    low, high = distinct(side.low, side.high, digits=_DIGITS)
-    return f"[{low}, {high}]"
+    return enclosing(side.low, side.high, _DIGITS)
 
 
 def _strongest(group: list[_Found]) -> list[_Found]:

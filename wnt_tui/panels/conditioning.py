@@ -69,7 +69,7 @@ class ConditioningPanel(LinePanel):
         """The step, the least of what is only known from below, and the tangent kernel."""
         now = moment(view)
         notes = super().notes(view)
-        unresolved, deficient = now.unresolved(), now.rank_deficient()
+        unresolved, deficient = now.bounded_below(), now.rank_deficient()
         below = now.by_layer("log10_cond")[unresolved]
         if np.isfinite(below).any():
             why = "λmin ≤ ρ" if (unresolved & ~deficient).any() else rank_words(deficient)
@@ -88,11 +88,11 @@ class ConditioningPanel(LinePanel):
 
 
 def _kernel_words(view: PanelView, now: Moment, start: Moment) -> str:
-    """log₁₀κ of the tangent kernel beside that of its limit: ``tangent kernel ≈ 1.77, infinite width 1.65``."""
+    """log₁₀κ of the tangent kernel beside that of its limit: ``kernel 1.77, infinite width 1.65``."""
     name = "ntk_log10_cond"
     if not np.isfinite(view.snapshot.value(name, now.step)):
         return ""
-    text = f"tangent kernel {metric_text(replace(view, cursor=now.step), name, 3)}"
+    text = f"kernel {metric_text(replace(view, cursor=now.step), name, 3)}"
     values, examples = start.at(now.config.depth - 1), now.config.examples
     low, high = (values.get(f"infinite_ntk_lambda_{end}", np.nan) for end in ("min", "max"))
     limit = float(log10_condition(low, high, examples))

@@ -51,7 +51,7 @@ class EigenvaluePanel(LinePanel):
         """A rank below n, an eigenvalue that is not resolved, and the bounds that are vacuous."""
         now = moment(view)
         rank = rank_words(now.rank_deficient(), view.layer)
-        unresolved = not rank and now.unresolved()[view.layer : view.layer + 1].any()
+        unresolved = not rank and now.bounded_below()[view.layer : view.layer + 1].any()
         *bounds, _ = self.series(view)
         words = (rank, "λmin ≤ ρ: not resolved" if unresolved else "", *_vacuous_words(bounds))
         return [(text, "warn") for text in words]

@@ -74,7 +74,7 @@ def _heat_map(view: PanelView, palette: Palette) -> HeatMap:
         stops[:-1] = np.minimum(stops[:-1], np.maximum(band.first[1:] - 1, band.last[:-1]))
     now = moment(view)
     deficient = now.rank_deficient()
-    only_rank = deficient.any() and not (now.unresolved() & ~deficient).any()
+    only_rank = deficient.any() and not (now.bounded_below() & ~deficient).any()
     return HeatMap(
         starts=band.first,
         stops=stops,

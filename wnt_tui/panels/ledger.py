@@ -92,9 +92,11 @@ class LedgerPanel(Panel):
     def values(self, view: PanelView) -> list[str]:
         """Counts of checks that fail, are undecided, hold and are vacuous."""
         found, step = checks(view), checked_step(view)
+        elsewhere = sum(check.undecided > 0 for check in found)
         recorded = sum(event.kind == "violation" for event in view.snapshot.events)
         return [
             *counted(found),
+            f"{elsewhere} undecided at other layers" if elsewhere else "",
             f"of step {step}" if found and step != view.cursor else "",
             f"{recorded} violation{'s' * (recorded > 1)} recorded" if recorded else "",
         ]

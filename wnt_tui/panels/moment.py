@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.catalogue import LAYER_METRICS, metric
-from engine.catalogue.certainty import resolved
+from engine.catalogue.certainty import informative, resolved
 from engine.config import RunConfig
 from wnt_tui.charts.number_format import value_text
 from wnt_tui.panels.reduction import derived
@@ -57,11 +57,15 @@ class Moment:
         kind = metric(name).kind_in(self.config) if marked else "exact"
         return value_text(name, self.at(layer), kind, examples=self.config.examples, digits=digits)
 
-    def unresolved(self) -> Truth:
-        """Where λ_min is at or below its resolution, shape (depth,); false where nothing was measured."""
+    def bounded_below(self) -> Truth:
+        """Where of κ(G) only a lower bound is known, shape (depth,); false where nothing was measured."""
         known = np.isfinite(self.by_layer("lambda_min"))
         values = {name: self.by_layer(name) for name in self.values}
-        return np.asarray(known & ~resolved("log10_cond", values, self.config.examples)) if known.any() else known
+        if not known.any():
+            return known
+        examples = self.config.examples
+        enclosed = informative("log10_cond", values, examples) | resolved("log10_cond", values, examples)
+        return np.asarray(known & ~enclosed)
 
     def rank_deficient(self) -> Truth:
         """Where the rank is below the number of examples, so that λ_min is 0 whatever the weights, shape (depth,)."""

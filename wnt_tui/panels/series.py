@@ -68,7 +68,7 @@ def rows_in_view(view: PanelView) -> slice:
 def layer_series(now: Moment, line: Line) -> Series:
     """A layer metric against the layer."""
     x, y = np.arange(float(now.config.depth)), now.by_layer(line.metric)
-    bounds = now.unresolved() if line.metric == "log10_cond" else None
+    bounds = now.bounded_below() if line.metric == "log10_cond" else None
     return Series(line.label, x, y, line.color, line.dash, points=True, bounds=bounds)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -25,15 +26,16 @@ class SmoothnessPanel(LinePanel):
     key = "6"
     title = "local PL μ and smoothness L"
     metrics = (
-        "pl", "pl_samplewise", "smoothness_hessian", "smoothness_hessian_residual", "smoothness_ggn",
-        "smoothness_step", "smoothness_step_resolution", "smoothness_secant", "smoothness_bound", "lr",
+        "pl", "pl_samplewise", "smoothness_hessian", "smoothness_hessian_residual", "unstable_directions",
+        "smoothness_ggn", "smoothness_step", "smoothness_step_resolution", "smoothness_secant", "smoothness_bound",
+        "lr",
     )  # fmt: skip
     about = (
         "The Polyak-Łojasiewicz constant μ at the current point and the smoothness L in five versions, each its own "
         "metric. Gradient descent is promised a decrease while L stays below 2/η. A ReLU network is not smooth: its "
         "gradient jumps at kinks, so that every L is only an estimate. Where rounding of the loss exceeds L_step its "
-        "line is interrupted: not even its sign is resolved there. “L ≥” says that the residual of the Hessian's "
-        "eigenvalue is as large as the value."
+        "line is interrupted: not even its sign is resolved there. The Hessian is too large for a certificate: "
+        "its L is a lower bound, and at least so many directions are above 2/η as are said to be."
     )
     log_default = True
     lines = (
@@ -74,10 +76,13 @@ class SmoothnessPanel(LinePanel):
         return () if np.ptp(rates) else (Reference(limit, f"2/η {short(limit)}", optional=True),)
 
     def notes(self, view: PanelView) -> list[Note]:
-        """A remark on L where the activation has kinks."""
+        """A remark on L where the activation has kinks, and the directions beyond the edge of stability."""
         activation = ACTIVATIONS[view.snapshot.config.activation]
         kinks = activation.piecewise_linear and np.isfinite(view.snapshot.column("smoothness_step")).any()
-        return [(f"{activation.title} is not smooth: L is only an estimate" if kinks else "", "warn")]
+        return [
+            (f"{activation.title} is not smooth: L is only an estimate" if kinks else "", "warn"),
+            (_directions(view.snapshot.value("unstable_directions", view.cursor)), "text"),
+        ]
 
     def compared(self, view: PanelView) -> Sequence[MainLine]:
         """μ and the Hessian's L, or that of the step where the Hessian's was never measured."""
@@ -89,6 +94,13 @@ class SmoothnessPanel(LinePanel):
         """The numbers, 2/η after L."""
         texts = super().values(view)
         return [*texts[:2], f"2/η {short(2.0 / view.snapshot.lr_at(view.cursor))}", *texts[2:]]
+
+
+def _directions(count: float) -> str:
+    """How many eigenvalues of the Hessian exceed 2/η: ``at least 2 directions above 2/η``."""
+    if not math.isfinite(count):
+        return ""
+    return f"at least {count:.0f} direction{'s' * (count > 1)} above 2/η" if count else "no direction found above 2/η"
 
 
 def _rates(view: PanelView) -> NDArray[np.float64]:

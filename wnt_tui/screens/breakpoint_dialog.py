@@ -24,7 +24,8 @@ EXAMPLES = (
     "log10_cond[3] > 4 for 5 · pl < 1e-4 · smoothness_hessian > 2/lr · ratio_descent outside 0.8..1.2 · diverging"
 )
 _HITS_SHOWN = 6
-_WORDS = (*CATALOGUE, "step", "diverging", "inside", "outside")
+_METRICS = tuple(name for name, entry in CATALOGUE.items() if not entry.end_of and not entry.retired)
+_WORDS = (*_METRICS, "step", "diverging", "inside", "outside")
 _LAST_WORD = re.compile(r"[a-z_][a-z_0-9]+$")
 
 
