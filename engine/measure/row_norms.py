@@ -81,6 +81,12 @@ def squared_norm(tensor: Tensor) -> Tensor:
     return square
 
 
+def squared_norms(tensors: Iterable[Tensor]) -> Tensor:
+    """:func:`squared_norm` of one or more tensors, float64, on their device."""
+    rows = [torch.linalg.vector_norm(tensor, dim=-1) for tensor in tensors]
+    return torch.stack([torch.linalg.vector_norm(row, dtype=torch.float64) for row in rows]).square()
+
+
 def total_square(tensors: Iterable[Tensor]) -> Tensor:
     """Σ‖T‖_F² of one or more tensors, a float64 scalar on their device."""
-    return torch.stack([squared_norm(tensor) for tensor in tensors]).sum()
+    return squared_norms(tensors).sum()

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.measure.row_norms import RowNorms, squared_norm
+from engine.measure.row_norms import RowNorms, squared_norms
 from engine.model.base import Model
 from engine.model.training_pass import TrainingPass
 from engine.theory.step_resolution import (
@@ -52,7 +52,7 @@ class StepRounding:
 
     def initial_squares(self) -> Tensor:
         """‖θ_p‖_F² by parameter, which the first row of a run needs; on the device."""
-        return torch.stack([squared_norm(parameter) for parameter in self._model.parameters.values()])
+        return squared_norms(self._model.parameters.values())
 
     def begin(self, squares: NDArray[np.floating]) -> None:
         """Take the parameters' norms at the first row."""

@@ -25,7 +25,7 @@ from engine.device.warm_up import begin_warm_up
 from engine.errors import ConfigError
 from engine.measure.base import Measurement, RowContext, State
 from engine.measure.observer import Observer
-from engine.measure.row_norms import squared_norm
+from engine.measure.row_norms import squared_norms
 from engine.measure.schedule import Work
 from engine.measure.standard import standard
 from engine.model import loss as losses
@@ -311,7 +311,7 @@ class Trainer:
         loss = losses.evaluate(self.config.loss, run.logits, self._targets[0])
         signals = run.backward(loss.gradient.to(x.dtype))
         gradients = run.gradients(signals)
-        squares = torch.stack([squared_norm(gradient) for gradient in gradients.values()])
+        squares = squared_norms(gradients.values())
         numbers = [loss.values.mean(), _accuracy(run.logits, y), loss.values.max(), squares.sum()]
         arriving = transfer.add(torch.cat([torch.stack(numbers), squares.sqrt()]))
         return TrainingPass(arriving, run, loss, signals, gradients)

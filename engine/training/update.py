@@ -35,8 +35,7 @@ class RecordedUpdate:
 
     def keep(self, gradients: Mapping[str, Tensor]) -> None:
         """Copy the gradients of a row."""
-        for name, gradient in gradients.items():
-            self.gradients[name].copy_(gradient)
+        torch._foreach_copy_(list(self.gradients.values()), [gradients[name] for name in self.gradients])
 
     def prepare(self, lr: float) -> Hashable:
         """Set η; returns what tells programs apart whose update differs."""
