@@ -60,11 +60,11 @@ class RerunSession:
         """The row that measurements refer to as the initial one, where it has been executed again; else None."""
         return self._rerun.beginning
 
-    def observe(self, *, final: bool, spectra: bool = False) -> tuple[StepRecord, bool]:
+    def observe(self, *, final: bool, spectra: bool) -> tuple[StepRecord, bool]:
         """Observe the current row; return it, and whether it is new. A SessionError where it is not as recorded."""
-        # Whether whole spectra are wanted is for a new row to say: a recorded one measures what it measured then.
+        # Whether whole spectra are due is said for a new row: a recorded one measures what it measured then.
         if self.trainer.step > self._writer.last_step:
-            record = self.trainer.observe(final=final, spectra=spectra or None)
+            record = self.trainer.observe(final=final, spectra=spectra)
             self.keep()
             return record, True
         record, found = self._rerun.observe()

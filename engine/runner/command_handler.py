@@ -50,6 +50,8 @@ class CommandHandler:
     def on_resume(self, command: Command) -> str:
         """Go on, at the last step for as many steps as were configured."""
         self._require_waiting("It is running already.")
+        if self._state.at_limit:
+            self._state.stepped_beyond = False
         self._state.leave_pause(self._run.trainer.config.steps or 1)
         self._state.pause_at = None
         self._state.record("resume", f"Resumed by {command.sender}.")
@@ -59,6 +61,7 @@ class CommandHandler:
         """Train some steps, then pause."""
         self._require_waiting()
         state, count = self._state, int(command.arguments["n"] or 1)
+        state.stepped_beyond |= state.step + count > state.limit
         state.leave_pause(count)
         state.limit = max(state.limit, state.step + count)
         state.pause_at = state.step + count

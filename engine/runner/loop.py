@@ -93,7 +93,7 @@ class TrainingLoop:
     def _observe(self) -> None:
         """Observe the current row; record it, unless it is recorded and came out the same."""
         state = self._state
-        record, new = self._run.observe(final=state.step >= state.limit, spectra=state.spectra_wanted)
+        record, new = self._run.observe(final=state.at_limit, spectra=state.spectra_due)
         if new:
             state.spectra_wanted = False
             record = self._annotations.row(record)

@@ -18,6 +18,8 @@ class RunState:
         writer: The session's writer.
         live: Whether to wait, paused, when the steps are done.
         limit: The step that the run goes to.
+        stepped_beyond: Whether single steps have taken the limit beyond the run's own: its last row is then none that
+            whole spectra are recorded at.
         pause_at: The step at which it pauses, None if at none.
         paused: Whether it is paused.
         rewinding: Whether it is on its way to a step that is recorded.
@@ -31,6 +33,7 @@ class RunState:
     writer: SessionWriter
     live: bool
     limit: int
+    stepped_beyond: bool = False
     pause_at: int | None = None
     paused: bool = False
     rewinding: bool = False
@@ -53,6 +56,12 @@ class RunState:
     def is_waiting(self) -> bool:
         """Whether no step follows before a command."""
         return self.paused or self.at_limit
+
+    @property
+    def spectra_due(self) -> bool:
+        """Whether the row that the run is at is to record whole spectra, if it is new."""
+        last = self.at_limit and not self.stepped_beyond
+        return self.spectra_wanted or last or self.run.trainer.spectra_due
 
     def pause(self, reason: str) -> None:
         """Pause here; the reason is a sentence for the session."""

@@ -128,6 +128,12 @@ class Trainer:
             self._due_lr = None
         return self._model
 
+    @property
+    def spectra_due(self) -> bool:
+        """Whether the configuration has the row of the current step record whole spectra, be it the last or not."""
+        every = self.config.spectra_every
+        return self.step == self._origin or (every is not None and self.step % every == 0)
+
     def begin_at(self, step: int, parameters: Sequence[Tensor]) -> None:
         """Begin at θ of another step, which then stands for θ_0; ConfigError where something has been observed."""
         if self.observed or self.step != self._origin:
@@ -175,7 +181,7 @@ class Trainer:
 
         Args:
             final: Whether no update is planned to follow, which has everything measured, whole spectra too.
-            spectra: Whether it records whole spectra; None leaves that to the configuration.
+            spectra: Whether it records whole spectra; None: if it is due, or ``final``.
             recorded: What the row measured where it has been recorded before; None leaves that to the configuration.
 
         Returns:
@@ -192,7 +198,7 @@ class Trainer:
             self._training_seconds,
             regular=first or self.step % self.config.every == 0,
             whole=first or final,
-            spectra=first or final or self._records_spectra() if spectra is None else spectra,
+            spectra=final or self.spectra_due if spectra is None else spectra,
             recorded=recorded,
         )
         row = RowContext(self.step, self.data, first=first, work=work)
@@ -256,10 +262,6 @@ class Trainer:
             if final or self.diverged:
                 return
             self.advance()
-
-    def _records_spectra(self) -> bool:
-        every = self.config.spectra_every
-        return every is not None and self.step % every == 0
 
     def _make(self, row: RowContext) -> Made[_Program]:
         """Make a row's program; it is filled with what is queued then."""

@@ -7,6 +7,7 @@ import json
 import sqlite3
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from engine.history.verify import verify
 from engine.requests import Verify
 from engine.session.copy import copy_session
 from engine.session.export import export_csv, export_json
-from engine.session.liveness import engine_alive
+from engine.session.liveness import engine_alive, viewer_mark
 from engine.session.reader import SessionReader
 from engine.session.recorded import RecordedRun
 from engine.training import trainer
@@ -33,6 +34,7 @@ from tests.engine_process.engines import (
     recorded,
     resume_request,
     run_request,
+    state,
     until,
 )
 from tests.gram_spectra import with_spectra
@@ -144,6 +146,31 @@ def test_a_viewer_asks_for_them_at_the_next_row_and_execution_again_finds_the_sa
     assert answers["running"].state == "done"
     assert third > second
     assert verify(path).identical
+
+
+def test_single_steps_beyond_the_end_have_none_and_the_next_end_has(tmp_path):
+    path = tmp_path / "a.wnt"
+
+    def finished_at(step):
+        return state(path).state == "finished" and state(path).step == step
+
+    def viewer():
+        until(lambda: path.exists() and engine_alive(path))
+        with viewer_mark(path):
+            until(lambda: finished_at(5))
+            for step in (6, 7, 8):
+                ask(path, "step")
+                until(lambda wanted=step: finished_at(wanted))
+            ask(path, "resume")
+            until(lambda: finished_at(13))
+            ask(path, "stop")
+
+    watching = threading.Thread(target=viewer)
+    watching.start()
+    done = engine_run(replace(run_request(path, spectra_every=7), live=True))
+    watching.join()
+    assert done.returncode == 0, done.stderr
+    assert steps_of(path) == (0, 5, 7, 13)
 
 
 def test_they_are_refused_where_nothing_is_measured(tmp_path):
