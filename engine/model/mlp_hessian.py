@@ -50,43 +50,53 @@ class HessianProduct:
             self._z = [signals[m] @ run.weights[m] for m in hidden]
             self._y = [run.rescale(m, z) for m, z in zip(hidden, self._z, strict=True)]
 
-    def __call__(self, flat: Tensor) -> Tensor:
-        """Multiply.
+    def __call__(self, block: Tensor, out: Tensor | None = None) -> Tensor:
+        """Multiply several directions.
 
         Args:
-            flat: A direction of all parameters in the order of ``MLP.parameters``, (dimension,).
+            block: Directions of all parameters in the order of ``MLP.parameters``, (b, dimension).
+            out: Where the products go, of the same shape, or None; not the block itself.
 
         Returns:
-            ∇²f v, (dimension,). Cost: about 1.6 gradient steps.
+            ∇²f v of every direction, (b, dimension). Cost: about 1.6 gradient steps each.
         """
         run, n, depth = self._run, self._run.logits.shape[0], len(self._run.weights)
-        parts = [part.view(shape) for part, shape in zip(torch.split(flat, self._sizes), self._shapes, strict=True)]
+        parts = self._parts(block)
         directions, shifts = parts[:depth], parts[depth:]
         tangent_h, tangent_a, tangent_u = self._tangent_forward(directions, shifts)
         tangent_signals = self._tangent_backward(directions, tangent_h, tangent_a, tangent_u)
-        out = []
-        for m in range(depth):
-            product = tangent_signals[m].T @ run.features[m]
+        found = torch.empty_like(block) if out is None else out
+        products = self._parts(found)
+        for m, (product, signal) in enumerate(zip(products[:depth], tangent_signals, strict=True)):
+            features = run.features[m].expand(len(block), -1, -1)
+            torch.baddbmm(product, signal.mT, features, beta=0.0, alpha=1.0 / n, out=product)
             if m > 0:
-                product += self._signals[m].T @ tangent_a[m]
-            out.append((product / n).reshape(-1))
-        if shifts:
-            out.extend(signal.sum(dim=0) / n for signal in tangent_signals)
-        return torch.cat(out)
+                signals = self._signals[m].T.expand(len(block), -1, -1)
+                torch.baddbmm(product, signals, tangent_a[m], alpha=1.0 / n, out=product)
+        for product, signal in zip(products[depth:], tangent_signals, strict=bool(shifts)):
+            torch.sum(signal, dim=1, out=product).div_(n)
+        return found
+
+    def _parts(self, block: Tensor) -> list[Tensor]:
+        """Views of a block by parameter, (b, fan_out, fan_in) or (b, fan_out)."""
+        return [
+            part.unflatten(1, shape)
+            for part, shape in zip(torch.split(block, self._sizes, dim=1), self._shapes, strict=True)
+        ]
 
     def _tangent_forward(
         self, directions: list[Tensor], shifts: list[Tensor]
     ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        """Tangents of h_1 … h_L, of a_0 … a_{L−1} (the first unused) and of u_0 … u_{L−1}."""
+        """Tangents of h_1 … h_L, of a_0 … a_{L−1} (the first unused) and of u_0 … u_{L−1}, each (b, n, w)."""
         run, depth = self._run, len(self._run.weights)
         tangent_h: list[Tensor] = []
         tangent_a, tangent_u = [run.features[0]], [run.features[0]]
         for m in range(depth):
-            th = run.features[m] @ directions[m].T
+            th = torch.matmul(run.features[m], directions[m].mT)
             if m > 0:
                 th += tangent_a[m] @ run.weights[m].T
             if shifts:
-                th += shifts[m]
+                th += shifts[m][:, None]
             tangent_h.append(th)
             if m < depth - 1:
                 tangent_u.append(run.slopes[m] * th)
@@ -96,11 +106,12 @@ class HessianProduct:
     def _tangent_backward(
         self, directions: list[Tensor], tangent_h: list[Tensor], tangent_a: list[Tensor], tangent_u: list[Tensor]
     ) -> list[Tensor]:
-        """Tangents of δ_1 … δ_L."""
+        """Tangents of δ_1 … δ_L, each (b, n, w)."""
         run = self._run
         tangent_signals = [self._loss.hessian_product(tangent_h[-1])]
         for m in range(len(run.weights) - 1, 0, -1):
-            ty = tangent_signals[-1] @ run.weights[m] + self._signals[m] @ directions[m]
+            ty = tangent_signals[-1] @ run.weights[m]
+            ty += torch.matmul(self._signals[m], directions[m])
             if run.scales is not None:
                 ty = self._rescaled_tangent(m, ty, tangent_a[m], tangent_u[m])
             signal = run.slopes[m - 1] * ty
