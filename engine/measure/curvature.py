@@ -10,7 +10,7 @@ from engine.measure.base import Findings, Measurement, RowContext, State
 from engine.measure.krylov import Sweep, launch
 from engine.measure.lanczos import extreme_eigenpair
 from engine.measure.warm_start import WarmStart
-from engine.model.base import Product
+from engine.model.base import BlockProduct
 from engine.model.training_pass import TrainingPass
 
 # A cold start may settle on an eigenvalue that is not the largest: it is found more closely.
@@ -56,7 +56,7 @@ class Curvature(Measurement):
         if start is not None:
             operator, gradient = _problem(row.current)
             start = torch.add(start, gradient, alpha=_GRADIENT_SHARE)
-            self._queued = launch(lambda v: operator(v[0])[None], start[None], _QUEUED_PRODUCTS, row.transfer)
+            self._queued = launch(operator, start[None], _QUEUED_PRODUCTS, row.transfer)
 
     def collect(self, row: RowContext) -> Findings:
         """A Ritz value, and so a lower estimate, and its residual."""
@@ -77,7 +77,9 @@ class Curvature(Measurement):
             start = torch.add(start, gradient, alpha=_GRADIENT_SHARE)
         if self._room is None:
             self._room = start.new_empty(self._warm_products, start.numel())
-        found = extreme_eigenpair(operator, start, "largest", tolerance=tolerance, max_products=most, room=self._room)
+        found = extreme_eigenpair(
+            lambda v: operator(v[None])[0], start, "largest", tolerance=tolerance, max_products=most, room=self._room
+        )
         self._start.add(found.vector)
         return Findings({"smoothness_hessian": found.value, "smoothness_hessian_residual": found.residual})
 
@@ -91,7 +93,7 @@ class Curvature(Measurement):
         self._queued = None
 
 
-def _problem(current: TrainingPass) -> tuple[Product, Tensor]:
+def _problem(current: TrainingPass) -> tuple[BlockProduct, Tensor]:
     """The Hessian, and the gradient's direction."""
     # The gradient has a share of all top eigenvectors: one that overtakes the one that is followed is seen by it.
     gradient = torch.cat([part.reshape(-1) for part in current.gradients.values()])

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
@@ -23,6 +23,14 @@ from engine.theory.activation import NormalizedActivation
 
 Product = Callable[[Tensor], Tensor]
 """A symmetric matrix, as a map of vectors to vectors of the same shape."""
+
+
+class BlockProduct(Protocol):
+    """A symmetric matrix, as a map of several vectors at once."""
+
+    def __call__(self, block: Tensor, out: Tensor | None = None) -> Tensor:
+        """The products with the rows of a block, (b, order); in ``out`` where it is given, which is not the block."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +89,8 @@ class Pass(ABC):
         """∂f/∂θ of the mean over examples by parameter, from the signals of single examples (not divided by n)."""
 
     @abstractmethod
-    def hessian_product(self, signals: Sequence[Tensor], loss: LossRows) -> Product:
-        """The map v ↦ ∇²f v of vectors of all parameters, (dimension,), in the order of ``Model.parameters``.
+    def hessian_product(self, signals: Sequence[Tensor], loss: LossRows) -> BlockProduct:
+        """The map v ↦ ∇²f v of blocks of vectors of all parameters, in the order of ``Model.parameters``.
 
         Args:
             signals: δ of single examples, those of the loss.

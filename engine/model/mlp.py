@@ -18,7 +18,7 @@ from torch import Tensor
 
 from engine.config import DType, RunConfig
 from engine.model.activation import TENSOR_ACTIVATIONS
-from engine.model.base import Chain, Model, Pass, Product, Site
+from engine.model.base import BlockProduct, Chain, Model, Pass, Product, Site
 from engine.model.loss import LossRows
 from engine.model.mlp_hessian import HessianProduct
 from engine.model.renormalisation import row_scale, row_scale_derivative
@@ -161,7 +161,7 @@ class MLPPass(Pass):
                 gradients[site.bias] = delta.sum(dim=0) / n
         return gradients
 
-    def hessian_product(self, signals: Sequence[Tensor], loss: LossRows) -> Product:
+    def hessian_product(self, signals: Sequence[Tensor], loss: LossRows) -> BlockProduct:
         """See :mod:`engine.model.mlp_hessian`."""
         return HessianProduct(self, signals, loss)
 

@@ -62,7 +62,7 @@ def test_the_hessian_of_linear_and_of_softmax_regression_is_the_closed_form(loss
         p = torch.exp(run.logits[i]) / torch.exp(run.logits[i]).sum()
         C = torch.eye(K, dtype=p.dtype) if loss == "mse_logits" else torch.diag(p) - torch.outer(p, p)
         expected += torch.kron(C, torch.outer(extended[i], extended[i])) / N
-    found = torch.stack([product(v) for v in torch.eye(model.dimension, dtype=torch.float64)])
+    found = product(torch.eye(model.dimension, dtype=torch.float64))
     torch.testing.assert_close(
         found, in_the_engines_order(expected, bias), rtol=0, atol=rounding(N * D) * float(expected.max())
     )

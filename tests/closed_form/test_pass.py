@@ -45,7 +45,7 @@ def test_hessian_products_are_those_of_the_dense_hessian(activation, renormalize
     found = case.training_pass()
     operator = found.run.hessian_product(found.signals, found.rows)
     assert case.model.dimension == dense.shape[0]
-    columns = torch.stack([operator(v) for v in torch.eye(dense.shape[0], dtype=torch.float64)])
+    columns = operator(torch.eye(dense.shape[0], dtype=torch.float64))
     torch.testing.assert_close(columns, dense, rtol=1e-9, atol=1e-12)
 
 
@@ -57,7 +57,7 @@ def test_the_largest_hessian_eigenvalue_is_the_dense_one_even_where_a_negative_o
     operator = found.run.hessian_product(found.signals, found.rows)
     start = torch.cat([g.reshape(-1) for g in found.gradients.values()])
     for which, expected in (("largest", dense[-1]), ("smallest", dense[0])):
-        pair = extreme_eigenpair(operator, start, which, tolerance=1e-10, max_products=500)
+        pair = extreme_eigenpair(lambda v: operator(v[None])[0], start, which, tolerance=1e-10, max_products=500)
         assert pair.value == pytest.approx(float(expected), rel=1e-9)
         slack = rounding(len(dense)) * float(dense.abs().max())
         assert abs(pair.value - float(expected)) <= pair.residual + slack
@@ -80,3 +80,15 @@ def test_the_derivative_of_rescaling_is_nu_times_the_projection_across_the_row_i
     for of, scale, v, product in rows:
         along = of / of.norm()
         torch.testing.assert_close(product, scale * (v - along * torch.dot(along, v)), rtol=0, atol=slack)
+
+
+def test_products_of_a_block_lie_where_they_are_asked_for_whatever_was_there():
+    case = small("tanh", True, True, "mse")
+    found = case.training_pass()
+    operator = found.run.hessian_product(found.signals, found.rows)
+    block = torch.eye(case.model.dimension, dtype=torch.float64)[:4]
+    room = torch.full((7, case.model.dimension), float("nan"), dtype=torch.float64)
+    operator(block, room[2:6])
+    torch.testing.assert_close(room[2:6], operator(block), rtol=0, atol=0)
+    assert torch.isnan(room[:2]).all()
+    assert torch.isnan(room[6:]).all()

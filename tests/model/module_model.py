@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vjp, vmap
 
-from engine.model.base import Chain, Model, Pass, Product, Site
+from engine.model.base import BlockProduct, Chain, Model, Pass, Product, Site
 from engine.model.loss import LossRows
 from engine.model.mlp import MLP
 from engine.theory.activation import NormalizedActivation
@@ -105,17 +105,21 @@ class ModulePass(Pass):
         (gradients,) = pull(signals[-1] / len(self.logits))
         return gradients
 
-    def hessian_product(self, signals: Sequence[Tensor], loss: LossRows) -> Product:
+    def hessian_product(self, signals: Sequence[Tensor], loss: LossRows) -> BlockProduct:
         """JᵀH_ℓJv/n, and the derivative of Jᵀg, g held fixed, for what is left."""
         parameters, J, shape = self.model.parameters, self._jacobian(), self.logits.shape
         sizes = [parameter.numel() for parameter in parameters.values()]
         _, pull = vjp(lambda at: vjp(self._logits, at)[1](signals[-1])[0], parameters)
 
-        def product(flat: Tensor) -> Tensor:
+        def one(flat: Tensor) -> Tensor:
             parts = zip(parameters.items(), flat.split(sizes), strict=True)
             (rest,) = pull({name: part.view_as(parameter) for (name, parameter), part in parts})
             curved = loss.hessian_product((J @ flat).view(shape)).reshape(-1)
             return (J.T @ curved + torch.cat([part.reshape(-1) for part in rest.values()])) / len(self.logits)
+
+        def product(block: Tensor, out: Tensor | None = None) -> Tensor:
+            found = torch.stack([one(flat) for flat in block])
+            return found if out is None else out.copy_(found)
 
         return product
 
