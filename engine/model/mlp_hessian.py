@@ -79,10 +79,8 @@ class HessianProduct:
 
     def _parts(self, block: Tensor) -> list[Tensor]:
         """Views of a block by parameter, (b, fan_out, fan_in) or (b, fan_out)."""
-        return [
-            part.unflatten(1, shape)
-            for part, shape in zip(torch.split(block, self._sizes, dim=1), self._shapes, strict=True)
-        ]
+        pairs = zip(torch.split(block, self._sizes, dim=1), self._shapes, strict=True)
+        return [part.view(len(block), *shape) for part, shape in pairs]
 
     def _tangent_forward(
         self, directions: list[Tensor], shifts: list[Tensor]
