@@ -15,13 +15,14 @@ from typing import Generic, Protocol, TypeVar
 
 import torch
 
+from engine.device.memory import is_out_of_memory
 from engine.device.stopwatch import Stopwatch
 from engine.device.transfer import Transfer
 
 T = TypeVar("T")
 
 _OF_THIS_THREAD = "thread_local"  # others may call CUDA while a graph is captured
-_KEPT = 16
+_KEPT = 8  # each holds its tensors
 _REMEMBERED = 1024
 
 
@@ -120,6 +121,11 @@ class Programs(Generic[T]):
         recorded.replay()
         return Made(recorded.result, recorded.transfer, True, seconds)
 
+    def forget(self) -> None:
+        """Begin anew: tensors that the programs read may be others now."""
+        self._recorded.clear()
+        self._known.clear()
+
     def _record(self, key: Hashable, make: Callable[[Transfer], T]) -> _Recorded[T] | None:
         assert self._recorder is not None
         transfer, results = Transfer(), list[T]()
@@ -133,6 +139,8 @@ class Programs(Generic[T]):
         except RuntimeError as error:
             self.problem = self.problem or (str(error).strip().splitlines() or [type(error).__name__])[0]
             self._remember(key, refused=True)
+            if is_out_of_memory(error):
+                self._recorded.clear()
             return None
         self._recorded[key] = recorded = _Recorded(results[0], transfer, replay)
         if len(self._recorded) > _KEPT:

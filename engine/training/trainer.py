@@ -161,6 +161,7 @@ class Trainer:
         self._load(parameters)
         current = self._pass(Transfer())
         self._observer.restore(carried, RowContext(step, self.data, current, Transfer()))
+        self._programs.forget()
         self._keep(current.gradients)
         self._updating, self.step, self._observed = Stopwatch(self.device), step, True
         self._row_lr = self.lr
