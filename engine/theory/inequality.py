@@ -13,7 +13,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from functools import cached_property
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,8 +61,7 @@ class Setting(Protocol):
         """Name of the training precision."""
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(NamedTuple):
     """One side of an inequality: its best value and the ends of the interval in which it lies."""
 
     value: float
@@ -78,7 +78,7 @@ def exactly(value: float) -> Side:
     return Side(value, value, value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Row:
     """One row as a session stores it, and the row before.
 
@@ -106,23 +106,32 @@ class Row:
 
     def layer(self, name: str, m: int) -> float:
         """A layer metric, NaN if it was not computed."""
-        values = self.layers.get(name)
-        return float(values[m]) if values is not None and 0 <= m < len(values) else math.nan
+        return self.layer_side(name, m).value
 
     def side(self, name: str) -> Side:
         """A step metric of the row with its interval."""
-        return _side(*(self.value(each) for each in (name, f"{name}_low", f"{name}_high")))
+        return _side(self.value(name), self.value(f"{name}_low"), self.value(f"{name}_high"))
 
     def layer_side(self, name: str, m: int) -> Side:
         """A layer metric with its interval."""
-        return _side(*(self.layer(each, m) for each in (name, f"{name}_low", f"{name}_high")))
+        sides = self._sides.get(name)
+        if sides is None:
+            missing = np.full(self.config.depth + 1, np.nan)
+            columns = (self.layers.get(each, missing).tolist() for each in (name, f"{name}_low", f"{name}_high"))
+            sides = self._sides[name] = list(map(_side, *columns))
+        return sides[m] if 0 <= m < len(sides) else exactly(math.nan)
 
-    @property
+    @cached_property
+    def _sides(self) -> dict[str, list[Side]]:
+        """Layer metrics as plain numbers, which are read several hundred times."""
+        return {}
+
+    @cached_property
     def epsilon(self) -> float:
         """Machine epsilon of the training precision."""
         return float(np.finfo(self.config.dtype).eps)
 
-    @property
+    @cached_property
     def rounding(self) -> float:
         """16·L·eps, the relative error that the training precision may leave in a pass through all layers.
 
@@ -131,7 +140,7 @@ class Row:
         """
         return 16.0 * self.config.depth * self.epsilon
 
-    @property
+    @cached_property
     def spectral_rounding(self) -> float:
         """ρ/λ_max, relative to which an eigenvalue of G is uncertain."""
         return resolution(1.0, self.config.examples)
@@ -143,8 +152,7 @@ class Row:
         return math.hypot(*(float(norm) for norm in norms[1:])) if norms is not None else math.nan
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(NamedTuple):
     """One inequality with its numbers: ``left ≤ right + slack``.
 
     Attributes:

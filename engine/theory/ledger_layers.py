@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from engine.theory.inequality import Inequality, Row, Term, exactly
+from engine.theory.inequality import Inequality, Row, Term
 
 _BOUNDS = {
     "eq13_op": "λ_min(G_0) − ‖ΔG‖₂",
@@ -22,13 +22,14 @@ _BOUNDS = {
 def _compared(row: Row, bound: str, other: str) -> Iterator[Term]:
     """A bound is at most λ_min, or another bound. λ_min(G_0), which it starts from, has a ρ of its own."""
     for m in range(row.config.depth):
-        low, high = row.layer(bound, m), row.layer_side(other, m)
+        left, right = row.layer_side(bound, m), row.layer_side(other, m)
+        low = left.value
         slack = 4.0 * (row.layer("lambda_resolution", m) + row.spectral_rounding * abs(low))
         if bound == "eq13_weights":
             # The weights do not see ε, the rounding of F in Frobenius norm: (σ + ε)² − σ².
             jitter = row.rounding * math.sqrt(row.config.examples * max(row.layer("lambda_max", m), 0.0))
             slack += 2.0 * math.sqrt(max(low, 0.0)) * jitter + jitter * jitter
-        yield Term(m, exactly(low), high, slack, vacuous=(low if other == "lambda_min" else high.value) <= 0.0)
+        yield Term(m, left, right, slack, vacuous=(low if other == "lambda_min" else right.value) <= 0.0)
 
 
 def _bound(name: str, why: str) -> Inequality:
@@ -57,16 +58,16 @@ def _ordered(name: str, lower: str, upper: str, why: str) -> Inequality:
 
 def _gershgorin_lower(row: Row) -> Iterator[Term]:
     for m in range(row.config.depth):
-        low = row.layer("gersh_lower", m)
-        slack = row.layer("lambda_resolution", m) + row.spectral_rounding * abs(low)
-        yield Term(m, exactly(low), row.layer_side("lambda_min", m), slack, vacuous=low <= 0.0)
+        low = row.layer_side("gersh_lower", m)
+        slack = row.layer("lambda_resolution", m) + row.spectral_rounding * abs(low.value)
+        yield Term(m, low, row.layer_side("lambda_min", m), slack, vacuous=low.value <= 0.0)
 
 
 def _gershgorin_upper(row: Row) -> Iterator[Term]:
     for m in range(row.config.depth):
-        high = row.layer("gersh_upper", m)
-        slack = row.layer("lambda_resolution", m) + row.spectral_rounding * abs(high)
-        yield Term(m, row.layer_side("lambda_max", m), exactly(high), slack)
+        high = row.layer_side("gersh_upper", m)
+        slack = row.layer("lambda_resolution", m) + row.spectral_rounding * abs(high.value)
+        yield Term(m, row.layer_side("lambda_max", m), high, slack)
 
 
 _BY_CONSTRUCTION = "holds by construction since the smaller of both is taken for"
