@@ -11,7 +11,10 @@ from engine.catalogue.certainty import resolved
 from engine.paths import shell_path, shown_path
 from engine.record import StepRecord
 
-_NUMBERS = ("loss", "accuracy", "test_loss", "test_accuracy", "grad_norm", "pl", "smoothness_hessian")
+_NUMBERS = (
+    "loss", "accuracy", "test_loss", "test_accuracy", "grad_norm", "pl",
+    "smoothness_hessian", "smoothness_hessian_low", "unstable_directions",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +53,11 @@ def summary(outcome: Outcome, session: Path) -> dict[str, Any]:
         session: Its file.
 
     Returns:
-        JSON-compatible; a number that was not computed or is not finite is null. Beside numbers that may be only a
-        bound stands whether they are resolved.
+        JSON-compatible; a number that was not computed or is not finite is null. Beside conditioning, which may be only
+        a bound, stands whether it is resolved.
     """
     values = outcome.last.values if outcome.last is not None else {}
     layers = outcome.last.layers if outcome.last is not None else {}
-    hessian = "smoothness_hessian"
     return {
         "session": shown_path(session),
         "state": outcome.state,
@@ -63,7 +65,6 @@ def summary(outcome: Outcome, session: Path) -> dict[str, Any]:
         "step": outcome.step,
         "rows": outcome.rows,
         **{name: _finite(values.get(name, math.nan)) for name in _NUMBERS},
-        f"{hessian}_resolved": bool(resolved(hessian, values, outcome.examples)) if hessian in values else None,
         "log10_cond": [_finite(float(v)) for v in layers["log10_cond"][:-1]] if "log10_cond" in layers else None,
         "log10_cond_resolved": resolved("log10_cond", layers, outcome.examples)[:-1].tolist() if layers else None,
     }
