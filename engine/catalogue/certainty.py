@@ -83,12 +83,11 @@ def resolved(name: str, values: Values, examples: int) -> Truth:
 
 
 def informative(name: str, values: Values, examples: int) -> Truth:
-    """Whether both ends say something of a metric: they differ by less than ten times, and have one sign."""
+    """Whether both ends say something of a metric: it is resolved, or they are positive and less than tenfold apart."""
     low, high = interval(name, values, examples)
     with np.errstate(all="ignore"):
-        if _is_logarithm(name):
-            return np.asarray(high - low < 1.0)
-        return np.asarray((low > 0.0) & (high < 10.0 * low))
+        close = high - low < 1.0 if _is_logarithm(name) else (low > 0.0) & (high < 10.0 * low)
+    return np.asarray(close | resolved(name, values, examples))
 
 
 def certain(name: str, values: Values, examples: int) -> Array:

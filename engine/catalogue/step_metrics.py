@@ -251,7 +251,7 @@ _KERNEL = (
         "ntk_lambda_max", "λ_max(K)", "1", "step", "estimate", "products", "all", "Eq. 11, Lemma 3",
         "largest eigenvalue of K = JJᵀ",
         "Best direction of the empirical neural tangent kernel of the outputs.", log=True,
-        uncertainty=Uncertainty("≥", residual="ntk_lambda_max_residual"),
+        uncertainty=Uncertainty("≥"),
         ends=Ends(_QUOTIENT_BELOW, _CERTIFICATE_ABOVE, (FLOAT32,)),
     ),
     Metric(

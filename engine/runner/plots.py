@@ -9,7 +9,7 @@ from typing import TextIO
 import numpy as np
 import plotext
 
-from engine.catalogue.certainty import informative, resolved
+from engine.catalogue.certainty import informative
 from engine.session.reader import SessionReader
 
 _SIZE = (100, 18)
@@ -30,8 +30,7 @@ def print_plots(session: Path, stream: TextIO) -> None:
         _start("log₁₀κ(G) by layer")
         for step in sorted({int(s) for s in measured[[0, -1]]} if len(measured) else ()):
             layers = reader.layers_at(step)
-            examples = reader.config().examples
-            certain = informative("log10_cond", layers, examples) | resolved("log10_cond", layers, examples)
+            certain = informative("log10_cond", layers, reader.config().examples)
             points = [(m, float(v)) for m, v in enumerate(layers.get("log10_cond", ())) if math.isfinite(v)]
             least = ", ".join(str(m) for m, _ in points if not certain[m])
             if points:  # layers whose conditioning is only known to be at least what is drawn are named

@@ -146,3 +146,23 @@ def test_exact_numbers_stay_exact(a, b):
         for result in (exactly(a) + exactly(b), exactly(a) * exactly(b), exactly(a) / exactly(b)):
             if not np.isnan(result.value):
                 assert result.low == result.value == result.high
+
+
+BETWEEN = (
+    "ntk_lambda_min > 30", "ntk_lambda_max/ntk_lambda_min < 4", "ntk_lambda_max - ntk_lambda_min inside 0..50",
+    "2*ntk_lambda_min <= ntk_lambda_max", "ntk_lambda_max outside 20..80", "1/ntk_lambda_min >= 0.02",
+)  # fmt: skip
+positive = st.floats(1e-3, 100.0)
+
+
+@given(st.sampled_from(BETWEEN), *[st.tuples(positive, positive, positive).map(sorted)] * 2, *[st.floats(0, 1)] * 2)
+def test_what_is_decided_of_intervals_is_so_for_all_numbers_in_them(text, smallest, largest, s, t):
+    enclosed, exact = {}, {}
+    for name, (low, value, high), share in (("ntk_lambda_min", smallest, s), ("ntk_lambda_max", largest, t)):
+        enclosed |= {name: value, f"{name}_low": low, f"{name}_high": high}
+        within = min(low + share * (high - low), high)
+        exact |= dict.fromkeys((name, f"{name}_low", f"{name}_high"), within)
+    decided = holds(text, enclosed)
+    assert decided is None or decided == holds(text, exact)
+    # Numbers without uncertainty always decide.
+    assert holds(text, exact) is not None

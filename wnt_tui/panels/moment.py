@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.catalogue import LAYER_METRICS, metric
-from engine.catalogue.certainty import informative, resolved
+from engine.catalogue.certainty import informative
 from engine.config import RunConfig
 from wnt_tui.charts.number_format import value_text
 from wnt_tui.panels.reduction import derived
@@ -63,9 +63,7 @@ class Moment:
         values = {name: self.by_layer(name) for name in self.values}
         if not known.any():
             return known
-        examples = self.config.examples
-        enclosed = informative("log10_cond", values, examples) | resolved("log10_cond", values, examples)
-        return np.asarray(known & ~enclosed)
+        return np.asarray(known & ~informative("log10_cond", values, self.config.examples))
 
     def rank_deficient(self) -> Truth:
         """Where the rank is below the number of examples, so that λ_min is 0 whatever the weights, shape (depth,)."""

@@ -101,7 +101,7 @@ class Panel(ABC):
 
     def help(self, config: RunConfig | None = None) -> Text:
         """The panel's help in the theory's words; a run decides which statements are theorems."""
-        marks = "≈ is an estimate, ≤ and ≥ are certain, heuristic: assumptions are not checked."
+        marks = "≈ is an estimate, ≤, ≥ and [a, b] are certain, heuristic: assumptions are not checked."
         text = Text.assemble((f"{self.key} {self.title}", "bold"), f"\n\n{self.about}\n{marks}\n")
         for name in self.metrics + self.inequalities:
             text.append("\n").append_text(entry_help(explain(name, config)))
