@@ -112,7 +112,8 @@ def _without_ends(name: str, value: Array, values: Values, examples: int) -> Int
         return value - error, value + error
     dense = np.asarray(bool(uncertainty.error) & (residual <= 0.0))
     if uncertainty.sign == "≥":
-        return value - error, np.where(dense, value + error, np.inf)
+        bound = _value(uncertainty.bound, values)
+        return value - error, np.where(dense, value, np.where(np.isnan(bound), np.inf, bound)) + error
     # Eigenvalues of positive semidefinite matrices are below 0 by rounding only.
     return np.where(dense, np.maximum(value - error, 0.0), 0.0), np.maximum(value, np.maximum(error, residual))
 

@@ -18,7 +18,7 @@ _SPECTRUM = (
         "largest eigenvalue of G^m, in float64",
         "How much the examples share one direction at this layer.",
         "Fig. 1d: mirrors λ_min.", log=True,
-        uncertainty=Uncertainty("≥", "lambda_resolution", residual="lambda_max_residual"),
+        uncertainty=Uncertainty("≥", "lambda_resolution", residual="lambda_max_residual", bound="gersh_upper"),
         ends=Ends(
             "a Rayleigh quotient of G, less rounding",
             "τ and rounding, where τI − G has a Cholesky factor, or another proved bound",

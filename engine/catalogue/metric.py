@@ -87,7 +87,8 @@ class Uncertainty:
         error: The metric that holds its resolution by rounding; for a rounding the metric it is relative to. Empty
             where only the side of the sign is known.
         rounding: Whether the error is max(n, 16)·eps times ``error`` and not ``error`` itself.
-        residual: A metric of earlier versions: where it is positive, only the side of the sign is known.
+        residual: A metric of earlier versions: where it is positive, only the side of the sign is known, and
+        bound: a metric that bounds the quantity on the other side.
         quotient: Of the decimal logarithm of a condition number the ends of the spectrum, the smaller first.
     """
 
@@ -95,6 +96,7 @@ class Uncertainty:
     error: str = ""
     rounding: bool = False
     residual: str = ""
+    bound: str = ""
     quotient: tuple[str, ...] = ()
 
     @property

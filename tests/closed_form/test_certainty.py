@@ -26,7 +26,12 @@ BOTH = [name for name in WITH_ENDS if f"{name}_low" in CATALOGUE and f"{name}_hi
 
 
 def test_every_rule_is_about_metrics_of_the_catalogue():
-    named = {name for found in UNCERTAIN.values() for name in (found.error, found.residual, *found.quotient) if name}
+    named = {
+        name
+        for found in UNCERTAIN.values()
+        for name in (found.error, found.residual, found.bound, *found.quotient)
+        if name
+    }
     assert set(UNCERTAIN) | named <= set(CATALOGUE)
     assert {end for found in UNCERTAIN.values() for end in found.quotient} <= set(UNCERTAIN)
     assert set(WITH_ENDS) <= set(UNCERTAIN)
@@ -92,7 +97,9 @@ def test_a_ritz_value_of_an_earlier_session_is_one_end_whatever_its_residual():
     assert interval("ntk_lambda_max", {"ntk_lambda_max": 9.0, "ntk_lambda_max_residual": 1e-9}, 1) == (9.0, math.inf)
     hessian = {"smoothness_hessian": 9.0, "smoothness_hessian_residual": 0.0}
     assert interval("smoothness_hessian", hessian, 1) == (9.0, math.inf)
-    assert interval("lambda_max", GRAM | {"lambda_max_residual": 1e-9}, 1)[1] == math.inf
+    followed = GRAM | {"lambda_max_residual": 1e-9}
+    assert interval("lambda_max", followed, 1)[1] == math.inf
+    assert interval("lambda_max", followed | {"gersh_upper": 12.0}, 1)[1] == pytest.approx(12.0)
     assert interval("lambda_max", GRAM | {"lambda_max_residual": 0.0}, 1) == (10.0 - 1e-13, 10.0 + 1e-13)
 
 

@@ -162,7 +162,7 @@ def test_a_lower_bound_on_the_condition_number_is_shown_as_one():
     columns = dict(layers.columns)
     columns["lambda_min"] = np.where(np.arange(10) < 3, 0.0, columns["lambda_min"])
     snapshot = replace(snapshot, layers=type(layers)(layers.step, columns, layers.layers))
-    assert "(λmin ≤ ρ)" in text_of(panel(2), view_of(snapshot))
+    assert "(λmin may be 0)" in text_of(panel(2), view_of(snapshot))
     assert "now ≥ " in panel(2).subtitle(view_of(snapshot, layer=1))
 
 

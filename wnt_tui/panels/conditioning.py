@@ -72,7 +72,7 @@ class ConditioningPanel(LinePanel):
         unresolved, deficient = now.bounded_below(), now.rank_deficient()
         below = now.by_layer("log10_cond")[unresolved]
         if np.isfinite(below).any():
-            why = "λmin ≤ ρ" if (unresolved & ~deficient).any() else rank_words(deficient)
+            why = "λmin may be 0" if (unresolved & ~deficient).any() else rank_words(deficient)
             notes.append((f"△ ≥ {significant(float(np.nanmin(below)), 3)} ({why})", "warn"))
         return [*notes, (_kernel_words(view, now, first_moment(view)), "text")]
 

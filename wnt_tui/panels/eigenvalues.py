@@ -53,7 +53,7 @@ class EigenvaluePanel(LinePanel):
         rank = rank_words(now.rank_deficient(), view.layer)
         unresolved = not rank and now.bounded_below()[view.layer : view.layer + 1].any()
         *bounds, _ = self.series(view)
-        words = (rank, "λmin ≤ ρ: not resolved" if unresolved else "", *_vacuous_words(bounds))
+        words = (rank, "λmin may be 0" if unresolved else "", *_vacuous_words(bounds))
         return [(text, "warn") for text in words]
 
     def message(self, view: PanelView) -> str:
