@@ -121,6 +121,10 @@ class Programs(Generic[T]):
         recorded.replay()
         return Made(recorded.result, recorded.transfer, True, seconds)
 
+    def is_recorded(self, key: Hashable) -> bool:
+        """Whether carrying out this program is a replay."""
+        return key in self._recorded
+
     def forget(self) -> None:
         """Begin anew: tensors that the programs read may be others now."""
         self._recorded.clear()

@@ -8,49 +8,28 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from engine.config import RunConfig
 from engine.data import DataSet, load
-from engine.device.program import Made, Programs, Recorder, recorder_of
+from engine.device.program import Recorder, recorder_of
 from engine.device.resolve import make_deterministic, resolve_device
-from engine.device.stopwatch import Stopwatch
 from engine.device.transfer import Transfer
 from engine.device.warm_up import begin_warm_up
 from engine.errors import ConfigError
 from engine.measure.base import Measurement, RowContext, State
 from engine.measure.observer import Observer
-from engine.measure.row_norms import squared_norms
 from engine.measure.schedule import Work
 from engine.measure.standard import standard
-from engine.model import loss as losses
 from engine.model.base import Model
-from engine.model.mlp import DTYPES, initialise
-from engine.model.training_pass import LossNumbers, TrainingPass
+from engine.model.mlp import initialise
+from engine.model.training_pass import TrainingPass
 from engine.record import Event, StepRecord
-from engine.training.update import RecordedUpdate, update
-
-
-@dataclass(frozen=True, slots=True)
-class _Program:
-    """What making a row's program left: the row that it was made at, and what its parts take."""
-
-    row: RowContext
-    updating: Stopwatch
-    passing: Stopwatch
-    testing: Stopwatch
-
-    def training_seconds(self) -> float:
-        return self.updating.seconds() + self.passing.seconds()
-
-    def seconds(self) -> float:
-        """Of all that is no measurement's."""
-        return self.training_seconds() + self.testing.seconds()
+from engine.training.row_programs import RowPrograms
 
 
 class Trainer:
@@ -92,28 +71,17 @@ class Trainer:
         finally:
             if warming is not None:
                 warming.join()
-        dtype = DTYPES[config.dtype]
-        self._train, self._test = (
-            (torch.as_tensor(x).to(self.device, dtype), torch.as_tensor(y).to(self.device))
-            for x, y in ((data.x_train, data.y_train), (data.x_test, data.y_test))
-        )
-        self._targets = [losses.targets(labels, data.classes) for _, labels in (self._train, self._test)]
-        self._model: Model = model or initialise(config, data.inputs, data.classes, self.device)
         self.step = self._origin = 0
         self.lr = self._row_lr = config.lr
         self.diverged = False
+        trained = model or initialise(config, data.inputs, data.classes, self.device)
         chosen = standard(config.measure) if measurements is None else measurements
-        self._observer = Observer(config, self._model, chosen)
+        self._observer = Observer(config, trained, chosen)
         self._observed = False
-        self._gradients: Mapping[str, Tensor] | None = None  # of the row observed last
-        self._updating = Stopwatch(self.device)
         self._training_seconds = 0.0  # since the row measured last, as far as it is known
         found, self._problem = recorder_of(self.device) if recorder == "device" else (recorder, "")
-        self._programs = Programs[_Program](found)
-        self._recorded_update: RecordedUpdate | None = None
-        self._recording = found is not None
+        self._rows = RowPrograms(config, data, self.device, trained, self._observer, found)
         self._noticed = False
-        self._due_lr: float | None = None  # of an update that the next row's program makes
 
     @property
     def observed(self) -> bool:
@@ -123,10 +91,7 @@ class Trainer:
     @property
     def model(self) -> Model:
         """The model at θ of the present step."""
-        if self._due_lr is not None and self._gradients is not None:
-            update(self._model.parameters, self._gradients, self._due_lr)
-            self._due_lr = None
-        return self._model
+        return self._rows.model
 
     @property
     def spectra_due(self) -> bool:
@@ -138,7 +103,7 @@ class Trainer:
         """Begin at θ of another step, which then stands for θ_0; ConfigError where something has been observed."""
         if self.observed or self.step != self._origin:
             raise ConfigError("A run that is under way cannot begin somewhere else.")
-        self._load(parameters)
+        self._rows.load(parameters)
         self.step = self._origin = step
 
     def carried(self) -> State:
@@ -158,20 +123,14 @@ class Trainer:
         if not self.observed and self.step == self._origin:
             raise ConfigError(f"Step {self._origin} has not been observed.", "Call observe() first.")
         self._observer.before_update(self._row_lr)  # keeps θ_0 where that has not been done yet
-        self._load(parameters)
-        current = self._pass(Transfer())
+        self._rows.load(parameters)
+        current = self._rows.training_pass(Transfer())
         self._observer.restore(carried, RowContext(step, self.data, current, Transfer()))
-        self._programs.forget()
-        self._keep(current.gradients)
-        self._updating, self.step, self._observed = Stopwatch(self.device), step, True
+        self._rows.take_up(current)
+        self.step, self._observed = step, True
         self._row_lr = self.lr
         self.diverged = not current.is_finite
         return StepRecord(step, _training_values(current), {})
-
-    def _load(self, parameters: Sequence[Tensor]) -> None:
-        self._due_lr = None
-        for parameter, value in zip(self._model.parameters.values(), parameters, strict=True):
-            parameter.copy_(value)
 
     def set_lr(self, lr: float) -> None:
         """Change the rate of the rows that are observed or restored from now on; ConfigError for a bad one."""
@@ -203,17 +162,17 @@ class Trainer:
             recorded=recorded,
         )
         row = RowContext(self.step, self.data, first=first, work=work)
-        made = self._make(row)
-        program, current = made.result, row.current
+        made = self._rows.make(row)
+        current = row.current
         self._observed = True
         self.diverged = not current.is_finite
-        step_seconds = program.training_seconds() + (0.0 if self._recording else self._updating.seconds())
+        step_seconds = self._rows.training_seconds(made)
         self._training_seconds += step_seconds
         row.values |= _training_values(current)
         if self.diverged:  # nothing is left to measure: every quantity would be infinite or undefined
             row.events = (self._divergence(current),)
         elif self._observer.collect(row):
-            taken = time.perf_counter() - began - made.recording_seconds - program.seconds()
+            taken = time.perf_counter() - began - made.recording_seconds - made.result.seconds()
             self._observer.charge(taken)
             row.values["measure_seconds"] = taken
         row.values["step_seconds"] = step_seconds
@@ -224,6 +183,8 @@ class Trainer:
             self._training_seconds = step_seconds
         self._observer.after(row)
         made.transfer.close()
+        if self.config.measure == "none" and not (final or self.diverged):
+            self._rows.make_ahead(RowContext(self.step + 1, self.data), self._row_lr)
         row.events += self._notices()
         # NaN means "not computed" in a record: the divergence event says what was computed and is NaN.
         values = {name: value for name, value in row.values.items() if not math.isnan(value)}
@@ -235,19 +196,9 @@ class Trainer:
         Raises:
             ConfigError: The current step has not been observed.
         """
-        if not self._observed or self._gradients is None:
+        if not self._observed:
             raise ConfigError(f"Step {self.step} has not been observed.", "Call observe() first.")
-        with Stopwatch(self.device) as self._updating:
-            self._observer.before_update(self._row_lr)
-            if self._recording:
-                if (
-                    self._recorded_update is None
-                ):  # not before: a network that is only looked at needs no second gradient
-                    self._recorded_update = RecordedUpdate(self._model.parameters)
-                    self._keep(self._gradients)
-                self._due_lr = self._row_lr
-            else:
-                update(self._model.parameters, self._gradients, self._row_lr)
+        self._rows.advance(self._row_lr)
         self._observed = False
         self.step += 1
 
@@ -264,68 +215,13 @@ class Trainer:
                 return
             self.advance()
 
-    def _make(self, row: RowContext) -> Made[_Program]:
-        """Make a row's program; it is filled with what is queued then."""
-        # All of a row's work on the device is queued before anything is read: the first number waits for all of it.
-        lr, self._due_lr = self._due_lr, None
-        variants = self._observer.prepare(row)
-        rate = self._recorded_update.prepare(lr) if self._recorded_update is not None and lr is not None else None
-        key = (variants, row.work.measured, row.work.spectra, lr is not None, rate)
-
-        def make(transfer: Transfer) -> _Program:
-            row.transfer, row.gradients_before = transfer, self._gradients
-            with Stopwatch(self.device) as updating:
-                if self._recorded_update is not None and lr is not None:
-                    self._recorded_update.launch(lr)
-            with Stopwatch(self.device) as passing:
-                row.pass_made = self._pass(transfer)
-            with Stopwatch(self.device) as testing:
-                if row.work.measured:
-                    row.test = self._test_pass(transfer)
-            self._observer.launch(row)
-            self._keep(row.current.gradients)
-            return _Program(row, updating, passing, testing)
-
-        # A whole spectrum takes a solver that waits for the device.
-        made = self._programs.run(key, make, recordable=not row.work.spectra)
-        if made.replayed:
-            row.replayed(made.result.row)
-        return made
-
-    def _keep(self, gradients: Mapping[str, Tensor]) -> None:
-        """Keep the gradients of a row for the update that follows and for the next row."""
-        if self._recorded_update is None:
-            self._gradients = gradients
-        else:
-            self._recorded_update.keep(gradients)
-            self._gradients = self._recorded_update.gradients
-
     def _notices(self) -> tuple[Event, ...]:
         """That a GPU's rows are not replayed, once."""
-        problem = self._problem or self._programs.problem
+        problem = self._problem or self._rows.problem
         if not problem or self._noticed:
             return ()
         self._noticed = True
         return (Event(self.step, "notice", f"Rows are not replayed as CUDA graphs, and take longer: {problem}"),)
-
-    def _pass(self, transfer: Transfer) -> TrainingPass:
-        x, y = self._train
-        run = self._model.forward(x)
-        loss = losses.evaluate(self.config.loss, run.logits, self._targets[0])
-        signals = run.backward(loss.gradient.to(x.dtype))
-        gradients = run.gradients(signals)
-        squares = squared_norms(gradients.values())
-        numbers = [loss.values.mean(), _accuracy(run.logits, y), loss.values.max(), squares.sum()]
-        arriving = transfer.add(torch.cat([torch.stack(numbers), squares.sqrt()]))
-        return TrainingPass(arriving, run, loss, signals, gradients)
-
-    def _test_pass(self, transfer: Transfer) -> LossNumbers | None:
-        x, y = self._test
-        if x.shape[0] == 0:
-            return None
-        output = self._model.logits(x)
-        rows = losses.evaluate(self.config.loss, output, self._targets[1]).values
-        return LossNumbers(transfer.add(torch.stack([rows.mean(), _accuracy(output, y), rows.max()])))
 
     def _divergence(self, current: TrainingPass) -> Event:
         what = "loss" if not math.isfinite(current.loss) else "gradient"
@@ -340,7 +236,3 @@ class Trainer:
 
 def _training_values(current: TrainingPass) -> dict[str, float]:
     return {"loss": current.loss, "accuracy": current.accuracy, "grad_norm": current.grad_norm}
-
-
-def _accuracy(output: Tensor, labels: Tensor) -> Tensor:
-    return (output.argmax(dim=1) == labels).to(torch.float64).mean()

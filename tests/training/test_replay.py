@@ -130,15 +130,25 @@ def test_a_run_that_is_put_back_replays_the_rows_that_it_had(measure: str) -> No
     assert not differences(found[4:8], again)
 
 
-def test_parameters_are_those_of_the_step_also_before_its_row_is_made() -> None:
-    def after_update(recorder: ReplayRecorder | None) -> list[torch.Tensor]:
-        trainer = Trainer(RunConfig(**SMALL | {"measure": "none"}), recorder=recorder)
-        for _ in range(5):
-            trainer.observe()
-            trainer.advance()
-        return [parameter.clone() for parameter in trainer.model.parameters.values()]
+@pytest.mark.parametrize("measure", ["none", "core"])
+@pytest.mark.parametrize("after_update", [False, True])
+def test_parameters_are_those_of_the_step_whenever_they_are_wanted(measure: str, after_update: bool) -> None:
+    def seen(recorder: ReplayRecorder | None) -> tuple[list[float], list[torch.Tensor]]:
+        found, parameters = [], []
+        with torch_alone():
+            trainer = Trainer(RunConfig(**SMALL | {"measure": measure}), recorder=recorder)
+            for step in range(50):
+                found.append(trainer.observe().values["loss"])
+                if after_update:
+                    trainer.advance()
+                if step in {0, 1, 5, 6, 7, 40}:
+                    parameters += [parameter.clone() for parameter in trainer.model.parameters.values()]
+                if not after_update:
+                    trainer.advance()
+        return found, parameters
 
-    called, replayed = after_update(None), after_update(ReplayRecorder())
+    (losses, called), (others, replayed) = seen(None), seen(ReplayRecorder())
+    assert losses == others
     assert all(torch.equal(one, other) for one, other in zip(called, replayed, strict=True))
 
 
