@@ -78,4 +78,4 @@ def _violation(step: int, entry: Inequality, failing: list[Term]) -> Event:
 
 def _over(step: int, entry: Inequality, since: int) -> Event:
     data: dict[str, float | int | str | None] = {"inequality": entry.name, "kind": entry.kind, "since": since}
-    return Event(step, "notice", f"{entry.formula} has held again since step {since}.", data=data)
+    return Event(step, "notice", f"{entry.formula} has held again in {QUIET_ROWS} rows since step {since}.", data=data)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.catalogue.certainty import resolved
+from engine.catalogue.certainty import informative
 from engine.catalogue.numerals import MISSING, significant
 from engine.theory.conditioning import gaussian_condition, log10_condition
 from wnt_tui.charts.lines import Series
@@ -98,14 +98,14 @@ def _kernel_words(view: PanelView, now: Moment, start: Moment) -> str:
     limit = float(log10_condition(low, high, examples))
     if np.isnan(limit):
         return text
-    return f"{text}, infinite width {at_least(limit, not resolved('infinite_ntk_lambda_min', values, examples), 3)}"
+    return f"{text}, infinite width {at_least(limit, not informative('infinite_ntk_lambda_min', values, examples), 3)}"
 
 
 def _infinite(start: Moment) -> tuple[Array, NDArray[np.bool_]]:
-    """log₁₀κ(Σ) by layer, and where it is resolved."""
+    """log₁₀κ(Σ) by layer, and where more than a lower bound is known."""
     low, high = start.by_layer("infinite_lambda_min"), start.by_layer("infinite_lambda_max")
     examples = start.config.examples
-    sure = resolved("infinite_lambda_min", {"infinite_lambda_min": low, "infinite_lambda_max": high}, examples)
+    sure = informative("infinite_lambda_min", {"infinite_lambda_min": low, "infinite_lambda_max": high}, examples)
     return log10_condition(low, high, examples), sure
 
 
