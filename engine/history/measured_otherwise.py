@@ -23,6 +23,9 @@ SPECTRUM_OF = "spectrum of "
 MEASURED_OTHERWISE: Mapping[str, frozenset[str]] = {
     "0.4.0": frozenset(
         {
+            # G itself, to the last digit.
+            *("gersh_row_sum", "gersh_min_diag", "gersh_max_offdiag", "gersh_max_abs_offdiag"),
+            *("gersh_lower", "gersh_upper"),
             # Extremes of G and spectral norms, by factorisation instead of following, and what is made of them.
             *("lambda_min", "lambda_max", "lambda_resolution", "log10_cond"),
             *("eq13_op", "eq13_fro", "eq13_features_op", "eq13_features", "eq13_weights"),

@@ -95,7 +95,7 @@ def test_verify_names_what_is_measured_otherwise_and_finds_no_damage(tmp_path, k
     [
         ("UPDATE steps SET loss = loss * 1.000001 WHERE step = 3", "loss"),
         ("UPDATE steps SET test_loss = test_loss * 1.000001 WHERE step = 3", "test_loss"),
-        ("UPDATE layers SET gersh_lower = gersh_lower + 1 WHERE step = 3 AND layer = 1", "gersh_lower"),
+        ("UPDATE steps SET pl_samplewise = 2 * pl_samplewise WHERE step = 3", "pl_samplewise"),
     ],
 )
 def test_verify_still_finds_what_is_damaged(tmp_path, statement, metric):
