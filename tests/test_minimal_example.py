@@ -45,7 +45,7 @@ def test_its_rows_are_the_engines(minimal, activation, n):
         seed=seed, dtype="float64", device="cpu",
     )  # fmt: skip
     # A live row stops iterating where it cannot afford more; here it goes on until the residual is small.
-    kernel = KernelSpectrum(largest_tolerance=1e-9, smallest_tolerance=1e-9, products=100, warm_products=(100, 100))
+    kernel = KernelSpectrum()
     trainer = Trainer(config, data, measurements=standard("all", kernel))
     records = list(trainer.run())
     assert len(found) == len(records) == steps + 1

@@ -75,6 +75,8 @@ class RowContext:
         before: Step metrics of the row before, empty if there is none; its ``lr`` is that of the update between.
         grams: The layers' Gram matrices G^0 … G^{L−1}, (n, n), float64, where ``layers`` is made in the set ``all``.
         gradients_before: ∂f/∂θ at the row before, None at the first row; valid while the row is launched.
+        gauss_newton_vector: A cotangent, (n, k), of any length, whose Jᵀ is near the top eigenvector of Gauss–Newton:
+            while the row is launched by a product more than the row before, when it is collected of this row.
         launched: What :meth:`Measurement.launch` returned when this row's program was made, by measurement.
         stopwatches: What each costly measurement takes in the program.
     """
@@ -93,6 +95,7 @@ class RowContext:
     before: Mapping[str, float] = field(default_factory=dict)
     grams: list[Tensor] = field(default_factory=list)
     gradients_before: Mapping[str, Tensor] | None = None
+    gauss_newton_vector: Tensor | None = None
     launched: dict[str, Any] = field(default_factory=dict)
     stopwatches: dict[str, Stopwatch] = field(default_factory=dict)
     _norms: RowNorms | None = None

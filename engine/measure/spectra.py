@@ -146,6 +146,11 @@ class _End:
         """Take blocks and shifts to a device."""
         self._starts, self._at = self._starts.to(device), self._at.to(device)
 
+    @property
+    def top(self) -> Tensor:
+        """The Ritz vectors of the last value, (m, N)."""
+        return self._starts[:, :, _BLOCK - 2]
+
     def prepare(self) -> None:
         """Take the shifts there."""
         self._at.copy_(to_device(np.array(self.shifts), self._at))
@@ -282,6 +287,7 @@ class Spectra:
         self._ends = {} if order <= DENSE_UP_TO else {name: _End(sign, count, order) for name, sign in ends.items()}
         self._followed = False
         self._room: Tensor | None = None
+        self._tops = torch.ones(count, order, dtype=torch.float64)  # of those solved densely
 
     def variant(self) -> Hashable:
         """Whatever decides which operations the next row takes."""
@@ -340,7 +346,7 @@ class Spectra:
         arrays = {name: arrival.array() for name, arrival in launched.arrivals.items()}
         if not self._ends:
             dense = arrays["dense"]
-            return self._map(lambda i: self._densely(dense[i], noise[i]), range(self._count))
+            return self._map(lambda i: self._densely(i, dense[i], noise[i]), range(self._count))
         if not self._followed:
             for end in self._ends.values():
                 end.to(matrices.device)
@@ -355,14 +361,19 @@ class Spectra:
             end.adapt()
         return found
 
+    def top_vectors(self) -> Tensor:
+        """Unit Ritz vectors of λ_max of the row collected last, (m, N), float64; of any direction before the first."""
+        return self._ends["high"].top if self._ends else self._tops
+
     def _map(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
         """The function of every item, side by side; one matrix alone has all threads of torch."""
         return [function(items[0])] if len(items) == 1 else self._threads.map(function, items)
 
-    def _densely(self, matrix: Host, noise: float) -> Extremes:
+    def _densely(self, i: int, matrix: Host, noise: float) -> Extremes:
         if not np.isfinite(matrix).all():
             return Extremes(UNKNOWN, UNKNOWN)
-        values = np.linalg.eigvalsh(matrix.astype(np.float64, copy=False))
+        values, vectors = np.linalg.eigh(matrix.astype(np.float64, copy=False))
+        self._tops[i] = torch.from_numpy(vectors[:, -1])
         # The solver is backward stable.
         rounding = noise + max(self._order, 16) * float(np.finfo(np.float64).eps) * float(values[-1])
         low, high = max(float(values[0]), 0.0), float(values[-1])

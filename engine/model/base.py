@@ -102,7 +102,7 @@ class Pass(ABC):
 
     @abstractmethod
     def kernel_product(self, grams: Sequence[Tensor]) -> Product:
-        """The map v ↦ Kv = JJᵀv of cotangents (n, k), in their precision; K is the tangent kernel (Eq. 11).
+        """The map v ↦ Kv = JJᵀv of cotangents (…, n, k), in their precision; K is the tangent kernel (Eq. 11).
 
         Args:
             grams: aaᵀ/fan_in of every site, (n, n), float64, as they have been measured. A model may do without.

@@ -131,7 +131,7 @@ class MLPPass(Pass):
         run = self.to(cotangents.dtype)
         signals = [cotangents]
         for index in range(len(run.weights) - 1, 0, -1):
-            signals.append(run.slopes[index - 1] * run.rescale(index, signals[-1] @ run.weights[index]))
+            signals.append(run.rescale(index, signals[-1] @ run.weights[index]).mul_(run.slopes[index - 1]))
         signals.reverse()
         return signals
 
@@ -172,7 +172,7 @@ class MLPPass(Pass):
         t_l = D(φ̄'(h_{l−1}) ⊙ t_{l−1})W_lᵀ + G̃_{l−1}Δ_l, and Kv = t_L.
 
         Returns:
-            Products of (n, k). Cost: about 0.66 gradient steps at n = width; twice that in float64. In float32 their
+            Products of (…, n, k). Cost: about 0.66 gradient steps at n = width; twice that in float64. In float32 their
             rounding is about 4·10⁻⁷‖K‖.
         """
         shift = 1.0 if self.model.biases else 0.0

@@ -12,7 +12,6 @@ from engine import RunConfig, Trainer
 from engine.data import DataSet
 from engine.measure.base import Measurement
 from engine.measure.curvature import Curvature
-from engine.measure.kernel_spectrum import KernelSpectrum
 from engine.measure.layer_measures import LayerMeasures
 from engine.measure.standard import standard
 from engine.record import StepRecord
@@ -67,23 +66,17 @@ def observe(of: Problem, *, converged: bool = False, **changes: object) -> Obser
     """
     # Bounds on spectral norms may be a hundredth loose in a live row; what follows from them is compared to the digit.
     layers = LayerMeasures(weights_loose=1e-10, distances_loose=1e-10)
-    curvature, kernel = Curvature(), KernelSpectrum()
+    curvature = Curvature()
     if converged:
         curvature = Curvature(tolerance=1e-11, warm_products=60)
-        kernel = KernelSpectrum(
-            largest_tolerance=1e-12, smallest_tolerance=1e-10, products=100, warm_products=(100, 100)
-        )
     measure = str(changes.get("measure", "all"))
-    products = [curvature, kernel] if measure == "all" else []
+    products = [curvature] if measure == "all" else []
     running, found = trainer(of, standard(measure, layers, *products), **changes), Observed()
     for k in range(len(of.rates) + 1):
         if k < len(of.rates):
             running.set_lr(of.rates[k])
         found.records.append(running.observe(final=k == len(of.rates)))
-        vectors = kernel.eigenvectors
-        if curvature.eigenvector is not None:
-            vectors["hessian"] = curvature.eigenvector
-        found.vectors.append(vectors)
+        found.vectors.append({} if curvature.eigenvector is None else {"hessian": curvature.eigenvector})
         if k < len(of.rates):
             running.advance()
     return found

@@ -58,7 +58,7 @@ _DISCS = "test_gershgorin.py::test_the_enclosure_contains_the_spectrum_and_is_ti
 _SPECTRA = "test_infinite_width.py::test_lemma12_and_definition6_enclose_the_spectrum_at_every_layer"
 _TANGENT = "test_infinite_width.py::test_kernel_lines_are_the_extremes_of_the_recursion_in_the_runs_widths"
 _LIMIT = "test_infinite_width.py::test_the_tangent_kernel_of_a_network_approaches_its_limit_as_the_width_grows"
-_INTERLACE = "closed_form/test_kernel.py::test_extremes_enclose_as_ritz_values_must_and_interlace"
+_INTERLACE = "closed_form/test_kernel.py::test_ends_are_those_of_the_jacobian_and_interlace"
 
 ORACLES: dict[str, Oracle] = {
     # Training
@@ -111,8 +111,8 @@ ORACLES: dict[str, Oracle] = {
                                   "test_with_local_mu_bound_is_at_least_floor_is_at_least_risk_floor"),
     # The tangent kernel
     "ntk_lambda_min": _iterated("eigenvalues of JJᵀ, J by autograd", _HERE + "test_every_metric.py::"
-                                "test_the_smallest_eigenvalue_of_the_kernel_is_approached_from_above_and_"
-                                "a_cold_start_is_mostly_close", _INTERLACE),
+                                "test_the_interval_of_an_eigenvalue_of_the_kernel_holds_what_brute_force_gives",
+                                _INTERLACE),
     "ntk_lambda_max": _iterated("eigenvalues of JJᵀ, J by autograd", _RITZ, _INTERLACE),
     "ntk_log10_cond": _iterated("eigenvalues of JJᵀ, J by autograd"),
     "ntk_residual": Oracle("‖Kv − θv‖ with K = JJᵀ", (_RESIDUAL,)),

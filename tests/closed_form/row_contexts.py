@@ -14,12 +14,13 @@ from engine.model.training_pass import TrainingPass
 from tests.closed_form.small_networks import Small
 
 M = TypeVar("M", bound=Measurement)
-NO_DATA = DataSet("none", np.empty((0, 1)), np.empty(0, int), np.empty((0, 1)), np.empty(0, int), 2, None, "")
 
 
 def row_of(found: TrainingPass) -> RowContext:
-    """A row with this pass, of a measurement that reads no data."""
-    return RowContext(0, NO_DATA, found, Transfer())
+    """A row with this pass, of a measurement that reads no more of the data than how much there is."""
+    n, k = found.run.logits.shape
+    data = DataSet("none", np.empty((n, 1)), np.zeros(n, int), np.empty((0, 1)), np.empty(0, int), k, None, "")
+    return RowContext(0, data, found, Transfer())
 
 
 def begun(measurement: M, case: Small, **options: object) -> M:

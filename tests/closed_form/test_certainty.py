@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from engine import RunConfig, Trainer
 from engine.catalogue import CATALOGUE
 from engine.catalogue.certainty import NARROW, UNCERTAIN, certain, informative, interval, resolved
-from engine.measure.kernel import TangentKernel
+from engine.measure.kernel_table import is_singular
+from tests.closed_form.kernels import kernel_of
 from tests.closed_form.small_networks import small
 
 EPS = 2.0**-52
@@ -147,11 +148,9 @@ def test_layers_are_decided_one_by_one():
 )
 def test_a_kernel_whose_rank_is_below_its_order_is_known_to_be_singular(n, width, bias, singular):
     case = small("tanh", False, bias, "mse", n=n, d=5, width=width, depth=3, classes=4)
-    found = case.training_pass()
-    grams = [a @ a.T / a.shape[1] for a in found.run.features]
-    kernel = TangentKernel(found.run, grams)
-    values = np.linalg.eigvalsh(kernel.dense().numpy())
-    assert kernel.is_singular == singular
+    run = case.training_pass().run
+    values = np.linalg.eigvalsh(kernel_of(run).numpy())
+    assert is_singular(run.model, *run.logits.shape) == singular
     # The converse does not hold: a kernel of full rank by this count may still be singular.
     assert not singular or values[0] <= len(values) * EPS * values[-1]
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from engine.device.scheduling import torch_alone
 from engine.device.transfer import fetch, to_host
-from engine.measure.gram import device_gram, feature_gram, host_gram
-from engine.measure.kernel import TangentKernel, sum_of_products
+from engine.measure.gram import device_gram, host_gram
 from engine.measure.layer_measures import LayerMeasures
 from engine.measure.layer_threads import LayerThreads
+from tests.closed_form.kernels import table_of
 from tests.closed_form.row_contexts import begun, row_of, update
 from tests.closed_form.small_networks import small
 from tests.rounding import rounding
@@ -46,19 +47,17 @@ def test_tensors_of_any_shape_and_type_arrive_as_they_were():
     assert to_host([]) == []
 
 
-@pytest.mark.parametrize("renormalize", [False, True])
-def test_the_compressed_kernel_is_the_same_sum_over_layers(renormalize):
-    case = small("tanh", renormalize, True)
-    found = case.training_pass()
-    kernel = TangentKernel(found.run, [feature_gram(a) for a in found.run.features])
-    rng = np.random.default_rng(0)
-    symmetric = [a + a.T for a in rng.normal(size=(3, 6, 6))]
-    signals = list(rng.normal(size=(3, 6, 4)))
-    expected = sum(g * (b @ b.T) for g, b in zip(symmetric, signals, strict=True))
-    total = sum_of_products([torch.tensor(g) for g in symmetric], [torch.tensor(b) for b in signals])
-    np.testing.assert_allclose(total.numpy(), expected, rtol=0, atol=rounding(12) * np.abs(expected).max())
-    assert torch.equal(total, total.T)
-    assert torch.equal(kernel.compressed(), kernel.compressed().T)
+@pytest.mark.parametrize(("n", "classes"), [(7, 3), (400, 2), (90, 10)])
+def test_k_is_the_same_however_it_is_scheduled(n, classes):
+    run = small("tanh", True, True, n=n, classes=classes).training_pass().run
+    table, traces = table_of(run)
+    with torch_alone():
+        other, others = table_of(run)
+    slack = rounding(14, sums=3) * float(traces.sum())
+    torch.testing.assert_close(other.matrix, table.matrix, rtol=0, atol=slack)
+    torch.testing.assert_close(others, traces)
+    for matrix in (table.matrix, other.matrix, table.compressed()):
+        assert torch.equal(matrix, matrix.T)
 
 
 @pytest.mark.parametrize(("threads", "items", "together"), [(1, 4, False), (2, 4, True), (2, 2, True), (3, 1, False)])

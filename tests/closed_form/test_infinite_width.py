@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 
 from engine.catalogue import LAYER_COLUMNS, LAYER_METRICS
 from engine.config import RunConfig
-from engine.measure.gram import feature_gram
-from engine.measure.kernel import TangentKernel
 from engine.model.mlp import initialise
 from engine.theory.dual import cosines_of, nngp, ntk
 from engine.theory.infinite_width import definition6_line, infinite_kernel_lines, infinite_width_lines, lemma12_line
 from tests.closed_form.functions import NAMES
+from tests.closed_form.kernels import kernel_of
 from tests.rounding import rounding
 
 _KERNEL = ("infinite_ntk_lambda_min", "infinite_ntk_lambda_max")
@@ -156,8 +155,7 @@ def _kernel_error(width: int, activation: str, *, bias: bool, renormalize: bool)
         )  # fmt: skip
         model = initialise(config, d, classes, torch.device("cpu"))
         run = model.forward(torch.as_tensor(x))
-        kernel = TangentKernel(run, [feature_gram(a) for a in run.features]).dense()
-        found = torch.linalg.eigvalsh(kernel)
+        found = torch.linalg.eigvalsh(kernel_of(run))
         lines = infinite_kernel_lines(x, activation, depth, width, bias=bias)
         low, high = (float(lines[name][depth - 1]) for name in _KERNEL)
         errors.append(max(abs(float(found[0]) / low - 1), abs(float(found[-1]) / high - 1)))

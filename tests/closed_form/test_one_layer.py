@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from engine.measure.gram import feature_gram
-from engine.measure.kernel import TangentKernel
 from engine.measure.row_norms import row_norms
 from engine.model import loss as losses
 from engine.model.mlp import MLP
 from engine.theory.activation import TANH
+from tests.closed_form.kernels import kernel_of, table_of
 from tests.rounding import rounding
 
 N, D, K = 5, 4, 3
@@ -41,13 +41,15 @@ def in_the_engines_order(matrix: torch.Tensor, bias: bool) -> torch.Tensor:
 def test_the_tangent_kernel_is_that_of_the_inputs_for_every_class_alike(bias: bool) -> None:
     _, x, _, extended, run = layer(bias)
     expected = torch.kron(extended @ extended.T, torch.eye(K, dtype=torch.float64))
-    kernel = TangentKernel(run, [feature_gram(x)])
+    table, _ = table_of(run)
     slack = rounding(D + 1) * float(expected.max())
-    torch.testing.assert_close(kernel.dense(), expected, rtol=0, atol=slack)
-    torch.testing.assert_close(kernel.compressed(), extended @ extended.T, rtol=0, atol=slack)
+    torch.testing.assert_close(kernel_of(run), expected, rtol=0, atol=slack)
+    torch.testing.assert_close(table.compressed(), extended @ extended.T, rtol=0, atol=slack)
     v = torch.tensor(np.random.default_rng(1).normal(size=(N, K)))
     slack = rounding(N * K) * float(torch.linalg.matrix_norm(expected) * v.norm())
-    torch.testing.assert_close(kernel(v).reshape(-1), expected @ v.reshape(-1), rtol=0, atol=slack)
+    torch.testing.assert_close(
+        run.kernel_product([feature_gram(x)])(v).reshape(-1), expected @ v.reshape(-1), rtol=0, atol=slack
+    )
 
 
 @pytest.mark.parametrize("bias", [False, True])

@@ -125,7 +125,7 @@ class ModulePass(Pass):
 
     def kernel_product(self, grams: Sequence[Tensor]) -> Product:
         J = self._jacobian()
-        return lambda v: (J @ (J.T @ v.reshape(-1))).view(v.shape)
+        return lambda v: (v.reshape(-1, len(J)) @ J @ J.T).view(v.shape)
 
     def _jacobian(self) -> Tensor:
         """J of all logits, (n·k, parameters)."""

@@ -50,7 +50,7 @@ def converging(measure: str) -> list[Measurement]:
     """Measurements that iterate until rounding stops them: where an iteration stops earlier is a matter of rounding."""
     layers = LayerMeasures(weights_loose=1e-12, distances_loose=1e-12)
     curvature = Curvature(tolerance=1e-11, warm_products=60)
-    kernel = KernelSpectrum(largest_tolerance=1e-12, smallest_tolerance=1e-10, products=100, warm_products=(100, 100))
+    kernel = KernelSpectrum()
     return standard(measure, layers, *([curvature, kernel] if measure == "all" else []))
 
 

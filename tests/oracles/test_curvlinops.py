@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.measure.gram import feature_gram
-from engine.measure.kernel import TangentKernel
-from engine.measure.kernel_spectrum import KernelSpectrum
 from tests.closed_form.functions import LOSS_NAMES
+from tests.closed_form.kernels import kernel_values
 from tests.closed_form.small_networks import CASES, small
 from tests.model.module_model import module_of
 from tests.oracles.modules import Loss, parameters_of
@@ -37,10 +35,6 @@ def test_the_largest_gauss_newton_eigenvalue_is_that_of_curvlinops(activation, r
     module = module_of(case.model)
     theirs = curvlinops.GGNLinearOperator(module, Loss(loss), parameters_of(module), [(case.x, case.y)])
     dense = theirs @ torch.eye(theirs.shape[1], dtype=torch.float64)
-    found = case.training_pass()
-    kernel = TangentKernel(found.run, [feature_gram(a) for a in found.run.features])
-    spectrum = KernelSpectrum(largest_tolerance=1e-12, products=200)
     expected = float(torch.linalg.eigvalsh((dense + dense.T) / 2)[-1])
-    assert spectrum.measure(kernel, found.rows, loss, found.grad_norm)["smoothness_ggn"] == pytest.approx(
-        expected, rel=1e-8
-    )
+    found = kernel_values(case, case.training_pass())["smoothness_ggn"]
+    assert found == pytest.approx(expected, rel=1e-8)

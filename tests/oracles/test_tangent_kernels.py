@@ -6,16 +6,14 @@ import pytest
 import torch
 from torch.func import functional_call, jacrev, vmap
 
-from engine.measure.gram import feature_gram
-from engine.measure.kernel import TangentKernel
+from tests.closed_form.kernels import kernel_of
 from tests.closed_form.small_networks import CASES, small
 from tests.model.module_model import module_of
 from tests.oracles.modules import parameters_of
 
 
 def dense_kernel(case) -> torch.Tensor:
-    found = case.training_pass()
-    return TangentKernel(found.run, [feature_gram(a) for a in found.run.features]).dense()
+    return kernel_of(case.model.forward(case.x))
 
 
 @pytest.mark.parametrize(("activation", "renormalize", "bias"), CASES)
