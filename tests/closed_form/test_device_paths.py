@@ -60,10 +60,8 @@ def test_k_is_the_same_however_it_is_scheduled(n, classes):
         assert torch.equal(matrix, matrix.T)
 
 
-@pytest.mark.parametrize(("threads", "items", "together"), [(1, 4, False), (2, 4, True), (2, 2, True), (3, 1, False)])
-def test_layers_run_side_by_side_where_torch_has_threads_and_there_is_more_than_one(
-    threads, items, together, monkeypatch
-):
+@pytest.mark.parametrize(("threads", "items", "together"), [(1, 4, False), (2, 4, True), (2, 2, True), (3, 1, True)])
+def test_layers_run_side_by_side_where_torch_has_threads(threads, items, together, monkeypatch):
     monkeypatch.setattr("torch.get_num_threads", lambda: threads)
     names = LayerThreads().map(lambda item: (item, threading.current_thread().name), range(items))
     assert [item for item, _ in names] == list(range(items))
