@@ -75,9 +75,9 @@ class Counted:
     def __init__(self, of: Recorder) -> None:
         self.of, self.recorded, self.replays = of, 0, 0
 
-    def record(self, sequence: Callable[[], None]) -> Callable[[], None]:
+    def record(self, sequence: Callable[[], None], pool: str) -> Callable[[], None]:
         """Record, and count replays from now on."""
-        replay = self.of.record(sequence)
+        replay = self.of.record(sequence, pool)
         self.recorded += 1
 
         def counted() -> None:
@@ -157,7 +157,7 @@ def agreement(device: str, examples: int, steps: int, data: str, width: int) -> 
                     ):
                         found += [f"{what}, {device} and cpu: {line}" for line in lines]
             count = recorder.replays if recorder is not None else 0
-            print(f"{what}: {count} of {steps} rows replayed, {len(found)} disagreements so far", flush=True)
+            print(f"{what}: {count} replays in {steps} rows, {len(found)} disagreements so far", flush=True)
     return found
 
 
@@ -275,7 +275,7 @@ def main() -> None:
             parts = ", ".join(f"{part.removesuffix('_seconds')} {of[part]:.2f}" for part in PARTS if part in of)
             print(f"n = {n:4} {measure:4}: {of['ms']:7.2f} ms a row, goal {goal if goal else '–'}; {parts}; slowest"
                   f" {of['slowest_ms']:.1f}, first {of['first_row_ms']:.0f}; {of.get('programs', 0)} programs,"
-                  f" {of.get('replays', 0)} of {of.get('rows', 0)} rows replayed; {of.get('waits', 0)} waits"
+                  f" {of.get('replays', 0)} replays in {of.get('rows', 0)} rows; {of.get('waits', 0)} waits"
                   f" {of.get('where', '')}", flush=True)  # fmt: skip
     results["first_row_seconds"] = seconds = first_row_seconds(device, data)
     print(f"wnt-tui run --steps 0, the whole command: {seconds:.1f} s, goal 5 to the first row")

@@ -1,8 +1,10 @@
-"""Programs: static sequences of tensor operations that make a row, recorded once and replayed where a device can.
+"""Programs: static sequences of tensor operations, recorded once and replayed where a device can.
 
-A program is called the first time it comes up, which also warms up its libraries. From the second time on it is one
-CUDA graph: a single launch, whatever the number of its operations, on fixed addresses, with no Python in between. So
-what changes from row to row lies in tensors that are filled before the replay.
+A row is made by a few programs, one after the other: the step, and each measurement that is due. A program is called
+the first time it comes up, which also warms up its libraries. From the second time on it is one CUDA graph: a single
+launch, whatever the number of its operations, on fixed addresses, with no Python in between. So what changes from row
+to row lies in tensors that are filled before the replay. That each measurement is a program of its own keeps their
+number small: it is the sum of the measurements' variants and not the product.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 
@@ -22,18 +24,19 @@ from engine.device.transfer import Transfer
 T = TypeVar("T")
 
 _OF_THIS_THREAD = "thread_local"  # others may call CUDA while a graph is captured
-_KEPT = 8  # each holds its tensors
+_KEPT = 32  # each holds its tensors
 _REMEMBERED = 1024
 
 
 class Recorder(Protocol):
     """Records sequences of operations."""
 
-    def record(self, sequence: Callable[[], None]) -> Callable[[], None]:
+    def record(self, sequence: Callable[[], None], pool: str) -> Callable[[], None]:
         """Record a sequence of operations by calling it once, with no effect on any tensor from before.
 
         Args:
-            sequence: It has been called before on the same shapes.
+            sequence: The same operations have been called before on the same shapes.
+            pool: Sequences of one pool may share memory: of those only one is replayed in a row.
 
         Returns:
             The replay: the operations on the same tensors. RuntimeError where something cannot be recorded.
@@ -42,16 +45,21 @@ class Recorder(Protocol):
 
 
 class GraphRecorder:
-    """Records CUDA graphs, which share one pool of memory: they are replayed one after the other."""
+    """Records CUDA graphs."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._pool = torch.cuda.graph_pool_handle()
+        self._pools: dict[str, Any] = {}
 
-    def record(self, sequence: Callable[[], None]) -> Callable[[], None]:
+    def record(self, sequence: Callable[[], None], pool: str) -> Callable[[], None]:
         """Capture a sequence; what waits for the device refuses, and so do eigh and cholesky_solve."""
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(self._device), torch.cuda.graph(graph, self._pool, capture_error_mode=_OF_THIS_THREAD):
+        if pool not in self._pools:
+            self._pools[pool] = torch.cuda.graph_pool_handle()
+        with (
+            torch.cuda.device(self._device),
+            torch.cuda.graph(graph, self._pools[pool], capture_error_mode=_OF_THIS_THREAD),
+        ):
             sequence()
         return graph.replay
 
@@ -63,25 +71,26 @@ class Made(Generic[T]):
     Attributes:
         result: What its function returned when it was called: the same object at every replay.
         transfer: By what its numbers come.
-        replayed: Whether it was replayed.
+        replayed: The program that was replayed, None where it was called.
         recording_seconds: What recording took, if it was recorded now.
     """
 
     result: T
     transfer: Transfer
-    replayed: bool = False
+    replayed: int | None = None
     recording_seconds: float = 0.0
 
 
 @dataclass(slots=True)
-class _Recorded(Generic[T]):
-    result: T
+class _Recorded:
+    number: int
+    result: Any
     transfer: Transfer
     replay: Callable[[], None]
 
 
-class Programs(Generic[T]):
-    """The programs of a run, by key.
+class Programs:
+    """The programs of a run.
 
     Args:
         recorder: What records them; None calls them at every row.
@@ -92,72 +101,89 @@ class Programs(Generic[T]):
 
     def __init__(self, recorder: Recorder | None) -> None:
         self._recorder = recorder
-        self._recorded: OrderedDict[Hashable, _Recorded[T]] = OrderedDict()
-        self._known: OrderedDict[Hashable, bool] = OrderedDict()  # whether they refused, latest last
+        self._recorded: OrderedDict[Hashable, _Recorded] = OrderedDict()
+        self._called: OrderedDict[Hashable, bool] = OrderedDict()  # whether they refused, latest last
+        self._count = 0
         self.problem = ""
 
-    def run(self, key: Hashable, make: Callable[[Transfer], T], *, recordable: bool = True) -> Made[T]:
-        """Carry out the program of a key.
+    def run(
+        self,
+        name: str,
+        variant: Hashable,
+        make: Callable[[Transfer], T],
+        *,
+        reads: Hashable = None,
+        recordable: bool = True,
+    ) -> Made[T]:
+        """Carry out a program.
 
         Args:
-            key: Programs of the same key are the same operations on the same tensors.
+            name: What it makes; only one program of a name is carried out in a row.
+            variant: Programs of a name and a variant are the same operations.
             make: Calls them, adding to a transfer what the host will read.
-            recordable: Whether it may be recorded.
+            reads: What tells apart the tensors that they read.
+            recordable: Whether these tensors may be read again at another row, and the operations be recorded.
 
         Returns:
             What came of it.
         """
-        began, replayed = time.perf_counter(), True
-        recorded = self._recorded.get(key)
-        if recorded is None and self._recorder is not None and self._known.get(key) is False:
-            recorded, replayed = self._record(key, make), False
-        if recorded is None:
-            self._remember(key, refused=self._known.get(key, not recordable))
+        if self._recorder is None or not recordable or self._called.get((name, variant), True):
             transfer = Transfer()
-            return Made(make(transfer), transfer)
+            made = Made(make(transfer), transfer)
+            self._remember((name, variant), refused=self._called.get((name, variant), False))
+            return made
+        began, key = time.perf_counter(), (name, variant, reads)
+        seconds, recorded = 0.0, self._recorded.get(key)
+        if recorded is None:
+            recorded = self._record(self._recorder, key, make)
+            seconds = time.perf_counter() - began
+            if recorded is None:
+                transfer = Transfer()
+                return Made(make(transfer), transfer, None, seconds)
         self._recorded.move_to_end(key)
-        seconds = 0.0 if replayed else time.perf_counter() - began
         recorded.transfer.reopen()
         recorded.replay()
-        return Made(recorded.result, recorded.transfer, True, seconds)
+        return Made(recorded.result, recorded.transfer, recorded.number, seconds)
 
-    def is_recorded(self, key: Hashable) -> bool:
-        """Whether carrying out this program is a replay."""
-        return key in self._recorded
+    def is_recorded(self, name: str, variant: Hashable) -> bool:
+        """Whether carrying out this program, which reads nothing of others, is a replay."""
+        return (name, variant, None) in self._recorded
 
     def forget(self) -> None:
         """Begin anew: tensors that the programs read may be others now."""
         self._recorded.clear()
-        self._known.clear()
+        self._called.clear()
 
-    def _record(self, key: Hashable, make: Callable[[Transfer], T]) -> _Recorded[T] | None:
-        assert self._recorder is not None
-        transfer, results = Transfer(), list[T]()
+    def _record(
+        self, recorder: Recorder, key: tuple[str, Hashable, Hashable], make: Callable[[Transfer], Any]
+    ) -> _Recorded | None:
+        transfer, results = Transfer(), list[Any]()
 
         def sequence() -> None:
             results.append(make(transfer))
             transfer.gather()
 
         try:
-            replay = self._recorder.record(sequence)
+            replay = recorder.record(sequence, key[0])
         except RuntimeError as error:
             self.problem = self.problem or (str(error).strip().splitlines() or [type(error).__name__])[0]
-            self._remember(key, refused=True)
+            self._remember(key[:2], refused=True)
             if is_out_of_memory(error):
                 self._recorded.clear()
             return None
-        self._recorded[key] = recorded = _Recorded(results[0], transfer, replay)
+        self._count += 1
+        self._recorded[key] = recorded = _Recorded(self._count, results[0], transfer, replay)
         if len(self._recorded) > _KEPT:
             self._recorded.popitem(last=False)
         return recorded
 
-    def _remember(self, key: Hashable, *, refused: bool) -> None:
+    def _remember(self, called: Hashable, *, refused: bool) -> None:
         if self._recorder is None:
             return
-        self._known[key] = refused
-        self._known.move_to_end(key)
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+        self._called[called] = refused
+        self._called.move_to_end(called)
+        if len(self._called) > _REMEMBERED:
+            self._called.popitem(last=False)
 
 
 def recorder_of(device: torch.device) -> tuple[Recorder | None, str]:

@@ -17,8 +17,21 @@ from torch import Tensor
 Host = NDArray[np.floating]
 
 
+class Wait:
+    """The one wait of a row: for all that was queued on the device before."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._stream = torch.cuda.current_stream(device) if device.type == "cuda" else None
+
+    def until_done(self) -> None:
+        """Wait, once."""
+        if self._stream is not None:
+            self._stream.synchronize()
+            self._stream = None
+
+
 class Transfer:
-    """The tensors that a row reads, or every row that replays the same program."""
+    """The tensors that a row reads of a program, or every row that replays it."""
 
     def __init__(self) -> None:
         self._tensors: list[Tensor] = []
@@ -28,6 +41,7 @@ class Transfer:
         self._gathered: Tensor | None = None
         self._count = 0
         self._pinned: Tensor | None = None
+        self._sent: tuple[Tensor, int, Wait] | None = None  # bytes on their way to the host, of so many tensors
 
     def add(self, tensor: Tensor) -> Arrival:
         """Ask for a float32 or float64 tensor, which must not be changed before it is read; returns at once."""
@@ -39,13 +53,23 @@ class Transfer:
         self._count = len(self._tensors)
         self._gathered = _in_one_piece(self._tensors) if self._tensors else None
 
+    def send(self, wait: Wait) -> None:
+        """Queue the copies of what has been added; whoever reads it first waits for them."""
+        if not self._tensors or (self._gathered is None and self._tensors[0].device.type != "cuda"):
+            return
+        raw = _in_one_piece(self._tensors) if self._gathered is None else self._gathered
+        if raw.device.type == "cuda" and self._pinned is None:
+            self._pinned = torch.empty_like(raw, device="cpu", pin_memory=True)
+        host = raw if self._pinned is None else self._pinned.copy_(raw, non_blocking=True)
+        self._sent = host, len(self._tensors), wait
+
     def reopen(self) -> None:
         """The program is replayed: its tensors hold another row."""
-        self._tensors, self._arrived, self._closed = self._tensors[: self._count], [], False
+        self._tensors, self._arrived, self._closed, self._sent = self._tensors[: self._count], [], False, None
 
     def close(self) -> None:
         """The row is over: nothing of it will be read any more."""
-        self._closed, self._arrived = True, []
+        self._closed, self._arrived, self._sent = True, [], None
         if self._gathered is None:
             self._tensors = []
 
@@ -55,12 +79,11 @@ class Transfer:
             return self._arrived[number]
         if self._closed:
             raise RuntimeError("A number of a row is read after the row, or by a row of another program.")
-        if self._gathered is not None and not self._arrived:
-            if self._pinned is None and self._gathered.device.type == "cuda":
-                self._pinned = torch.empty_like(self._gathered, device="cpu", pin_memory=True)
-            raw = _copied(self._gathered, self._pinned).numpy()
+        if self._sent is not None:
+            (host, count, wait), self._sent = self._sent, None
+            wait.until_done()
             # The next row comes into the same memory.
-            self._arrived = _taken_apart(raw.copy(), self._tensors[: self._count])
+            self._arrived = _taken_apart(host.numpy().copy(), self._tensors[:count])
         if number >= len(self._arrived):
             self._arrived += to_host(self._tensors[len(self._arrived) :])
         return self._arrived[number]
@@ -130,12 +153,11 @@ def _taken_apart(raw: NDArray[np.uint8], tensors: Sequence[Tensor]) -> list[Host
     return [arrays[index] for index in range(len(tensors))]
 
 
-def _copied(raw: Tensor, host: Tensor | None = None) -> Tensor:
+def _copied(raw: Tensor) -> Tensor:
     """A tensor on the host. From a GPU into page-locked memory, several times as fast as into any other."""
     if raw.device.type != "cuda":
         return raw.cpu()
-    if host is None:
-        host = torch.empty(raw.shape, dtype=raw.dtype, pin_memory=True)
+    host = torch.empty(raw.shape, dtype=raw.dtype, pin_memory=True)
     host.copy_(raw, non_blocking=True)
     torch.cuda.current_stream(raw.device).synchronize()
     return host

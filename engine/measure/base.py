@@ -2,7 +2,7 @@
 
 A row is one :class:`RowContext`, and it is made in three parts, the same on every device. *prepare* fills the buffers
 of the measurements from the host. *launch* is a static sequence of tensor operations, which a GPU may capture once and
-replay at every row of the same kind. *collect* reads the numbers that come of it and decides about the next row: it
+replay at every row of the same variant. *collect* reads the numbers that come of it and decides about the next row: it
 gives :class:`Findings`. :mod:`engine.measure.observer` says which measurements a row has, and their order.
 """
 
@@ -12,7 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -112,9 +112,11 @@ class RowContext:
         assert self.pass_made is not None, "the pass comes after prepare()"
         return self.pass_made
 
-    def queue_norms(self) -> None:
+    def queue_norms(self) -> Arrival:
         """Queue :attr:`norms` on the device."""
-        self._norms_arriving = self.transfer.add(stacked_row_norms(self.current.run, self.current.signals))
+        arriving = self.transfer.add(stacked_row_norms(self.current.run, self.current.signals))
+        self._norms_arriving = arriving
+        return arriving
 
     @property
     def norms(self) -> RowNorms:
@@ -126,12 +128,9 @@ class RowContext:
             self._norms = row_norms_from(self._norms_arriving.array(), self.current.run)
         return self._norms
 
-    def replayed(self, row: RowContext) -> None:
-        """Take over what the program left, when it was made, in another row: its tensors hold this row now."""
-        self.pass_made = replace(row.current, run=row.current.run.again())
-        self.transfer, self.test, self.grams = row.transfer, row.test, row.grams
-        self.gradients_before, self.launched, self.stopwatches = row.gradients_before, row.launched, row.stopwatches
-        self._norms_arriving = row._norms_arriving
+    def take_norms(self, arriving: Arrival | None) -> None:
+        """Take :attr:`norms` from a program that has been replayed."""
+        self._norms_arriving = arriving
 
 
 class Measurement(ABC):
@@ -167,7 +166,7 @@ class Measurement(ABC):
 
     def variant(self) -> Hashable:
         """Whatever decides the operations of the next row: precision, shapes. Asked before :meth:`prepare`."""
-        # Rows that make the same measurements in the same variants are one program.
+        # Few, and seldom another one: each is called at its first row and recorded at the next one.
         return None
 
     def prepare(self, row: RowContext) -> None:
@@ -182,7 +181,8 @@ class Measurement(ABC):
 
         Where it is replayed, no Python of it runs. So nothing is decided by a tensor's value or by a number that may
         be another one at the next row, nothing is read by the host, and nothing is read but the row's pass, its
-        ``gradients_before``, the parameters, and buffers of the measurement, which it updates in place.
+        ``gradients_before``, the parameters, buffers of the measurement, which it updates in place, and what others
+        have left before it: tensors that they assigned to attributes of the row.
 
         Returns:
             What :meth:`collect` reads, arrivals and tensors: ``row.launched[name]`` at every row of the program. What

@@ -12,7 +12,6 @@ from dataclasses import replace
 from engine.catalogue import CATALOGUE
 from engine.catalogue.certainty import with_ends
 from engine.config import RunConfig
-from engine.device.stopwatch import Stopwatch
 from engine.measure.base import Measurement, RowContext, State, in_order, number, part
 from engine.measure.schedule import NOTHING, Schedule, Work, made_at
 from engine.measure.violations import Violations
@@ -57,33 +56,25 @@ class Observer:
         due = self._schedule.due(training_seconds, regular=regular, whole=whole or spectra)
         return replace(due, spectra=spectra)
 
-    def prepare(self, row: RowContext) -> Hashable:
+    def prepare(self, row: RowContext) -> list[tuple[Measurement, Hashable]]:
         """Fill the buffers of the measurements of a row.
 
         Returns:
-            What tells the programs of rows apart: those that return equal values are made by the same operations.
+            Those that have operations on the device, in their order, with what tells their programs apart.
         """
         row.before = self._before
         self._seconds, self._made = {}, self._made_at(row.work)
-        variants = tuple((measurement.name, measurement.variant()) for measurement in self._made)
+        variants = [(one, one.variant()) for one in self._made if type(one).launch is not Measurement.launch]
         for measurement in self._made:
             began = time.perf_counter()
             measurement.prepare(row)
             self._seconds[measurement.name] = time.perf_counter() - began
         return variants
 
-    def launch(self, row: RowContext) -> None:
-        """The operations of all measurements of a row that has been prepared and has its pass; nothing is read."""
-        if not self._made:
-            return
-        row.queue_norms()
-        device = row.current.run.logits.device
-        for measurement in self._made:
-            if measurement.costly:
-                with Stopwatch(device) as row.stopwatches[measurement.name]:
-                    row.launched[measurement.name] = measurement.launch(row)
-            else:
-                row.launched[measurement.name] = measurement.launch(row)
+    @property
+    def measures(self) -> bool:
+        """Whether anything is measured at the row that has been prepared."""
+        return bool(self._made)
 
     def collect(self, row: RowContext) -> bool:
         """Measure a row that has been launched, as far as its work goes.
@@ -100,7 +91,8 @@ class Observer:
             if not all(name in row.values or name in row.layers or name in found for name in measurement.needs):
                 continue
             if measurement.costly:
-                already = self._seconds[measurement.name] + row.stopwatches[measurement.name].seconds()
+                watch = row.stopwatches.get(measurement.name)
+                already = self._seconds[measurement.name] + (watch.seconds() if watch else 0.0)
                 with self._schedule.timed(measurement.name, already=already):
                     findings = measurement.collect(row)
             else:

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -76,9 +75,9 @@ class Pass(ABC):
     def __init__(self, model: Model, features: list[Tensor], logits: Tensor, chain: Chain | None) -> None:
         self.model, self.features, self.logits, self.chain = model, features, logits, chain
 
-    def again(self) -> Self:
-        """The same tensors, once they hold another row: with nothing that has been derived from them since."""
-        return copy(self)
+    def renew(self) -> None:
+        """Drop what has been derived and kept: the tensors hold another row."""
+        return
 
     @abstractmethod
     def backward(self, cotangents: Tensor) -> list[Tensor]:

@@ -116,11 +116,9 @@ class MLPPass(Pass):
             self._converted[dtype] = MLPPass(model, features, slopes, scales, self.logits.to(dtype))
         return self._converted[dtype]
 
-    def again(self) -> MLPPass:
-        """The same tensors; what is converted from now on is not kept by this one."""
-        other = super().again()
-        other._converted = dict(self._converted)
-        return other
+    def renew(self) -> None:
+        """Convert anew what is wanted in another precision."""
+        self._converted.clear()
 
     def backward(self, cotangents: Tensor) -> list[Tensor]:
         """Δ_L is the cotangent itself; Δ_l = φ̄'(h_l) ⊙ D(Δ_{l+1}W_{l+1}), D being 1 without renormalisation.

@@ -1,14 +1,15 @@
-"""Rows on their device: the update that leads to a row, its pass and its measurements as one program.
+"""Rows on their device: the update that leads to a row and its pass are a program, each measurement is another.
 
-Where programs are recorded, the update waits for the row that it leads to, so that one replay makes one row. A row that
-measures nothing is even replayed before it is asked for, while the host is busy with the one before; whoever wants the
-parameters of that one gets them back.
+All of a row is queued before any of it is read, and waited for once. Where programs are recorded, the update waits for
+the row that it leads to, so that one replay makes one step. A row that measures nothing is even replayed before it is
+asked for, while the host is busy with the one before; whoever wants the parameters of that one gets them back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,10 +18,10 @@ from engine.config import RunConfig
 from engine.data import DataSet
 from engine.device.program import Made, Programs, Recorder
 from engine.device.stopwatch import Stopwatch
-from engine.device.transfer import Transfer
-from engine.measure.base import RowContext
+from engine.device.transfer import Arrival, Transfer, Wait
+from engine.measure.base import Measurement, RowContext
 from engine.measure.observer import Observer
-from engine.measure.row_norms import squared_norms
+from engine.measure.row_norms import squared_norms, stacked_row_norms
 from engine.model import loss as losses
 from engine.model.base import Model
 from engine.model.training_pass import LossNumbers, TrainingPass
@@ -31,28 +32,52 @@ _REST = 16
 
 
 @dataclass(frozen=True, slots=True)
-class RowProgram:
-    """What making a row's program left: the row that it was made at, and what its parts take.
+class _Step:
+    """What the program of a step leaves: the pass, the test set's, and what its parts take."""
 
-    Attributes:
-        row: The row.
-        updating: The update that led to it.
-        passing: Its pass.
-        testing: The pass of the test set.
-    """
-
-    row: RowContext
+    current: TrainingPass
+    test: LossNumbers | None
+    norms: Arrival | None
     updating: Stopwatch
     passing: Stopwatch
     testing: Stopwatch
 
+
+@dataclass(frozen=True, slots=True)
+class _Launched:
+    """What the program of a measurement leaves: for itself, and by attributes of the row for those after it."""
+
+    found: object
+    watch: Stopwatch
+    left: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class MadeRow:
+    """A row whose operations are queued.
+
+    Attributes:
+        step: Its step.
+        transfers: By which its numbers come.
+        recording_seconds: What recording its programs took.
+    """
+
+    step: _Step
+    transfers: Sequence[Transfer]
+    recording_seconds: float
+
     def training_seconds(self) -> float:
-        """Seconds of update and pass; the device must have been waited for."""
-        return self.updating.seconds() + self.passing.seconds()
+        """Seconds of update, where the row made it, and pass; the device must have been waited for."""
+        return self.step.updating.seconds() + self.step.passing.seconds()
 
     def seconds(self) -> float:
         """Seconds of all that is no measurement's."""
-        return self.training_seconds() + self.testing.seconds()
+        return self.training_seconds() + self.step.testing.seconds()
+
+    def close(self) -> None:
+        """Nothing of the row will be read any more."""
+        for transfer in self.transfers:
+            transfer.close()
 
 
 class RowPrograms:
@@ -82,14 +107,14 @@ class RowPrograms:
             for x, y in ((data.x_train, data.y_train), (data.x_test, data.y_test))
         )
         self._targets = [losses.targets(labels, data.classes) for _, labels in (self._train, self._test)]
-        self._programs = Programs[RowProgram](recorder)
+        self._programs = Programs(recorder)
         self._recording = recorder is not None
         self._gradients: Mapping[str, Tensor] | None = None  # of the last row
         self._update: RecordedUpdate | None = None
         self._due_lr: float | None = None  # of an update that the next row's program makes
         self._updating = Stopwatch(device)
         self._before: list[Tensor] = []  # θ of the row from which the next one was made ahead
-        self._ahead: Made[RowProgram] | None = None
+        self._ahead: Made[_Step] | None = None
         self._ahead_due = False  # whether the step is that of the row ahead
         self._rest = 0
 
@@ -122,33 +147,47 @@ class RowPrograms:
         self._keep(current.gradients)
         self._updating = Stopwatch(self._device)
 
-    def make(self, row: RowContext) -> Made[RowProgram]:
+    def make(self, row: RowContext) -> MadeRow:
         """Make a row, and the update that is due before it; the row is filled with what is queued then."""
         # All of a row's work on the device is queued before anything is read: the first number waits for all of it.
-        variants = self._observer.prepare(row)
+        launching = self._observer.prepare(row)
+        row.gradients_before = self._gradients
+        ahead = self._ahead is not None
         if self._ahead is not None:
-            made, self._ahead, self._ahead_due = self._ahead, None, False
+            step, self._ahead, self._ahead_due = self._ahead, None, False
         else:
             lr, self._due_lr = self._due_lr, None
-            # A whole spectrum takes a solver that waits for the device.
-            made = self._run(self._key(row, variants, lr), row, lr, recordable=not row.work.spectra)
-        if made.replayed:
-            row.replayed(made.result.row)
-        return made
+            step = self._step(row, self._step_variant(row, lr), lr)
+        row.pass_made, row.test = step.result.current, step.result.test
+        row.take_norms(step.result.norms)
+        programs: list[Made[Any]] = [step]
+        left: dict[str, Any] = {}
+        for measurement, variant in launching:
+            self._renew(row)
+            programs.append(self._launch(row, measurement, variant, step.replayed, left))
+        self._renew(row)
+        if not ahead:
+            self._keep(row.current.gradients)
+        row.transfer, wait = Transfer(), Wait(self._device)
+        for program in programs:
+            program.transfer.send(wait)
+        transfers = [row.transfer, *(program.transfer for program in programs)]
+        return MadeRow(step.result, transfers, sum(program.recording_seconds for program in programs))
 
     def make_ahead(self, row: RowContext, lr: float) -> None:
         """Queue a row that measures nothing where that is one replay, with the update before it."""
         self._rest = max(self._rest - 1, 0)
-        variants = self._observer.prepare(row)
-        if not self._recording or self._update is None or self._rest or variants:
+        launching = self._observer.prepare(row)
+        if not self._recording or self._update is None or self._rest or launching:
             return
-        key = self._key(row, variants, lr)
-        if not self._programs.is_recorded(key):
+        variant = self._step_variant(row, lr)
+        if not self._programs.is_recorded("step", variant):
             return
         if not self._before:
             self._before = [torch.empty_like(parameter) for parameter in self._parameters]
         torch._foreach_copy_(self._before, self._parameters)
-        self._ahead = self._run(key, row, lr)
+        self._ahead = self._step(row, variant, lr)
+        self._keep(self._ahead.result.current.gradients)
 
     def advance(self, lr: float) -> None:
         """Update θ by the last row's gradients; the device may do it with the next row, or may have done it already."""
@@ -165,9 +204,9 @@ class RowPrograms:
                 self._keep(self._gradients)
             self._due_lr = lr
 
-    def training_seconds(self, made: Made[RowProgram]) -> float:
+    def training_seconds(self, made: MadeRow) -> float:
         """Seconds of a row's pass and of the update that led to it; the device must have been waited for."""
-        return made.result.training_seconds() + (0.0 if self._recording else self._updating.seconds())
+        return made.training_seconds() + (0.0 if self._recording else self._updating.seconds())
 
     def training_pass(self, transfer: Transfer) -> TrainingPass:
         """The pass at the present parameters."""
@@ -185,26 +224,61 @@ class RowPrograms:
     def _parameters(self) -> list[Tensor]:
         return list(self._model.parameters.values())
 
-    def _key(self, row: RowContext, variants: Hashable, lr: float | None) -> Hashable:
+    def _step_variant(self, row: RowContext, lr: float | None) -> Hashable:
         rate = self._update.prepare(lr) if self._update is not None and lr is not None else None
-        return variants, row.work.measured, row.work.spectra, lr is not None, rate
+        return lr is not None, rate, row.work.measured, self._observer.measures
 
-    def _run(self, key: Hashable, row: RowContext, lr: float | None, *, recordable: bool = True) -> Made[RowProgram]:
-        def make(transfer: Transfer) -> RowProgram:
-            row.transfer, row.gradients_before = transfer, self._gradients
+    def _step(self, row: RowContext, variant: Hashable, lr: float | None) -> Made[_Step]:
+        measured, measures = row.work.measured, self._observer.measures
+
+        def make(transfer: Transfer) -> _Step:
             with Stopwatch(self._device) as updating:
                 if self._update is not None and lr is not None:
                     self._update.launch(lr)
             with Stopwatch(self._device) as passing:
-                row.pass_made = self.training_pass(transfer)
+                current = self.training_pass(transfer)
             with Stopwatch(self._device) as testing:
-                if row.work.measured:
-                    row.test = self._test_pass(transfer)
-            self._observer.launch(row)
-            self._keep(row.current.gradients)
-            return RowProgram(row, updating, passing, testing)
+                test = self._test_pass(transfer) if measured else None
+            norms = transfer.add(stacked_row_norms(current.run, current.signals)) if measures else None
+            return _Step(current, test, norms, updating, passing, testing)
 
-        return self._programs.run(key, make, recordable=recordable)
+        return self._programs.run("step", variant, make)
+
+    def _launch(
+        self, row: RowContext, measurement: Measurement, variant: Hashable, step: int | None, left: dict[str, Any]
+    ) -> Made[_Launched]:
+        """A measurement's program; ``left`` is what those before it have left, and takes in what it leaves."""
+
+        def make(transfer: Transfer) -> _Launched:
+            row.transfer = transfer
+            before = dict(vars(row))
+            with Stopwatch(self._device) as watch:
+                found = measurement.launch(row)
+            return _Launched(found, watch, {name: of for name, of in vars(row).items() if of is not before[name]})
+
+        reads = _layout(left) if self._recording else None
+        made = self._programs.run(
+            measurement.name,
+            (variant, row.work.spectra),
+            make,
+            reads=(step, reads),
+            # What is not replayed lies somewhere else at every row. A whole spectrum takes a solver that waits for the
+            # device.
+            recordable=step is not None and reads is not None and not row.work.spectra,
+        )
+        launched = made.result
+        row.launched[measurement.name] = launched.found
+        if measurement.costly:
+            row.stopwatches[measurement.name] = launched.watch
+        for name, value in launched.left.items():
+            setattr(row, name, value)
+        left |= launched.left
+        return made
+
+    def _renew(self, row: RowContext) -> None:
+        """Have a program convert for itself what it wants in another precision, and the host likewise."""
+        if self._recording:
+            row.current.run.renew()
 
     def _keep(self, gradients: Mapping[str, Tensor]) -> None:
         """Keep the gradients of a row for the update that follows and for the next row."""
@@ -221,6 +295,17 @@ class RowPrograms:
         output = self._model.logits(x)
         rows = losses.evaluate(self._loss, output, self._targets[1]).values
         return LossNumbers(transfer.add(torch.stack([rows.mean(), _accuracy(output, y), rows.max()])))
+
+
+def _layout(left: Mapping[str, Any]) -> Hashable:
+    """Where tensors lie, and how; None where there is something else, by which no program can be told."""
+    found: list[Hashable] = []
+    for name, value in left.items():
+        for tensor in value if isinstance(value, list | tuple) else [value]:
+            if not isinstance(tensor, Tensor):
+                return None
+            found.append((name, tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride()))
+    return tuple(found)
 
 
 def _accuracy(output: Tensor, labels: Tensor) -> Tensor:

@@ -172,7 +172,7 @@ class Trainer:
         if self.diverged:  # nothing is left to measure: every quantity would be infinite or undefined
             row.events = (self._divergence(current),)
         elif self._observer.collect(row):
-            taken = time.perf_counter() - began - made.recording_seconds - made.result.seconds()
+            taken = time.perf_counter() - began - made.recording_seconds - made.seconds()
             self._observer.charge(taken)
             row.values["measure_seconds"] = taken
         row.values["step_seconds"] = step_seconds
@@ -182,7 +182,7 @@ class Trainer:
         if row.work.measured and not self.diverged:
             self._training_seconds = step_seconds
         self._observer.after(row)
-        made.transfer.close()
+        made.close()
         if self.config.measure == "none" and not (final or self.diverged):
             self._rows.make_ahead(RowContext(self.step + 1, self.data), self._row_lr)
         row.events += self._notices()

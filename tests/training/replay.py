@@ -93,7 +93,7 @@ class ReplayRecorder:
 
     Attributes:
         recorded: How many programs were recorded.
-        replays: How many rows were replayed.
+        replays: How many programs were replayed.
         refusals: What could not be recorded.
     """
 
@@ -101,7 +101,7 @@ class ReplayRecorder:
         self.recorded = self.replays = 0
         self.refusals: list[str] = []
 
-    def record(self, sequence: Callable[[], None]) -> Callable[[], None]:
+    def record(self, sequence: Callable[[], None], pool: str) -> Callable[[], None]:
         recording = _Recording()
         try:
             with torch_alone(), recording:

@@ -182,14 +182,15 @@ def test_a_number_of_the_host_that_a_program_reads_stays_as_it_was_when_it_was_r
     assert not differences(called, rows(ReplayRecorder(), measurements=with_logits(ones))[0])
 
 
-def test_a_row_that_cannot_be_recorded_is_called_and_says_so_once() -> None:
+def test_a_measurement_that_cannot_be_recorded_is_called_and_the_run_says_so_once() -> None:
     def read(row: RowContext) -> float:
         return float(row.current.run.logits.sum())
 
     called, parameters = rows(None, measurements=with_logits(read))
     recorder = ReplayRecorder()
     found, others = rows(recorder, measurements=with_logits(read))
-    assert (recorder.replays, differences(called, found)) == (0, [])
+    assert recorder.refusals
+    assert not differences(called, found)
     assert all(torch.equal(one, other) for one, other in zip(parameters, others, strict=True))
     notices = [event.message for record in found for event in record.events if event.kind == "notice"]
     assert len(notices) == 1
