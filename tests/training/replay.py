@@ -6,9 +6,11 @@ recording is left where a replay would not compute it anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor
@@ -104,7 +106,7 @@ class ReplayRecorder:
     def record(self, sequence: Callable[[], None], pool: str) -> Callable[[], None]:
         recording = _Recording()
         try:
-            with torch_alone(), recording:
+            with torch_alone(), _without_host(), recording:
                 sequence()
         except RuntimeError as error:
             self.refusals.append(str(error))
@@ -118,6 +120,19 @@ class ReplayRecorder:
             recording.replay()
 
         return replay
+
+
+@contextlib.contextmanager
+def _without_host() -> Generator[None]:
+    """Refuse what goes past torch's operations: memory that is shared with the host, and reading."""
+
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise RuntimeError("the host's memory is not permitted when a stream is capturing")
+
+    with contextlib.ExitStack() as stack:
+        for owner, name in ((torch, "from_numpy"), *((Tensor, of) for of in ("numpy", "tolist", "cpu", "__array__"))):
+            stack.enter_context(mock.patch.object(owner, name, refuse))
+        yield
 
 
 def _address(tensor: Tensor) -> int:

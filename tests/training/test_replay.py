@@ -69,7 +69,17 @@ def test_replayed_rows_have_the_bits_of_rows_that_are_called(measure: str, optio
     assert recorder.replays >= 6
 
 
-@pytest.mark.parametrize("options", [{"every": 3}, {"measure": "core", "test_examples": 0}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"every": 3},
+        {"measure": "core", "test_examples": 0},
+        {"kernel": "products"},
+        {"data": "digits", "examples": 40, "width": 48},
+        {"spectra_every": 4},
+    ],
+    ids=str,
+)
 def test_rows_of_different_kinds_are_programs_of_their_own(options: dict[str, Any]) -> None:
     recorder = ReplayRecorder()
     assert not differences(rows(None, **options)[0], rows(recorder, **options)[0])
