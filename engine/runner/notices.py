@@ -27,13 +27,12 @@ def thread_notices(step: int, own: Threads) -> list[Event]:
 
 def anew_notices(recorded_by: str, last: int) -> list[Event]:
     """An event where a session goes on that a version recorded which measured otherwise, up to a step."""
-    names = measured_otherwise(recorded_by)
     by = f"wnt-tui {recorded_by}" if recorded_by else "an earlier version"
     sentence = (
-        f"Recorded by {by} up to step {last}. Training goes on to the bit; {len(names)} metrics are measured otherwise"
-        f" now and begin anew at step {last + 1} (`wnt-tui verify` names them)."
+        f"Recorded by {by} up to step {last}. Training goes on to the bit; what is measured otherwise now begins anew"
+        f" at step {last + 1} (`wnt-tui verify` names it)."
     )
-    return [Event(last, "notice", sentence)] * bool(names)
+    return [Event(last, "notice", sentence)] * bool(measured_otherwise(recorded_by))
 
 
 def without_effect(config: RunConfig) -> list[str]:

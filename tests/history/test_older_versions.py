@@ -131,7 +131,7 @@ def test_a_resumed_run_is_trained_as_ever_and_can_be_verified(tmp_path, kind, ch
     assert ("checkpoint of step" in going_on) == (checkpoint_every is not None)
     (notice,) = (said for said in events(path, "notice") if "Recorded by" in said)
     assert notice.startswith("Recorded by wnt-tui 0.3.0 up to step 5. Training goes on to the bit;")
-    assert "begin anew at step 6" in notice
+    assert "what is measured otherwise now begins anew at step 6" in notice
     with SessionReader(path) as reader:
         assert json.loads(reader.meta()[MEASURED_BY]).keys() == {"6"}
     # Rows of this version are found again to the bit, whatever way leads to them.
