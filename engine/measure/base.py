@@ -74,6 +74,7 @@ class RowContext:
         events: What was found out at the row.
         before: Step metrics of the row before, empty if there is none; its ``lr`` is that of the update between.
         grams: The layers' Gram matrices G^0 … G^{L−1}, (n, n), float64, where ``layers`` is made in the set ``all``.
+        lr: η of the update that follows, where it is known.
         gradients_before: ∂f/∂θ at the row before, None at the first row; valid while the row is launched.
         gauss_newton_vector: A cotangent, (n, k), of any length, whose Jᵀ is near the top eigenvector of Gauss–Newton:
             while the row is launched by a product more than the row before, when it is collected of this row.
@@ -94,6 +95,7 @@ class RowContext:
     events: tuple[Event, ...] = ()
     before: Mapping[str, float] = field(default_factory=dict)
     grams: list[Tensor] = field(default_factory=list)
+    lr: float = math.nan
     gradients_before: Mapping[str, Tensor] | None = None
     gauss_newton_vector: Tensor | None = None
     launched: dict[str, Any] = field(default_factory=dict)

@@ -172,15 +172,15 @@ STANDARD: tuple[type[Measurement], ...] = (
     SampleGradients,
     TestSet,
     LayerMeasures,
-    Curvature,
     KernelSpectrum,
+    Curvature,
     ProvedBounds,
     RiskBounds,
     CompositionalRisk,
     InfiniteWidth,
     InfiniteKernel,
 )
-"""All measurements, costly ones cheapest first."""
+"""All measurements, in the order in which they are made."""
 
 
 def standard(measure: str, *instead: Measurement) -> list[Measurement]:

@@ -161,7 +161,7 @@ class Trainer:
             spectra=final or self.spectra_due if spectra is None else spectra,
             recorded=recorded,
         )
-        row = RowContext(self.step, self.data, first=first, work=work)
+        row = RowContext(self.step, self.data, first=first, work=work, lr=self.lr)
         made = self._rows.make(row)
         current = row.current
         self._observed = True

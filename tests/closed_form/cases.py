@@ -68,7 +68,7 @@ def observe(of: Problem, *, converged: bool = False, **changes: object) -> Obser
     layers = LayerMeasures(weights_loose=1e-10, distances_loose=1e-10)
     curvature = Curvature()
     if converged:
-        curvature = Curvature(tolerance=1e-11, warm_products=60)
+        curvature = Curvature(tolerance=1e-11, products=400)
     measure = str(changes.get("measure", "all"))
     products = [curvature] if measure == "all" else []
     running, found = trainer(of, standard(measure, layers, *products), **changes), Observed()
