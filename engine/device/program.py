@@ -114,6 +114,7 @@ class Programs:
         *,
         reads: Hashable = None,
         recordable: bool = True,
+        lasting: bool = True,
     ) -> Made[T]:
         """Carry out a program.
 
@@ -122,7 +123,8 @@ class Programs:
             variant: Programs of a name and a variant are the same operations.
             make: Calls them, adding to a transfer what the host will read.
             reads: What tells apart the tensors that they read.
-            recordable: Whether these tensors may be read again at another row, and the operations be recorded.
+            recordable: Whether it may be replayed.
+            lasting: Whether tensors will lie there at other rows too, so that recording is worth while.
 
         Returns:
             What came of it.
@@ -134,12 +136,12 @@ class Programs:
             return made
         began, key = time.perf_counter(), (name, variant, reads)
         seconds, recorded = 0.0, self._recorded.get(key)
-        if recorded is None:
+        if recorded is None and lasting:
             recorded = self._record(self._recorder, key, make)
             seconds = time.perf_counter() - began
-            if recorded is None:
-                transfer = Transfer()
-                return Made(make(transfer), transfer, None, seconds)
+        if recorded is None:
+            transfer = Transfer()
+            return Made(make(transfer), transfer, None, seconds)
         self._recorded.move_to_end(key)
         recorded.transfer.reopen()
         recorded.replay()

@@ -8,7 +8,7 @@ asked for, while the host is busy with the one before; whoever wants the paramet
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -27,6 +27,7 @@ from engine.model.base import Model
 from engine.model.training_pass import LossNumbers, TrainingPass
 from engine.training.update import RecordedUpdate, update
 
+_SMALL = 1 << 20
 _REST = 16
 """After parameters had to be brought back, so many rows are not made ahead: they may be wanted at the next ones too."""
 
@@ -50,6 +51,29 @@ class _Launched:
     found: object
     watch: Stopwatch
     left: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class _Left:
+    """What the measurements of a row have left for those after them.
+
+    Attributes:
+        values: By attribute of the row.
+        lasting: Whether it lies where it will lie at other rows too.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    lasting: bool = True
+
+    def layout(self) -> Hashable:
+        """Where tensors lie, and how; None where there is something else, by which no program can be told."""
+        found: list[Hashable] = []
+        for name, value in self.values.items():
+            for tensor in value if isinstance(value, list | tuple) else [value]:
+                if not isinstance(tensor, Tensor):
+                    return None
+                found.append((name, tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride()))
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +141,7 @@ class RowPrograms:
         self._ahead: Made[_Step] | None = None
         self._ahead_due = False  # whether the step is that of the row ahead
         self._rest = 0
+        self._places: dict[Hashable, Tensor] = {}
 
     @property
     def problem(self) -> str:
@@ -161,7 +186,7 @@ class RowPrograms:
         row.pass_made, row.test = step.result.current, step.result.test
         row.take_norms(step.result.norms)
         programs: list[Made[Any]] = [step]
-        left: dict[str, Any] = {}
+        left = _Left()
         for measurement, variant in launching:
             self._renew(row)
             programs.append(self._launch(row, measurement, variant, step.replayed, left))
@@ -245,7 +270,7 @@ class RowPrograms:
         return self._programs.run("step", variant, make)
 
     def _launch(
-        self, row: RowContext, measurement: Measurement, variant: Hashable, step: int | None, left: dict[str, Any]
+        self, row: RowContext, measurement: Measurement, variant: Hashable, step: int | None, left: _Left
     ) -> Made[_Launched]:
         """A measurement's program; ``left`` is what those before it have left, and takes in what it leaves."""
 
@@ -254,9 +279,10 @@ class RowPrograms:
             before = dict(vars(row))
             with Stopwatch(self._device) as watch:
                 found = measurement.launch(row)
-            return _Launched(found, watch, {name: of for name, of in vars(row).items() if of is not before[name]})
+            left = {name: of for name, of in vars(row).items() if of is not before[name]}
+            return _Launched(found, watch, {name: self._placed(name, of) for name, of in left.items()})
 
-        reads = _layout(left) if self._recording else None
+        reads = left.layout() if self._recording else None
         made = self._programs.run(
             measurement.name,
             (variant, row.work.spectra),
@@ -265,6 +291,7 @@ class RowPrograms:
             # What is not replayed lies somewhere else at every row. A whole spectrum takes a solver that waits for the
             # device.
             recordable=step is not None and reads is not None and not row.work.spectra,
+            lasting=left.lasting,
         )
         launched = made.result
         row.launched[measurement.name] = launched.found
@@ -272,8 +299,19 @@ class RowPrograms:
             row.stopwatches[measurement.name] = launched.watch
         for name, value in launched.left.items():
             setattr(row, name, value)
-        left |= launched.left
+        left.values |= launched.left
+        placed = {id(buffer) for buffer in self._places.values()}
+        left.lasting &= made.replayed is not None or all(id(of) in placed for of in launched.left.values())
         return made
+
+    def _placed(self, name: str, value: Any) -> Any:
+        """A small tensor that is left, at an address that all variants share: else those that read it had as many."""
+        if not self._recording or not isinstance(value, Tensor) or value.nbytes > _SMALL:
+            return value
+        key = name, value.dtype, value.shape, value.stride()  # strides decide how products with it are rounded
+        if key not in self._places:
+            self._places[key] = value.new_empty_strided(value.shape, value.stride())
+        return self._places[key].copy_(value)
 
     def _renew(self, row: RowContext) -> None:
         """Have a program convert for itself what it wants in another precision, and the host likewise."""
@@ -295,17 +333,6 @@ class RowPrograms:
         output = self._model.logits(x)
         rows = losses.evaluate(self._loss, output, self._targets[1]).values
         return LossNumbers(transfer.add(torch.stack([rows.mean(), _accuracy(output, y), rows.max()])))
-
-
-def _layout(left: Mapping[str, Any]) -> Hashable:
-    """Where tensors lie, and how; None where there is something else, by which no program can be told."""
-    found: list[Hashable] = []
-    for name, value in left.items():
-        for tensor in value if isinstance(value, list | tuple) else [value]:
-            if not isinstance(tensor, Tensor):
-                return None
-            found.append((name, tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride()))
-    return tuple(found)
 
 
 def _accuracy(output: Tensor, labels: Tensor) -> Tensor:
