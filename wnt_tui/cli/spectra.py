@@ -161,7 +161,7 @@ def _plots(found: StepSpectra) -> str:
         plotext.title(f"{of}: log₁₀ of {len(positive)} eigenvalues{beside}")
         if len(positive):
             counts, edges = np.histogram(np.log10(positive), _PLOT_BINS)
-            plotext.bar(((edges[1:] + edges[:-1]) / 2).tolist(), counts.tolist())
+            plotext.bar(((edges[1:] + edges[:-1]) / 2).round(2).tolist(), counts.tolist())
         plots.append(plotext.build() + "\n")
     return "".join(plots)
 
