@@ -310,7 +310,7 @@ class RowPrograms:
             return value
         key = name, value.dtype, value.shape, value.stride()  # strides decide how products with it are rounded
         if key not in self._places:
-            self._places[key] = value.new_empty_strided(value.shape, value.stride())
+            self._places[key] = torch.empty_like(value)
         return self._places[key].copy_(value)
 
     def _renew(self, row: RowContext) -> None:
