@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks import cuda
 from engine import RunConfig, Trainer
 from engine.catalogue import CATALOGUE
 from engine.device.scheduling import torch_alone
@@ -105,6 +106,20 @@ def test_rows_that_make_other_measurements_in_turn_read_their_own_numbers() -> N
     recorder = ReplayRecorder()
     assert not differences(in_turn(None), in_turn(recorder))
     assert recorder.replays >= 8
+
+
+@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
+def test_the_libraries_of_the_host_give_the_numbers_of_torch_alone(loss: str) -> None:
+    options = SMALL | {"loss": loss, "data": "digits", "examples": 40, "width": 48, "dtype": "float64"}
+    alone, _ = rows(None, **options)
+    wrong = []
+    for one, other in zip(alone, Trainer(RunConfig(**options)).run(), strict=True):
+        assert [one.values[name] for name in ("loss", "grad_norm")] == [
+            other.values[name] for name in ("loss", "grad_norm")
+        ]
+        for pair in ((one, other), (other, one)):
+            wrong += cuda.differences(*pair, cuda.ITERATED | cuda.LOOSE, cuda.DEFAULT)
+    assert not wrong, "\n".join(wrong)
 
 
 def test_a_new_learning_rate_holds_in_rows_that_are_replayed() -> None:
