@@ -150,6 +150,7 @@ class Measurement(ABC):
         measured_in: The smallest measurement set that contains it.
         costly: Whether it is timed, and made as often as a budget allows; else it is made at every measured row.
         of_transition: Whether it is also made at a row that is not measured but follows one with costly measurements.
+        reads_before_update: Whether :meth:`before_update`, if it is given, reads the parameters or the row's tensors.
     """
 
     name: str
@@ -158,6 +159,7 @@ class Measurement(ABC):
     measured_in: MeasureSet = "core"
     costly: bool = False
     of_transition: bool = False
+    reads_before_update: bool = True
 
     config: RunConfig
     model: Model

@@ -108,6 +108,12 @@ class Observer:
         row.events = self._violations.check(row.step, enclosed)
         return True
 
+    @property
+    def may_update_early(self) -> bool:
+        """Whether θ may move before :meth:`before_update`: nothing is measured, and nobody reads θ there."""
+        given = (one for one in self._measurements if type(one).before_update is not Measurement.before_update)
+        return self._config.measure == "none" and not any(one.reads_before_update for one in given)
+
     def charge(self, seconds: float) -> None:
         """Pay for what a row has measured, which took so many seconds in all."""
         self._schedule.charge(seconds)

@@ -45,6 +45,7 @@ class Trajectory(Measurement):
     )  # fmt: skip
     measured_in = "none"  # a branch may measure more than its parent, and goes on from what the parent's rows add up to
     of_transition = True
+    reads_before_update = False
 
     def __init__(self) -> None:
         self._previous: _Row | None = None

@@ -183,7 +183,7 @@ class Trainer:
             self._training_seconds = step_seconds
         self._observer.after(row)
         made.close()
-        if self.config.measure == "none" and not (final or self.diverged):
+        if self._observer.may_update_early and not (final or self.diverged):
             self._rows.make_ahead(RowContext(self.step + 1, self.data), self._row_lr)
         row.events += self._notices()
         # NaN means "not computed" in a record: the divergence event says what was computed and is NaN.
