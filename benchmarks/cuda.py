@@ -101,6 +101,38 @@ def graphs(device: str) -> Counted | None:
     return None if found is None else Counted(found)
 
 
+def operations(device: str) -> dict[str, str]:
+    """The operations that rows are made of, and for each whether a graph holds it or why not."""
+    a = torch.eye(96, dtype=torch.float64, device=device).repeat(4, 1, 1).mul_(2.0)
+    out, info, single = torch.empty_like(a).mT, torch.empty(4, dtype=torch.int32, device=device), a[0].float()
+    labels = torch.arange(96, device=device)
+    tried: dict[str, Callable[[], object]] = {
+        "product": lambda: (a @ a, single @ single),
+        "cholesky_ex, single and batched": lambda: (torch.linalg.cholesky_ex(a), torch.linalg.cholesky_ex(a[0])),
+        "cholesky_ex in place": lambda: torch.linalg.cholesky_ex(out.copy_(a), out=(out, info)),
+        "solve_triangular": lambda: torch.linalg.solve_triangular(a, a[:, :, :4], upper=False),
+        "triangular product": lambda: torch.linalg.solve_triangular(a.mT, a[:, :, :4], upper=True),
+        "cross_entropy": lambda: torch.nn.functional.cross_entropy(a[0], labels, reduction="none"),
+        "copies of lists": lambda: torch._foreach_copy_([out], [a]),
+        "baddbmm": lambda: torch.baddbmm(a, a, a, beta=0.0),
+    }
+    found = {}
+    for name, operation in tried.items():
+
+        def sequence(of: Callable[[], object] = operation) -> None:
+            of()
+
+        sequence()
+        recorder, found[name] = recorder_of(torch.device(device))
+        try:
+            if recorder is not None:
+                recorder.record(sequence, "operations")
+                found[name] = "ok"
+        except RuntimeError as error:
+            found[name] = str(error).strip().splitlines()[0]
+    return found
+
+
 def value_of(record: StepRecord, name: str) -> Any:
     return np.asarray(record.values[name] if name in record.values else record.layers.get(name, math.nan))
 
@@ -224,6 +256,18 @@ def cost(device: str, measure: str, examples: int, rows: int, data: str, width: 
     return found
 
 
+def initialisation(device: str, data: str, width: int, depth: int) -> dict[str, float]:
+    """Seconds to draw and to measure a network at initialisation, the second time."""
+    found = {}
+    for _ in range(2):
+        began = time.perf_counter()
+        one = trainer(device, None, measure="core", width=width, depth=depth, examples=1000, data=data)
+        drawn = time.perf_counter()
+        one.observe()
+        found = {"drawn_seconds": drawn - began, "measured_seconds": time.perf_counter() - drawn}
+    return found
+
+
 def first_row_seconds(device: str, data: str) -> float:
     """Seconds of a whole ``wnt-tui run`` of no step, 500 wide, 9 layers, measuring everything."""
     with tempfile.TemporaryDirectory() as folder:
@@ -263,6 +307,8 @@ def main() -> None:
     name = torch.cuda.get_device_name() if device != "cpu" else platform.processor()
     print(f"{name}, torch {torch.__version__}, {width} wide, 9 layers", flush=True)
     results: dict[str, Any] = {"device": name, "torch": torch.__version__, "python": platform.python_version()}
+    if device != "cpu":
+        print("\n".join(f"  {name}: {words}" for name, words in operations(device).items()), flush=True)
     with torch_alone() if device == "cpu" else contextlib.nullcontext():
         found = agreement(device, min(arguments.examples), arguments.steps, data, width)
     results["disagreements"] = found
@@ -277,6 +323,10 @@ def main() -> None:
                   f" {of['slowest_ms']:.1f}, first {of['first_row_ms']:.0f}; {of.get('programs', 0)} programs,"
                   f" {of.get('replays', 0)} replays in {of.get('rows', 0)} rows; {of.get('waits', 0)} waits"
                   f" {of.get('where', '')}", flush=True)  # fmt: skip
+    if not arguments.quick and device != "cpu":
+        results["initialisation"] = of = initialisation(device, data, 5000, 30)
+        print(f"30 layers, 5000 wide, n = 1000: drawn in {of['drawn_seconds']:.1f} s, measured in"
+              f" {of['measured_seconds']:.2f} s, goal 1", flush=True)  # fmt: skip
     results["first_row_seconds"] = seconds = first_row_seconds(device, data)
     print(f"wnt-tui run --steps 0, the whole command: {seconds:.1f} s, goal 5 to the first row")
     if arguments.json:

@@ -136,4 +136,4 @@ def _without_host() -> Generator[None]:
 
 
 def _address(tensor: Tensor) -> int:
-    return tensor.untyped_storage()._cdata
+    return tensor.untyped_storage().data_ptr()
