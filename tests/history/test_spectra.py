@@ -16,6 +16,7 @@ import pytest
 from engine.config import RunConfig
 from engine.history.reexecution import prepare
 from engine.history.verify import verify
+from engine.measure.standard import standard
 from engine.requests import Verify
 from engine.session.copy import copy_session
 from engine.session.export import export_csv, export_json
@@ -198,6 +199,28 @@ def test_a_resumed_run_executes_them_again_and_goes_on(tmp_path, changes):
     assert engine_run(resume_request(path, 8)).returncode == 0
     expected = {0, 5, 8} | ({2, 4, 6} if changes else set())
     assert set(steps_of(path)) == expected
+    assert verify(path).identical
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_spectra_of_the_standard_measurements_lie_between_the_ends_of_their_rows(tmp_path, monkeypatch, dtype):
+    monkeypatch.setattr(trainer, "standard", standard)
+    path = tmp_path / "a.wnt"
+    recorded(path, measure="all", spectra_every=2, dtype=dtype)
+    with SessionReader(path) as reader:
+        assert reader.spectra_steps() == (0, 2, 4, 5)
+        steps, values = reader.steps()
+        for step in reader.spectra_steps():
+            row, layers = int(np.flatnonzero(steps == step)[0]), reader.layers_at(step)
+            found = reader.spectra_at(step)
+            assert ("K", None) in found
+            for (_name, layer), eigenvalues in found.items():
+                assert (np.diff(eigenvalues) >= 0).all()
+                of, at, place = ("ntk_", values, row) if layer is None else ("", layers, layer)
+                for end, eigenvalue in (("min", eigenvalues[0]), ("max", eigenvalues[-1])):
+                    low, high = (at[f"{of}lambda_{end}_{side}"][place] for side in ("low", "high"))
+                    slack = 1e-6 * eigenvalues[-1]
+                    assert low - slack <= eigenvalue <= high + slack, (step, layer, end)
     assert verify(path).identical
 
 
