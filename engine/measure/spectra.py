@@ -130,17 +130,24 @@ class _End:
     """
 
     def __init__(self, sign: float, count: int, order: int) -> None:
-        self.sign, self.steps = sign, _WARM
-        self.shifts = [0.0] * count  # of the next row
-        self.factorised = [sign > 0.0] * count
+        self.sign = sign
         self._last = 0 if sign > 0.0 else -1
         self._picked = slice(0, _BLOCK - 1) if sign > 0.0 else slice(-_BLOCK + 1, None)
+        # Where they are, they stay, so that a row's operations find them there.
+        self._starts = torch.empty(count, order, _BLOCK, dtype=torch.float64)
+        self._at = torch.zeros(count, dtype=torch.float64)
+        self.begin()
+
+    def begin(self) -> None:
+        """Know nothing of the matrices."""
+        count, order, _ = self._starts.shape
+        self.steps = _WARM
+        self.shifts = [0.0] * count  # of the next row
+        self.factorised = [self.sign > 0.0] * count
         self._values: list[list[float]] = [[] for _ in range(count)]
         self._errors = [0.0] * count
         draw = torch.Generator().manual_seed(0)
-        block = torch.randn(order, _BLOCK, generator=draw, dtype=torch.float64)
-        # Where they are, they stay, so that a row's operations find them there.
-        self._starts, self._at = block.expand(count, -1, -1).clone(), torch.zeros(count, dtype=torch.float64)
+        self._starts.copy_(torch.randn(order, _BLOCK, generator=draw, dtype=torch.float64))
 
     def to(self, device: torch.device) -> None:
         """Take blocks and shifts to a device."""
@@ -446,6 +453,7 @@ class Spectra:
         self._followed = bool(state)
         for name, end in self._ends.items():
             end.to(device)
+            end.begin()
             if state:
                 end.restore(part(state, name))
 
