@@ -7,6 +7,7 @@ Data are Gaussian: nothing here depends on them.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import resource
 import time
@@ -16,8 +17,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as the engine process sets it
 import torch
 
 from engine.config import RunConfig
-from engine.measure.gram import host_gram
-from engine.measure.layer_features import LayerFeatures
+from engine.device.transfer import Transfer
+from engine.measure.hidden_layers import HiddenLayers
 from engine.measure.layer_threads import LayerThreads
 from engine.measure.weight_norms import WeightNorms
 from engine.model.mlp import initialise
@@ -48,19 +49,23 @@ def main() -> None:
     before = peak()
     threads = LayerThreads()
     began = time.perf_counter()
-    rows = threads.map(lambda a: LayerFeatures().measure(host_gram(a.numpy()), a.numpy()), run.features)
+    layers, transfer = HiddenLayers(threads), Transfer()
+    rows = layers.collect(layers.launch(run.features[1:], transfer, whole=False), run.features[1:])
     spectra = time.perf_counter() - began
     began = time.perf_counter()
-    WeightNorms(model.weights, threads).norms()
+    norms, transfer = WeightNorms(model.weights, threads), Transfer()
+    found = norms.collect(norms.launch(None, transfer)).norms
     weights = time.perf_counter() - began
-    two = 2 * n * n * 8
+    grams = len(run.features) * n * n * 8
     print(f"{depth} layers, {w} wide, n = {n}, {torch.get_num_threads()} threads")
     print(f"forward pass                        {passing:8.2f} s")
     print(f"Gram matrices, spectra, discs       {spectra:8.2f} s  {spectra / passing:5.2f}×")
     print(f"spectral norms of the weights       {weights:8.2f} s  {weights / passing:5.2f}×")
     print(f"weights and pass {kept / 1e9:.2f} GB; peak {before / 1e9:.2f} GB before, {peak() / 1e9:.2f} GB after")
-    print(f"measuring added {(peak() - before) / 1e6:.0f} MB to the peak; two Gram matrices are {two / 1e6:.0f} MB")
-    print(f"log10 of the conditioning at the last layer: {rows[-1].spectrum.log10_cond:.2f}")
+    print(f"measuring added {(peak() - before) / 1e6:.0f} MB to the peak; all Gram matrices are {grams / 1e6:.0f} MB")
+    last = rows.extremes[-1]
+    print(f"log10 of the conditioning at the last layer: {math.log10(last.largest.value / last.smallest.value):.2f}")
+    print(f"high ends of weight norms are at most {(found.high / found.value).max() - 1:.1%} above their values")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from engine.device.free_memory import free_memory
 from engine.device.transfer import Arrival
 from engine.measure.base import Findings, Measurement, RowContext, State, part, vector
 from engine.measure.block_krylov import deflated_upper
-from engine.measure.gram import device_gram
+from engine.measure.gram import feature_gram
 from engine.measure.kernel_dense import DenseKernel, Formed, KernelFound
 from engine.measure.kernel_products import KernelProducts, Queued
 from engine.measure.largest_eigenvalue import LargestEigenvalue, Operator, Space
@@ -94,7 +94,7 @@ class KernelSpectrum(Measurement):
     def launch(self, row: RowContext) -> Launched:
         """Queue K, the pNTK and Gauss–Newton; gives the row a vector that is near the top one of Gauss–Newton."""
         run, rows = row.current.run, row.current.rows
-        grams = row.grams or [device_gram(a) for a in run.features]
+        grams = row.grams or [feature_gram(a) for a in run.features]
         kernel: Formed | Queued
         if isinstance(self._kernel, DenseKernel):
             kernel = self._kernel.launch(run, grams, row.transfer)

@@ -6,31 +6,44 @@ Row m holds G^m (0 ≤ m ≤ L−1) and W_m (1 ≤ m ≤ L); arrays have shape (
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.config import RunConfig
-from engine.device import transfer
-from engine.device.transfer import Arrival, Transfer, to_host
+from engine.device.transfer import Arrival
 from engine.measure.base import Findings, LayerValues, Measurement, RowContext, State, part
-from engine.measure.gram import SPECTRUM, Array, device_gram, feature_gram
-from engine.measure.layer_features import LayerFeatures, LayerRow, Moved
-from engine.measure.layer_stack import LayerStack
+from engine.measure.gram import disc_numbers, feature_gram
+from engine.measure.hidden_layers import HiddenLayers, HiddenRow, dense_extremes, of_rank, whole_spectrum
+from engine.measure.hidden_layers import Launched as LaunchedLayers
 from engine.measure.layer_threads import LayerThreads
 from engine.measure.row_norms import RowNorms, squared_norm
-from engine.measure.weight_norms import WeightNorms
+from engine.measure.spectra import Extremes
+from engine.measure.weight_norms import Launched as LaunchedWeights
+from engine.measure.weight_norms import WeightNorms, WeightRow
 from engine.model.base import Model, Pass
+from engine.theory.conditioning import log10_condition, resolution
 from engine.theory.eigenvalue_bounds import eq13_bounds, feature_distance
-from engine.theory.gershgorin import Gershgorin, gershgorin
+from engine.theory.gershgorin import Gershgorin
+
+Array = NDArray[np.float64]
+
+SPECTRUM = (
+    *(f"{name}{end}" for name in ("lambda_min", "lambda_max", "log10_cond") for end in ("", "_low", "_high")),
+    "lambda_resolution",
+)
+"""What :func:`spectrum` gives, by catalogue name."""
+
+_DISCS = tuple(f"gersh_{field.name}" for field in fields(Gershgorin))
 
 
 @dataclass(slots=True)
 class _Initial:
-    """The kept part of θ_0: until the first update the features of every layer, from then on the parameters."""
+    """The kept part of θ_0: parameters from the first update on."""
 
     features: list[Tensor]
     features_fro: list[float]
@@ -39,102 +52,111 @@ class _Initial:
     parameters: dict[str, Tensor] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Input:
+    """G⁰, which never changes."""
+
+    gram: Tensor
+    values: Array  # its whole spectrum
+    extremes: Extremes
+    discs: Array
+
+
+@dataclass(frozen=True, slots=True)
+class _Launched:
+    """What a row has queued."""
+
+    layers: LaunchedLayers
+    weights: LaunchedWeights
+    bias_squares: Arrival  # ‖b_l − b_l(0)‖²
+    input_gram: Tensor | None
+    input_numbers: list[Arrival]
+
+
 class LayerMeasures(Measurement):
-    """The layers' table of a row. Carried from row to row are warm starts; θ_0 is kept from the first row on.
+    """The layers' table of a row. Carried from row to row is what is followed; θ_0 is kept from the first row on.
 
-    Cost: O(L(n²·width + n³)) with the constants of :mod:`engine.measure.extremes`, and one pass over the weights once
-    they have moved.
-
-    Args:
-        weights_loose: By what share a bound on ‖W‖₂ may become too large before it is found anew.
-        distances_loose: The same for ‖W − W(0)‖₂.
+    Cost: O(L(n²·width + n³)), and two passes over the weights once they have moved.
     """
 
     name = "layers"
     provides = (
-        *SPECTRUM,
-        *(f"gersh_{field.name}" for field in fields(Gershgorin)),
+        *SPECTRUM, *_DISCS,
         "eq13_op", "eq13_fro", "eq13_features_op", "eq13_features", "eq13_weights",
-        "weight_norm", "weight_distance", "distance_init",
+        "weight_norm", "weight_norm_high", "weight_distance", "weight_distance_high", "distance_init",
     )  # fmt: skip
     costly = True
 
-    def __init__(self, *, weights_loose: float = 1e-2, distances_loose: float = 5e-2) -> None:
-        self._loose = weights_loose, distances_loose
+    def __init__(self) -> None:
         self._initial: _Initial | None = None
-        self._input: LayerRow | None = None  # the input never changes, so neither does anything of G⁰
-        self._input_gram: Tensor | None = None
-        self._threads = LayerThreads()
+        self._input: _Input | None = None
         self._distance = 0.0  # ‖θ − θ_0‖
-        self._stack = LayerStack()
-        self._queues = False  # whether rows are launched
-        # Of a row that has been launched: Gram matrices of layers, and ‖b_l − b_l(0)‖².
-        self._arriving: list[Arrival] | None = None
-        self._bias_changes: Arrival | None = None
         self._bias_shifts: list[float] = []
         self._gradient_norms: list[float] = []
 
     def begin(self, config: RunConfig, model: Model) -> None:
         """Take the run."""
         super().begin(config, model)
-        self._layers = [LayerFeatures() for _ in range(model.depth)]
-        self._weights = WeightNorms(model.weights, self._threads, *self._loose)
+        threads = LayerThreads()
+        self._layers, self._weights = HiddenLayers(threads), WeightNorms(model.weights, threads)
 
-    def launch(self, row: RowContext) -> None:
-        """Queue Gram matrices, and products with what has moved."""
-        if not transfer.runs_ahead(row.current.run.logits.device):
-            return
-        self._queues = True
-        run, arriving = row.current.run, row.transfer
-        first = 0 if self._input is None else 1
-        # Hidden layers are of one shape: together they take as many launches as one.
-        hidden = torch.stack(run.features[1:])
-        hidden_grams = device_gram(hidden)
-        grams = [*map(device_gram, run.features[first:1]), *hidden_grams]
-        self._arriving = [arriving.add(gram) for gram in grams]
-        self._stack.launch(hidden_grams, hidden, arriving)
-        if self._keeps_grams:
-            self._input_gram = grams[0] if self._input_gram is None else self._input_gram
-            row.grams = [self._input_gram, *hidden_grams]
-        then = None if self._initial is None else self._initial.parameters
-        self._weights.launch(None if then is None else self._weights_of(then), arriving)
-        self._bias_changes = None if then is None else arriving.add(self._bias_squares(then))
+    def variant(self) -> Hashable:
+        """Whether θ_0 has been left, and what is followed how."""
+        return self._input is None, self._moved is None, self._layers.variant(), self._weights.variant()
+
+    def prepare(self, row: RowContext) -> None:
+        """Fill the buffers of what is followed."""
+        self._layers.prepare()
+
+    def launch(self, row: RowContext) -> _Launched:
+        """Queue Gram matrices, discs, and products with what has moved."""
+        features, then, arriving = row.current.run.features, self._moved, row.transfer
+        layers = self._layers.launch(features[1:], arriving, whole=row.spectra_due)
+        weights = self._weights.launch(None if then is None else self._weights_of(then), arriving)
+        squares = arriving.add(self._bias_squares(then))
+        gram, numbers = None if self._input is None else self._input.gram, list[Arrival]()
+        if gram is None:
+            gram = feature_gram(features[0])
+            numbers = [arriving.add(gram), arriving.add(disc_numbers(gram[None]))]
+        if self.config.measure == "all":
+            assert self._layers.grams is not None
+            row.grams = [gram, *self._layers.grams]
+        return _Launched(layers, weights, squares, gram, numbers)
 
     def collect(self, row: RowContext) -> Findings:
         """Measure all layers of a pass. The first call must be at θ_0."""
+        launched: _Launched = row.launched[self.name]
         depth, run, norms = self.model.depth, row.current.run, row.norms
         table: dict[str, LayerValues] = {}
 
         def put(name: str, m: int, value: float) -> None:
             table.setdefault(name, np.full(depth + 1, np.nan))[m] = value
 
-        rows = self._feature_rows(row)
-        for m, of in enumerate(rows):
-            for name, value in (
-                of.spectrum | {f"gersh_{name}": value for name, value in asdict(of.discs).items()}
-            ).items():
+        hidden = self._layers.collect(launched.layers, run.features[1:])
+        if self._input is None:
+            self._input = _input_of(launched, run.features[0])
+        for m, found in enumerate([self._input.extremes, *hidden.extremes]):
+            for name, value in spectrum(found, len(run.logits)).items():
+                put(name, m, value)
+        for m, numbers in enumerate([self._input.discs, *hidden.discs]):
+            for name, value in zip(_DISCS, numbers.tolist(), strict=True):
                 put(name, m, value)
         if self._initial is None:
             fro = [math.sqrt(float((of * of).sum())) for of in norms.features]
             self._initial = _Initial(run.features, fro, norms.activations, table["lambda_min_low"][:depth].tolist())
-        weight_norms = self._weights.norms()
-        distances = self._weight_distances()
+        weights = self._weights.collect(launched.weights)
+        self._bias_shifts = np.sqrt(launched.bias_squares.array()).tolist()
+        self._distance = math.sqrt(float((weights.distances.frobenius**2).sum() + launched.bias_squares.array().sum()))
         for m in range(depth):
-            put("weight_norm", m + 1, weight_norms[m])
-            put("weight_distance", m + 1, distances[m])
-        for m, distance in enumerate(self._feature_distances(run, norms, weight_norms, distances)):
-            moved = rows[m].moved
-            bounds = eq13_bounds(
-                self._initial.lambda_min[m],
-                gram_op=moved.gram_op,
-                gram_fro=moved.gram_fro,
-                features_op=moved.features_op,
-                features_fro=moved.features_fro,
-                weights=distance / math.sqrt(run.features[m].shape[1]),
-            )
+            put("weight_norm", m + 1, float(weights.norms.value[m]))
+            put("weight_norm_high", m + 1, float(weights.norms.high[m]))
+            put("weight_distance", m + 1, float(weights.distances.value[m]))
+            put("weight_distance_high", m + 1, float(weights.distances.high[m]))
+        for m, bounds in enumerate(self._bounds(run, hidden, self._feature_distances(run, norms, weights))):
             for name, value in bounds.items():
                 put(name, m, value)
-        return Findings({"distance_init": self._distance}, table)
+        whole = [self._input.values, *hidden.spectra] if row.spectra_due else []
+        return Findings({"distance_init": self._distance}, table, {("G", m): of for m, of in enumerate(whole)})
 
     def after(self, row: RowContext) -> None:
         """Keep by how much the weights will move, for η = 1."""
@@ -142,95 +164,48 @@ class LayerMeasures(Measurement):
 
     def before_update(self, lr: float) -> Mapping[str, float]:
         """Move the bounds; at the first time, keep θ_0, its features and Gram matrices."""
-        # They are copied only now so that measuring at initialisation alone needs no second set of weights.
+        # Parameters are copied only now so that measuring at initialisation alone needs no second set of them.
         if self._initial is not None and self._initial.parameters is None:
             self._initial.parameters = {name: value.clone() for name, value in self.model.parameters.items()}
-            self._keep_initial(self._initial.features[1:])
+            self._layers.keep_initial(self._initial.features[1:], self._initial.lambda_min[1:])
             self._initial.features = []
         self._weights.moved([lr * norm for norm in self._gradient_norms])
         return {}
 
     @property
-    def _keeps_grams(self) -> bool:
-        return self.config.measure == "all"
-
-    def _keep_initial(self, hidden: list[Tensor]) -> None:
-        """Keep what distances of features and Gram matrices are measured from."""
-        if self._queues:
-            stack = torch.stack(hidden)
-            grams = device_gram(stack)
-            self._stack.keep_initial(grams, stack)
-            # Copies, because what was fetched together is let go together.
-            arrays = [array.copy() for array in to_host([*grams, *hidden])]
-        else:
-            arrays = to_host([*map(feature_gram, hidden), *hidden])
-        count = len(hidden)
-        for layer, gram, a in zip(self._layers[1:], arrays[:count], arrays[count:], strict=True):
-            layer.keep_initial(gram.astype(np.float64, copy=False), a)
-
-    def _feature_rows(self, row: RowContext) -> list[LayerRow]:
-        """All layers, one thread each."""
-        run = row.current.run
-        if self._arriving is not None:
-            arriving, self._arriving = self._arriving, None
-            return self._read_rows(run, [arrival.array().astype(np.float64, copy=False) for arrival in arriving])
-        if self._input is None:
-            ((self._input, self._input_gram),) = self._on_host(self._layers[:1], run.features[:1])
-        found = self._on_host(self._layers[1:], run.features[1:])
-        row.grams = [gram for gram in (self._input_gram, *(gram for _, gram in found)) if gram is not None]
-        return [self._input, *(of for of, _ in found)]
-
-    def _read_rows(self, run: Pass, grams: list[Array]) -> list[LayerRow]:
-        """All layers of a row that was queued."""
-        if self._input is None:
-            gram, *grams = grams
-            self._input = self._layers[0].complete(gram, run.features[0].shape[1], gershgorin(gram), Moved())
-
-        def measure(item: tuple[int, Array, Gershgorin, Moved | None]) -> LayerRow:
-            m, gram, discs, moved = item
-            layer, a = self._layers[m], run.features[m]
-            if moved is None:
-                moved = layer.moved(gram, self._stack.features(m - 1, a))
-            return layer.complete(gram, a.shape[1], discs, moved)
-
-        items = zip(range(1, self.model.depth), grams, self._stack.discs(), self._stack.moved(), strict=True)
-        return [self._input, *self._threads.map(measure, list(items))]
-
-    def _on_host(self, layers: list[LayerFeatures], features: list[Tensor]) -> list[tuple[LayerRow, Tensor | None]]:
-        """Layers with their Gram matrices, if they are kept; else no more are held at once than there are threads."""
-
-        def measure(pair: tuple[LayerFeatures, Tensor]) -> tuple[LayerRow, Tensor | None]:
-            layer, a = pair
-            gram = feature_gram(a)
-            host, rows = to_host([gram, a])
-            return layer.measure(host.astype(np.float64, copy=False), rows), gram if self._keeps_grams else None
-
-        return self._threads.map(measure, list(zip(layers, features, strict=True)))
-
-    def _weight_distances(self) -> list[float]:
-        """‖W_l − W_l(0)‖₂, l = 1 … L; keeps the distance of all parameters."""
-        depth, initial = self.model.depth, self._initial
-        if initial is None or initial.parameters is None:
-            return [0.0] * depth
-        distances, squares = self._weights.distances(self._weights_of(initial.parameters))
-        arriving = self._bias_changes or Transfer().add(self._bias_squares(initial.parameters))
-        self._bias_shifts = np.sqrt(arriving.array()).tolist()
-        self._distance = math.sqrt(sum(squares) + float(arriving.array().sum()))
-        self._bias_changes = None
-        return distances
+    def _moved(self) -> dict[str, Tensor] | None:
+        """θ_0, once it has been left."""
+        return None if self._initial is None else self._initial.parameters
 
     def _weights_of(self, parameters: Mapping[str, Tensor]) -> list[Tensor]:
         return [parameters[site.weight] for site in self.model.sites]
 
-    def _bias_squares(self, initial: Mapping[str, Tensor]) -> Tensor:
+    def _bias_squares(self, initial: Mapping[str, Tensor] | None) -> Tensor:
         """‖b_l − b_l(0)‖², l = 1 … L; nothing without biases."""
         names = [site.bias for site in self.model.sites if site.bias is not None]
-        changes = [squared_norm(self.model.parameters[name] - initial[name]) for name in names]
-        return torch.stack(changes) if changes else self.model.weights[0].new_empty(0, dtype=torch.float64)
+        if initial is None or not names:
+            return self.model.weights[0].new_zeros(len(names), dtype=torch.float64)
+        return torch.stack([squared_norm(self.model.parameters[name] - initial[name]) for name in names])
 
-    def _feature_distances(
-        self, run: Pass, norms: RowNorms, weight_norms: list[float], distances: list[float]
-    ) -> list[float]:
+    def _bounds(self, run: Pass, hidden: HiddenRow, distances: list[float]) -> list[Mapping[str, float]]:
+        """Eq. 13's bounds, layer by layer; the input has not moved."""
+        assert self._initial is not None
+        gram, change = hidden.gram_change, hidden.feature_change
+        columns = (gram.high, gram.frobenius, change.high, change.frobenius)
+        moved = np.concatenate([np.zeros((4, 1)), np.stack(columns)], axis=1)
+        return [
+            eq13_bounds(
+                self._initial.lambda_min[m],
+                gram_op=moved[0, m],
+                gram_fro=moved[1, m],
+                features_op=moved[2, m],
+                features_fro=moved[3, m],
+                weights=distance / math.sqrt(run.features[m].shape[1]),
+            )
+            for m, distance in enumerate(distances)
+        ]
+
+    def _feature_distances(self, run: Pass, norms: RowNorms, weights: WeightRow) -> list[float]:
         """D_0 … D_{L−1}: bounds on ‖A_m − A_m(0)‖_F from the weights alone (the last bound of Eq. 13)."""
         initial, chain, depth = self._initial, run.chain, self.model.depth
         assert initial is not None
@@ -249,8 +224,8 @@ class LayerMeasures(Measurement):
                 feature_distance(
                     bounds[-1],
                     p1=chain.activation.p1,
-                    weight_norm=weight_norms[index],
-                    weight_distance=distances[index],
+                    weight_norm=float(weights.norms.high[index]),
+                    weight_distance=float(weights.distances.high[index]),
                     initial_features_fro=initial.features_fro[index],
                     bias_shift=shift,
                     stretch=stretch,
@@ -259,18 +234,38 @@ class LayerMeasures(Measurement):
         return bounds
 
     def state(self) -> State:
-        """Warm starts; the first row and the row's pass give the rest."""
-        return {
-            "weights": self._weights.state(),
-            "stack": self._stack.state(),
-            "layer": {str(m): layer.state() for m, layer in enumerate(self._layers)},
-        }
+        """What is followed; the first row and the row's pass give the rest."""
+        return {"weights": self._weights.state(), "layers": self._layers.state()}
 
     def restore(self, state: State, row: RowContext) -> None:
-        """Take up warm starts."""
-        features = row.current.run.features
+        """Take up what is followed."""
         self.after(row)
         self._weights.restore(part(state, "weights"))
-        self._stack.restore(part(state, "stack"), *features[-1].shape)
-        for m, layer in enumerate(self._layers):
-            layer.restore(part(part(state, "layer"), str(m)), *features[m].shape)
+        self._layers.restore(part(state, "layers"), row.current.run.features[1:])
+
+
+def spectrum(found: Extremes, n: int) -> dict[str, float]:
+    """The metrics of :data:`SPECTRUM` of a Gram matrix of order n; all NaN if it is not finite."""
+    low, high = found.smallest, found.largest
+    condition = float(log10_condition(low.value, high.value, n))
+    ends = math.nan, math.nan
+    if math.isfinite(condition):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            least, most = np.log10(np.float64(high.low) / low.high), np.log10(np.float64(high.high) / low.low)
+        # An infinite end is not stored: it follows from those of λ_min.
+        ends = float(np.fmin(least, condition)), float(np.fmax(most, condition)) if low.low > 0.0 else math.nan
+    return {
+        "lambda_min": low.value, "lambda_min_low": low.low, "lambda_min_high": low.high,
+        "lambda_max": high.value, "lambda_max_low": high.low, "lambda_max_high": high.high,
+        "log10_cond": condition, "log10_cond_low": ends[0], "log10_cond_high": ends[1],
+        "lambda_resolution": float(resolution(high.value, n)),
+    }  # fmt: skip
+
+
+def _input_of(launched: _Launched, features: Tensor) -> _Input:
+    """The input layer, solved densely once."""
+    assert launched.input_gram is not None
+    gram, numbers = (of.array().astype(np.float64, copy=False) for of in launched.input_numbers)
+    (n, width), values = features.shape, whole_spectrum(gram)
+    extremes = dense_extremes(values, (width + 2) * float(np.finfo(np.float64).eps) / 2.0 * float(numbers[0, 6]))
+    return _Input(launched.input_gram.clone(), values, of_rank(extremes, n, width), numbers[0, :6].copy())

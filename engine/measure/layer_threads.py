@@ -3,18 +3,50 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
 from threadpoolctl import ThreadpoolController
+from torch import Tensor
 
 from engine.device.scheduling import takes_one_thread
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+# Bytes of matrices that one thread of the host works on at once: as many as its cache holds.
+_AT_ONCE = 1 << 20
+
+
+def batches(kinds: Sequence[Hashable], sizes: Sequence[int], device: torch.device) -> list[list[int]]:
+    """Items to be worked on together, by their indices: of one kind, and on the host of few bytes in all.
+
+    Args:
+        kinds: Of the items; those of one kind have the same shapes.
+        sizes: Their bytes.
+        device: Where they live.
+
+    Returns:
+        Batches of indices.
+    """
+    found: list[list[int]] = []
+    by_kind: dict[Hashable, list[int]] = {}
+    for index, kind in enumerate(kinds):
+        last = by_kind.get(kind)
+        if last is None or (device.type == "cpu" and sizes[index] * (len(last) + 1) > _AT_ONCE):
+            by_kind[kind] = last = []
+            found.append(last)
+        last.append(index)
+    return found
+
+
+def stacked(tensors: Sequence[Tensor], members: Sequence[int]) -> Tensor:
+    """Some of the tensors as one, (members, …): a view where it is only one."""
+    return tensors[members[0]][None] if len(members) == 1 else torch.stack([tensors[index] for index in members])
 
 
 class LayerThreads:
@@ -41,6 +73,10 @@ class LayerThreads:
             if self._pool is None:
                 self._pool = _pool(self._at_once)
             return list(self._pool.map(function, items))
+
+    def each(self, function: Callable[[T], R], batches: Sequence[T], device: torch.device) -> list[R]:
+        """The function of every batch of tensors on a device: on the host a thread each, elsewhere one by one."""
+        return self.map(function, batches) if device.type == "cpu" else [function(batch) for batch in batches]
 
 
 def _pool(count: int) -> ThreadPoolExecutor:

@@ -57,7 +57,7 @@ class ProvedBounds(Measurement):
 
     name = "proved_bounds"
     provides = ("lipschitz_bound", "smoothness_bound", "smoothness_segment")
-    needs = ("weight_norm",)
+    needs = ("weight_norm_high",)
 
     def __init__(self) -> None:
         self._bounds: NetworkBounds | None = None  # of the row before, until the step's length is known
@@ -68,7 +68,7 @@ class ProvedBounds(Measurement):
         chain = row.current.run.chain
         if chain is None:
             return Findings()
-        weight_norms = row.layers["weight_norm"][1:].tolist()
+        weight_norms = row.layers["weight_norm_high"][1:].tolist()
         self._bounds = NetworkBounds(chain, row.norms, weight_norms, LOSSES[self.config.loss])
         return Findings(self._bounds.at_theta())
 

@@ -585,11 +585,6 @@ def _(run: BruteForce, k: int, m: int) -> float:
     return float(run.rows[k].sigma(m)[0] ** 2)
 
 
-@_gram_metric("lambda_max_residual")
-def _(run: BruteForce, k: int, m: int) -> float:
-    return 0.0
-
-
 @_gram_metric("lambda_resolution")
 def _(run: BruteForce, k: int, m: int) -> float:
     return max(len(run.problem.x), 16) * EPS * float(run.rows[k].sigma(m)[-1] ** 2)

@@ -12,7 +12,6 @@ from engine import RunConfig, Trainer
 from engine.data import DataSet
 from engine.measure.base import Measurement
 from engine.measure.curvature import Curvature
-from engine.measure.layer_measures import LayerMeasures
 from engine.measure.standard import standard
 from engine.record import StepRecord
 from tests.closed_form.brute_force import Problem
@@ -64,14 +63,12 @@ def observe(of: Problem, *, converged: bool = False, **changes: object) -> Obser
     Returns:
         Its rows.
     """
-    # Bounds on spectral norms may be a hundredth loose in a live row; what follows from them is compared to the digit.
-    layers = LayerMeasures(weights_loose=1e-10, distances_loose=1e-10)
     curvature = Curvature()
     if converged:
         curvature = Curvature(tolerance=1e-11, products=400)
     measure = str(changes.get("measure", "all"))
     products = [curvature] if measure == "all" else []
-    running, found = trainer(of, standard(measure, layers, *products), **changes), Observed()
+    running, found = trainer(of, standard(measure, *products), **changes), Observed()
     for k in range(len(of.rates) + 1):
         if k < len(of.rates):
             running.set_lr(of.rates[k])

@@ -9,7 +9,7 @@ import numpy as np
 from engine import RunConfig
 from engine.data import DataSet
 from engine.device.transfer import Transfer
-from engine.measure.base import Measurement, RowContext
+from engine.measure.base import Findings, Measurement, RowContext
 from engine.model.training_pass import TrainingPass
 from tests.closed_form.small_networks import Small
 
@@ -34,3 +34,10 @@ def update(case: Small, found: TrainingPass, lr: float) -> None:
     """The network a step of gradient descent later."""
     for parameter, gradient in zip(case.model.parameters.values(), found.gradients.values(), strict=True):
         parameter.sub_(lr * gradient)
+
+
+def measured(measurement: Measurement, row: RowContext) -> Findings:
+    """What a measurement finds at a row."""
+    measurement.prepare(row)
+    row.launched[measurement.name] = measurement.launch(row)
+    return measurement.collect(row)

@@ -14,7 +14,6 @@ from engine.data import DataSet
 from engine.measure.base import Measurement
 from engine.measure.curvature import Curvature
 from engine.measure.kernel_spectrum import KernelSpectrum
-from engine.measure.layer_measures import LayerMeasures
 from engine.measure.standard import standard
 from engine.model.mlp import initialise
 from engine.record import StepRecord
@@ -50,10 +49,9 @@ def module_model(options: RunConfig, *, described: bool = True) -> ModuleModel:
 
 def converging(measure: str) -> list[Measurement]:
     """Measurements that iterate until rounding stops them: where an iteration stops earlier is a matter of rounding."""
-    layers = LayerMeasures(weights_loose=1e-12, distances_loose=1e-12)
     curvature = Curvature(tolerance=1e-11, products=400)
     kernel = KernelSpectrum()
-    return standard(measure, layers, *([curvature, kernel] if measure == "all" else []))
+    return standard(measure, *([curvature, kernel] if measure == "all" else []))
 
 
 def assert_same(found: StepRecord, expected: StepRecord, *, without: frozenset[str] | set[str] = frozenset()) -> None:

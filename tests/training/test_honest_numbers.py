@@ -14,7 +14,9 @@ from engine import RunConfig, Trainer
 from engine.catalogue.certainty import resolved
 from engine.data import DataSet
 from engine.data.preprocess import prepare
-from engine.measure.gram import feature_gram, spectrum
+from engine.measure.gram import feature_gram
+from engine.measure.hidden_layers import dense_extremes, whole_spectrum
+from engine.measure.layer_measures import spectrum
 from engine.record import StepRecord
 from engine.theory.conditioning import log10_condition
 from engine.theory.gershgorin import gershgorin
@@ -79,7 +81,7 @@ def test_near_n_equal_to_width_a_float32_gram_matrix_is_wrong_where_the_float64_
     exact = float(torch.linalg.svdvals(features.to(torch.float64))[-1]) ** 2 / 200
     gram = feature_gram(features)
     high = float(torch.linalg.eigvalsh(gram)[-1])
-    found = spectrum(gram.numpy(), 200)["lambda_min"]
+    found = dense_extremes(whole_spectrum(gram.numpy()), 0.0).smallest.value
     assert found == pytest.approx(exact, rel=1e-6, abs=rounding(200) * high)
     assert rounding(200) * high < 0.1 * exact, "float64 resolves it"
     # By how much it moves the eigenvalues, whichever of them it happens to move on a machine.
@@ -255,7 +257,7 @@ def test_a_gram_matrix_that_is_not_finite_has_no_spectrum_instead_of_an_exceptio
     a = torch.ones(3, 4, dtype=torch.float64)
     a[1, 1] = bad
     gram = feature_gram(a)
-    found = spectrum(gram.numpy(), 4)
+    found = spectrum(dense_extremes(whole_spectrum(gram.numpy()), 0.0), 4)
     assert all(math.isnan(value) for value in found.values())
     assert not math.isfinite(gershgorin(gram).row_sum)
     assert math.isnan(log10_condition(math.nan, 1.0, 3))
