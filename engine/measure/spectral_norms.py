@@ -98,13 +98,18 @@ class SpectralNorms:
         self._symmetric, self._factors, self._divided, self._given = symmetric, factors, divided, like.dtype
         self.products: Literal[1, 2] = 2
         self._shapes = [(max(shape), min(shape)) for shape in shapes]
-        draw = torch.Generator().manual_seed(0)
-        # The last vector of a block stays, the others are those found last.
+        # Where they are, they stay, so that a row's operations find them there.
         self._starts = [
-            torch.randn(q, _KEPT + 1, generator=draw, dtype=torch.float64).to(like.device, self._precision(q))
-            for _, q in self._shapes
+            torch.empty(q, _KEPT + 1, dtype=self._precision(q), device=like.device) for _, q in self._shapes
         ]
-        self._starts = [start.div_(torch.linalg.vector_norm(start, dim=0)) for start in self._starts]
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know nothing of the matrices: blocks are drawn at random, of which the last vector stays."""
+        draw = torch.Generator().manual_seed(0)
+        for start in self._starts:
+            drawn = torch.randn(start.shape, generator=draw, dtype=torch.float64)
+            start.copy_(drawn / torch.linalg.vector_norm(drawn, dim=0))
         self.followed = False
 
     def variant(self, *, factor: bool = False) -> Hashable:
@@ -271,7 +276,6 @@ class SpectralNorms:
             assert group.basis is not None
             coefficients = to_device(weights[first : first + len(group.members)], group.basis)
             first += len(group.members)
-            # Where they are, they stay: a row's operations find them there.
             for i, found in zip(group.members, _of_unit_length(torch.matmul(group.basis, coefficients)), strict=True):
                 self._starts[i][:, :_KEPT] = found
         if not self._divided:
@@ -318,6 +322,7 @@ class SpectralNorms:
 
     def restore(self, state: State) -> None:
         """Take up vectors of matrices of these shapes, or begin anew without."""
+        self._begin()
         for i, start in enumerate(self._starts):
             held = vector(state, str(i), len(start) * _KEPT)
             if held is not None:

@@ -145,10 +145,12 @@ class WeightNorms:
             "distance": self._distances.state(),
             "references": list(self._references),
             "looseness": list(self._looseness),
+            "far": self._norms.products > 1,
         }
 
     def restore(self, state: State) -> None:
         """Take up vectors and references; without them W(0) is the only reference."""
+        self._norms.products = 2 if state.get("far", True) else 1
         self._norms.restore(part(state, "norm"))
         self._distances.restore(part(state, "distance"))
         count = len(self._weights)
