@@ -22,6 +22,11 @@ _RITZ = (
 _RESIDUAL = (
     _HERE + "test_every_metric.py::test_a_stored_residual_is_that_of_the_dense_matrix_and_an_eigenvalue_lies_within_it"
 )
+_ENDS = _HERE + "test_every_metric.py::test_an_end_lies_on_its_side_of_the_value_and_of_what_brute_force_gives"
+_COUNTED = (
+    _HERE + "test_every_metric.py::test_no_more_eigenvalues_of_the_hessian_are_counted_above_the_edge_of_stability_"
+    "than_there_are"
+)
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,6 @@ ORACLES: dict[str, Oracle] = {
     "kernel_seconds": Oracle("a clock that the test moves", (_BUDGET,)),
     # Layers
     "lambda_min": _layer("squared singular values of A/√width", _FOLLOWED),
-    "lambda_min_low": _layer("dense eigenvalues of matrices that are followed", _FOLLOWED),
     "lambda_max": _layer("squared singular values of A/√width", _FOLLOWED),
     "lambda_resolution": _layer("squared singular values of A/√width"),
     "log10_cond": _layer("singular values of A/√width", "test_conditioning.py::"
@@ -158,13 +162,17 @@ ORACLES: dict[str, Oracle] = {
     "infinite_ntk_lambda_min": _layer("Θ summed over layers, σ̂' by arcsine and quadrature", _LIMIT, _TANGENT),
     "infinite_ntk_lambda_max": _layer("Θ summed over layers, σ̂' by arcsine and quadrature", _LIMIT, _TANGENT),
 }  # fmt: skip
+ORACLES["unstable_directions"] = Oracle("eigenvalues of autograd's dense Hessian", (_COUNTED,))
+ORACLES |= {
+    name: Oracle(f"what {entry.end_of} is held against", (_ENDS,)) for name, entry in CATALOGUE.items() if entry.end_of
+}
 ORACLES |= {name: (_step if name in STEP else _layer)(words) for name, words in WORDS.items() if words}
 
 
 def table() -> str:
     """The table, in the order of the catalogue."""
     lines = ["| metric | held against | tests |", "|---|---|---|"]
-    for name in filter(ORACLES.__contains__, CATALOGUE):
+    for name in (name for name, entry in CATALOGUE.items() if not entry.retired):
         oracle = ORACLES[name]
         tests = "<br>".join(f"`{test.removeprefix(_HERE)}`" for test in oracle.tests)
         lines.append(f"| `{name}` | {oracle.what} | {tests} |")
