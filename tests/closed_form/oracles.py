@@ -120,8 +120,6 @@ ORACLES: dict[str, Oracle] = {
                                 _INTERLACE),
     "ntk_lambda_max": _iterated("eigenvalues of JJᵀ, J by autograd", _RITZ, _INTERLACE),
     "ntk_log10_cond": _iterated("eigenvalues of JJᵀ, J by autograd"),
-    "ntk_residual": Oracle("‖Kv − θv‖ with K = JJᵀ", (_RESIDUAL,)),
-    "ntk_lambda_max_residual": Oracle("‖Kv − θv‖ with K = JJᵀ", (_RESIDUAL,)),
     "pntk_lambda_min": _step("class means of J by autograd", "test_kernel.py::"
                              "test_the_compressed_kernel_is_the_jacobian_seen_through_one_cotangent"),
     "pntk_lambda_max": _step("class means of J by autograd", "test_kernel.py::"

@@ -107,8 +107,6 @@ def realistic(rows: int = 81, config: RunConfig | None = None, *, diverges_at: i
         "generalization_gap": np.abs(0.40 * np.exp(-1.3 * t) + 0.06 - loss),
         **_enclosed("ntk_lambda_min", np.full(rows, 700.0)),
         **_enclosed("ntk_lambda_max", np.full(rows, 6100.0)),
-        "ntk_residual": np.full(rows, 1e-3),
-        "ntk_lambda_max_residual": np.full(rows, 1e-3),
         **_enclosed("pntk_lambda_min", np.full(rows, 800.0)),
         **_enclosed("pntk_lambda_max", np.full(rows, 1400.0)),
         "step_seconds": 0.012 * noise,
