@@ -579,12 +579,6 @@ def _(run: BruteForce, k: int, m: int) -> float:
     return float(run.rows[k].sigma(m)[-1] ** 2)
 
 
-@_gram_metric("lambda_min_low")
-def _(run: BruteForce, k: int, m: int) -> float:
-    # Matrices of this size are solved densely, which leaves nothing between the eigenvalue and its certificate.
-    return float(run.rows[k].sigma(m)[0] ** 2)
-
-
 @_gram_metric("lambda_resolution")
 def _(run: BruteForce, k: int, m: int) -> float:
     return max(len(run.problem.x), 16) * EPS * float(run.rows[k].sigma(m)[-1] ** 2)
