@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.device.transfer import Arrival, Transfer
-from engine.measure.base import State, part
+from engine.measure.base import RowContext, State, part
 from engine.measure.kernel_table import KernelTable, forming_error, identity_cotangents, is_singular
 from engine.measure.spectra import Extremes, Launched, Spectra, factor_rounding, quotient_rounding
 from engine.model.base import Model, Pass
@@ -25,26 +25,21 @@ _AT_ONCE = 2500
 
 @dataclass(frozen=True, slots=True)
 class KernelFound:
-    """What a row says of K.
-
-    Attributes:
-        extremes: Of K.
-        compressed: Of the pNTK.
-        traces: tr K_(l), (L,).
-        rounding: A bound on the error of a Rayleigh quotient of the K that was launched, that of forming it within.
-    """
+    """K and the pNTK at a row; tr K_(l), (L,); a bound on the error of quotients of the K launched; all eigenvalues."""
 
     extremes: Extremes
     compressed: Extremes
     traces: NDArray[np.floating]
     rounding: float
+    spectrum: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Formed:
-    """The queued row of a table: tr K_(l) and ‖K‖_F on their way, and the spectra of K and of the pNTK."""
+    """The queued row of a table: G, tr K_(l) and ‖K‖_F on their way, and the spectra of K and of the pNTK."""
 
     table: KernelTable
+    grams: Sequence[Tensor]
     traces: Arrival
     frobenius: Arrival
     spectra: Launched
@@ -60,7 +55,7 @@ class Formed:
         by_class = v.mT.reshape(len(v), -1)
         return (by_class @ self.table.matrix).view(v.mT.shape).mT
 
-    def trace_between(self, factors: Tensor) -> Tensor:
+    def trace_between(self, factors: Tensor) -> Tensor | None:
         """tr(BᵀKB) of a block diagonal B whose columns, one of each example's, are cotangents (columns, n, k)."""
         _, n, k = factors.shape
         blocks = self.table.matrix.view(k, n, k, n).diagonal(dim1=1, dim2=3).double()
@@ -71,20 +66,14 @@ class DenseKernel:
     """Forms K at row after row and follows its ends.
 
     In float32 runs the table is made of float32 signals, as long as these resolve λ_min; else of signals in float64.
-    Cost: k backward passes in one, (nk)² flops a neuron, and what :class:`engine.measure.spectra.Spectra` takes.
+    Cost: that of :meth:`engine.measure.kernel_table.KernelTable.form` and :class:`engine.measure.spectra.Spectra`.
     """
 
     def __init__(self, model: Model, n: int, k: int, device: torch.device) -> None:
-        self._n, self._k, self._device, self._training = n, k, device, model.dtype
-        self._dtype = model.dtype
-        self._tables: dict[torch.dtype, KernelTable] = {}
+        self._shape, self._device, self._training = (n, k), device, model.dtype
+        self._dtype, self._tables = model.dtype, dict[torch.dtype, KernelTable]()
         self._singular = is_singular(model, n, k)
         self._spectra, self._compressed = Spectra(1, n * k, singular=self._singular), Spectra(1, n)
-
-    @property
-    def order(self) -> int:
-        """n·k."""
-        return self._n * self._k
 
     def variant(self) -> Hashable:
         """Whatever decides which operations the next row takes."""
@@ -93,73 +82,70 @@ class DenseKernel:
     def prepare(self) -> None:
         """Room for the next row's table, and its shifts."""
         if self._dtype not in self._tables:
-            cotangents = identity_cotangents(self._n, self._k, self._dtype, self._device)
-            self._tables[self._dtype] = KernelTable(cotangents)
+            self._tables[self._dtype] = KernelTable(identity_cotangents(*self._shape, self._dtype, self._device))
         self._spectra.prepare()
         self._compressed.prepare()
 
-    def launch(self, run: Pass, grams: Sequence[Tensor], transfer: Transfer) -> Formed:
+    def launch(self, row: RowContext) -> Formed:
         """Queue a row."""
+        return self._launch(row.current.run, row.grams, row.transfer)
+
+    def _launch(self, run: Pass, grams: Sequence[Tensor], transfer: Transfer) -> Formed:
         table = self._tables[self._dtype]
         traces = transfer.add(table.form(run, grams))
         frobenius = transfer.add(torch.linalg.vector_norm(table.matrix))
         spectra = self._spectra.launch(table.matrix[None], transfer)
         compressed = self._compressed.launch(table.compressed()[None], transfer)
-        return Formed(table, traces, frobenius, spectra, compressed)
+        return Formed(table, grams, traces, frobenius, spectra, compressed)
 
-    def collect(self, run: Pass, grams: Sequence[Tensor], formed: Formed) -> tuple[KernelFound, Formed]:
-        """What a row says of K, and the table that says it: that of the row, or one in float64."""
+    def collect(self, row: RowContext, formed: Formed) -> KernelFound:
+        """K at a row, known from the table that was launched or from one in float64."""
+        run = row.current.run
+        found, formed = self._resolved(run, formed)
+        if not row.spectra_due:
+            return found
+        values = np.maximum(torch.linalg.eigvalsh(formed.table.matrix).double().cpu().numpy(), 0.0)
+        values[: int(self._singular)] = 0.0
+        return replace(found, spectrum=values)
+
+    def _resolved(self, run: Pass, formed: Formed) -> tuple[KernelFound, Formed]:
         found = self._read(formed, run)
-        # What float32 would leave open.
-        open_end = self._rounding(torch.float32, found, formed) / max(found.extremes.smallest.value, 1e-300)
         if self._training == torch.float64 or self._singular:
             return found, formed
-        if formed.dtype == torch.float32 and open_end > _RESOLVED:
+        smallest, largest = found.extremes.smallest.value, found.extremes.largest.value
+        order = run.logits.numel()
+        # What float32 leaves open, or would.
+        open_share = factor_rounding(order, torch.float32, 0.0, largest) / max(smallest, 1e-300)
+        if formed.dtype == torch.float32 and open_share > _RESOLVED:
             self._dtype = torch.float64
-            if self.order <= _AT_ONCE:
+            if order <= _AT_ONCE:
                 self.prepare()
-                formed = self.launch(run, grams, Transfer())
+                formed = self._launch(run, formed.grams, Transfer())
                 found = replace(self._read(formed, run), rounding=found.rounding)
-        elif open_end < _BACK:
+        elif open_share < _BACK:
             self._dtype = torch.float32
         return found, formed
 
     def top_vector(self) -> Tensor:
         """The unit Ritz vector of λ_max of the row collected last, (n, k), float64."""
-        top: Tensor = self._spectra.top_vectors()[0].view(self._k, self._n).T
-        return top
-
-    def spectrum(self, formed: Formed) -> NDArray[np.float64]:
-        """All eigenvalues of a row's K, ascending. Cost: 4/3 (nk)³ flops, half of them bound by memory."""
-        values = torch.linalg.eigvalsh(formed.table.matrix).cpu().numpy().astype(np.float64)
-        if self._singular:
-            values[0] = 0.0
-        found: NDArray[np.float64] = np.maximum(values, 0.0)
-        return found
+        n, k = self._shape
+        return self._spectra.top_vectors()[0].view(k, n).T
 
     def _read(self, formed: Formed, run: Pass) -> KernelFound:
         traces, frobenius = formed.traces.array(), formed.frobenius.number()
         error = forming_error(formed.dtype, run, float(traces.sum()), frobenius)
         extremes = self._spectra.collect(formed.spectra, [error])[0]
         compressed = self._compressed.collect(formed.compressed, [error])[0]
-        rounding = error + quotient_rounding(self.order, formed.dtype, frobenius, extremes.largest.value)
+        rounding = error + quotient_rounding(run.logits.numel(), formed.dtype, frobenius, extremes.largest.value)
         return KernelFound(extremes, compressed, traces, rounding)
-
-    def _rounding(self, dtype: torch.dtype, found: KernelFound, formed: Formed) -> float:
-        norm = found.extremes.largest.value
-        return factor_rounding(self.order, dtype, float(found.traces.sum()), norm)
 
     def state(self) -> State:
         """Both followers, and the precision of the next row's table."""
-        return {
-            "precise": self._dtype == torch.float64,
-            "spectra": self._spectra.state(),
-            "compressed": self._compressed.state(),
-        }
+        precise = self._dtype == torch.float64
+        return {"precise": precise, "spectra": self._spectra.state(), "compressed": self._compressed.state()}
 
     def restore(self, state: State) -> None:
         """Take up a state."""
-        precise = self._training == torch.float64 or bool(state.get("precise", False))
-        self._dtype = torch.float64 if precise else self._training
+        self._dtype = torch.float64 if state["precise"] else self._training
         self._spectra.restore(part(state, "spectra"), self._device)
         self._compressed.restore(part(state, "compressed"), self._device)

