@@ -105,11 +105,6 @@ class Arrival:
         return float(self.array())
 
 
-def runs_ahead(device: torch.device) -> bool:
-    """Whether work is queued before anything of it is read: not on the host, which would hold all Gram matrices."""
-    return device.type != "cpu"
-
-
 def to_host(tensors: Sequence[Tensor]) -> list[Host]:
     """Tensors of one device as arrays: views where they live on the host, copies by one transfer elsewhere."""
     if all(tensor.device.type == "cpu" for tensor in tensors):

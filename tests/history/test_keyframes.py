@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from engine import Trainer
-from engine.device import transfer
 from engine.history.checkpoint import Checkpoint, put_back, take
 from engine.history.encoding import decode, encode
 from engine.history.keyframes import Keyframes
@@ -79,11 +78,8 @@ def test_copying_takes_two_percent_of_the_time():
     assert len(frames.steps) > 150
 
 
-@pytest.mark.parametrize("ahead", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_run_put_back_goes_on_as_it_did_and_the_copy_stays_as_it_was(kind, ahead, monkeypatch):
-    # As on a GPU, where work is queued before it is read.
-    monkeypatch.setattr(transfer, "runs_ahead", lambda _device: ahead)
+def test_a_run_put_back_goes_on_as_it_did_and_the_copy_stays_as_it_was(kind):
     trainer = Trainer(small(**KINDS[kind]))
     first = {}
     copy = None

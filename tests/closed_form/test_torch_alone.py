@@ -1,4 +1,4 @@
-"""What is queued before anything is read, as on a GPU, forced on the host: every metric by brute force once more."""
+"""Rows of torch's operations alone, as a GPU makes them, on the host: every metric by brute force once more."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from engine.device import transfer
+from engine.device.scheduling import torch_alone
 from tests.closed_form.brute_force import EPS, LAYER, STEP
 from tests.closed_form.cases import Observed, observe
 from tests.closed_form.problems import CASES, WITHOUT_PRODUCTS, brute_force
@@ -15,14 +15,14 @@ from tests.closed_form.test_every_metric import _ITERATED, _measured, difference
 
 
 @pytest.fixture(params=CASES)
-def ahead(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Observed]:
-    monkeypatch.setattr(transfer, "runs_ahead", lambda _device: True)
+def alone(request: pytest.FixtureRequest) -> tuple[str, Observed]:
     case: str = request.param
-    return case, observe(CASES[case], measure="core" if case in WITHOUT_PRODUCTS else "all")
+    with torch_alone():
+        return case, observe(CASES[case], measure="core" if case in WITHOUT_PRODUCTS else "all")
 
 
-def test_every_row_holds_what_brute_force_gives(ahead: tuple[str, Observed]) -> None:
-    case, found = ahead
+def test_every_row_holds_what_brute_force_gives(alone: tuple[str, Observed]) -> None:
+    case, found = alone
     expected, wrong = brute_force(case), []
     expected.curvatures = [record.values.get("smoothness_hessian", math.nan) for record in found.records]
     for name, by_definition in STEP.items():
