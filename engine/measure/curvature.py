@@ -14,7 +14,7 @@ from torch import Tensor
 
 from engine.device.transfer import Arrival, to_host
 from engine.measure.base import Findings, Measurement, RowContext, State, number, vector
-from engine.measure.ritz_space import Ritz, RitzSpace, ritz_pairs
+from engine.measure.ritz_space import RitzSpace, ritz_pairs
 from engine.model.base import BlockProduct, Pass
 
 _COLD_TOLERANCE = 2e-2
@@ -50,8 +50,7 @@ class _Queued:
     Attributes:
         product: The Hessian.
         started, size: Dimensions of the subspace, before and after it was extended.
-        small, numbers: The small matrices, and the quotients and residuals of the top Ritz pairs.
-        ritz: These pairs.
+        small, numbers: The small matrices; the top Ritz value and its residual.
     """
 
     product: BlockProduct
@@ -59,7 +58,6 @@ class _Queued:
     size: int
     small: Arrival
     numbers: Arrival
-    ritz: Ritz
 
 
 class Curvature(Measurement):
@@ -106,7 +104,8 @@ class Curvature(Measurement):
         if self._space is None:
             like, order = next(iter(self.model.parameters.values())), self.model.dimension
             room = max(_LEAST_ROOM, min(_ROOM, _ROOM_BYTES // (2 * order * like.element_size())))
-            self._space, self._vectors = RitzSpace(room, like, order), like.new_zeros(_KEPT, order)
+            self._vectors = like.new_zeros(_KEPT, order)
+            self._space = RitzSpace(room, like, order, self._vectors)
             noise = torch.randn(order, generator=torch.Generator(device="cpu").manual_seed(0), dtype=torch.float32)
             self._noise = (noise * (_NOISE / float(noise.norm()))).to(like)
             self._cotangent = like.new_zeros(len(row.data.y_train), row.data.classes)
@@ -132,9 +131,8 @@ class Curvature(Measurement):
         space.start(starts, product)
         for _ in range(self._extensions):
             space.extend(1, product)
-        ritz = space.ritz(min(_KEPT, space.size))
-        small, numbers = row.transfer.add(space.small()), row.transfer.add(ritz.numbers)
-        return _Queued(product, len(starts), space.size, small, numbers, ritz)
+        numbers = row.transfer.add(space.ritz(min(_KEPT, space.size)))
+        return _Queued(product, len(starts), space.size, row.transfer.add(space.small()), numbers)
 
     def collect(self, row: RowContext) -> Findings:
         """The top Ritz value, its residual, and how many Ritz values exceed 2/η; extends the subspace if it has to."""
@@ -143,7 +141,7 @@ class Curvature(Measurement):
         assert space is not None
         space.size = products = queued.size
         found = _Pairs.read(queued.small.array(), queued.numbers.array(), space.epsilon)
-        ritz, wide, extensions = queued.ritz, 0, self._extensions
+        wide, extensions = 0, self._extensions
         converged = found.levels(queued.started, self._tolerance)
         cold, before, exact = self._kept == 0, self._jumped, row.gauss_newton_vector
         while found.finite and products < self._most:
@@ -165,14 +163,12 @@ class Curvature(Measurement):
             else:
                 space.extend(width, queued.product)
                 products, extensions, wide = products + width, extensions + 1, wide + (width == 2)
-            ritz = space.ritz(_KEPT)
-            small, numbers = to_host([space.small(), ritz.numbers])
+            small, numbers = to_host([space.small(), space.ritz(_KEPT)])
             found = _Pairs.read(small, numbers, space.epsilon)
         self.products = products
         if not found.finite:
             self._begin_anew()
             return Findings()
-        self._vectors[: len(ritz.vectors)].copy_(ritz.vectors)
         if row.gauss_newton_vector is not None:
             self._pulls = True
             self._cotangent.copy_(row.gauss_newton_vector)
@@ -246,7 +242,7 @@ class _Pairs:
         products = table[1]
         rounding = max(_ASYMMETRY * float(np.abs(products - products.T).max()),
                        _ROUNDING * epsilon * float(np.abs(products).max()))  # fmt: skip
-        return cls(float(numbers[0, 0]), float(numbers[1, 0]), ritz_pairs(table)[0], rounding, table)
+        return cls(float(numbers[0]), float(numbers[1]), ritz_pairs(table)[0], rounding, table)
 
     @property
     def finite(self) -> bool:

@@ -8,8 +8,6 @@ Shapes: vectors are rows of the matrix's order N; r vectors span the subspace, s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -26,19 +24,6 @@ _NEW = {4: 1e-6, 8: 1e-13}
 _INDEPENDENT = 1e-3
 
 
-@dataclass(frozen=True, slots=True)
-class Ritz:
-    """The top Ritz pairs, on the device.
-
-    Attributes:
-        vectors: Unit vectors x, (count, N), largest quotient first.
-        numbers: Quotients θ, then ‖Ax − θx‖, (2, count), float64.
-    """
-
-    vectors: Tensor
-    numbers: Tensor
-
-
 class RitzSpace:
     """A subspace that grows in buffers of its own, which are overwritten from matrix to matrix.
 
@@ -46,12 +31,14 @@ class RitzSpace:
         room: Most vectors that span it.
         like: A tensor of the type and on the device of the vectors.
         order: N.
+        vectors: Where the top Ritz vectors go, (most that are asked for, N); the next start may be from there.
     """
 
-    def __init__(self, room: int, like: Tensor, order: int) -> None:
+    def __init__(self, room: int, like: Tensor, order: int, vectors: Tensor) -> None:
         self.room, self.order = min(room, order), order
         self.epsilon = torch.finfo(like.dtype).eps
         self._basis, self._images = (like.new_empty(self.room, order) for _ in range(2))
+        self._vectors, self._residual = vectors, like.new_empty(1, order)
         # ⟨q_i, q_j⟩ and ⟨q_i, Aq_j⟩ for i ≤ j at least; the second also for i > j within a block.
         self._overlaps, self._products = torch.zeros(
             2, self.room, self.room, dtype=torch.float64, device=like.device
@@ -63,7 +50,8 @@ class RitzSpace:
     def start(self, vectors: list[Tensor], product: BlockProduct) -> None:
         """Begin with the span of vectors of any length, zeros and multiples of each other among them."""
         self.size = 0
-        block = self._basis[: len(vectors)]
+        # Room that is written anew anyway: fresh memory costs as much as the arithmetic.
+        block = self._images[: len(vectors)]
         for row, vector in zip(block, vectors, strict=True):
             row.copy_(vector)
         overlaps = _gram(block, block)
@@ -71,7 +59,7 @@ class RitzSpace:
         correlations = scale[:, None] * overlaps * scale + self._new * _eye(len(block), overlaps)
         factor, _ = torch.linalg.cholesky_ex(correlations)
         orthonormal = torch.linalg.solve_triangular(factor, torch.diag(scale), upper=False)
-        block.copy_(orthonormal.to(block.dtype) @ block)
+        torch.mm(orthonormal.to(block.dtype), block, out=self._basis[: len(vectors)])
         self._multiply(len(vectors), product)
 
     def extend(self, count: int, product: BlockProduct) -> None:
@@ -94,14 +82,18 @@ class RitzSpace:
         block *= _inverse(torch.linalg.vector_norm(block, dim=1, keepdim=True), self._small)
         self._multiply(1, product)
 
-    def ritz(self, count: int) -> Ritz:
-        """The top pairs. Cost: 8·r·N flops each."""
+    def ritz(self, count: int) -> Tensor:
+        """Write the top Ritz vectors, of unit length.
+
+        Returns:
+            The top quotient θ and ‖Ax − θx‖, (2,), float64. Cost: 2·r·N flops a vector, and as many for the residual.
+        """
         weights, quotients = self._top(count)
-        vectors = weights.to(self._basis.dtype) @ self._basis[: self.size]
-        residuals = torch.empty_like(vectors)
-        self._residuals(weights, quotients, out=residuals)
-        norms = torch.linalg.vector_norm(residuals, dim=1).to(torch.float64)
-        return Ritz(vectors, torch.stack([quotients, norms]))
+        vectors = torch.mm(weights.to(self._basis.dtype), self._basis[: self.size], out=self._vectors[:count])
+        torch.mm(weights[:1].to(self._basis.dtype), self._images[: self.size], out=self._residual)
+        self._residual.addmm_(-quotients[:1, None].to(vectors.dtype), vectors[:1])
+        norm = torch.linalg.vector_norm(self._residual).to(torch.float64)
+        return torch.stack([quotients[0], norm])
 
     def restart(self, count: int) -> None:
         """Keep of the subspace only the span of so many of the top Ritz vectors; no products are made."""
