@@ -145,7 +145,7 @@ class DenseKernel:
         return {"precise": precise, "spectra": self._spectra.state(), "compressed": self._compressed.state()}
 
     def restore(self, state: State) -> None:
-        """Take up a state."""
-        self._dtype = torch.float64 if state["precise"] else self._training
+        """Take up a state, or begin anew without."""
+        self._dtype = torch.float64 if state.get("precise", False) else self._training
         self._spectra.restore(part(state, "spectra"), self._device)
         self._compressed.restore(part(state, "compressed"), self._device)

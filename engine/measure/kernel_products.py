@@ -104,7 +104,7 @@ class KernelProducts:
         return {"largest": self._largest.state(), "compressed": self._compressed.state()}
 
     def restore(self, state: State) -> None:
-        """Take up a state."""
+        """Take up a state, or begin anew without."""
         self._largest.restore(part(state, "largest"))
         self._compressed.restore(part(state, "compressed"), self._device)
 

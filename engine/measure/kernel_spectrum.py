@@ -154,17 +154,16 @@ class KernelSpectrum(Measurement):
         return own | {"k": self._kernel.state(), "gauss_newton": self._gauss_newton.state()}
 
     def restore(self, state: State, row: RowContext) -> None:
-        """Take up the followers; a state of an earlier version has none of them."""
+        """Take up the followers, or begin anew: a state of an earlier version has none of them."""
         n, k = row.current.run.logits.shape
-        self._set_up(n, k, dense=bool(state["dense"]) if "dense" in state else None)
+        dense = bool(state["dense"]) if "dense" in state else None
+        if self._kernel is None or dense not in {None, isinstance(self._kernel, DenseKernel)}:
+            self._set_up(n, k, dense=dense)
         assert self._kernel is not None
-        if "k" in state:
-            self._kernel.restore(part(state, "k"))
-            self._gauss_newton.restore(part(state, "gauss_newton"))
-            top = vector(state, "top", n * k)
-            if top is None:
-                raise ValueError("top is missing")
-            self._top.copy_(top.view(n, k))
+        self._kernel.restore(part(state, "k"))
+        self._gauss_newton.restore(part(state, "gauss_newton"))
+        top = vector(state, "top", n * k)
+        self._top.copy_(torch.zeros_like(self._top) if top is None else top.view(n, k))
 
 
 def trace_shares(traces: NDArray[np.floating]) -> NDArray[np.float64]:

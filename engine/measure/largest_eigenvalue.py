@@ -75,5 +75,7 @@ class LargestEigenvalue:
         return self._end.state()
 
     def restore(self, state: State) -> None:
-        """Take up a state of as many examples and classes."""
-        self._end.restore(state)
+        """Take up a state of as many examples and classes, or begin anew without."""
+        self._end.begin()
+        if state:
+            self._end.restore(state)
