@@ -63,12 +63,17 @@ class _Queued:
 class Curvature(Measurement):
     """Largest eigenvalue of ∇²f (not the largest in modulus), and how many eigenvalues exceed 2/η at least.
 
-    The subspace of a row begins with the last row's top Ritz vector, Jᵀ of the top Gauss–Newton vector where K is
-    measured, and the change of the gradient along the step, which is a product with a mean Hessian; with a share of a
-    fixed random vector, so that no eigenvector is out of reach. It is extended by residuals as often as it had to be
-    at the row before, and on the host, in the same row, where that is not enough.
+    The subspace of a row begins with the last row's top Ritz vector, Jᵀ of the top Gauss–Newton vector where one is
+    known, and the change of the gradient along the step, which is a product with a mean Hessian, mixed with the second
+    Ritz vector and a fixed random one, so that no eigenvector is out of reach. It is extended by residuals as often as
+    it had to be at the row before. Where that is not enough, or λ_max has moved, it is extended further in the same
+    row: by the Gauss–Newton vector of this very row, and by two residuals at a time.
 
-    Cost: Hessian products, of about 1.6 steps each: three or four where the run is calm, up to 14 where λ_max jumps.
+    The rounding of a quotient is estimated: eight times the largest |⟨u, Hv⟩ − ⟨v, Hu⟩| that the row's products show,
+    and at least 32 eps·max|⟨u, Hv⟩|.
+
+    Cost: Hessian products, of about 1.5 steps each: three or four where the run is calm, up to 17 where λ_max jumps;
+    all else takes about two steps.
 
     Args:
         tolerance: Residual at which λ_max counts as found, relative. Its error is of the order of the square of the
