@@ -261,9 +261,8 @@ class _Pairs:
 
     def converged(self, tolerance: float) -> bool:
         """Whether the residual is small, also beside the gap to the second Ritz value, or nothing but rounding."""
-        gap = (self.value - self.second) / (
-            max(abs(self.value), self.rounding) or 1.0
-        )  # saturated units have no curvature
+        scale = max(abs(self.value), self.rounding) or 1.0  # saturated units have no curvature at all
+        gap = (self.value - self.second) / scale
         close = min(1.0, math.sqrt(max(gap, _LEAST_GAP) / _GAP))
         return self.residual <= max(tolerance * close * abs(self.value), self.rounding)
 
