@@ -27,8 +27,9 @@ Array = NDArray[np.float64]
 _LOOSE = 0.05
 # By what share of its norm W has to move in a step for its singular vectors to be followed by two products.
 _FAR = 0.02
-# Most rows or columns of a part whose factor certifies it: ‖W‖₂² is at most the sum over parts.
-_PART = 1024
+# Most rows or columns of a part whose factor certifies it, of a matrix and of one that is much larger: ‖W‖₂² is at
+# most the sum over parts.
+_PART, _SMALL_PART = 1024, 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,9 @@ class WeightNorms:
             weight, value = self._weights[i], float(norms.value[i])
             if min(weight.shape) <= DENSE_UP_TO or not math.isfinite(value):
                 return float(norms.high[i])
-            parts = weight.chunk(math.ceil(min(weight.shape) / _PART), dim=int(weight.shape[0] > weight.shape[1]))
+            order = min(weight.shape)
+            count = math.ceil(order / (_PART if order <= 2 * _PART else _SMALL_PART))
+            parts = weight.chunk(count, dim=int(weight.shape[0] > weight.shape[1]))
             factors = SpectralNorms([of.shape for of in parts], weight, factors=True)
             known = value if len(parts) == 1 else None
             return math.sqrt(sum(factors.certified(k, of, known) ** 2 for k, of in enumerate(parts)))
