@@ -4,7 +4,7 @@ Numbers of a row are scalars, or vectors over layers where a metric is taken at 
 "not computed". A condition is decided by the layers at which all its numbers are known; where there is none it is
 undecided, which is neither true nor false.
 
-A number with a residual or resolution stands for the interval that :mod:`engine.catalogue.certainty` gives it: a
+A number that is not exact stands for the interval that :mod:`engine.catalogue.certainty` gives it: a
 comparison is true where it holds for all of both sides' intervals, false where it holds for nothing in them, and
 undecided between. What is not resolved is seldom decided: κ "≥ 13" may be above any number, and is not below 12.
 """

@@ -34,8 +34,8 @@ class BreakpointWatch:
 
     A breakpoint is hit at the row at which its condition has held in as many measured rows in a row as it asks for. It
     is not hit again before a row at which the condition is false: a run that is resumed goes on. A row that lacks a
-    number of the condition (not measured there, or NaN), or whose numbers are not certain enough to decide it (a
-    residual or resolution reaches across the comparison), says nothing: it neither counts nor interrupts the count.
+    number of the condition (not measured there, or NaN), or whose numbers are not certain enough to decide it (their
+    intervals reach across the comparison), says nothing: it neither counts nor interrupts the count.
 
     Args:
         texts: The breakpoints that the run starts with.

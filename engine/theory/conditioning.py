@@ -23,13 +23,12 @@ def at_least_zero(eigenvalue: float) -> float:
     return 0.0 if eigenvalue < 0.0 else eigenvalue
 
 
-def log10_condition(lambda_min: FloatOrArray, lambda_max: Numbers, n: int, residual: float = 0.0) -> FloatOrArray:
+def log10_condition(lambda_min: FloatOrArray, lambda_max: Numbers, n: int) -> FloatOrArray:
     """log₁₀(λ_max/max(λ_min, ρ)) for an n×n matrix; NaN if it has no positive eigenvalue."""
-    # An estimated λ_min has a residual, a resolution that may be coarser than ρ. At or below it this is a lower bound,
-    # see engine.catalogue.certainty; λ_min may be 0 or, by rounding, negative.
+    # At or below ρ it is a lower bound, see engine.catalogue.certainty; λ_min may be 0 or, by rounding, negative.
     low, high = np.asarray(lambda_min, dtype=np.float64), np.asarray(lambda_max, dtype=np.float64)
     with np.errstate(all="ignore"):
-        value = np.log10(high / np.maximum(low, np.maximum(resolution(high, n), residual)))
+        value = np.log10(high / np.maximum(low, resolution(high, n)))
     return defined(lambda_min, value, high > 0.0)
 
 

@@ -12,8 +12,8 @@ Always op ≥ fro and features_op ≥ features ≥ weights; the two families cro
 operators be invertible and σ_min(A)‖A − B‖ < 1: neither is needed. It takes A = G; "the right hand side can be expanded
 in terms of the distance between weights" is the last bound. A bound at or below 0 says nothing: vacuous.
 
-A norm ‖Δ·‖₂ that products found is an estimate: widened by its residual it may still be too small, if another singular
-value is larger, and the bound too good; or too large, though never needlessly above ‖Δ·‖_F, which is exact.
+They are bounds where λ_min(G_0) is a certain low end and each norm a certain upper end, which for ‖Δ·‖₂ is never needed
+above ‖Δ·‖_F. A value that products found is no upper end, nor is it with its residual added.
 """
 
 from __future__ import annotations

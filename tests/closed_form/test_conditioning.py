@@ -25,11 +25,6 @@ def test_the_conditioning_of_a_few_rows_is_known_up_to_the_same_resolution_of_si
     assert log10_condition(above, 1.0, 3) == pytest.approx(-math.log10(17 * EPSILON))
 
 
-def test_a_residual_is_a_coarser_resolution() -> None:
-    assert log10_condition(1e-6, 10.0, 100, 1e-3) == pytest.approx(4.0)
-    assert log10_condition(1e-2, 10.0, 100, 1e-3) == pytest.approx(3.0)
-
-
 def test_the_resolution_is_that_of_at_least_sixteen_rows() -> None:
     assert resolution(2.0, 4) == pytest.approx(16 * EPSILON * 2.0, rel=1e-12, abs=0.0)
     assert resolution(2.0, 500) == pytest.approx(500 * EPSILON * 2.0, rel=1e-12, abs=0.0)

@@ -80,7 +80,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def alarms(**options: object) -> list[Event]:
-    """What a run reports of the ledger, be it as a violation or as a missed estimate."""
+    """What a run reports of the ledger."""
     config = RunConfig(**({"test_examples": 10, "device": "cpu"} | options))  # type: ignore[arg-type]
     return [event for record in Trainer(config).run() for event in record.events if "left" in event.data]
 
