@@ -135,8 +135,10 @@ class Curvature(Measurement):
         space.size = products = queued.size
         found = _Pairs.read(queued.small.array(), queued.numbers.array(), space.epsilon)
         cold, exact, extensions, at_once = self._kept == 0, row.gauss_newton_vector, self._extensions, True
-        while found.finite and products < (_COLD_PRODUCTS if cold else self._most):
-            if found.converged(_COLD_TOLERANCE if cold else self._tolerance) and extensions >= _LEAST:
+        tolerance = min(self._tolerance, _COLD_TOLERANCE) if cold else self._tolerance
+        most = max(self._most, _COLD_PRODUCTS) if cold else self._most
+        while found.finite and products < most:
+            if found.converged(tolerance) and extensions >= _LEAST:
                 break
             width = min(_WIDTH, space.order - space.size, space.size)
             if width == 0:  # the subspace is all

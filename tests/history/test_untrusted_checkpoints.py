@@ -64,7 +64,7 @@ BROKEN = {
     ),
     "a warm start has another length": lambda path: execute(
         path,
-        "UPDATE checkpoints SET shape = '[3]', data = ? WHERE name = 'carried.curvature.last'",
+        "UPDATE checkpoints SET shape = '[3]', data = ? WHERE name = 'carried.curvature.vectors.0'",
         np.zeros(3, "<f4").tobytes(),
     ),
     "its text is no JSON": lambda path: execute(
