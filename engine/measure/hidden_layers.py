@@ -34,14 +34,14 @@ class Launched:
     Attributes:
         discs: :func:`engine.measure.gram.disc_numbers`.
         dense: The Gram matrices, where their whole spectra are due.
-        extremes: Their extremes, elsewhere.
+        extremes: Their extremes.
         grams: ΔG, where there is any.
         features: √width·ΔF.
     """
 
     discs: Arrival
     dense: Arrival | None
-    extremes: LaunchedSpectra | None
+    extremes: LaunchedSpectra
     grams: list[Queued]
     features: list[Queued]
 
@@ -113,8 +113,8 @@ class HiddenLayers:
                 pairs = zip(self._batches, found, strict=True)
                 queued[kind] = [norms.queue(members, batch[kind + 1], transfer) for members, batch in pairs]
         assert self._spectra is not None
-        dense, extremes = (transfer.add(grams), None) if whole else (None, self._spectra.launch(grams, transfer))
-        return Launched(discs, dense, extremes, *queued)
+        # Followed there too: what a row stores does not depend on whether it is the last.
+        return Launched(discs, transfer.add(grams) if whole else None, self._spectra.launch(grams, transfer), *queued)
 
     def collect(self, row: Launched, features: list[Tensor]) -> HiddenRow:
         """The layers of the row that was launched."""
@@ -122,13 +122,9 @@ class HiddenLayers:
         assert self._spectra is not None
         n, discs = self.grams.shape[1], row.discs.array().astype(np.float64, copy=False)
         noise = [(width + 2) * _UNIT * trace for width, trace in zip(self._widths, discs[:, 6], strict=True)]
-        spectra, extremes = list[Array](), list[Extremes]()
-        if row.extremes is not None:
-            extremes = self._spectra.collect(row.extremes, noise)
-        elif row.dense is not None:
-            spectra = self._threads.map(whole_spectrum, list(row.dense.array()))
-            extremes = [dense_extremes(values, of) for values, of in zip(spectra, noise, strict=True)]
-        extremes = [of_rank(each, n, width) for each, width in zip(extremes, self._widths, strict=True)]
+        spectra = [] if row.dense is None else self._threads.map(whole_spectrum, list(row.dense.array()))
+        found = zip(self._spectra.collect(row.extremes, noise), self._widths, strict=True)
+        extremes = [of_rank(each, n, width) for each, width in found]
         return HiddenRow(extremes, spectra, discs[:, :6], *self._changes(row, features, noise))
 
     def keep_initial(self, features: list[Tensor], lambda_min: Sequence[float]) -> None:
