@@ -87,7 +87,7 @@ def end_by(process, number):
 
 
 def test_a_run_on_a_full_disk_says_since_when_and_a_signal_ends_it_with_what_is_saved(tmp_path):
-    with small_disk(tmp_path / "disk", "120k") as disk:
+    with small_disk(tmp_path / "disk", "200k") as disk:
         path = disk / "run.wnt"
         with engine(run_request(path, steps=60)) as process:
             until(lambda: path.exists() and state(path).blocked_since is not None)
