@@ -101,6 +101,8 @@ with EngineLock(path):
         first = writer.last_step + 1
         for step in itertools.count(first) if steps < 0 else range(first, first + steps):
             writer.put(record(step, events=[Event(step, "notice", f"event of step {step}")]))
+            if step % 50 == 0:
+                writer.flush()  # a queue that is full counts as a disk that does not keep up
             for command in writer.pending_commands():
                 writer.answer(command.id, "done", step, f"{command.name} done")
                 if command.name == "stop":
