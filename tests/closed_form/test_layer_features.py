@@ -95,10 +95,15 @@ def test_the_bounds_of_eq_13_are_below_what_dense_norms_give_and_close_to_it_whe
             assert table["eq13_op"][m] <= op + slack
             assert table["eq13_features_op"][m] <= by_features + slack
             if op > 0.0:
-                assert least - table["eq13_op"][m] <= 1.06 * change + slack
+                assert (
+                    least - table["eq13_op"][m] <= 1.06 * change + 0.01 * least + slack
+                )  # λ_min(0) is certain to .5 %
             if by_features > slack:
                 bound = math.sqrt(least) - math.sqrt(table["eq13_features_op"][m])
-                assert bound <= 1.06 * features_change + slack or table["eq13_features_op"][m] == 0.0
+                assert (
+                    bound <= 1.06 * features_change + 0.01 * math.sqrt(least) + slack
+                    or table["eq13_features_op"][m] == 0.0
+                )
             assert table["eq13_op"][m] >= table["eq13_fro"][m]
             assert table["eq13_features_op"][m] >= table["eq13_features"][m] >= table["eq13_weights"][m]
             assert table["eq13_weights"][m] <= float(torch.linalg.eigvalsh(a @ a.T / width)[0]) + slack
