@@ -17,9 +17,10 @@ from torch import Tensor
 from engine.device.transfer import Arrival, Transfer
 from engine.measure.base import State, part
 from engine.measure.gram import disc_numbers, feature_grams
+from engine.measure.intervals import Extremes, Interval
 from engine.measure.layer_threads import LayerThreads, batches, stacked
-from engine.measure.spectra import Extremes, Interval, Spectra
 from engine.measure.spectra import Launched as LaunchedSpectra
+from engine.measure.spectra import Spectra
 from engine.measure.spectral_norms import Norms, Queued, SpectralNorms
 from engine.theory.conditioning import at_least_zero, resolution
 

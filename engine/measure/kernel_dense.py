@@ -12,8 +12,9 @@ from torch import Tensor
 
 from engine.device.transfer import Arrival, Transfer
 from engine.measure.base import RowContext, State, part
+from engine.measure.intervals import Extremes, factor_rounding, quotient_rounding
 from engine.measure.kernel_table import KernelTable, forming_error, identity_cotangents, is_singular
-from engine.measure.spectra import Extremes, Launched, Spectra, factor_rounding, quotient_rounding
+from engine.measure.spectra import Launched, Spectra
 from engine.model.base import Model, Pass
 
 # λ_min is resolved by float32 where its rounding is at most this share of it; from float64 a run goes back to float32

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from engine.device.transfer import Arrival
 from engine.measure.base import RowContext, State, part
+from engine.measure.intervals import UNKNOWN, ZERO, Extremes, Interval
 from engine.measure.kernel_dense import KernelFound
 from engine.measure.kernel_table import KernelTable, forming_error, is_singular, shifted, squares
 from engine.measure.largest_eigenvalue import LargestEigenvalue, Operator, Space
-from engine.measure.spectra import UNKNOWN, ZERO, Extremes, Interval, Launched, Spectra
+from engine.measure.spectra import Launched, Spectra
 from engine.model.base import Model, Pass, Product
 
 # What a product is off by, in units of u·‖K‖; measured: 8.

@@ -16,10 +16,10 @@ from engine.device.free_memory import free_memory
 from engine.device.transfer import Arrival
 from engine.measure.base import Findings, Measurement, RowContext, State, part, vector
 from engine.measure.block_krylov import deflated_upper
+from engine.measure.intervals import UNKNOWN, Interval
 from engine.measure.kernel_dense import DenseKernel, Formed, KernelFound
 from engine.measure.kernel_products import KernelProducts, Queued
 from engine.measure.largest_eigenvalue import LargestEigenvalue, Operator, Space
-from engine.measure.spectra import UNKNOWN, Interval
 from engine.record import Spectra
 from engine.theory.conditioning import log10_condition
 from engine.theory.loss_constants import LOSSES

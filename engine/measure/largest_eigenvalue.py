@@ -11,8 +11,8 @@ from torch import Tensor
 from engine.device.transfer import Arrival, Transfer
 from engine.measure.base import State
 from engine.measure.block_krylov import Ritz, ritz, small_products
-from engine.measure.spectra import End
-from engine.measure.spectra import Space as Found
+from engine.measure.spectrum_end import End
+from engine.measure.spectrum_end import Space as Found
 
 
 @dataclass(frozen=True, slots=True)

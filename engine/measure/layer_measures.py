@@ -20,9 +20,9 @@ from engine.measure.base import Findings, LayerValues, Measurement, RowContext, 
 from engine.measure.gram import disc_numbers, feature_gram
 from engine.measure.hidden_layers import HiddenLayers, HiddenRow, dense_extremes, of_rank, whole_spectrum
 from engine.measure.hidden_layers import Launched as LaunchedLayers
+from engine.measure.intervals import Extremes
 from engine.measure.layer_threads import LayerThreads
 from engine.measure.row_norms import RowNorms, squared_norm
-from engine.measure.spectra import Extremes
 from engine.measure.weight_norms import Launched as LaunchedWeights
 from engine.measure.weight_norms import WeightNorms, WeightRow
 from engine.model.base import Model, Pass

@@ -19,7 +19,8 @@ from tests.rounding import rounding
 
 def along_a_run(**options: object) -> list[tuple[StepRecord, list[torch.Tensor], list[torch.Tensor]]]:
     """Rows of a run, with A_0 … A_{L−1} and W_1 … W_L of each."""
-    trainer, found = Trainer(RunConfig(**{"data": "gaussian", "device": "cpu", "measure": "core"} | options)), []  # type: ignore[arg-type]
+    config = RunConfig(**{"data": "gaussian", "device": "cpu", "measure": "core"} | options)  # type: ignore[arg-type]  # RunConfig checks what it is given
+    trainer, found = Trainer(config), []
     while True:
         features = [
             a.double()
